@@ -1,0 +1,104 @@
+# Bare `make` lists the targets. Needs Python 3.11+ (with venv) and nothing else; everything is installed into .venv from hash-locked lists.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+
+PYTHON ?= python3
+UV ?= uv
+BIN := .venv/bin
+TOOLS := .venv-tools/bin
+LOCKS := deploy/locks
+PIP := -m pip --disable-pip-version-check --no-input -qq install --no-warn-script-location
+LOCKED := --require-hashes --no-build-isolation
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ----------------------------------------------------------------------------------------------------------------------- running
+
+.PHONY: run up down status
+run: setup ## Start the whole platform in the foreground (Ctrl-C stops it)
+	@exec $(BIN)/python -m deploy.local run
+
+up: setup ## Start it in the background, return when it is healthy
+	@exec $(BIN)/python -m deploy.local up
+
+down: setup ## Stop what `make up` started
+	@exec $(BIN)/python -m deploy.local down
+
+status: setup ## Say how the platform is
+	@exec $(BIN)/python -m deploy.local status
+
+# ----------------------------------------------------------------------------------------------------------------------- proving
+
+.PHONY: test soak check bench format
+test: $(BIN)/.test ## Run all tests at their smaller counts (at most 15 minutes)
+	@exec $(BIN)/python -m pytest --session-timeout=900 $(ARGS)
+
+soak: $(BIN)/.test ## Run the full counts of every bar (long)
+	@exec $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
+
+check: $(BIN)/.test $(TOOLS)/.tools ## Format, lint, types, import rules, dead code, unused dependencies
+	@step() { echo "check: $$*"; "$$@"; }; \
+	step $(TOOLS)/ruff format --check .; \
+	step $(TOOLS)/ruff check .; \
+	step $(TOOLS)/mypy; \
+	PYTHONPATH=.:router-config step $(TOOLS)/lint-imports; \
+	step $(TOOLS)/vulture; \
+	step $(TOOLS)/deptry .
+
+bench: $(BIN)/.test ## Measure against the references; prints a table, writes .bench/*.json
+	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+format: $(TOOLS)/.tools ## Rewrite the sources as `make check` wants them
+	@$(TOOLS)/ruff format .
+	@$(TOOLS)/ruff check --fix .
+
+# ------------------------------------------------------------------------------------------------------------------ environments
+
+.PHONY: setup lock clean
+setup: $(BIN)/.project ## Make .venv (a second call costs nothing)
+	@:
+
+$(BIN)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' || { echo "$(PYTHON) has no venv; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@echo "setup: making .venv (once; some minutes where nothing is cached)"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+$(BIN)/.runtime: $(BIN)/.python $(LOCKS)/build.txt $(LOCKS)/runtime.txt
+	@$(BIN)/python $(PIP) --require-hashes --only-binary=:all: -r $(LOCKS)/build.txt
+	@$(BIN)/python $(PIP) $(LOCKED) -r $(LOCKS)/runtime.txt
+	@touch $@
+
+$(BIN)/.project: $(BIN)/.runtime pyproject.toml
+	@$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BIN)/.test: $(BIN)/.project $(LOCKS)/test.txt
+	@$(BIN)/python $(PIP) $(LOCKED) -r $(LOCKS)/test.txt
+	@touch $@
+
+$(TOOLS)/.tools: $(BIN)/.python $(LOCKS)/tools.txt
+	@$(PYTHON) -m venv .venv-tools
+	@$(TOOLS)/python $(PIP) --require-hashes --only-binary=:all: -r $(LOCKS)/tools.txt
+	@# mypy and deptry read the packages of .venv, behind their own.
+	@purelib='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	$(BIN)/python -c "$$purelib" > "$$($(TOOLS)/python -c "$$purelib")/runtime.pth"
+	@touch $@
+
+lock: ## Resolve all dependencies anew into deploy/locks (needs uv; move `exclude-newer` in pyproject.toml first)
+	@compile() { $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links "$$@"; }; \
+	compile pyproject.toml -c $(LOCKS)/constraints.in -o $(LOCKS)/runtime.txt; \
+	compile $(LOCKS)/build.in -c $(LOCKS)/runtime.txt -o $(LOCKS)/build.txt; \
+	compile --group test -c $(LOCKS)/runtime.txt -o $(LOCKS)/test.txt; \
+	compile --group tools -o $(LOCKS)/tools.txt
+
+clean: ## Remove environments and caches; the state of a platform stays
+	@rm -rf .venv .venv-tools build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find services shared deploy router-config tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
