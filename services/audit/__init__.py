@@ -1,0 +1,1 @@
+"""The audit log; so far its schema, into which every service records in its own transaction."""

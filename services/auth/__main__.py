@@ -1,0 +1,61 @@
+"""Starts auth."""
+
+from shared import service  # noqa: I001 - installs the reactor before anything imports it
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from services.auth import first_owner, settings
+from services.auth.keyring import Keyring
+from services.auth.procedures import Procedures
+from services.auth.signing import Signing
+from shared.database import Database
+from shared.errors import UnavailableError
+from shared.health import Health
+from shared.settings import Settings
+
+RETRY_S = 1.0
+
+log = structlog.get_logger()
+
+
+async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
+    """Bring auth up: it answers only once the first owner can sign in."""
+    read = settings.read(environment)
+    health = Health("database", "first owner")
+    database = Database(read.database, health)
+    keyring = Keyring(read.masters, database)
+    bus = service.make_bus(read.bus, health)
+    signing = Signing(database, keyring, time.time)
+    bus.serve(Procedures(database, keyring, signing, time.time), service.assertions_for(bus, "auth", time.time))
+    await database.open()
+    service.listen_ops(read.common, health)
+    probe = asyncio.create_task(service.probe_forever(database))
+    await _first_owner(read, database, keyring)
+    health.set("first owner", ok=True)
+    bus.start()
+
+    async def stop() -> None:
+        await bus.stop()
+        probe.cancel()
+        await database.close()
+
+    return stop
+
+
+async def _first_owner(read: settings.AuthSettings, database: Database, keyring: Keyring) -> None:
+    while True:
+        try:
+            await first_owner.ensure(database, keyring, read.first_owner, read.first_owner_key)
+        except UnavailableError:
+            log.warning("first_owner_waiting", reason="the database is away")
+            await asyncio.sleep(RETRY_S)
+        else:
+            return
+
+
+if __name__ == "__main__":
+    service.run("auth", start)

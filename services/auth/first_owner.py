@@ -1,0 +1,88 @@
+"""The first owner's account and API key, made on the first start from a key that waits in a file.
+
+The file holds the key in clear and stays the operator's; only its hash is kept. A new file (delete it, start again)
+makes a new key and ends the old one. An installation that has accounts gets no further first owner.
+"""
+
+import secrets
+
+import structlog
+
+from services.auth import store
+from services.auth.keyring import Keyring
+from shared import api_keys, audit
+from shared.database import Connection, Database
+from shared.names import canonical_name
+from shared.secrets import KEY_OCTETS, NONCE_OCTETS, Sealer
+from shared.settings import SettingsError
+
+log = structlog.get_logger()
+
+AUTH = audit.Actor(audit.ActorKind.SERVICE, "auth")
+
+
+async def ensure(database: Database, keyring: Keyring, login_name: str, key: str) -> None:
+    """Make sure that the first owner can sign in with `key`; does nothing when they already can.
+
+    Raises:
+        SettingsError: `key` is not of the form of an API key.
+        UnavailableError: The database is away.
+    """
+    if not api_keys.is_well_formed(key):
+        raise SettingsError("IRONFLOCK_AUTH_FIRST_OWNER_KEY_FILE does not hold an API key")
+    person_key = secrets.token_bytes(KEY_OCTETS)
+    await keyring.load()
+    async with database.transaction() as connection:
+        await store.start_lock_in_txn(connection)
+        account = await store.account_find_by_login(connection, canonical_name(login_name))
+        if account is None and await store.account_count(connection):
+            log.warning("first_owner_not_made", reason="this installation already has accounts")
+            return
+        account_key = (
+            account.account_key if account else await _create_in_txn(connection, keyring, login_name, person_key)
+        )
+        await _ensure_key_in_txn(connection, account_key, key)
+
+
+async def _create_in_txn(connection: Connection, keyring: Keyring, login_name: str, person_key: bytes) -> int:
+    account_key = await store.account_insert(connection, login_name, canonical_name(login_name))
+    sealed = await keyring.seal(person_key, f"auth.person_key/{account_key}")
+    await store.person_key_insert(connection, account_key, sealed)
+    context = f"audit/{account_key}"
+    nonce = secrets.token_bytes(NONCE_OCTETS)
+    personal = Sealer({"person": person_key}, "person").seal(login_name.encode(), context=context, nonce=nonce)
+    await audit.record(
+        connection,
+        audit.Draft(
+            action=audit.Action.ACCOUNT_CREATED,
+            aspect=audit.Aspect.EXISTENCE,
+            actor=AUTH,
+            asset=audit.Asset("account", account_key),
+            after={"login_name": audit.Personal(account_key, personal).value()},
+            reason="first owner of the installation",
+        ),
+    )
+    log.info("first_owner_created", account_key=account_key)
+    return account_key
+
+
+async def _ensure_key_in_txn(connection: Connection, account_key: int, key: str) -> None:
+    key_id = api_keys.key_id(key)
+    if await store.api_key_find(connection, key_id) is not None:
+        return
+    for ended in await store.api_key_end_first(connection, account_key):
+        await audit.record(connection, _about_key(audit.Action.API_KEY_ENDED, account_key, ended))
+    await store.api_key_insert_first(connection, key_id, account_key, api_keys.key_hash(key))
+    await audit.record(connection, _about_key(audit.Action.API_KEY_CREATED, account_key, key_id))
+    log.info("first_owner_key_created", account_key=account_key, api_key=key_id)
+
+
+def _about_key(action: audit.Action, account_key: int, key_id: str) -> audit.Draft:
+    return audit.Draft(
+        action=action,
+        aspect=audit.Aspect.CREDENTIAL,
+        actor=AUTH,
+        asset=audit.Asset("api_key", key_id),
+        after={"account_key": account_key} if action is audit.Action.API_KEY_CREATED else None,
+        reason="first owner's key from the operator's file",
+    )

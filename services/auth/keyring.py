@@ -1,0 +1,67 @@
+"""Auth's data keys: unwrapped once, kept in memory, made on the first start, rewrapped when the master key changed."""
+
+import secrets
+from typing import Final
+
+import structlog
+
+from services.auth import store
+from shared.database import Connection, Database
+from shared.secrets import KEY_OCTETS, NONCE_OCTETS, MasterKeys, Sealer, WrappedKey, rewrap, unwrap, wrap
+
+ID_OCTETS: Final = 6
+
+log = structlog.get_logger()
+
+
+class Keyring:
+    """Seals and opens auth's secrets; loads its keys when they are first needed."""
+
+    def __init__(self, masters: MasterKeys, database: Database) -> None:
+        """Hold `masters`; nothing is read yet."""
+        self._masters = masters
+        self._database = database
+        self._sealer: Sealer | None = None
+
+    async def load(self) -> Sealer:
+        """The sealer.
+
+        Raises:
+            UnavailableError: The database is away.
+            SecretsError: A data key needs a master key that is not here: the service must not start.
+        """
+        if self._sealer is None:
+            async with self._database.transaction() as connection:
+                await store.start_lock_in_txn(connection)
+                keys = await self._current_in_txn(connection)
+            clear = {key.key_id: unwrap(self._masters, key) for key in keys}
+            self._sealer = Sealer(clear, active=keys[-1].key_id)
+        return self._sealer
+
+    async def seal(self, clear: str | bytes, context: str) -> bytes:
+        """`clear` sealed for its place `context`."""
+        octets = clear.encode() if isinstance(clear, str) else clear
+        sealer = await self.load()
+        return sealer.seal(octets, context=context, nonce=secrets.token_bytes(NONCE_OCTETS))
+
+    async def open(self, sealed: bytes, context: str) -> str:
+        """The clear text that lies sealed at `context`."""
+        sealer = await self.load()
+        return sealer.open(sealed, context=context).decode()
+
+    async def _current_in_txn(self, connection: Connection) -> list[WrappedKey]:
+        keys = await store.data_key_list(connection)
+        if not keys:
+            name = f"auth-{secrets.token_hex(ID_OCTETS)}"
+            keys = [wrap(self._masters, name, secrets.token_bytes(KEY_OCTETS))]
+            await store.data_key_upsert(connection, keys[0])
+            log.info("data_key_created", data_key=name)
+        return [await self._under_active_master_in_txn(connection, key) for key in keys]
+
+    async def _under_active_master_in_txn(self, connection: Connection, key: WrappedKey) -> WrappedKey:
+        if key.master_key_id == self._masters.active:
+            return key
+        rewrapped = rewrap(self._masters, key)
+        await store.data_key_upsert(connection, rewrapped)
+        log.info("data_key_rewrapped", data_key=key.key_id, master_key=self._masters.active)
+        return rewrapped

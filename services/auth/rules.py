@@ -1,0 +1,57 @@
+"""The decisions of auth: which key opens, what a device's secrets are made of. Pure; randomness comes in as octets."""
+
+import base64
+import hmac
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from services.auth.records import ApiKey, DeviceCredential, DeviceSecrets
+from shared.identities import parse_device_authid
+
+SECRET_OCTETS: Final = 32
+
+
+def opens(key: ApiKey | None, *, presented: bytes, now: datetime) -> bool:
+    """Whether the key whose hash is `presented` opens: stored, not ended, not past its end, the account active.
+
+    The comparison takes the same time whatever differs.
+    """
+    stored = key.key_hash if key is not None else bytes(len(presented))
+    matches = hmac.compare_digest(stored, presented)
+    return key is not None and matches and key.ended_at is None and key.ends_at > now and key.account_state == "active"
+
+
+def device_secrets(octets: bytes) -> DeviceSecrets:
+    """A device's secret (base64url) and its key for app credentials (base64) out of 64 random octets.
+
+    Source: wire-agent sections 1 and 4 (the agent uses the UTF-8 octets of both texts as they are).
+    """
+    if len(octets) != 2 * SECRET_OCTETS:
+        raise ValueError(f"a device's secrets are made of {2 * SECRET_OCTETS} octets")
+    return DeviceSecrets(
+        secret=base64.urlsafe_b64encode(octets[:SECRET_OCTETS]).rstrip(b"=").decode(),
+        app_cred_key=base64.b64encode(octets[SECRET_OCTETS:]).decode(),
+    )
+
+
+def tunnel_proof(secret: str, device_key: int) -> str:
+    """The proof that the device's frpc sends. Source: wire-agent section 6 (`tunnel-authz:v1`)."""
+    digest = hmac.digest(secret.encode(), f"tunnel-authz:v1:{device_key}".encode(), "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def tunnel_proof_digest(secret: str, device_key: int) -> bytes:
+    """What the unique index holds instead of the proof (decision 27)."""
+    return sha256(tunnel_proof(secret, device_key).encode()).digest()
+
+
+def device_key_of(authid: str) -> int | None:
+    """Under which key to look for the credential of a device that says it is `authid`."""
+    parsed = parse_device_authid(authid)
+    return None if parsed is None else parsed[1]
+
+
+def belongs(credential: DeviceCredential, authid: str) -> bool:
+    """Whether `authid` is the device's own: project and device must both be right."""
+    return parse_device_authid(authid) == (credential.project_key, credential.device_key)

@@ -1,0 +1,190 @@
+"""The SQL of auth, one statement a function."""
+
+from typing import Final
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from services.auth.records import (
+    EVERYTHING,
+    FIRST_KEY_LIFE,
+    FIRST_KEY_NAME,
+    USE_RESOLUTION,
+    Account,
+    ApiKey,
+    AssertionKey,
+    DeviceCredential,
+)
+from shared.database import Connection
+from shared.secrets import WrappedKey
+
+START_LOCK: Final = 0x41555448  # "AUTH": one process at a time makes what the first start makes
+_CREDENTIAL: Final = (
+    "device_key, project_key, serial_number, state, flash_id, secret, app_cred_key, tunnel_proof_digest"
+)
+
+
+async def start_lock_in_txn(connection: Connection) -> None:
+    """Wait until no other process is making first things; held to the end of the transaction."""
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [START_LOCK])
+
+
+async def data_key_list(connection: Connection) -> list[WrappedKey]:
+    """Every data key, oldest first."""
+    async with connection.cursor(row_factory=class_row(WrappedKey)) as cursor:
+        await cursor.execute("SELECT key_id, master_key_id, wrapped FROM auth.data_key ORDER BY created_at, key_id")
+        return await cursor.fetchall()
+
+
+async def data_key_upsert(connection: Connection, key: WrappedKey) -> None:
+    """Keep `key`, new or rewrapped."""
+    await connection.execute(
+        "INSERT INTO auth.data_key (key_id, master_key_id, wrapped) VALUES (%s, %s, %s)"
+        " ON CONFLICT (key_id) DO UPDATE SET master_key_id = excluded.master_key_id, wrapped = excluded.wrapped",
+        [key.key_id, key.master_key_id, key.wrapped],
+    )
+
+
+async def account_count(connection: Connection) -> int:
+    """How many accounts there are."""
+    cursor = await connection.execute("SELECT count(*) FROM auth.account")
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def account_find(connection: Connection, account_key: int) -> Account | None:
+    """The account of that key."""
+    async with connection.cursor(row_factory=class_row(Account)) as cursor:
+        await cursor.execute(
+            "SELECT account_key, login_name, state FROM auth.account WHERE account_key = %s", [account_key]
+        )
+        return await cursor.fetchone()
+
+
+async def account_find_by_login(connection: Connection, login_canonical: str) -> Account | None:
+    """The account of that login name, in its canonical form."""
+    async with connection.cursor(row_factory=class_row(Account)) as cursor:
+        await cursor.execute(
+            "SELECT account_key, login_name, state FROM auth.account WHERE login_canonical = %s", [login_canonical]
+        )
+        return await cursor.fetchone()
+
+
+async def account_insert(connection: Connection, login_name: str, login_canonical: str) -> int:
+    """A new active account; returns its key."""
+    cursor = await connection.execute(
+        "INSERT INTO auth.account (login_name, login_canonical, state) VALUES (%s, %s, 'active') RETURNING account_key",
+        [login_name, login_canonical],
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise LookupError("an insert returned no row")
+    return int(row[0])
+
+
+async def person_key_insert(connection: Connection, account_key: int, sealed: bytes) -> None:
+    """The key under which what is personal of `account_key` is sealed."""
+    await connection.execute("INSERT INTO auth.person_key (account_key, sealed) VALUES (%s, %s)", [account_key, sealed])
+
+
+async def api_key_find(connection: Connection, key_id: str) -> ApiKey | None:
+    """The key of that id."""
+    async with connection.cursor(row_factory=class_row(ApiKey)) as cursor:
+        await cursor.execute(
+            "SELECT k.key_id, k.account_key, k.key_hash, k.ends_at, k.ended_at, a.state AS account_state"
+            " FROM auth.api_key k JOIN auth.account a USING (account_key) WHERE k.key_id = %s",
+            [key_id],
+        )
+        return await cursor.fetchone()
+
+
+async def api_key_insert_first(connection: Connection, key_id: str, account_key: int, key_hash: bytes) -> None:
+    """The first owner's key: an ordinary one that ends."""
+    await connection.execute(
+        "INSERT INTO auth.api_key (key_id, account_key, name, key_hash, scopes, ends_at)"
+        " VALUES (%s, %s, %s, %s, %s, now() + %s)",
+        [key_id, account_key, FIRST_KEY_NAME, key_hash, list(EVERYTHING), FIRST_KEY_LIFE],
+    )
+
+
+async def api_key_end_first(connection: Connection, account_key: int) -> list[str]:
+    """End every first key of the account that is still alive; returns their ids."""
+    cursor = await connection.execute(
+        "UPDATE auth.api_key SET ended_at = now() WHERE account_key = %s AND name = %s AND ended_at IS NULL"
+        " RETURNING key_id",
+        [account_key, FIRST_KEY_NAME],
+    )
+    return [str(row[0]) for row in await cursor.fetchall()]
+
+
+async def api_key_touch(connection: Connection, key_id: str) -> None:
+    """Remember that the key was used, to the minute."""
+    await connection.execute(
+        "UPDATE auth.api_key SET last_used_at = now()"
+        " WHERE key_id = %s AND (last_used_at IS NULL OR last_used_at < now() - %s)",
+        [key_id, USE_RESOLUTION],
+    )
+
+
+async def device_credential_find(connection: Connection, device_key: int) -> DeviceCredential | None:
+    """The credential of that device, ended or not."""
+    async with connection.cursor(row_factory=class_row(DeviceCredential)) as cursor:
+        await cursor.execute(
+            f"SELECT {_CREDENTIAL} FROM auth.device_credential WHERE device_key = %s",  # noqa: S608 - a constant
+            [device_key],
+        )
+        return await cursor.fetchone()
+
+
+async def device_credential_upsert(connection: Connection, credential: DeviceCredential) -> None:
+    """Make `credential` the device's one; whatever it had before is gone."""
+    await connection.execute(
+        f"INSERT INTO auth.device_credential ({_CREDENTIAL}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+        " ON CONFLICT (device_key) DO UPDATE SET project_key = excluded.project_key, state = excluded.state,"
+        " flash_id = excluded.flash_id, secret = excluded.secret, app_cred_key = excluded.app_cred_key,"
+        " tunnel_proof_digest = excluded.tunnel_proof_digest, issued_at = now(), ended_at = NULL",
+        [
+            credential.device_key,
+            credential.project_key,
+            credential.serial_number,
+            credential.state,
+            credential.flash_id,
+            credential.secret,
+            credential.app_cred_key,
+            credential.tunnel_proof_digest,
+        ],
+    )
+
+
+async def device_credential_lock_in_txn(connection: Connection, device_key: int) -> None:
+    """Let no two transactions change one device's credential at once, whether or not there is one yet."""
+    await connection.execute("SELECT pg_advisory_xact_lock(%s, hashint8(%s))", [START_LOCK, device_key])
+
+
+async def device_credential_end(connection: Connection, device_key: int) -> UUID | None:
+    """End the device's credential; returns the id of the flash it came from, None where there was none alive."""
+    cursor = await connection.execute(
+        "UPDATE auth.device_credential SET state = 'ended', ended_at = now()"
+        " WHERE device_key = %s AND state = 'active' RETURNING flash_id",
+        [device_key],
+    )
+    row = await cursor.fetchone()
+    return None if row is None else row[0]
+
+
+async def assertion_key_list(connection: Connection) -> list[AssertionKey]:
+    """Every key that signs assertions, newest first."""
+    async with connection.cursor(row_factory=class_row(AssertionKey)) as cursor:
+        await cursor.execute(
+            "SELECT key_id, public_jwk, sealed FROM auth.assertion_key ORDER BY created_at DESC, key_id"
+        )
+        return await cursor.fetchall()
+
+
+async def assertion_key_insert(connection: Connection, key: AssertionKey) -> None:
+    """A new signing key."""
+    await connection.execute(
+        "INSERT INTO auth.assertion_key (key_id, public_jwk, sealed) VALUES (%s, %s, %s)",
+        [key.key_id, Jsonb(key.public_jwk), key.sealed],
+    )

@@ -1,0 +1,100 @@
+"""The live feed of changes: one event on the system realm for each, followed by every watch of every process.
+
+The event names the device and its project only; each process reads the row itself, so that the feed never shows more
+than the registry. A watch that does not keep up is ended: it begins anew with a snapshot.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from attrs import frozen
+from autobahn.wamp.types import PublishOptions
+
+from shared.bus import Bus
+from shared.errors import OverLimitError
+from shared.identities import SYSTEM_REALM
+from shared.session import BusSession
+
+TOPIC: Final = "ironflock.devices.device.changed"
+QUEUE_LENGTH: Final = 1_000
+MAX_WATCHES: Final = 1_000
+
+
+@frozen
+class Change:
+    """Something of this device changed; it may be gone."""
+
+    device_key: int
+    project_key: int
+
+
+class Watch:
+    """One follower of some projects, with a bounded queue."""
+
+    def __init__(self, project_keys: frozenset[int]) -> None:
+        """Follow `project_keys`."""
+        self._project_keys = project_keys
+        self._queue: asyncio.Queue[Change] = asyncio.Queue(QUEUE_LENGTH)
+        self._fell_behind = False
+
+    def offer(self, change: Change) -> None:
+        """Take `change` if it is of a followed project."""
+        if change.project_key not in self._project_keys:
+            return
+        try:
+            self._queue.put_nowait(change)
+        except asyncio.QueueFull:
+            self._fell_behind = True
+
+    async def changes(self) -> AsyncIterator[Change]:
+        """Every change from now on.
+
+        Raises:
+            OverLimitError: The follower did not keep up.
+        """
+        while True:
+            change = await self._queue.get()
+            if self._fell_behind:
+                raise OverLimitError("this watch did not keep up with the changes; watch again")
+            yield change
+
+
+class Feed:
+    """Tells of changes, and lets them be watched."""
+
+    def __init__(self, bus: Bus) -> None:
+        """Publish and listen over `bus`."""
+        self._bus = bus
+        self._watches: set[Watch] = set()
+        bus.on_join(SYSTEM_REALM, self._subscribe)
+
+    def tell(self, change: Change) -> None:
+        """Let every process know; what cannot be told now is seen by the next snapshot."""
+        for session in self._bus.sessions(SYSTEM_REALM):
+            session.publish(TOPIC, change.device_key, change.project_key, options=PublishOptions(exclude_me=False))
+
+    @contextmanager
+    def watch(self, project_keys: frozenset[int]) -> Iterator[Watch]:
+        """Follow the projects while the block runs.
+
+        Raises:
+            OverLimitError: Too many are watching.
+        """
+        if len(self._watches) >= MAX_WATCHES:
+            raise OverLimitError("too many are watching; try again later")
+        watch = Watch(project_keys)
+        self._watches.add(watch)
+        try:
+            yield watch
+        finally:
+            self._watches.discard(watch)
+
+    async def _subscribe(self, session: BusSession) -> None:
+        def changed(device_key: Any, project_key: Any) -> None:
+            if isinstance(device_key, int) and isinstance(project_key, int):
+                for watch in set(self._watches):
+                    watch.offer(Change(device_key=device_key, project_key=project_key))
+
+        await session.subscribe(changed, TOPIC).asFuture(asyncio.get_running_loop())

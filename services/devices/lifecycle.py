@@ -1,0 +1,155 @@
+"""Flashing and deleting: what devices and auth do together, each step repeatable, finished by whoever comes next.
+
+Flashing: (1) the row says `flashing` with a new flash id; (2) auth commits the secrets of that id, the old ones end;
+(3) whatever the device has open is closed; (4) the row says `flashed`. Deleting: (1) `deleting`; (2) auth ends the
+secrets; (3) sessions are closed; (4) the row goes. A process that dies in between leaves a row in transit, which
+`repair` brings to its end; the new secret of such a flashing was shown to nobody, the device is flashed once more.
+"""
+
+import asyncio
+from typing import Final
+from uuid import UUID, uuid4
+
+import structlog
+
+from services.devices import store
+from services.devices.feed import Change, Feed
+from services.devices.presence import Presence
+from services.devices.projects import Credentials
+from services.devices.records import Device
+from shared import audit
+from shared.database import Database
+from shared.errors import ConflictError, NotFoundError, PublicError, UnavailableError
+from shared.identities import Person
+
+REPAIR_AFTER_S: Final = 30.0
+REPAIR_INTERVAL_S: Final = 10.0
+NO_DEVICE: Final = "there is no such device, or you may not see it"
+IN_TRANSIT: Final = {
+    "flashing": "the device is being flashed by somebody else; try again in a moment",
+    "deleting": "the device is being deleted",
+}
+SERVICE: Final = audit.Actor(audit.ActorKind.SERVICE, "devices")
+
+log = structlog.get_logger()
+
+
+class Lifecycle:
+    """The two sagas of a device."""
+
+    def __init__(self, database: Database, credentials: Credentials, presence: Presence, feed: Feed) -> None:
+        """Work with these."""
+        self._database = database
+        self._credentials = credentials
+        self._presence = presence
+        self._feed = feed
+
+    async def flash(self, person: Person, device_key: int) -> tuple[Device, str]:
+        """New secrets for the device; the device as it is then, and its secret.
+
+        Raises:
+            ConflictError: It is being flashed or deleted.
+            UnavailableError: Auth is away; the flashing is finished by itself, and the device can be flashed again.
+        """
+        flash_id = uuid4()
+        async with self._database.transaction() as connection:
+            device = await store.device_lock_in_txn(connection, device_key)
+            if device is None:
+                raise NotFoundError(NO_DEVICE)
+            _refuse_transit(device)
+            await store.device_begin_flashing(connection, device_key, flash_id)
+        secret = await self._issue(device, flash_id)
+        await self._finish_flashing(device, flash_id, audit.actor_of(person), person.session or None)
+        async with self._database.transaction() as connection:
+            flashed = await store.device_find(connection, device_key)
+        if flashed is None:
+            raise NotFoundError(NO_DEVICE)
+        return flashed, secret
+
+    async def delete(self, person: Person, device_key: int) -> None:
+        """End the device's secrets and sessions, and forget it.
+
+        Raises:
+            UnavailableError: A part is away; the deletion is finished by itself.
+        """
+        async with self._database.transaction() as connection:
+            device = await store.device_lock_in_txn(connection, device_key)
+            if device is None:
+                raise NotFoundError(NO_DEVICE)
+            _refuse_transit(device)
+            await store.device_begin_deleting(connection, device_key)
+        self._tell(device)
+        try:
+            await self._finish_deleting(device, audit.actor_of(person), person.session or None)
+        except UnavailableError as error:
+            raise UnavailableError("the deletion has begun and is finished as soon as all parts are back") from error
+
+    async def repair_forever(self) -> None:
+        """Finish what others began, again and again."""
+        while True:
+            try:
+                await self.repair()
+            except PublicError as error:
+                log.warning("transit_not_repaired", code=error.code)
+            await asyncio.sleep(REPAIR_INTERVAL_S)
+
+    async def repair(self, *, older_than_s: float = REPAIR_AFTER_S) -> None:
+        """Finish every flashing and deletion whose process is gone."""
+        async with self._database.transaction() as connection:
+            devices = await store.device_list_in_transit(connection, older_than_s=older_than_s)
+        for device in devices:
+            log.info("transit_repaired", device_key=device.device_key, state=device.state)
+            if device.state == "deleting":
+                await self._finish_deleting(device, SERVICE, None)
+            elif device.flash_id is not None:
+                await self._issue(device, device.flash_id)
+                await self._finish_flashing(device, device.flash_id, SERVICE, None)
+
+    async def _issue(self, device: Device, flash_id: UUID) -> str:
+        return await self._credentials.issue(
+            flash_id=flash_id,
+            device_key=device.device_key,
+            project_key=device.project_key,
+            serial_number=device.serial_number,
+        )
+
+    async def _finish_flashing(self, device: Device, flash_id: UUID, actor: audit.Actor, session: int | None) -> None:
+        await self._presence.end_sessions(device, "this secret was replaced")
+        async with self._database.transaction() as connection:
+            if not await store.device_end_flashing(connection, device.device_key, flash_id):
+                raise ConflictError("another flashing or a deletion came in between; flash the device again")
+            draft = _draft(audit.Action.DEVICE_FLASHED, audit.Aspect.CREDENTIAL, device, actor, session)
+            await audit.record(connection, draft)
+        self._tell(device)
+
+    async def _finish_deleting(self, device: Device, actor: audit.Actor, session: int | None) -> None:
+        await self._credentials.end(device.device_key)
+        await self._presence.end_sessions(device, "this device was deleted")
+        async with self._database.transaction() as connection:
+            if await store.device_delete(connection, device.device_key):
+                draft = _draft(audit.Action.DEVICE_DELETED, audit.Aspect.EXISTENCE, device, actor, session)
+                await audit.record(connection, draft)
+        self._tell(device)
+
+    def _tell(self, device: Device) -> None:
+        self._feed.tell(Change(device_key=device.device_key, project_key=device.project_key))
+
+
+def _refuse_transit(device: Device) -> None:
+    if device.state in IN_TRANSIT:
+        raise ConflictError(IN_TRANSIT[device.state])
+
+
+def _draft(
+    action: audit.Action, aspect: audit.Aspect, device: Device, actor: audit.Actor, session: int | None
+) -> audit.Draft:
+    before = {"name": device.name} if action is audit.Action.DEVICE_DELETED else None
+    return audit.Draft(
+        action=action,
+        aspect=aspect,
+        actor=actor,
+        asset=audit.Asset("device", device.device_key),
+        project_key=device.project_key,
+        before=before,
+        session=session,
+    )

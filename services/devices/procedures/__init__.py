@@ -1,0 +1,1 @@
+"""The WAMP surface of devices: one file for people, one for agents."""

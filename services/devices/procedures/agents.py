@@ -1,0 +1,132 @@
+"""What the published agent calls, with its exact shapes (wire-agent section 4). The numbers are that section's."""
+
+from typing import Final
+
+from services.devices import rules, store
+from services.devices.agent_records import (
+    CheckPrivilege,
+    DeviceMetadata,
+    ReadDeviceMetadata,
+    StatusAnswer,
+    UpdateDeviceArchitecture,
+    UpdateDeviceStatus,
+)
+from services.devices.feed import Change, Feed
+from services.devices.presence import Presence
+from services.devices.projects import Credentials
+from services.devices.records import Device
+from shared import audit
+from shared.database import Database
+from shared.errors import NotAuthorizedError, NotFoundError, NotSupportedError
+from shared.identities import DeviceIdentity
+from shared.procedures import NoArguments, for_devices
+
+FOREIGN: Final = "a device speaks for itself only"
+NO_APPS: Final = "apps are not part of this version; the device keeps what it has"
+NO_TUNNELS: Final = "tunnels are not part of this version"
+MAX_OS_LENGTH: Final = 300
+
+
+class AgentProcedures:
+    """Devices' procedures for agents: they rest on the identity of the session alone (decisions 8 and 14)."""
+
+    def __init__(
+        self, database: Database, credentials: Credentials, presence: Presence, feed: Feed, base_url: str
+    ) -> None:
+        """Serve from `database`; `base_url` is where apps on the device find the platform."""
+        self._database = database
+        self._credentials = credentials
+        self._presence = presence
+        self._feed = feed
+        self._base_url = base_url
+
+    @for_devices("reswarm.devices.read_device_metadata", ReadDeviceMetadata)
+    async def read_device_metadata(self, device: DeviceIdentity, request: ReadDeviceMetadata) -> DeviceMetadata:
+        """2: names and project, by device key, since a moved device still calls under its old authid."""
+        await self._own(device, rules.is_own(device, request.device_key))
+        row = await self._row(device)
+        return DeviceMetadata(
+            device_name=row.name, swarm_name=row.project_name, ownername=row.owner_name, swarm_key=row.project_key
+        )
+
+    @for_devices("reswarm.devices.get_app_cred_key")
+    async def get_app_cred_key(self, device: DeviceIdentity, request: NoArguments) -> str:  # noqa: ARG002
+        """3: the key from which the device derives its apps' credentials."""
+        return await self._credentials.app_cred_key(device.device_key)
+
+    @for_devices("reswarm.devices.update_device_status", UpdateDeviceStatus)
+    async def update_device_status(self, device: DeviceIdentity, request: UpdateDeviceStatus) -> StatusAnswer:
+        """4: what the device says of itself, at first and every 30 seconds."""
+        await self._own(device, rules.is_own(device, request.device_key, request.swarm_key))
+        await self._presence.report(device, request.status, rules.known_stats(request.stats))
+        return StatusAnswer(reswarmBaseURL=self._base_url)
+
+    @for_devices("reswarm.devices.update_device_architecture", UpdateDeviceArchitecture)
+    async def update_device_architecture(self, device: DeviceIdentity, request: UpdateDeviceArchitecture) -> None:
+        """5: the machine and the agent's release."""
+        await self._own(device, rules.is_own(device, request.device_key, request.swarm_key))
+        async with self._database.transaction() as connection:
+            await store.device_set_architecture(
+                connection,
+                device.device_key,
+                architecture=request.architecture,
+                os=request.os,
+                agent_version=request.agent_version,
+            )
+        self._feed.tell(Change(device_key=device.device_key, project_key=device.project_key))
+
+    @for_devices("reswarm.containers.get_requested_app_states")
+    async def get_requested_app_states(self, device: DeviceIdentity, request: NoArguments) -> None:  # noqa: ARG002
+        """6: an error until apps exist: the agent takes an empty list as the order to delete every app."""
+        raise NotSupportedError(NO_APPS)
+
+    @for_devices("reswarm.containers.update_app_on_device")
+    async def update_app_on_device(self, device: DeviceIdentity, request: NoArguments) -> None:  # noqa: ARG002
+        """7: refused until apps exist."""
+        raise NotSupportedError(NO_APPS)
+
+    @for_devices("reswarm.containers.get_registry_token")
+    async def get_registry_token(self, device: DeviceIdentity, request: NoArguments) -> None:  # noqa: ARG002
+        """8: refused until apps exist."""
+        raise NotSupportedError(NO_APPS)
+
+    @for_devices("reswarm.devices.check_privilege", CheckPrivilege)
+    async def check_privilege(self, device: DeviceIdentity, request: CheckPrivilege) -> bool:
+        """9: whether a person may do something with the device; a real boolean, about the asking device only."""
+        await self._own(device, rules.is_own(device, request.entity_key))
+        return rules.holds_privilege(await self._row(device), request)
+
+    @for_devices("re.tunnel.expose_port")
+    async def expose_port(self, device: DeviceIdentity, request: NoArguments) -> None:  # noqa: ARG002
+        """10: refused until tunnels exist."""
+        raise NotSupportedError(NO_TUNNELS)
+
+    @for_devices("reswarm.registry.run_gc")
+    async def run_gc(self, device: DeviceIdentity, request: NoArguments) -> dict[str, str]:  # noqa: ARG002
+        """12: there is no registry on the appliance to clean; the answer is free-form."""
+        return {}
+
+    async def _row(self, device: DeviceIdentity) -> Device:
+        async with self._database.transaction() as connection:
+            row = await store.device_find(connection, device.device_key)
+        if row is None:
+            raise NotFoundError("this device is not registered any more")
+        return row
+
+    async def _own(self, device: DeviceIdentity, is_own: bool) -> None:  # noqa: FBT001 - the verdict of a rule
+        if is_own:
+            return
+        async with self._database.transaction() as connection:
+            await audit.record(
+                connection,
+                audit.Draft(
+                    action=audit.Action.DEVICE_IMPERSONATED,
+                    aspect=audit.Aspect.IDENTITY,
+                    actor=audit.actor_of(device),
+                    asset=audit.Asset("device", device.device_key),
+                    project_key=device.project_key,
+                    session=device.session,
+                    outcome=audit.Outcome.REFUSED,
+                ),
+            )
+        raise NotAuthorizedError(FOREIGN)

@@ -1,0 +1,204 @@
+"""What people do with devices."""
+
+from typing import Final
+from uuid import uuid4
+
+from psycopg.errors import UniqueViolation
+
+from services.devices import rules, store
+from services.devices.feed import Change, Feed
+from services.devices.lifecycle import NO_DEVICE, Lifecycle
+from services.devices.projects import Projects
+from services.devices.records import (
+    Changed,
+    CreateDevice,
+    Deleted,
+    Device,
+    DevicePage,
+    Flashed,
+    FlockSettings,
+    ListDevices,
+    NameDevice,
+    Project,
+    PublicDevice,
+    RenameDevice,
+    Snapshot,
+    WatchDevices,
+)
+from shared import audit
+from shared.database import Connection, Database
+from shared.errors import AlreadyExistsError, ConflictError, NotFoundError
+from shared.identities import Person
+from shared.names import canonical_name, clean_name, clean_text
+from shared.paging import page, position_after
+from shared.procedures import Progress, for_people
+
+SNAPSHOT_LIMIT: Final = 100_000
+
+
+class PeopleProcedures:
+    """Devices' procedures for people."""
+
+    def __init__(
+        self, database: Database, projects: Projects, lifecycle: Lifecycle, feed: Feed, flock: FlockSettings
+    ) -> None:
+        """Serve from `database`; `flock` is what the installation writes into device files."""
+        self._database = database
+        self._projects = projects
+        self._lifecycle = lifecycle
+        self._feed = feed
+        self._flock = flock
+
+    @for_people("ironflock.devices.device.create", CreateDevice)
+    async def device_create(self, person: Person, request: CreateDevice) -> PublicDevice:
+        """A new device in a project; it joins nothing before it is flashed."""
+        name = clean_name(request.name, what="name")
+        description = clean_text(request.description, what="description")
+        project = await self._projects.resolve(person.account_key, request.project)
+        owner_name = await self._projects.owner_name(project)
+        try:
+            async with self._database.transaction() as connection:
+                await _keep(connection, project, owner_name)
+                key = await store.device_insert(
+                    connection,
+                    project_key=project.project_key,
+                    name=name,
+                    name_canonical=canonical_name(name),
+                    description=description,
+                    serial_number=uuid4(),
+                )
+                device = await _present_in_txn(connection, key)
+                await audit.record(connection, _created(person, device))
+        except UniqueViolation as error:
+            raise AlreadyExistsError(f"the project has a device {name!r} already", name=name) from error
+        self._tell(device)
+        return rules.public(device)
+
+    @for_people("ironflock.devices.device.list", ListDevices)
+    async def device_list(self, person: Person, request: ListDevices) -> DevicePage:
+        """The devices that the caller may see, paged."""
+        after = position_after(request.cursor)
+        projects = await self._projects.usable(person.account_key, request.project)
+        async with self._database.transaction() as connection:
+            rows = await store.device_list(connection, _keys(projects), after=after, limit=request.limit + 1)
+        devices, cursor = page(rows, request.limit, lambda device: device.device_key)
+        return DevicePage(devices=[rules.public(device) for device in devices], next=cursor)
+
+    @for_people("ironflock.devices.device.show", NameDevice)
+    async def device_show(self, person: Person, request: NameDevice) -> PublicDevice:
+        """One device."""
+        return rules.public(await self._meant(person, request.device, request.project))
+
+    @for_people("ironflock.devices.device.flash", NameDevice)
+    async def device_flash(self, person: Person, request: NameDevice) -> Flashed:
+        """New secrets, and the file that carries them; what the device had before ends at once."""
+        meant = await self._meant(person, request.device, request.project)
+        device, secret = await self._lifecycle.flash(person, meant.device_key)
+        return Flashed(device=rules.public(device), flock=rules.flock(device, secret, self._flock))
+
+    @for_people("ironflock.devices.device.rename", RenameDevice)
+    async def device_rename(self, person: Person, request: RenameDevice) -> PublicDevice:
+        """Another name for the device."""
+        name = clean_name(request.name, what="name")
+        meant = await self._meant(person, request.device, request.project)
+        try:
+            async with self._database.transaction() as connection:
+                before = await store.device_lock_in_txn(connection, meant.device_key)
+                if before is None:
+                    raise NotFoundError(NO_DEVICE)
+                await store.device_rename(connection, meant.device_key, name=name, name_canonical=canonical_name(name))
+                device = await _present_in_txn(connection, meant.device_key)
+                await audit.record(connection, _renamed(person, before, device))
+        except UniqueViolation as error:
+            raise AlreadyExistsError(f"the project has a device {name!r} already", name=name) from error
+        self._tell(device)
+        return rules.public(device)
+
+    @for_people("ironflock.devices.device.delete", NameDevice)
+    async def device_delete(self, person: Person, request: NameDevice) -> None:
+        """End the device's secrets and forget it."""
+        meant = await self._meant(person, request.device, request.project)
+        await self._lifecycle.delete(person, meant.device_key)
+
+    @for_people("ironflock.devices.device.watch", WatchDevices, is_stream=True)
+    async def device_watch(self, person: Person, request: WatchDevices, progress: Progress) -> None:
+        """The devices as they are, then each change, until the caller ends it."""
+        projects = await self._projects.usable(person.account_key, request.project)
+        keys = _keys(projects)
+        with self._feed.watch(frozenset(keys)) as watch:
+            async with self._database.transaction() as connection:
+                devices = await store.device_list(connection, keys, after=0, limit=SNAPSHOT_LIMIT)
+            progress(Snapshot(devices=[rules.public(device) for device in devices]))
+            async for change in watch.changes():
+                progress(await self._news(change))
+
+    async def _news(self, change: Change) -> Changed | Deleted:
+        async with self._database.transaction() as connection:
+            device = await store.device_find(connection, change.device_key)
+        if device is None or device.project_key != change.project_key:
+            return Deleted(deleted=change.device_key)
+        return Changed(device=rules.public(device))
+
+    async def _meant(self, person: Person, device: int | str, project: int | str | None) -> Device:
+        """The one device that the person means and may see."""
+        keys = _keys(await self._projects.usable(person.account_key, project))
+        async with self._database.transaction() as connection:
+            if isinstance(device, int):
+                found = await store.device_find(connection, device)
+                candidates = [found] if found is not None and found.project_key in keys else []
+            else:
+                candidates = await store.device_find_by_name(connection, keys, canonical_name(device))
+        if not candidates:
+            raise NotFoundError(NO_DEVICE)
+        if len(candidates) > 1:
+            raise ConflictError("more than one project has a device of that name; name the project")
+        return candidates[0]
+
+    def _tell(self, device: Device) -> None:
+        self._feed.tell(Change(device_key=device.device_key, project_key=device.project_key))
+
+
+def _keys(projects: list[Project]) -> list[int]:
+    return [project.project_key for project in projects]
+
+
+async def _keep(connection: Connection, project: Project, owner_name: str) -> None:
+    await store.project_upsert(
+        connection,
+        project_key=project.project_key,
+        name=project.name,
+        owner_account_key=project.owner_account_key,
+        owner_name=owner_name,
+    )
+
+
+async def _present_in_txn(connection: Connection, device_key: int) -> Device:
+    device = await store.device_find(connection, device_key)
+    if device is None:
+        raise NotFoundError(NO_DEVICE)
+    return device
+
+
+def _created(person: Person, device: Device) -> audit.Draft:
+    return audit.Draft(
+        action=audit.Action.DEVICE_CREATED,
+        aspect=audit.Aspect.EXISTENCE,
+        actor=audit.actor_of(person),
+        asset=audit.Asset("device", device.device_key),
+        project_key=device.project_key,
+        after={"name": device.name, "description": device.description, "serial_number": str(device.serial_number)},
+        session=person.session or None,
+    )
+
+
+def _renamed(person: Person, before: Device, after: Device) -> audit.Draft:
+    return audit.Draft(
+        action=audit.Action.DEVICE_RENAMED,
+        aspect=audit.Aspect.NAME,
+        actor=audit.actor_of(person),
+        asset=audit.Asset("device", after.device_key),
+        project_key=after.project_key,
+        before={"name": before.name},
+        after={"name": after.name},
+        session=person.session or None,
+    )

@@ -1,0 +1,50 @@
+"""What devices reads from its environment, once."""
+
+from attrs import frozen
+
+from services.devices.records import FlockSettings
+from shared.database import DatabaseSettings
+from shared.service import BusSettings, CommonSettings, bus_settings, common_settings, service_database_settings
+from shared.settings import Settings, SettingsError
+
+
+@frozen
+class DevicesSettings:
+    """Devices' settings."""
+
+    common: CommonSettings
+    bus: BusSettings
+    database: DatabaseSettings
+    flock: FlockSettings
+
+
+def read(settings: Settings) -> DevicesSettings:
+    """All of them.
+
+    Raises:
+        SettingsError: One is missing, malformed or unknown.
+    """
+    common = common_settings(settings)
+    read_settings = DevicesSettings(
+        common=common,
+        bus=bus_settings(settings, "devices", common.ca),
+        database=service_database_settings(settings, "devices", common.ca),
+        flock=_flock(settings),
+    )
+    settings.refuse_unknown()
+    return read_settings
+
+
+def _flock(settings: Settings) -> FlockSettings:
+    endpoint, update_url = settings.text("DEVICE_ENDPOINT_URL"), settings.text("UPDATE_URL")
+    if not endpoint.startswith("wss://"):
+        raise SettingsError("IRONFLOCK_DEVICES_DEVICE_ENDPOINT_URL must be a wss:// URL")
+    if not update_url.startswith("https://"):
+        raise SettingsError("IRONFLOCK_DEVICES_UPDATE_URL must be an https:// URL")
+    return FlockSettings(
+        device_endpoint_url=endpoint,
+        docker_registry_url=settings.text("DOCKER_REGISTRY_URL", "localhost:5000/"),
+        docker_main_repository=settings.text("DOCKER_MAIN_REPOSITORY", "apps/"),
+        update_url=update_url,
+        appliance_domain=settings.text("APPLIANCE_DOMAIN", "") or None,
+    )

@@ -1,0 +1,1 @@
+"""The HTTPS surface of the gateway: what is served where."""

@@ -1,0 +1,53 @@
+"""The gateway's pages: what is there, and the headers that every answer carries."""
+
+from pathlib import Path
+from typing import Final
+
+from twisted.web.http import Request
+from twisted.web.resource import IResource, Resource
+from typing_extensions import override
+
+from services.gateway.procedures.agent_updates import Absent, AgentUpdates
+
+SECURITY_HEADERS: Final = {
+    b"strict-transport-security": b"max-age=31536000",
+    b"x-content-type-options": b"nosniff",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"referrer-policy": b"no-referrer",
+    b"cache-control": b"no-store",
+    b"server": b"ironflock",
+}
+
+
+class Health(Resource):
+    """`/health`: the gateway answers; how the rest is, each process tells on its own listener."""
+
+    isLeaf = 1
+
+    def render_GET(self, request: Request) -> bytes:
+        """Alive."""
+        request.setHeader(b"content-type", b"application/json")
+        return b'{"status": "ok"}\n'
+
+
+class Root(Resource):
+    """Everything that the gateway serves."""
+
+    def __init__(self, agent_updates: Path, agent_version: str) -> None:
+        """Serve agents' files from `agent_updates`/re-agent."""
+        super().__init__()
+        self.putChild(b"health", Health())
+        self.putChild(b"re-agent", AgentUpdates(str(agent_updates / "re-agent"), version=agent_version))
+
+    @override
+    def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
+        """The page, every answer with the same headers."""
+        for name, value in SECURITY_HEADERS.items():
+            request.setHeader(name, value)
+        page: IResource = super().getChildWithDefault(path, request)
+        return page
+
+    @override
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        """What is not there."""
+        return Absent()

@@ -1,0 +1,44 @@
+"""What the gateway reads from its environment, once."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from shared.service import LOCAL, CommonSettings, common_settings
+from shared.settings import Settings, SettingsError
+
+KNOWN_AGENT: Final = "0.20.20"  # the published agent whose wire we were built against
+_SEMVER: Final = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
+
+
+@frozen
+class GatewaySettings:
+    """The gateway's settings; `agent_version` is what agents are told to be at where the folder does not say."""
+
+    common: CommonSettings
+    port: int
+    bind: str
+    agent_updates: Path
+    agent_version: str
+
+
+def read(settings: Settings) -> GatewaySettings:
+    """All of them.
+
+    Raises:
+        SettingsError: One is missing, malformed or unknown.
+    """
+    version = settings.text("AGENT_VERSION", KNOWN_AGENT)
+    if _SEMVER.fullmatch(version) is None:
+        raise SettingsError("IRONFLOCK_GATEWAY_AGENT_VERSION must be a version like 0.20.20")
+    read_settings = GatewaySettings(
+        common=common_settings(settings),
+        port=settings.port("PORT"),
+        bind=settings.text("BIND", LOCAL),
+        agent_updates=settings.path("AGENT_UPDATES"),
+        agent_version=version,
+    )
+    settings.refuse_unknown()
+    return read_settings

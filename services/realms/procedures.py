@@ -1,0 +1,116 @@
+"""The WAMP surface of realms: projects, for people and for the services that work inside them."""
+
+from typing import Final
+
+from psycopg.errors import UniqueViolation
+
+from services.realms import rules, store
+from services.realms.records import (
+    AccountKey,
+    CreateProject,
+    ListProjects,
+    Project,
+    ProjectPage,
+    ResolveProject,
+    ShowProject,
+)
+from shared import audit
+from shared.database import Connection, Database
+from shared.errors import AlreadyExistsError, NotAuthorizedError, NotFoundError
+from shared.identities import Person, ServiceIdentity
+from shared.names import canonical_name, clean_name, clean_text
+from shared.paging import page, position_after
+from shared.procedures import for_people, for_services
+
+NO_PROJECT: Final = "there is no such project, or you may not see it"
+MAX_OWNED: Final = 10_000
+
+
+class Procedures:
+    """Realms' procedures."""
+
+    def __init__(self, database: Database) -> None:
+        """Serve from `database`."""
+        self._database = database
+
+    @for_people("ironflock.realms.project.create", CreateProject)
+    async def project_create(self, person: Person, request: CreateProject) -> Project:
+        """A new project, owned by the caller."""
+        name = clean_name(request.name, what="name")
+        description = clean_text(request.description, what="description")
+        try:
+            async with self._database.transaction() as connection:
+                project = await store.project_insert(
+                    connection,
+                    name=name,
+                    name_canonical=canonical_name(name),
+                    description=description,
+                    owner_account_key=person.account_key,
+                )
+                await audit.record(connection, _created(person, project))
+        except UniqueViolation as error:
+            raise AlreadyExistsError(f"you have a project {name!r} already", name=name) from error
+        return project
+
+    @for_people("ironflock.realms.project.list", ListProjects)
+    async def project_list(self, person: Person, request: ListProjects) -> ProjectPage:
+        """The caller's projects, paged."""
+        after = position_after(request.cursor)
+        async with self._database.transaction() as connection:
+            rows = await store.project_list_by_owner(
+                connection, owner_account_key=person.account_key, after=after, limit=request.limit + 1
+            )
+        projects, cursor = page(rows, request.limit, lambda project: project.project_key)
+        return ProjectPage(projects=projects, next=cursor)
+
+    @for_people("ironflock.realms.project.show", ShowProject)
+    async def project_show(self, person: Person, request: ShowProject) -> Project:
+        """One project that the caller may see."""
+        return await self._seen_by(person.account_key, request.project)
+
+    @for_services("ironflock.realms.project.resolve", ResolveProject)
+    async def project_resolve(self, service: ServiceIdentity, request: ResolveProject) -> Project:
+        """One project as an account may see it, for devices."""
+        _only(service, "devices")
+        return await self._seen_by(request.account_key, request.project)
+
+    @for_services("ironflock.realms.project.owned", AccountKey)
+    async def project_owned(self, service: ServiceIdentity, request: AccountKey) -> list[Project]:
+        """Every project that an account may see, for devices."""
+        _only(service, "devices")
+        async with self._database.transaction() as connection:
+            return await store.project_list_by_owner(
+                connection, owner_account_key=request.account_key, after=0, limit=MAX_OWNED
+            )
+
+    async def _seen_by(self, account_key: int, wanted: int | str) -> Project:
+        async with self._database.transaction() as connection:
+            project = await _find(connection, account_key, wanted)
+        if project is None or not rules.may_see(project, account_key):
+            raise NotFoundError(NO_PROJECT)
+        return project
+
+
+async def _find(connection: Connection, account_key: int, wanted: int | str) -> Project | None:
+    if isinstance(wanted, int):
+        return await store.project_find(connection, wanted)
+    return await store.project_find_by_name(
+        connection, owner_account_key=account_key, name_canonical=canonical_name(wanted)
+    )
+
+
+def _only(service: ServiceIdentity, *names: str) -> None:
+    if service.name not in names:
+        raise NotAuthorizedError("this procedure is not for you")
+
+
+def _created(person: Person, project: Project) -> audit.Draft:
+    return audit.Draft(
+        action=audit.Action.PROJECT_CREATED,
+        aspect=audit.Aspect.EXISTENCE,
+        actor=audit.actor_of(person),
+        asset=audit.Asset("project", project.project_key),
+        project_key=project.project_key,
+        after={"name": project.name, "description": project.description},
+        session=person.session or None,
+    )

@@ -1,0 +1,192 @@
+"""Recording an audit entry in the caller's own transaction (decisions 23 to 25).
+
+`audit.record(...)` is a SECURITY DEFINER function that every service login may execute and none can look behind: it
+sets time and service itself, allows each service its own tags, and puts the entry into a queue from which `audit`
+builds its log. `canonical_entry` is the one encoding of an entry; its octets are pinned by test vectors.
+"""
+
+import base64
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import rfc8785
+from attrs import field, frozen
+from psycopg.types.json import Jsonb
+
+from shared.database import Connection
+from shared.identities import Caller, DeviceIdentity, Person
+
+ENTRY_VERSION: Final = 1
+
+
+class Action(StrEnum):
+    """Every tag of the log, past tense; one that goes out of use stays here and is never given another meaning."""
+
+    ACCOUNT_CREATED = "account.created"
+    API_KEY_CREATED = "api_key.created"
+    API_KEY_ENDED = "api_key.ended"
+    DEVICE_CREATED = "device.created"
+    DEVICE_CREDENTIAL_ENDED = "device_credential.ended"
+    DEVICE_CREDENTIAL_ISSUED = "device_credential.issued"
+    DEVICE_DELETED = "device.deleted"
+    DEVICE_DUPLICATED = "device.duplicated"
+    DEVICE_FLASHED = "device.flashed"
+    DEVICE_IMPERSONATED = "device.impersonated"
+    DEVICE_RENAMED = "device.renamed"
+    PROJECT_CREATED = "project.created"
+
+
+class Aspect(StrEnum):
+    """What of an asset a change touches; people filter by it (platform-docs section 4)."""
+
+    CREDENTIAL = "credential"
+    EXISTENCE = "existence"
+    IDENTITY = "identity"
+    NAME = "name"
+
+
+class Outcome(StrEnum):
+    """How it ended; `intended` opens what no transaction can hold, and is closed by another (decision 25)."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    INTENDED = "intended"
+    FAILED = "failed"
+
+
+class ActorKind(StrEnum):
+    """Whose act it was."""
+
+    DEVICE = "device"
+    OPERATOR = "operator"
+    PERSON = "person"
+    SERVICE = "service"
+
+
+@frozen
+class Actor:
+    """Who acted: the key of a person or device, the name of a service; `credential` is the id of an API key."""
+
+    kind: ActorKind
+    key: int | str
+    credential: str | None = None
+    on_behalf_of: int | None = None
+
+
+@frozen
+class Asset:
+    """What was acted upon."""
+
+    kind: str
+    key: int | str
+
+
+@frozen
+class Personal:
+    """A personal value, sealed under the key of the person it tells of: erasing that key erases the value."""
+
+    account_key: int
+    sealed: bytes = field(repr=False)
+
+    def value(self) -> dict[str, Any]:
+        """Its place in an entry."""
+        return {"personal": {"account_key": self.account_key, "sealed": base64.b64encode(self.sealed).decode()}}
+
+
+@frozen
+class Draft:
+    """What a service says about a change; `before` and `after` hold the changed fields only."""
+
+    action: Action
+    aspect: Aspect
+    actor: Actor
+    asset: Asset
+    project_key: int | None = None
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+    reason: str | None = None
+    session: int | None = None
+    address: Personal | None = None
+    request_id: str | None = None
+    outcome: Outcome = Outcome.DONE
+
+
+@frozen
+class Entry:
+    """An entry as the log has it: a draft with what the database added."""
+
+    entry_id: int
+    recorded_at: datetime
+    service: str
+    draft: Draft
+
+
+def actor_of(caller: Caller) -> Actor:
+    """The actor that a caller of a procedure is."""
+    if isinstance(caller, Person):
+        return Actor(ActorKind.PERSON, caller.account_key, credential=caller.credential)
+    if isinstance(caller, DeviceIdentity):
+        return Actor(ActorKind.DEVICE, caller.device_key)
+    return Actor(ActorKind.SERVICE, caller.name)
+
+
+async def record(connection: Connection, draft: Draft) -> int:
+    """Put `draft` into the log's queue, in the transaction of `connection`, and return the entry's id.
+
+    Raises:
+        psycopg.Error: The service may not use this tag, or the log cannot take entries: the change must not happen.
+    """
+    values = _fields(draft)
+    cursor = await connection.execute(
+        "SELECT audit.record(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            values["action"],
+            values["aspect"],
+            Jsonb(values["actor"]),
+            Jsonb(values["asset"]),
+            values["project"],
+            _json(values["before"]),
+            _json(values["after"]),
+            values["reason"],
+            Jsonb(values["source"]),
+            values["outcome"],
+        ],
+    )
+    row = await cursor.fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def canonical_entry(entry: Entry) -> bytes:
+    """The octets that a leaf commits to: canonical JSON (RFC 8785), every field present, null where there is none."""
+    time = entry.recorded_at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    head: dict[str, Any] = {"v": ENTRY_VERSION, "id": entry.entry_id, "time": time, "service": entry.service}
+    return rfc8785.dumps({**head, **_fields(entry.draft)})
+
+
+def _fields(draft: Draft) -> dict[str, Any]:
+    return {
+        "action": draft.action.value,
+        "aspect": draft.aspect.value,
+        "actor": {
+            "kind": draft.actor.kind.value,
+            "key": draft.actor.key,
+            "credential": draft.actor.credential,
+            "on_behalf_of": draft.actor.on_behalf_of,
+        },
+        "asset": {"kind": draft.asset.kind, "key": draft.asset.key},
+        "project": draft.project_key,
+        "before": draft.before,
+        "after": draft.after,
+        "reason": draft.reason,
+        "source": {
+            "session": draft.session,
+            "address": draft.address.value() if draft.address else None,
+            "request": draft.request_id,
+        },
+        "outcome": draft.outcome.value,
+    }
+
+
+def _json(value: dict[str, Any] | None) -> Jsonb | None:
+    return None if value is None else Jsonb(value)

@@ -1,0 +1,213 @@
+"""A service on the bus: one session a realm and cell, registered, reconnecting with jitter, drained on stop.
+
+A service joins the control realm and the system realm of every cell with its own secret (WAMP-CRA over verified TLS).
+After every join, whatever the reason, its procedures are registered anew before anybody is told that it is there.
+Everything towards the service is asyncio; Twisted's Deferreds stay inside this file and `shared.session`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Final, cast
+
+import structlog
+from attrs import frozen
+from autobahn.wamp.exception import ApplicationError, SessionNotReady, TransportLost
+from autobahn.wamp.types import RegisterOptions
+from twisted.application.internet import ClientService, backoffPolicy
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorCore, IReactorTime
+
+from shared.errors import PublicError, UnavailableError, from_wire
+from shared.health import Health
+from shared.identities import CONTROL_REALM, SYSTEM_REALM
+from shared.procedures import AssertionVerifier, Audience, Declaration, Invocation, declared, public_errors
+from shared.session import BusCredential, BusSession, client_endpoint, session_factory
+
+CALL_TIMEOUT_S: Final = 10.0
+DRAIN_TIMEOUT_S: Final = 8.0
+AWAY: Final = "the bus is away; nothing was changed, try again in a moment"
+REALMS_OF: Final = {
+    Audience.PEOPLE: (CONTROL_REALM, SYSTEM_REALM),
+    Audience.SERVICES: (SYSTEM_REALM,),
+    Audience.DEVICES: (CONTROL_REALM,),
+}
+
+log = structlog.get_logger()
+JoinListener = Callable[[BusSession], Awaitable[None]]
+
+
+@frozen
+class _Served:
+    declaration: Declaration
+    invocation: Invocation
+
+
+class Link:
+    """One realm of one cell: joins, registers, tells, and does so again whenever the session is gone."""
+
+    def __init__(self, bus: "Bus", url: str, realm: str) -> None:
+        """Prepare a link of `bus` to `realm` at the router `url`."""
+        self.realm = realm
+        self.session: BusSession | None = None
+        self.part = f"bus {realm}"
+        self._bus = bus
+        factory = session_factory(url, realm, bus.credential, joined=self._joined, left=self._left)
+        endpoint = client_endpoint(bus.reactor, url, bus.credential.ca)
+        policy = backoffPolicy(initialDelay=0.2, maxDelay=5.0, factor=1.7)
+        self._client = ClientService(endpoint, factory, retryPolicy=policy, clock=cast("IReactorTime", bus.reactor))
+
+    def start(self) -> None:
+        """Begin to connect, and never give up."""
+        self._client.startService()
+
+    async def stop(self) -> None:
+        """Leave the realm and stop connecting."""
+        if self.session is not None:
+            self.session.leave()
+        await _future(self._client.stopService())
+
+    def _joined(self, session: BusSession) -> None:
+        self._bus.spawn(self._settle(session))
+
+    async def _settle(self, session: BusSession) -> None:
+        try:
+            for served in self._bus.served(self.realm):
+                await _future(session.register(*_registration(self._bus, served)))
+            self.session = session
+            for listener in self._bus.join_listeners(self.realm):
+                await listener(session)
+        except (ApplicationError, TransportLost, SessionNotReady, PublicError) as error:
+            log.warning("bus_session_not_settled", realm=self.realm, error=str(error))
+            session.abort()
+            return
+        log.info("bus_joined", realm=self.realm)
+        self._bus.health.set(self.part, ok=True)
+
+    def _left(self, session: BusSession, reason: str) -> None:
+        if self.session in (session, None):
+            self.session = None
+            self._bus.health.set(self.part, ok=False, reason=f"not joined: {reason}")
+
+
+class Bus:
+    """All the sessions of one service."""
+
+    def __init__(self, reactor: IReactorCore, credential: BusCredential, urls: Iterable[str], health: Health) -> None:
+        """Prepare sessions for every cell in `urls` (`wss://host:port/ws-svc`)."""
+        self.reactor = reactor
+        self.credential = credential
+        self.health = health
+        self._served: list[_Served] = []
+        self._listeners: list[tuple[str, JoinListener]] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._links = [Link(self, url, realm) for url in urls for realm in (SYSTEM_REALM, CONTROL_REALM)]
+
+    def serve(self, surface: object, verifier: AssertionVerifier | None = None) -> None:
+        """Register every marked method of `surface` on each join; `verifier` opens people's procedures to services."""
+        for declaration, method in declared(surface):
+            self._served.append(_Served(declaration, public_errors(declaration, method, verifier)))
+
+    def on_join(self, realm: str, listener: JoinListener) -> None:
+        """Have `listener` run after each join of `realm`, before the service counts as joined there."""
+        self._listeners.append((realm, listener))
+
+    def start(self) -> None:
+        """Connect to every cell."""
+        for link in self._links:
+            self.health.set(link.part, ok=False, reason="not joined yet")
+            link.start()
+
+    async def stop(self) -> None:
+        """Let the calls that run finish, within bounds, then leave."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=DRAIN_TIMEOUT_S)
+        for task in set(self._tasks):
+            task.cancel()
+        await asyncio.gather(*(link.stop() for link in self._links))
+
+    def sessions(self, realm: str) -> list[BusSession]:
+        """The joined sessions of `realm`, one a cell at most."""
+        return [link.session for link in self._links if link.realm == realm and link.session is not None]
+
+    def every_session(self, realm: str) -> list[BusSession]:
+        """The joined sessions of `realm`, one a cell, of every cell.
+
+        Raises:
+            UnavailableError: A cell is away, so that nothing can be said of what lives there.
+        """
+        sessions = self.sessions(realm)
+        if len(sessions) < sum(link.realm == realm for link in self._links):
+            raise UnavailableError(AWAY)
+        return sessions
+
+    async def call(self, procedure: str, *, timeout_s: float = CALL_TIMEOUT_S, **arguments: Any) -> Any:
+        """Call another service on the system realm.
+
+        Raises:
+            PublicError: What the service refused with; `UnavailableError` where it is away or silent.
+        """
+        return await call(self._any(SYSTEM_REALM), procedure, timeout_s=timeout_s, kwargs=arguments)
+
+    def served(self, realm: str) -> list[_Served]:
+        """What is registered on `realm`."""
+        return [served for served in self._served if realm in REALMS_OF[served.declaration.audience]]
+
+    def join_listeners(self, realm: str) -> list[JoinListener]:
+        """Who is told of a join of `realm`."""
+        return [listener for name, listener in self._listeners if name == realm]
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Run `coroutine` beside; stop() waits for it within bounds."""
+        self.task(coroutine).add_done_callback(_explain)
+
+    def task(self, coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        """`coroutine` as a task that stop() waits for and nobody collects early."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _any(self, realm: str) -> BusSession:
+        sessions = self.sessions(realm)
+        if not sessions:
+            raise UnavailableError(AWAY)
+        return sessions[0]
+
+
+async def call(
+    session: BusSession,
+    procedure: str,
+    *,
+    args: tuple[Any, ...] = (),
+    kwargs: dict[str, Any] | None = None,
+    timeout_s: float = CALL_TIMEOUT_S,
+) -> Any:
+    """Call `procedure` over `session`, within `timeout_s` seconds; errors as `Bus.call` has them."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _future(session.call(procedure, *args, **(kwargs or {})))
+    except ApplicationError as error:
+        message = str(error.args[0]) if error.args else error.error
+        refusal = from_wire(error.error, message, dict(error.kwargs or {}))
+        if refusal is None:
+            raise
+        raise refusal from error
+    except (TimeoutError, TransportLost, SessionNotReady) as error:
+        raise UnavailableError(AWAY) from error
+
+
+def _registration(bus: Bus, served: _Served) -> tuple[Callable[..., "Deferred[Any]"], str, RegisterOptions]:
+    def endpoint(*args: Any, **kwargs: Any) -> "Deferred[Any]":
+        return Deferred.fromFuture(bus.task(served.invocation(*args, **kwargs)))  # type: ignore[arg-type]
+
+    return endpoint, served.declaration.uri, RegisterOptions(details=True, invoke="roundrobin")
+
+
+def _explain(task: "asyncio.Task[Any]") -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("task_failed", exc_info=error)
+
+
+def _future(deferred: "Deferred[Any]") -> "asyncio.Future[Any]":
+    return deferred.asFuture(asyncio.get_running_loop())

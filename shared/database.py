@@ -1,0 +1,134 @@
+"""PostgreSQL for a service: a pool of verified TLS connections under the service's own login, and transactions.
+
+Everything here is asyncio; it runs in Twisted because every service installs `asyncioreactor` before it imports the
+reactor. A database that is away becomes `UnavailableError`: the caller may repeat, nothing was changed.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from attrs import frozen
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+from typing_extensions import override
+
+from shared.errors import UnavailableError
+from shared.health import Health
+from shared.settings import Settings
+
+Connection = psycopg.AsyncConnection[TupleRow]
+
+CONNECT_TIMEOUT_S: Final = 5
+WAIT_TIMEOUT_S: Final = 5.0
+STATEMENT_TIMEOUT_MS: Final = 10_000
+POOL_SIZE: Final = 8
+MAX_WAITING: Final = 512
+AWAY: Final = "the database is away; nothing was changed, try again in a moment"
+
+
+@frozen(repr=False)
+class Password:
+    """A password that prints as three dots."""
+
+    value: str
+
+    @override
+    def __repr__(self) -> str:
+        """Three dots."""
+        return "Password(...)"
+
+
+@frozen
+class DatabaseSettings:
+    """Where the database is and who we are there; the password never appears in a representation."""
+
+    host: str
+    port: int
+    name: str
+    login: str
+    password: Password
+    ca: Path
+
+
+def database_settings(settings: Settings, login: str, ca: Path) -> DatabaseSettings:
+    """The database settings out of `DATABASE_HOST`, `_PORT`, `_NAME` and the file of `_PASSWORD_FILE`."""
+    return DatabaseSettings(
+        host=settings.text("DATABASE_HOST"),
+        port=settings.port("DATABASE_PORT"),
+        name=settings.text("DATABASE_NAME"),
+        login=login,
+        password=Password(settings.secret("DATABASE_PASSWORD")),
+        ca=ca,
+    )
+
+
+def connection_arguments(settings: DatabaseSettings) -> dict[str, Any]:
+    """What psycopg connects with: TLS always, the server's name and certificate verified always."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "dbname": settings.name,
+        "user": settings.login,
+        "password": settings.password.value,
+        "sslmode": "verify-full",
+        "sslrootcert": str(settings.ca),
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "application_name": settings.login,
+        "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=30000",
+        "keepalives_idle": 10,
+        "tcp_user_timeout": 15_000,
+    }
+
+
+class Database:
+    """The service's pool. Opening does not wait for the server: health says when it answers."""
+
+    def __init__(self, settings: DatabaseSettings, health: Health) -> None:
+        """Prepare a pool for `settings`; `health` part `database` follows it."""
+        self._health = health
+        self._pool = AsyncConnectionPool(
+            kwargs=connection_arguments(settings),
+            min_size=1,
+            max_size=POOL_SIZE,
+            max_waiting=MAX_WAITING,
+            timeout=WAIT_TIMEOUT_S,
+            reconnect_timeout=10.0,
+            max_idle=60.0,
+            check=AsyncConnectionPool.check_connection,
+            open=False,
+            name=settings.login,
+        )
+
+    async def open(self) -> None:
+        """Start connecting in the background."""
+        await self._pool.open(wait=False)
+
+    async def close(self) -> None:
+        """Close every connection; transactions that are open are rolled back by the server."""
+        await self._pool.close(timeout=5.0)
+
+    async def probe(self) -> None:
+        """Ask the server for a sign of life and tell health."""
+        try:
+            async with self.transaction() as connection:
+                await connection.execute("SELECT 1")
+        except UnavailableError as error:
+            self._health.set("database", ok=False, reason=error.message)
+        else:
+            self._health.set("database", ok=True)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside one transaction: committed at the end of the block, rolled back by any exception.
+
+        Raises:
+            UnavailableError: No connection in time, or the server went away before the commit was answered.
+        """
+        try:
+            async with self._pool.connection() as connection, connection.transaction():
+                yield connection
+        except psycopg.OperationalError as error:
+            raise UnavailableError(AWAY) from error

@@ -1,0 +1,126 @@
+"""The one vocabulary of refusals: every error that may leave the platform, with a stable URI and a sentence.
+
+An error names a state, not an act. WAMP's own URI where WAMP defines one; ours are `ironflock.error.<reason>`. On the
+wire an error carries `args = [message]` and `kwargs = {"code", "message", ...}`; `code` is the URI's last segment.
+What is not in this file never reaches a caller: it becomes `internal` with an incident id (see `shared.procedures`).
+"""
+
+from typing import Any, ClassVar
+
+
+class PublicError(Exception):
+    """Never raised itself: the base of every refusal that a caller may see."""
+
+    uri: ClassVar[str]
+
+    def __init__(self, message: str, **details: Any) -> None:
+        """Refuse with `message`, a sentence that says what to do, and `details`, JSON values for programs."""
+        if type(self) is PublicError:
+            raise TypeError("raise one of the refusals, not their base")
+        super().__init__(message)
+        self.message = message
+        self._details = details
+
+    @property
+    def code(self) -> str:
+        """The stable code, for example `not_found`."""
+        return self.uri.rpartition(".")[2]
+
+    def details(self) -> dict[str, Any]:
+        """The keyword arguments of the WAMP error."""
+        return {**self._details, "code": self.code, "message": self.message}
+
+
+class InvalidArgumentError(PublicError):
+    """An argument is missing, unknown, malformed or out of range; nothing was changed."""
+
+    uri = "wamp.error.invalid_argument"
+
+
+class NotAuthorizedError(PublicError):
+    """The caller is known, and may not do this."""
+
+    uri = "wamp.error.not_authorized"
+
+
+class NotFoundError(PublicError):
+    """There is no such thing, or the caller may not know that there is: the two look the same."""
+
+    uri = "ironflock.error.not_found"
+
+
+class AlreadyExistsError(PublicError):
+    """The name is taken; names that differ only by case, outer blanks or Unicode form are the same name."""
+
+    uri = "ironflock.error.already_exists"
+
+
+class ConflictError(PublicError):
+    """The thing is in a state in which this cannot be done now."""
+
+    uri = "ironflock.error.conflict"
+
+
+class ExpiredError(PublicError):
+    """The credential or offer is past its end."""
+
+    uri = "ironflock.error.expired"
+
+
+class OverLimitError(PublicError):
+    """Too much of it: try later, or with less."""
+
+    uri = "ironflock.error.over_limit"
+
+
+class NotSupportedError(PublicError):
+    """The platform does not do this, or not yet."""
+
+    uri = "ironflock.error.not_supported"
+
+
+class UnavailableError(PublicError):
+    """A part of the platform that this needs is away; nothing was changed, and the call may be repeated."""
+
+    uri = "ironflock.error.unavailable"
+
+
+class InternalError(PublicError):
+    """Something of ours went wrong; the incident id finds it in the log."""
+
+    uri = "ironflock.error.internal"
+
+
+_BY_URI: dict[str, type[PublicError]] = {
+    error.uri: error
+    for error in (
+        InvalidArgumentError,
+        NotAuthorizedError,
+        NotFoundError,
+        AlreadyExistsError,
+        ConflictError,
+        ExpiredError,
+        OverLimitError,
+        NotSupportedError,
+        UnavailableError,
+        InternalError,
+    )
+}
+_CALLEE_AWAY = frozenset(
+    {
+        "wamp.error.no_such_procedure",
+        "wamp.error.no_available_callee",
+        "wamp.error.no_eligible_callee",
+        "wamp.error.canceled",
+        "wamp.close.transport_lost",
+    }
+)
+
+
+def from_wire(uri: str, message: str, details: dict[str, Any]) -> PublicError | None:
+    """The refusal that another part of the platform answered with, or None where it is none of ours."""
+    if uri in _CALLEE_AWAY:
+        return UnavailableError("a part of the platform is away; nothing was changed, try again in a moment")
+    kind = _BY_URI.get(uri)
+    rest = {name: value for name, value in details.items() if name not in ("code", "message")}
+    return None if kind is None else kind(message, **rest)

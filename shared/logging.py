@@ -1,0 +1,58 @@
+"""Logs: one JSON object a line on standard output, events in the past tense, never a secret, never a local variable.
+
+Twisted's and autobahn's own messages pass through the same renderer at warning level and above.
+"""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+import txaio
+from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogBeginner
+from zope.interface import implementer
+
+
+def configure(service: str) -> None:
+    """Set the process's logging up; `service` stands in every line."""
+    txaio.use_twisted()
+    tracebacks = structlog.processors.ExceptionRenderer(
+        structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            tracebacks,
+            structlog.processors.JSONRenderer(default=_name_of),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(service=service)
+    globalLogBeginner.beginLoggingTo([_Forward(service)], redirectStandardIO=False)
+
+
+def _name_of(value: Any) -> str:
+    """The type's name of what JSON cannot carry: a representation could hold a secret."""
+    return f"<{type(value).__name__}>"
+
+
+@implementer(ILogObserver)
+class _Forward:
+    """Takes the warnings of Twisted and autobahn into our own log."""
+
+    def __init__(self, service: str) -> None:
+        self._log = structlog.get_logger(service=service)
+
+    def __call__(self, event: LogEvent) -> None:
+        level = event.get("log_level", LogLevel.info)
+        if level is None or level < LogLevel.warn:
+            return
+        fields: dict[str, Any] = {"source": event.get("log_namespace", ""), "text": formatEvent(event)}
+        failure = event.get("log_failure")
+        if failure is not None:
+            fields["exc_info"] = (failure.type, failure.value, failure.getTracebackObject())
+        self._log.warning("library_reported", **fields)

@@ -1,0 +1,56 @@
+"""Names that people give, and their one canonical form.
+
+Two names are the same name when their canonical forms are: NFKC, case folded, without outer blanks and with inner
+blanks narrowed to one (no locale anywhere). The database is unique on that form (lessons: look-alike and case twins).
+"""
+
+import unicodedata
+from typing import Final
+
+from shared.errors import InvalidArgumentError
+
+MAX_NAME_LENGTH: Final = 100
+MAX_TEXT_LENGTH: Final = 4_000
+_FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def clean_name(name: str, *, what: str) -> str:
+    """`name` as it is kept and shown: NFC, outer blanks gone.
+
+    Args:
+        what: The argument's name, for the refusal.
+
+    Raises:
+        InvalidArgumentError: It is empty, too long, has control or invisible characters, or only digits (which would
+            be taken for a key).
+    """
+    if len(name) > MAX_NAME_LENGTH:
+        raise InvalidArgumentError(f"{what} may have at most {MAX_NAME_LENGTH} characters", argument=what)
+    cleaned = unicodedata.normalize("NFC", name).strip()
+    if not cleaned:
+        raise InvalidArgumentError(f"{what} must not be empty", argument=what)
+    if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in cleaned):
+        raise InvalidArgumentError(f"{what} must not contain control or invisible characters", argument=what)
+    if canonical_name(cleaned).isdigit():
+        raise InvalidArgumentError(f"{what} must not be a number: it would be taken for a key", argument=what)
+    return cleaned
+
+
+def canonical_name(name: str) -> str:
+    """The form on which names are unique; the form of a canonical form is itself."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    return " ".join(folded.split())
+
+
+def clean_text(text: str, *, what: str) -> str:
+    """A description as it is kept: NFC, without control characters other than line ends and tabs.
+
+    Raises:
+        InvalidArgumentError: It is too long or has other control characters.
+    """
+    if len(text) > MAX_TEXT_LENGTH:
+        raise InvalidArgumentError(f"{what} may have at most {MAX_TEXT_LENGTH} characters", argument=what)
+    cleaned = unicodedata.normalize("NFC", text).strip()
+    if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\t" for c in cleaned):
+        raise InvalidArgumentError(f"{what} must not contain control characters", argument=what)
+    return cleaned

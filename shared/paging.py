@@ -1,0 +1,41 @@
+"""Cursors: where a page ended, as a text that callers pass back unread.
+
+Pages are cut by key, never by position, so that what comes or goes meanwhile neither repeats nor hides a row.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from shared.errors import InvalidArgumentError
+from shared.identities import MAX_KEY
+
+Row = TypeVar("Row")
+_PREFIX: Final = "k"
+
+
+def position_after(cursor: str | None) -> int:
+    """The key after which the next page begins; 0 for the first page.
+
+    Raises:
+        InvalidArgumentError: `cursor` is none that we gave out.
+    """
+    if cursor is None:
+        return 0
+    try:
+        text = base64.urlsafe_b64decode(cursor.encode("ascii") + b"==").decode("ascii")
+    except (UnicodeError, binascii.Error) as error:
+        raise InvalidArgumentError("this is no cursor of ours", argument="cursor") from error
+    digits = text.removeprefix(_PREFIX)
+    if not text.startswith(_PREFIX) or not digits.isdigit() or int(digits) > MAX_KEY:
+        raise InvalidArgumentError("this is no cursor of ours", argument="cursor")
+    return int(digits)
+
+
+def page(rows: Sequence[Row], limit: int, key: Callable[[Row], int]) -> tuple[list[Row], str | None]:
+    """The page out of up to `limit + 1` rows, and the cursor of the next one (None when this is the last)."""
+    if len(rows) <= limit:
+        return list(rows), None
+    last = key(rows[limit - 1])
+    return list(rows[:limit]), base64.urlsafe_b64encode(f"{_PREFIX}{last}".encode()).rstrip(b"=").decode()

@@ -1,0 +1,230 @@
+"""Procedures: how a method of a service becomes a WAMP procedure, the same way everywhere.
+
+A method marked with `@for_people`, `@for_services` or `@for_devices` gets the caller as the router disclosed it and its
+arguments as one typed record; what it returns goes out as plain JSON values. One wrapper stands around every procedure:
+public errors leave as they are, anything else becomes an incident id.
+"""
+
+import asyncio
+import inspect
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from enum import Enum
+from typing import Any, Final, Protocol, TypeVar
+
+import attrs
+import msgspec
+import structlog
+from attrs import frozen
+from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.types import CallDetails
+from prometheus_client import Histogram
+
+from shared.errors import InternalError, InvalidArgumentError, NotAuthorizedError, PublicError, UnavailableError
+from shared.identities import (
+    DEVICE_ROLE,
+    ROUTER_ROLE,
+    SERVICE_ROLE_PREFIX,
+    USER_ROLE,
+    Caller,
+    DeviceIdentity,
+    Person,
+    ServiceIdentity,
+    parse_account_authid,
+    parse_device_authid,
+)
+
+MAX_TIME_S: Final = 30.0
+ASSERTION: Final = "assertion"
+Payload = TypeVar("Payload", bound=attrs.AttrsInstance)
+Invocation = Callable[..., Awaitable[Any]]
+Progress = Callable[[Any], None]
+
+log = structlog.get_logger()
+seconds = Histogram("ironflock_procedure_seconds", "Time of a procedure call", ["procedure", "outcome"])
+
+
+class Audience(Enum):
+    """For whom a procedure is registered, and so on which realms."""
+
+    PEOPLE = "people"
+    SERVICES = "services"
+    DEVICES = "devices"
+
+
+@frozen
+class Declaration:
+    """What a marked method is on the bus."""
+
+    uri: str
+    audience: Audience
+    payload: type[Any]
+    is_stream: bool
+
+
+class AssertionVerifier(Protocol):
+    """Tells whose wish an assertion proves; see `shared.assertions`."""
+
+    async def verify(self, assertion: str, *, procedure: str, arguments: dict[str, Any]) -> Person:
+        """The person, or a refusal (`NotAuthorizedError`)."""
+
+
+@frozen
+class NoArguments:
+    """The payload of a procedure that takes none."""
+
+
+def for_people(uri: str, payload: type[Any] = NoArguments, *, is_stream: bool = False) -> Callable[[Any], Any]:
+    """Mark `async def method(self, person, payload)`: registered for people and for services that act for them.
+
+    A stream's method takes a third argument, `progress`, and sends progressive results through it until it ends.
+    """
+    return _mark(Declaration(uri, Audience.PEOPLE, payload, is_stream))
+
+
+def for_services(uri: str, payload: type[Any] = NoArguments) -> Callable[[Any], Any]:
+    """Mark `async def method(self, service, payload)`: registered on the system realm alone."""
+    return _mark(Declaration(uri, Audience.SERVICES, payload, is_stream=False))
+
+
+def for_devices(uri: str, payload: type[Any] = NoArguments) -> Callable[[Any], Any]:
+    """Mark `async def method(self, device, payload)`: the agent's wire, one dict as the only argument.
+
+    The record takes the keys that it knows and leaves the others be: agents of other releases send more.
+    """
+    return _mark(Declaration(uri, Audience.DEVICES, payload, is_stream=False))
+
+
+def _mark(declaration: Declaration) -> Callable[[Any], Any]:
+    def mark(method: Any) -> Any:
+        method.declaration = declaration
+        return method
+
+    return mark
+
+
+def declared(surface: object) -> Iterator[tuple[Declaration, Invocation]]:
+    """Every marked method of `surface`, in the order of their names."""
+    for _, method in inspect.getmembers(surface, inspect.iscoroutinefunction):
+        declaration = getattr(method, "declaration", None)
+        if isinstance(declaration, Declaration):
+            yield declaration, method
+
+
+def public_errors(declaration: Declaration, method: Invocation, verifier: AssertionVerifier | None) -> Invocation:
+    """The wrapper around every procedure: identify, decode, call within a time limit, let only public errors out."""
+
+    async def invoke(*args: Any, details: CallDetails, **kwargs: Any) -> Any:
+        outcome = "cancelled"
+        with seconds.time() as timer:
+            try:
+                caller = await _identify(declaration, details, kwargs, verifier)
+                payload = _decode(declaration, args, kwargs)
+                result = await _run(declaration, method, caller, payload, details)
+                outcome = "done"
+            except Exception as error:  # noqa: BLE001 - the one place that stands between any fault and a caller
+                refusal = _public(declaration, error)
+                outcome = refusal.code
+                raise ApplicationError(refusal.uri, refusal.message, **refusal.details()) from None
+            finally:
+                timer.labels(declaration.uri, outcome)
+        return result
+
+    return invoke
+
+
+async def _run(
+    declaration: Declaration, method: Invocation, caller: Caller, payload: object, details: CallDetails
+) -> Any:
+    if not declaration.is_stream:
+        async with asyncio.timeout(MAX_TIME_S):
+            return plain(await method(caller, payload))
+    if details.progress is None:
+        raise InvalidArgumentError("this procedure answers progressively; call it with receive_progress")
+    send = details.progress
+    return plain(await method(caller, payload, lambda value: send(plain(value))))
+
+
+def _public(declaration: Declaration, error: Exception) -> PublicError:
+    if isinstance(error, PublicError):
+        log.info("procedure_refused", procedure=declaration.uri, code=error.code)
+        return error
+    if isinstance(error, TimeoutError):
+        log.warning("procedure_timed_out", procedure=declaration.uri)
+        return UnavailableError("this took too long and was given up; try again in a moment")
+    incident = secrets.token_hex(8)
+    log.error("procedure_failed", procedure=declaration.uri, incident=incident, exc_info=error)
+    return InternalError("something went wrong here; the incident id finds it in the log", incident=incident)
+
+
+async def _identify(
+    declaration: Declaration, details: CallDetails, kwargs: dict[str, Any], verifier: AssertionVerifier | None
+) -> Caller:
+    caller = identify(details)
+    if declaration.audience is Audience.PEOPLE and isinstance(caller, ServiceIdentity) and verifier is not None:
+        assertion = kwargs.pop(ASSERTION, None)
+        if isinstance(assertion, str):
+            return await verifier.verify(assertion, procedure=declaration.uri, arguments=kwargs)
+    if not isinstance(caller, _CALLERS[declaration.audience]):
+        raise NotAuthorizedError("this procedure is not for you")
+    return caller
+
+
+_CALLERS: Final = {
+    Audience.PEOPLE: Person,
+    Audience.SERVICES: ServiceIdentity,
+    Audience.DEVICES: DeviceIdentity,
+}
+
+
+def identify(details: CallDetails) -> Caller:
+    """The caller, from what the router itself disclosed.
+
+    Raises:
+        NotAuthorizedError: The router disclosed nothing that we know.
+    """
+    role, authid, session = details.caller_authrole or "", details.caller_authid or "", details.caller or 0
+    device, account = parse_device_authid(authid), parse_account_authid(authid)
+    if role == DEVICE_ROLE and device is not None:
+        return DeviceIdentity(project_key=device[0], device_key=device[1], session=session)
+    if role == USER_ROLE and account is not None:
+        return Person(account_key=account, session=session)
+    if role == ROUTER_ROLE:
+        return ServiceIdentity(name="router", session=session)
+    if role.startswith(SERVICE_ROLE_PREFIX) and role == authid:
+        return ServiceIdentity(name=role.removeprefix(SERVICE_ROLE_PREFIX), session=session)
+    raise NotAuthorizedError("this procedure is not for you")
+
+
+def _decode(declaration: Declaration, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    if declaration.audience is not Audience.DEVICES:
+        if args:
+            raise InvalidArgumentError("this procedure takes arguments by name only")
+        return decode(declaration.payload, kwargs)
+    if declaration.payload is NoArguments:
+        return NoArguments()
+    if len(args) != 1 or not isinstance(args[0], dict):
+        raise InvalidArgumentError("this procedure takes one dictionary")
+    known = {field.name for field in attrs.fields(declaration.payload)}
+    return decode(declaration.payload, {key: value for key, value in args[0].items() if key in known})
+
+
+def decode(record: type[Payload], arguments: dict[str, Any]) -> Payload:
+    """`arguments` as a `record` of attrs, strictly: no unknown key, no conversion between types.
+
+    Raises:
+        InvalidArgumentError: They do not fit; the text says which and why, without repeating the value.
+    """
+    known = {field.name for field in attrs.fields(record)}
+    unknown = sorted(set(arguments) - known)
+    if unknown:
+        raise InvalidArgumentError(f"there is no argument {unknown[0][:100]!r}", argument=unknown[0][:100])
+    try:
+        return msgspec.convert(arguments, record, strict=True)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise InvalidArgumentError(f"{error}") from error
+
+
+def plain(value: Any) -> Any:
+    """A record as JSON values: times as RFC 3339, identifiers as text."""
+    return msgspec.to_builtins(value)

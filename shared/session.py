@@ -1,0 +1,138 @@
+"""The WAMP session of a service, and how it gets to the router: TLS verified, CBOR, pings, a bound on every wait."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.twisted.websocket import WampWebSocketClientFactory
+from autobahn.wamp.auth import compute_wcs
+from autobahn.wamp.serializer import CBORSerializer
+from autobahn.wamp.types import Challenge, CloseDetails, SessionDetails
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IDelayedCall, IReactorCore, IStreamClientEndpoint
+from typing_extensions import override
+
+from shared.tls import client_options
+
+CONNECT_TIMEOUT_S: Final = 5
+JOIN_TIMEOUT_S: Final = 8.0
+PING_INTERVAL_S: Final = 4
+PING_TIMEOUT_S: Final = 4
+MAX_MESSAGE_OCTETS: Final = 16 * 2**20
+
+
+@frozen
+class BusCredential:
+    """Who the service is on the bus; `role` is both authid and authrole (`svc_auth`)."""
+
+    role: str
+    secret: str = field(repr=False)
+    ca: Path
+
+
+class BusSession(ApplicationSession):
+    """Joins one realm by WAMP-CRA and tells its link what becomes of it."""
+
+    def __init__(
+        self,
+        realm: str,
+        credential: BusCredential,
+        joined: "Callable[[BusSession], None]",
+        left: "Callable[[BusSession, str], None]",
+    ) -> None:
+        """Prepare for `realm`; `joined` is called once, `left` at every end, also of an attempt."""
+        super().__init__()
+        self._realm_name = realm
+        self._credential = credential
+        self._joined = joined
+        self._left = left
+        self._deadline: IDelayedCall | None = None
+
+    @override
+    def onConnect(self) -> None:
+        """Ask to join, and do not wait for ever."""
+        from twisted.internet import reactor  # noqa: PLC0415 - the process chooses its reactor first
+
+        self._deadline = reactor.callLater(JOIN_TIMEOUT_S, self.abort)
+        self.join(self._realm_name, ["wampcra"], self._credential.role)
+
+    @override
+    def onChallenge(self, challenge: Challenge) -> str:
+        """Sign the router's challenge (WAMP-CRA, unsalted)."""
+        signature: bytes = compute_wcs(self._credential.secret.encode(), challenge.extra["challenge"].encode())
+        return signature.decode("ascii")
+
+    @override
+    def onJoin(self, details: SessionDetails) -> None:
+        """Hand over to the link."""
+        self._rest()
+        self._joined(self)
+
+    @override
+    def onLeave(self, details: CloseDetails) -> None:
+        """End the connection too: a session is never reused."""
+        self._rest()
+        self._left(self, str(details.reason))
+        self.disconnect()
+
+    @override
+    def onDisconnect(self) -> None:
+        """Tell the link, also where the session had never joined."""
+        self._rest()
+        self._left(self, "disconnected")
+
+    @override
+    def onUserError(self, fail: object, msg: str) -> None:
+        """Nothing: a procedure's refusal and its incidents are logged where they are made."""
+
+    def abort(self) -> None:
+        """Drop the connection at once; the link connects again."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _rest(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+
+
+def session_factory(
+    url: str,
+    realm: str,
+    credential: BusCredential,
+    *,
+    joined: Callable[[BusSession], None],
+    left: Callable[[BusSession, str], None],
+) -> WampWebSocketClientFactory:
+    """The protocol factory that makes such sessions on `url`."""
+
+    def create(*_: Any) -> BusSession:
+        return BusSession(realm, credential, joined, left)
+
+    factory = WampWebSocketClientFactory(create, url=url, serializers=[CBORSerializer()])
+    factory.setProtocolOptions(
+        openHandshakeTimeout=CONNECT_TIMEOUT_S,
+        closeHandshakeTimeout=2,
+        autoPingInterval=PING_INTERVAL_S,
+        autoPingTimeout=PING_TIMEOUT_S,
+        maxMessagePayloadSize=MAX_MESSAGE_OCTETS,
+        maxFramePayloadSize=MAX_MESSAGE_OCTETS,
+        failByDrop=True,
+        tcpNoDelay=True,
+    )
+    return factory
+
+
+def client_endpoint(reactor: IReactorCore, url: str, ca: Path) -> IStreamClientEndpoint:
+    """Where `url` (`wss://host:port/path`) connects: TLS, verified against `ca` and the host's name.
+
+    Raises:
+        ValueError: The URL is not `wss`.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "wss" or parts.hostname is None:
+        raise ValueError(f"{url} is not a wss URL")
+    plain = HostnameEndpoint(reactor, parts.hostname, parts.port or 443, timeout=CONNECT_TIMEOUT_S)
+    return wrapClientTLS(client_options(parts.hostname, ca), plain)
