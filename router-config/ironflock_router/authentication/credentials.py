@@ -1,0 +1,104 @@
+"""Where secrets come from: `auth` is asked for one device or ticket at a time, a service's secret is a file.
+
+Decision 6: service secrets are files, read by the router and by that one service; `auth` never holds them, so that it
+can join itself. They are read anew for each join, so that a changed file counts from the next join on.
+"""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from autobahn.wamp.exception import ApplicationError, TransportLost
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeoutError
+from twisted.internet.interfaces import IReactorTime
+
+from ironflock_router.patterns import is_segment
+from ironflock_router.records import DeviceCredential, VerifiedTicket
+from ironflock_router.wire_names import DEVICE_CREDENTIAL_FIND, SERVICE_ROLES, TICKET_VERIFY
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+Call = Callable[..., Deferred[Any]]
+"""A session's `call` on the system realm."""
+
+
+class CredentialsAwayError(Exception):
+    """`auth` cannot be asked, does not answer in time, or answers nonsense: the client may try again."""
+
+
+class Credentials:
+    """The secrets of all who can join."""
+
+    def __init__(self, call: Call, reactor: IReactorTime, timeout_s: float, service_secrets: Path) -> None:
+        """Ask `auth` through `call`, for at most `timeout_s` seconds; read services' secrets in `service_secrets`."""
+        self._call = call
+        self._reactor = reactor
+        self._timeout_s = timeout_s
+        self._service_secrets = service_secrets
+
+    async def device_find(self, authid: str) -> DeviceCredential | None:
+        """The credential behind a device's authid.
+
+        Raises:
+            CredentialsAwayError: See there.
+        """
+        return await self._ask(DEVICE_CREDENTIAL_FIND, _device_credential, authid=authid)
+
+    async def ticket_find(self, ticket: str, address: str) -> VerifiedTicket | None:
+        """The account behind a person's ticket, shown from `address`.
+
+        Raises:
+            CredentialsAwayError: See there.
+        """
+        return await self._ask(TICKET_VERIFY, _verified_ticket, ticket=ticket, address=address)
+
+    def service_find(self, authid: str) -> str | None:
+        """The secret of service `authid`, or None where there is no such service or no readable secret."""
+        if authid not in SERVICE_ROLES:
+            return None
+        try:
+            return (self._service_secrets / authid).read_text(encoding="utf-8").strip() or None
+        except (OSError, UnicodeDecodeError):
+            log.error("service_secret_unreadable", authid=authid)  # noqa: TRY400 - the name tells it all
+            return None
+
+    async def _ask(self, procedure: str, decode: Callable[[dict[str, Any]], T], **arguments: str) -> T | None:
+        try:
+            asked: Awaitable[Any] = self._call(procedure, **arguments).addTimeout(self._timeout_s, self._reactor)
+            answer = await asked
+        except (ApplicationError, TransportLost, DeferredTimeoutError, CancelledError) as error:
+            log.warning("credentials_away", procedure=procedure, error=type(error).__name__)
+            raise CredentialsAwayError(procedure) from error
+        if answer is None:
+            return None
+        try:
+            return decode(answer)
+        except (KeyError, TypeError, ValueError) as error:
+            log.exception("credentials_answer_malformed", procedure=procedure)
+            raise CredentialsAwayError(procedure) from error
+
+
+def _device_credential(answer: dict[str, Any]) -> DeviceCredential:
+    serial = answer["serial_number"]
+    if answer["state"] not in {"active", "ended"} or not is_segment(serial) or not answer["secret"]:
+        raise ValueError("not a device credential")
+    return DeviceCredential(
+        is_active=answer["state"] == "active",
+        secret=str(answer["secret"]),
+        device_key=int(answer["device_key"]),
+        project_key=int(answer["project_key"]),
+        serial_number=serial,
+        flash_id=str(answer["flash_id"]),
+    )
+
+
+def _verified_ticket(answer: dict[str, Any]) -> VerifiedTicket:
+    ends_at = answer["ends_at"]
+    return VerifiedTicket(
+        account_key=int(answer["account_key"]),
+        credential=str(answer["credential"]),
+        ends_at=None if ends_at is None else float(ends_at),
+    )

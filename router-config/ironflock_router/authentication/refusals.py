@@ -1,0 +1,35 @@
+"""Every sentence that a client can be refused with. Nothing else leaves: no exception's text, no detail."""
+
+from typing import Final
+
+from attrs import frozen
+from autobahn.wamp.exception import ApplicationError
+
+
+@frozen
+class Refusal:
+    """An ABORT: its reason URI, its text, and the word that counts it."""
+
+    reason: str
+    message: str
+    outcome: str
+
+
+WRONG_PROOF: Final = Refusal(ApplicationError.AUTHENTICATION_FAILED, "authentication failed", "wrong_proof")
+"""Unknown principal, wrong secret, wrong realm for this path: one answer (decision 11)."""
+
+ENDED_DEVICE: Final = Refusal(
+    ApplicationError.NOT_AUTHORIZED, "WAMP-CRA client signature is invalid", "ended_device"
+)
+"""For a decommissioned device that proves its last secret, and for nobody else: published agents exit when they read
+exactly this text (wire-agent.md section 2)."""
+
+AWAY: Final = Refusal("ironflock.error.unavailable", "the platform is starting or away: try again", "away")
+"""Agents try again every second when they read this."""
+
+NO_AUTH_METHOD: Final = Refusal(
+    ApplicationError.NO_AUTH_METHOD, "this path takes another authentication method", "no_auth_method"
+)
+OUT_OF_ORDER: Final = Refusal(
+    "wamp.error.protocol_violation", "one HELLO and one AUTHENTICATE a connection", "out_of_order"
+)

@@ -1,0 +1,50 @@
+"""The session that Crossbar starts inside its router worker; see `router-config/config.json`.
+
+Order: the operators' page (health says what is missing), the realms with our roles, the services' listener, and, once
+every procedure that agents call is registered, the public listener. What fails here ends the worker, and with it the
+node: whoever started it must see it.
+"""
+
+import os
+
+import structlog
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.wamp.types import SessionDetails
+from twisted.internet import reactor
+from twisted.internet.error import ReactorNotRunning
+
+from ironflock_router import logs
+from ironflock_router.node import HEALTH_PARTS, RouterNode
+from ironflock_router.settings import RouterSettings
+from shared import ops
+from shared.health import Health
+from shared.tls import server_options
+
+log = structlog.get_logger()
+
+OPS_INTERFACE = "127.0.0.1"
+
+
+class RouterComponent(ApplicationSession):  # type: ignore[misc] # autobahn is untyped
+    """Starts the router's parts when its session on the system realm stands."""
+
+    async def onJoin(self, details: SessionDetails) -> None:  # noqa: ARG002, N802 - autobahn's name
+        """Start everything."""
+        logs.configure()
+        try:
+            await self._start()
+        except Exception:  # whatever it is, a router that is half set up must not go on
+            log.exception("router_start_failed")
+            try:
+                reactor.stop()  # type: ignore[attr-defined]
+            except ReactorNotRunning:
+                return
+
+    async def _start(self) -> None:
+        settings = RouterSettings.from_environment(os.environ)
+        tls = server_options(settings.tls_certificate, settings.tls_key)
+        health = Health(*HEALTH_PARTS)
+        ops.listen(reactor, settings.ops_port, OPS_INTERFACE, tls, health)  # type: ignore[arg-type]
+        node = RouterNode(self, self.config.controller, reactor, settings, health)  # type: ignore[arg-type]
+        await node.start(tls)
+        log.info("router_started", host=settings.host)

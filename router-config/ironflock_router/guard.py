@@ -1,0 +1,234 @@
+"""The guard of a listening port: every connection, from accept on, before TLS, with its bounds.
+
+Crossbar and Twisted leave these open (facts tried on Crossbar 26.10): no bound on the time to join, none on connections
+per address, none on octets that wait for a peer which does not read. The guard is the outermost factory of the port, so
+it holds the raw TCP transport of each connection and sees every octet before TLS.
+"""
+
+from collections import OrderedDict
+from typing import Any, Final
+
+import structlog
+from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
+from twisted.internet.protocol import ServerFactory, connectionDone
+from twisted.internet.task import LoopingCall
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+
+from ironflock_router.metrics import CONNECTIONS, DROPPED, UNJOINED, WAITING_OCTETS
+from ironflock_router.settings import Limits
+
+log = structlog.get_logger()
+
+SWEEP_EVERY_S: Final = 0.5
+BURST: Final = 4
+"""Between two sweeps a connection may lag this many times its bound; beyond it is cut in the same turn."""
+
+
+class GuardedConnection(ProtocolWrapper):
+    """One connection, as transport for TLS and as protocol for TCP."""
+
+    factory: "Guard"
+
+    def __init__(self, factory: "Guard", wrapped: IProtocol, address: str, born: float) -> None:
+        """Made by the guard; `address` is the peer's host, `born` the reactor's seconds."""
+        super().__init__(factory, wrapped)
+        self.address = address
+        self.born = born
+        self.is_joined = False
+        self.is_shaking_hands = False
+        self._has_tls = False
+        self._octets_before_join = 0
+
+    def joined(self) -> None:
+        """A session has joined over this connection."""
+        self.is_joined = True
+        self.factory.connection_joined(self)
+
+    def handshake_done(self) -> None:
+        """TLS stands."""
+        self._has_tls = True
+        self.factory.handshake_ended(self)
+
+    def late(self, now: float) -> str | None:
+        """The reason to end it at `now`, if there is one."""
+        limits, age = self.factory.limits, now - self.born
+        if age > limits.join_timeout_s:
+            return "join_timeout"
+        if not self._has_tls and age > limits.handshake_timeout_s:
+            return "handshake_timeout"
+        return None
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Octets from the peer."""
+        if not self.is_joined and not self._may_go_on(len(data)):
+            return
+        super().dataReceived(data)
+
+    def write(self, data: bytes) -> None:
+        """Octets to the peer."""
+        super().write(data)
+        if self.waiting_octets() > BURST * self.factory.limits.waiting_per_connection:
+            self.factory.drop(self, "slow_reader")
+
+    def waiting_octets(self) -> int:
+        """How many octets the peer has not taken yet."""
+        tcp = self.transport
+        return len(tcp.dataBuffer) - tcp.offset + tcp._tempDataLen  # noqa: SLF001 - Twisted has no public figure
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
+        """The connection is gone."""
+        self.factory.connection_lost(self)
+        super().connectionLost(reason)
+
+    def _may_go_on(self, length: int) -> bool:
+        self._octets_before_join += length
+        if self._octets_before_join > self.factory.limits.octets_before_join:
+            self.factory.drop(self, "octets_before_join")
+            return False
+        if not self._has_tls and not self.is_shaking_hands:
+            # Counted from the first octet: a silent connection costs no computing.
+            self.factory.handshake_begun(self)
+        return True
+
+
+class Guard(WrappingFactory):
+    """The outermost factory of a port."""
+
+    noisy = False
+
+    def __init__(self, name: str, limits: Limits, wrapped: ServerFactory, reactor: IReactorTime) -> None:
+        """Guard what `wrapped` serves; `name` labels the figures."""
+        super().__init__(wrapped)
+        self.limits = limits
+        self._name = name
+        self._reactor = reactor
+        self._unjoined: OrderedDict[GuardedConnection, None] = OrderedDict()  # oldest first
+        self._by_address: dict[str, OrderedDict[GuardedConnection, None]] = {}
+        self._handshakes: set[GuardedConnection] = set()
+        self._sweep = LoopingCall(self.sweep)
+        self._sweep.clock = reactor
+
+    def doStart(self) -> None:  # noqa: N802 - Twisted's name
+        """The port listens."""
+        super().doStart()
+        if not self._sweep.running:
+            self._sweep.start(SWEEP_EVERY_S)
+
+    def doStop(self) -> None:  # noqa: N802 - Twisted's name
+        """The port is closed."""
+        super().doStop()
+        if self._sweep.running:
+            self._sweep.stop()
+
+    def buildProtocol(self, addr: IAddress) -> GuardedConnection | None:  # noqa: N802 - Twisted's name
+        """Take a connection in, or close it in the same turn."""
+        address = getattr(addr, "host", "")
+        reason = self._refusal(address)
+        if reason is not None:
+            DROPPED.labels(self._name, reason).inc()
+            return None
+        wrapped = self.wrappedFactory.buildProtocol(addr)
+        if wrapped is None:
+            return None
+        connection = GuardedConnection(self, wrapped, address, self._reactor.seconds())
+        self._unjoined[connection] = None
+        self._by_address.setdefault(address, OrderedDict())[connection] = None
+        self._count()
+        return connection
+
+    def connection_joined(self, connection: GuardedConnection) -> None:
+        """It counts among those that have not joined no longer."""
+        self._forget_unjoined(connection)
+
+    def connection_lost(self, connection: GuardedConnection) -> None:
+        """It is gone."""
+        self._forget_unjoined(connection)
+        self._handshakes.discard(connection)
+
+    def handshake_begun(self, connection: GuardedConnection) -> None:
+        """The first octet of TLS came; above the bound the connection is ended at once."""
+        if len(self._handshakes) >= self.limits.handshakes_at_once:
+            self.drop(connection, "handshakes_at_once")
+            return
+        connection.is_shaking_hands = True
+        self._handshakes.add(connection)
+
+    def handshake_ended(self, connection: GuardedConnection) -> None:
+        """TLS stands."""
+        connection.is_shaking_hands = False
+        self._handshakes.discard(connection)
+
+    def drop(self, connection: GuardedConnection, reason: str) -> None:
+        """Cut a connection, and count why."""
+        DROPPED.labels(self._name, reason).inc()
+        if connection.is_joined:
+            log.warning("connection_dropped", listener=self._name, address=connection.address, reason=reason)
+        self._forget_unjoined(connection)
+        connection.transport.abortConnection()
+
+    def sweep(self) -> None:
+        """End what is late or lags; twice a second."""
+        now = self._reactor.seconds()
+        late = [(connection, connection.late(now)) for connection in self._unjoined]
+        for connection, reason in late:
+            if reason is not None:
+                self.drop(connection, reason)
+        self._sweep_waiting()
+        self._count()
+
+    def unregisterProtocol(self, p: Any) -> None:  # noqa: ANN401, N802 - Twisted's name
+        """One connection less."""
+        super().unregisterProtocol(p)
+        self._count()
+
+    def _sweep_waiting(self) -> None:
+        waiting = {connection: connection.waiting_octets() for connection in self.protocols}
+        for connection, octets in waiting.items():
+            if octets > self.limits.waiting_per_connection:
+                self.drop(connection, "slow_reader")
+        total = sum(waiting.values())
+        WAITING_OCTETS.labels(self._name).set(total)
+        if total <= self.limits.waiting_in_all:
+            return
+        for connection, octets in sorted(waiting.items(), key=lambda item: -item[1]):
+            if total <= self.limits.waiting_in_all:
+                return
+            self.drop(connection, "waiting_in_all")
+            total -= octets
+
+    def _refusal(self, address: str) -> str | None:
+        if len(self.protocols) >= self.limits.connections:
+            return "connections"
+        if len(self._handshakes) >= self.limits.handshakes_at_once:
+            return "handshakes_at_once"
+        of_address = self._by_address.get(address, OrderedDict())
+        if len(of_address) >= self.limits.unjoined_per_address and not self._make_room(of_address):
+            return "unjoined_per_address"
+        if len(self._unjoined) >= self.limits.unjoined_in_all and not self._make_room(self._unjoined):
+            return "unjoined_in_all"
+        return None
+
+    def _make_room(self, connections: "OrderedDict[GuardedConnection, None]") -> bool:
+        """Let the oldest one go for a newcomer, if it had its time: an honest join takes a fraction of that.
+
+        Otherwise one silent client would keep everybody behind its address out.
+        """
+        oldest = next(iter(connections))
+        if self._reactor.seconds() - oldest.born < self.limits.room_after_s:
+            return False
+        self.drop(oldest, "made_room")
+        return True
+
+    def _forget_unjoined(self, connection: GuardedConnection) -> None:
+        self._unjoined.pop(connection, None)
+        of_address = self._by_address.get(connection.address)
+        if of_address is not None:
+            of_address.pop(connection, None)
+            if not of_address:
+                del self._by_address[connection.address]
+
+    def _count(self) -> None:
+        CONNECTIONS.labels(self._name).set(len(self.protocols))
+        UNJOINED.labels(self._name).set(len(self._unjoined))
+

@@ -1,0 +1,83 @@
+"""The two listening ports: TCP, then the guard, then TLS, then the entrance, then WebSocket by path.
+
+They are built here and not by Crossbar's `start_router_transport`: that one listens before anything can be wrapped
+around it, reads its certificate once, and speaks TLS 1.3 only.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from crossbar.worker.router import RouterController
+from twisted.internet.interfaces import IListeningPort, IReactorTime
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from ironflock_router.authentication.doors import PUBLIC_DOORS, SERVICE_DOORS, Door
+from ironflock_router.entrance import EntranceFactory
+from ironflock_router.guard import Guard
+from ironflock_router.session import PlatformSessionFactory
+from ironflock_router.settings import Limits, RouterSettings
+from ironflock_router.websocket import PlatformWebSocketFactory
+from shared.tls import ServerOptions
+
+log = structlog.get_logger()
+
+BACKLOG = 1024
+"""Connections that the kernel holds for us: a fleet that reconnects comes all at once."""
+SERVICES_INTERFACE = "127.0.0.1"
+
+
+class Listeners:
+    """Opens the ports."""
+
+    def __init__(
+        self,
+        controller: RouterController,
+        reactor: IReactorTime,
+        settings: RouterSettings,
+        tls: ServerOptions,
+        sessions: PlatformSessionFactory,
+    ) -> None:
+        """Sessions of both listeners come from `sessions`."""
+        self._controller = controller
+        self._reactor: Any = reactor  # Twisted splits its reactor into many interfaces; this one also listens
+        self._settings = settings
+        self._tls = tls
+        self._sessions = sessions
+
+    def open_services(self) -> IListeningPort:
+        """Listen for services.
+
+        Raises:
+            CannotListenError: The port is taken.
+        """
+        settings = self._settings
+        return self._open("services", SERVICE_DOORS, settings.services, settings.service_port, SERVICES_INTERFACE)
+
+    def open_public(self) -> IListeningPort:
+        """Listen for devices, people and apps.
+
+        Raises:
+            CannotListenError: The port is taken.
+        """
+        settings = self._settings
+        return self._open("public", PUBLIC_DOORS, settings.public, settings.public_port, settings.bind)
+
+    def _open(self, name: str, doors: Iterable[Door], limits: Limits, port: int, interface: str) -> IListeningPort:
+        paths = {door.value: self._websockets(door) for door in doors}
+        over_tls = TLSMemoryBIOFactory(self._tls, isClient=False, wrappedFactory=EntranceFactory(paths))
+        over_tls.noisy = False
+        guard = Guard(name, limits, over_tls, self._reactor)
+        listening: IListeningPort = self._reactor.listenTCP(port, guard, backlog=BACKLOG, interface=interface)
+        log.info("listener_opened", listener=name, port=port, interface=interface)
+        return listening
+
+    def _websockets(self, door: Door) -> PlatformWebSocketFactory:
+        controller = self._controller
+        return PlatformWebSocketFactory(
+            self._sessions,
+            door,
+            controller.config.extra.cbdir,
+            controller.templates(),
+            self._settings.max_message_octets,
+        )

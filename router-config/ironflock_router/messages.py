@@ -1,0 +1,83 @@
+"""Messages that are not simply routed: what Crossbar would take from anybody, and what the router answers itself.
+
+Crossbar asks for authorization of CALL, REGISTER, PUBLISH and SUBSCRIBE only. Of what it takes unasked, two things do
+harm (both tried, 26.10.1): an ERROR for an invocation ends that invocation whoever sends it, and invocations are
+numbered from 1, so that one device could answer another one's calls; and `forward_for` in the other messages chooses
+who hears of them.
+"""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from autobahn.wamp import message
+from autobahn.wamp.exception import ApplicationError
+
+from ironflock_router.meta import is_about
+from ironflock_router.records import Identity
+from ironflock_router.wire_names import (
+    ADD_TESTAMENT,
+    CONNECTION_ESTABLISHED,
+    DEVICE,
+    DEVICE_DUPLICATE,
+    SUBSCRIPTION_MATCH,
+)
+
+MAX_TESTAMENTS: Final = 4
+"""An agent leaves one."""
+
+_UNASKED: Final = (message.Unsubscribe, message.Unregister, message.Cancel, message.Yield, message.Error)
+
+
+class Sender(Protocol):
+    """What is known of the session that sent a message."""
+
+    identity: Identity | None
+    testament_count: int
+
+    def is_foreign_invocation(self, request: int) -> bool:
+        """Whether invocation `request` is running at another session."""
+
+
+MayRegister = Callable[[message.Register], bool]
+"""Whether the table permits a registration; a refusal is recorded by asking."""
+
+
+def violation(sender: Sender, msg: message.Message) -> str | None:
+    """Why the connection is to be cut for this message, or None: no client of ours ever sends it."""
+    if isinstance(msg, _UNASKED) and msg.forward_for is not None:
+        return "forward_for"
+    answers_invocation = isinstance(msg, message.Yield) or (
+        isinstance(msg, message.Error) and msg.request_type == message.Invocation.MESSAGE_TYPE
+    )
+    if answers_invocation and sender.is_foreign_invocation(msg.request):
+        return "foreign_invocation"
+    return None
+
+
+def own_answer(sender: Sender, msg: message.Message, may_register: MayRegister) -> message.Message | None:
+    """The router's own reply to a message that is not to be routed, or None."""
+    identity = sender.identity
+    if identity is None:
+        return None
+    if isinstance(msg, message.Register):
+        return _answer_register(identity, msg, may_register)
+    if not isinstance(msg, message.Call) or identity.role != DEVICE:
+        return None
+    if msg.procedure == SUBSCRIPTION_MATCH and not is_about(identity, msg.args[0] if msg.args else None):
+        return message.Result(msg.request, args=[None])
+    if msg.procedure == ADD_TESTAMENT and sender.testament_count >= MAX_TESTAMENTS:
+        return _error(msg, "ironflock.error.over_limit", "a session can leave no more testaments")
+    return None
+
+
+def _answer_register(identity: Identity, msg: message.Register, may_register: MayRegister) -> message.Message | None:
+    if identity.role == DEVICE_DUPLICATE and msg.procedure == f"re.mgmt.{identity.serial}.{CONNECTION_ESTABLISHED}":
+        return _error(msg, ApplicationError.PROCEDURE_ALREADY_EXISTS, "this device is connected already")
+    if not may_register(msg):
+        # Crossbar would tell first whether the procedure exists, and only then that it is forbidden.
+        return _error(msg, ApplicationError.NOT_AUTHORIZED, "not authorized to register this procedure")
+    return None
+
+
+def _error(msg: message.Message, uri: str, text: str) -> message.Error:
+    return message.Error(msg.MESSAGE_TYPE, msg.request, uri, args=[text])

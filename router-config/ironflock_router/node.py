@@ -1,0 +1,143 @@
+"""The router's parts, put together."""
+
+import time
+from typing import Any
+
+import structlog
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.wamp import message
+from autobahn.wamp.types import PublishOptions
+from crossbar.router.router import Router
+from crossbar.worker.router import RouterController
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from ironflock_router import expiry as expiries
+from ironflock_router import meta
+from ironflock_router.authentication.credentials import Credentials
+from ironflock_router.authentication.proofs import Proofs
+from ironflock_router.authentication.slowdown import Slowdown
+from ironflock_router.expiry import Expiry
+from ironflock_router.listeners import Listeners
+from ironflock_router.logs import Sampler
+from ironflock_router.readiness import AgentProcedures
+from ironflock_router.realms import is_registered, realm_start, roles_install
+from ironflock_router.reception import Reception
+from ironflock_router.records import Identity
+from ironflock_router.roles import TableRole
+from ironflock_router.seats import Seats
+from ironflock_router.session import PlatformSession, PlatformSessionFactory
+from ironflock_router.settings import RouterSettings
+from ironflock_router.wire_names import DEVICE_DUPLICATED, REALM1, SYSTEM, Action
+from shared.health import Health
+from shared.tls import ServerOptions
+
+log = structlog.get_logger()
+
+LOOK_FOR_PROCEDURES_EVERY_S = 0.5
+"""Beside the meta events: Crossbar does not report every end of a registration."""
+
+SERVICE_LISTENER = "service_listener"
+PUBLIC_LISTENER = "public_listener"
+PROCEDURES = "agent_procedures"
+HEALTH_PARTS = (SERVICE_LISTENER, PUBLIC_LISTENER, PROCEDURES)
+
+
+class RouterNode:
+    """One router worker of the platform."""
+
+    def __init__(
+        self,
+        session: ApplicationSession,
+        controller: RouterController,
+        reactor: IReactorTime,
+        settings: RouterSettings,
+        health: Health,
+    ) -> None:
+        """`session` is the component's, on the system realm."""
+        self._session = session
+        self._controller = controller
+        self._reactor = reactor
+        self._settings = settings
+        self._health = health
+        self._roles: dict[str, dict[str, TableRole]] = {}
+        self._loops: list[LoopingCall] = []
+        self._is_public = False
+
+    async def start(self, tls: ServerOptions) -> None:
+        """Set the realms up and open the services' listener; the public one follows when devices can be served."""
+        realm1 = await realm_start(self._controller, REALM1)
+        procedures = AgentProcedures(lambda uri: is_registered(realm1, uri), self._reactor.seconds)
+        self._install_roles(realm1, procedures)
+        self._install_roles(await realm_start(self._controller, SYSTEM), procedures)
+        events = meta.confine_meta_events(realm1, self._controller.realm_by_name(REALM1).session)
+        reception = self._reception(procedures)
+        sessions = PlatformSessionFactory(self._controller.router_factory, reception)
+        listeners = Listeners(self._controller, self._reactor, self._settings, tls, sessions)
+        listeners.open_services()
+        self._health.set(SERVICE_LISTENER, True)
+        procedures.on_change.append(lambda missing: self._procedures_changed(missing, listeners))
+        events.on_registration.append(lambda: self._reactor.callLater(0, procedures.look))
+        self._repeat(procedures.look, LOOK_FOR_PROCEDURES_EVERY_S)
+        self._repeat(reception.expiry.look, expiries.LOOK_EVERY_S)
+
+    def _install_roles(self, router: Router, procedures: AgentProcedures) -> None:
+        self._roles[router.realm] = roles_install(
+            router,
+            registrations=self._settings.registrations_per_session,
+            subscriptions=self._settings.subscriptions_per_session,
+            on_call=procedures.called,
+            now=self._reactor.seconds,
+        )
+
+    def _reception(self, procedures: AgentProcedures) -> Reception:
+        settings = self._settings
+        credentials = Credentials(
+            self._session.call, self._reactor, settings.credential_timeout_s, settings.service_secrets
+        )
+        return Reception(
+            reactor=self._reactor,
+            proofs=Proofs(credentials),
+            slowdown=Slowdown(),
+            seats=Seats(self._reactor.seconds, self._alert_duplicate),
+            procedures=procedures,
+            expiry=Expiry(time.time),  # noqa: TID251 - the shell: ends of credentials are dates
+            realm_is_started=self._controller.has_realm,
+            may_register=self._may_register,
+            lines=Sampler(),
+        )
+
+    def _procedures_changed(self, missing: list[str], listeners: Listeners) -> None:
+        self._health.set(PROCEDURES, not missing, "not registered: " + ", ".join(missing) if missing else "")
+        if missing or self._is_public:
+            return
+        try:
+            listeners.open_public()
+        except CannotListenError as error:
+            log.exception("public_listener_failed")
+            self._health.set(PUBLIC_LISTENER, False, f"cannot listen: {error.socketError}")
+            return
+        self._is_public = True
+        self._health.set(PUBLIC_LISTENER, True)
+
+    def _alert_duplicate(self, identity: Identity) -> None:
+        device = {name: identity.authextra[name] for name in ("device_key", "project_key", "serial_number")}
+        published = self._session.publish(DEVICE_DUPLICATED, **device, options=PublishOptions(acknowledge=True))
+        published.addErrback(lambda failure: log.error("duplicate_alert_lost", error=failure.type.__name__))
+
+    def _may_register(self, session: PlatformSession, register: message.Register) -> bool:
+        identity = session.identity
+        role = self._roles[identity.realm].get(identity.role) if identity is not None else None
+        if role is None:
+            return False
+        answer = role.authorize(session, register.procedure, Action.REGISTER.value, register.marshal_options())
+        return answer["allow"]
+
+    def _repeat(self, action: Any, every_s: float) -> None:  # noqa: ANN401 - LoopingCall takes any callable
+        loop = LoopingCall(action)
+        loop.clock = self._reactor
+        running: Deferred[LoopingCall] = loop.start(every_s)
+        running.addErrback(lambda failure: log.error("loop_failed", exc_info=failure.value))
+        self._loops.append(loop)

@@ -1,0 +1,127 @@
+"""THE TABLE: every URI that a session may call, register, publish or subscribe, by role and realm.
+
+What is not here is refused. The numbers are those of wire-agent.md section 4 (the published agent's calls); "decision"
+means the platform's design decisions. `trusted`, the role of Crossbar's and our own sessions inside the router, is no
+role that a client can have and does not stand here.
+
+In a URI `*` is one segment, `**` at the end one or more, `{serial}` the caller's own serial number.
+"""
+
+from typing import Final
+
+from attrs import frozen
+
+from ironflock_router.patterns import Pattern, parse_pattern
+from ironflock_router.wire_names import (
+    ADD_TESTAMENT,
+    AGENT_PROCEDURES,
+    DEVICE,
+    DEVICE_DUPLICATED,
+    DEVICE_TESTAMENT,
+    REALM1,
+    SERVICES,
+    SUBSCRIPTION_MATCH,
+    SYSTEM,
+    USER,
+    Action,
+)
+
+# Options that every role may use. `forward_for` stands nowhere: it forges the caller's identity. `retain`, `enc_*` and
+# `eligible*` stand nowhere either: nobody needs them, and each has its own way of doing harm.
+BASE_OPTIONS: Final = {
+    Action.CALL: frozenset({"timeout", "receive_progress"}),
+    Action.PUBLISH: frozenset({"acknowledge", "exclude_me"}),
+    Action.SUBSCRIBE: frozenset({"match"}),
+    Action.REGISTER: frozenset({"match"}),
+}
+# An agent takes its own procedures over from its own dead session (decision 9).
+FORCE: Final = frozenset({"force_reregister"})
+# Services scale by replicas.
+SHARED: Final = frozenset({"invoke", "concurrency"})
+INVOKE_POLICIES: Final = frozenset({"single", "roundrobin"})
+
+
+@frozen
+class Grant:
+    """One line of the table; `only_as_testament` holds for publications made because the session ends."""
+
+    role: str
+    action: Action
+    realm: str
+    uri: str
+    options: frozenset[str] = frozenset()
+    only_as_testament: bool = False
+
+    @property
+    def pattern(self) -> Pattern:
+        """The URIs of this line."""
+        return parse_pattern(self.uri)
+
+
+_PEOPLE: Final = (
+    "ironflock.realms.project.create",
+    "ironflock.realms.project.list",
+    "ironflock.realms.project.show",
+    "ironflock.devices.device.create",
+    "ironflock.devices.device.list",
+    "ironflock.devices.device.show",
+    "ironflock.devices.device.flash",
+    "ironflock.devices.device.delete",
+    "ironflock.devices.device.rename",
+    "ironflock.devices.device.watch",
+    "ironflock.auth.account.me",
+)
+
+_DEVICES: Final = (
+    Grant(DEVICE, Action.CALL, REALM1, ADD_TESTAMENT),  # 1
+    *(Grant(DEVICE, Action.CALL, REALM1, uri) for uri in AGENT_PROCEDURES),  # 2-10, 12
+    Grant(DEVICE, Action.CALL, REALM1, SUBSCRIPTION_MATCH),  # 11, answered for the own serial only (decision 10)
+    Grant(DEVICE, Action.REGISTER, REALM1, "re.mgmt.{serial}.**", FORCE),  # section 3
+    Grant(DEVICE, Action.PUBLISH, REALM1, "re.mgmt.{serial}.**"),  # section 5
+    Grant(DEVICE, Action.PUBLISH, REALM1, "reswarm.logs.{serial}.**"),  # section 5
+    Grant(DEVICE, Action.PUBLISH, REALM1, DEVICE_TESTAMENT, only_as_testament=True),  # section 5, decision 8
+    Grant(DEVICE, Action.SUBSCRIBE, REALM1, "re.mgmt.{serial}.term_write.**"),  # section 3
+    Grant(DEVICE, Action.SUBSCRIBE, REALM1, "wamp.subscription.on_create"),  # section 5, filtered (decision 10)
+    Grant(DEVICE, Action.SUBSCRIBE, REALM1, "wamp.subscription.on_delete"),  # section 5, filtered (decision 10)
+    Grant(DEVICE, Action.SUBSCRIBE, REALM1, "wamp.registration.on_unregister"),  # section 5, filtered (decision 10)
+)
+
+_USERS: Final = tuple(Grant(USER, Action.CALL, REALM1, uri) for uri in _PEOPLE)
+
+_SERVICES_OWN: Final = tuple(
+    Grant(f"svc_{name}", Action.REGISTER, realm, f"ironflock.{name}.**", SHARED)
+    for name in SERVICES
+    for realm in (REALM1, SYSTEM)
+)
+
+_SERVICES_CONTROL: Final = (
+    *(Grant("svc_devices", Action.REGISTER, REALM1, uri, SHARED) for uri in AGENT_PROCEDURES),
+    Grant("svc_devices", Action.CALL, REALM1, "re.mgmt.**"),
+    # Presence: who is there, who comes and goes; and ending sessions whose device was flashed again or deleted.
+    Grant("svc_devices", Action.CALL, REALM1, "wamp.session.list"),
+    Grant("svc_devices", Action.CALL, REALM1, "wamp.session.get"),
+    Grant("svc_devices", Action.CALL, REALM1, "wamp.session.kill"),
+    Grant("svc_devices", Action.CALL, REALM1, "wamp.session.kill_by_authid"),
+    Grant("svc_devices", Action.SUBSCRIBE, REALM1, "wamp.session.on_join"),
+    Grant("svc_devices", Action.SUBSCRIBE, REALM1, "wamp.session.on_leave"),
+    Grant("svc_devices", Action.SUBSCRIBE, REALM1, DEVICE_TESTAMENT),
+)
+
+_SERVICES_SYSTEM: Final = (
+    # `device_credential.find` and `ticket.verify` are for the router itself (decision 6): no line here names them.
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.device_credential.issue"),
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.device_credential.end"),
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.app_cred_key.find"),
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.account.find"),
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.realms.project.resolve"),
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.realms.project.owned"),
+    Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, DEVICE_DUPLICATED),
+    Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, "ironflock.devices.device.changed"),
+    *(Grant(f"svc_{name}", Action.PUBLISH, SYSTEM, f"ironflock.{name}.**") for name in SERVICES),
+    Grant("svc_realms", Action.CALL, SYSTEM, "ironflock.auth.account.find"),
+    Grant("svc_gateway", Action.CALL, SYSTEM, "ironflock.auth.assertion.issue"),
+    *(Grant("svc_gateway", Action.CALL, SYSTEM, uri) for uri in _PEOPLE),
+    *(Grant(f"svc_{name}", Action.CALL, SYSTEM, "ironflock.auth.assertion.keys") for name in SERVICES),
+)
+
+TABLE: Final[tuple[Grant, ...]] = (*_DEVICES, *_USERS, *_SERVICES_OWN, *_SERVICES_CONTROL, *_SERVICES_SYSTEM)

@@ -1,0 +1,128 @@
+"""The reception: settles each attempt to join, and keeps the books of who is in."""
+
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from attrs import frozen
+from autobahn.wamp import message
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from ironflock_router.authentication.credentials import CredentialsAwayError
+from ironflock_router.authentication.proofs import MAX_AUTHID_LENGTH, Claim, Proofs
+from ironflock_router.authentication.refusals import AWAY, WRONG_PROOF, Refusal
+from ironflock_router.authentication.slowdown import Slowdown
+from ironflock_router.expiry import Expiry
+from ironflock_router.logs import Sampler
+from ironflock_router.metrics import ENDED, JOINS, SESSIONS
+from ironflock_router.readiness import AgentProcedures
+from ironflock_router.records import Identity
+from ironflock_router.seats import Seats
+from ironflock_router.session import PlatformSession
+from ironflock_router.wire_names import DEVICE, DEVICE_DUPLICATE
+
+log = structlog.get_logger()
+
+DUPLICATE_STAYS_S: Final = 10.0
+"""A copy leaves by itself at once; one that does not is shown out."""
+
+MayRegister = Callable[[PlatformSession, message.Register], bool]
+
+
+@frozen(eq=False)
+class Reception:
+    """What the sessions of all listeners share.
+
+    `realm_is_started` tells whether a realm can be joined; `may_register` whether the table permits a registration (a
+    refusal is recorded by asking); `lines` bounds the log lines about refused joins.
+    """
+
+    reactor: IReactorTime
+    proofs: Proofs
+    slowdown: Slowdown
+    seats: Seats
+    procedures: AgentProcedures
+    expiry: Expiry
+    realm_is_started: Callable[[str], bool]
+    may_register: MayRegister
+    lines: Sampler
+
+    async def settle(self, claim: Claim, signature: str) -> Identity | Refusal:
+        """Who joins, or with which sentence not. Never raises: Crossbar would send an exception's text out."""
+        try:
+            outcome = await self._admit(claim, signature)
+        except CredentialsAwayError:
+            outcome = AWAY
+        except Exception:  # whatever it is, the client must only learn that it may try again
+            log.exception("join_failed", path=claim.door.value)
+            outcome = AWAY
+        JOINS.labels(claim.door.value, outcome.outcome if isinstance(outcome, Refusal) else "proved").inc()
+        if isinstance(outcome, Refusal):
+            self._record(claim, outcome)
+        if outcome is WRONG_PROOF:
+            await self._hold_back(claim)
+        return outcome
+
+    def joined(self, session: PlatformSession) -> None:
+        """A session is in."""
+        session.joined_at = self.reactor.seconds()
+        identity = _identity_of(session)
+        SESSIONS.labels(identity.role).inc()
+        if identity.role == DEVICE and identity.device_key is not None:
+            self.seats.take(identity.device_key, session)
+            self.procedures.joined(session)
+        elif identity.role == DEVICE_DUPLICATE:
+            self.reactor.callLater(DUPLICATE_STAYS_S, session.end)
+        if identity.ends_at is not None:
+            self.expiry.watch(session, identity.ends_at)
+
+    def left(self, session: PlatformSession) -> None:
+        """A session is out; of no effect for one that never was in."""
+        if session.identity is None or not session.joined_at:
+            return
+        session.joined_at = 0.0
+        SESSIONS.labels(session.identity.role).dec()
+        if session.identity.device_key is not None:
+            self.seats.release(session.identity.device_key, session)
+        self.procedures.left(session)
+        self.expiry.forget(session)
+
+    def cut(self, session: PlatformSession, reason: str) -> None:
+        """End a session that sent what no client of ours sends."""
+        identity = _identity_of(session)
+        ENDED.labels(reason).inc()
+        log.warning("session_cut", authid=identity.authid, role=identity.role, reason=reason)
+        session.end()
+
+    async def _admit(self, claim: Claim, signature: str) -> Identity | Refusal:
+        outcome = await self.proofs.check(claim, signature)
+        if isinstance(outcome, Refusal):
+            return outcome
+        if not self.realm_is_started(outcome.realm):
+            return AWAY
+        if outcome.role != DEVICE:
+            return outcome
+        return await self.seats.admit(outcome) if self.procedures.is_open else AWAY
+
+    def _record(self, claim: Claim, refusal: Refusal) -> None:
+        unwritten = self.lines.take(self.reactor.seconds())
+        if unwritten is not None:
+            who = {"authid": claim.authid[:64], "address": claim.address}
+            log.info("join_refused", path=claim.door.value, outcome=refusal.outcome, unwritten=unwritten, **who)
+
+    async def _hold_back(self, claim: Claim) -> None:
+        principal = f"{claim.door.value} {claim.authid[:MAX_AUTHID_LENGTH]}"
+        delay = self.slowdown.after_failure(principal, claim.address, self.reactor.seconds())
+        await _pause(self.reactor, delay)
+
+
+def _pause(reactor: IReactorTime, delay_s: float) -> "Deferred[None]":
+    return deferLater(reactor, delay_s, lambda: None)
+
+
+def _identity_of(session: PlatformSession) -> Identity:
+    if session.identity is None:
+        raise RuntimeError("a session joined without an identity")
+    return session.identity

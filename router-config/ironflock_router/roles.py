@@ -1,0 +1,77 @@
+"""Our role in each realm's router: Crossbar asks it for every call, registration, publication and subscription.
+
+It answers at once from the pure rules, with the caller always disclosed and never to be cached: Crossbar's cache knows
+neither the session nor the options, so a cached answer for one device would hold for all of them.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from crossbar.router.role import RouterRole
+from crossbar.router.router import Router
+
+from ironflock_router.logs import Sampler
+from ironflock_router.metrics import REFUSALS
+from ironflock_router.records import Identity
+from ironflock_router.rules import Caller, Reason, Verdict, decide
+from ironflock_router.wire_names import Action
+
+log = structlog.get_logger()
+
+_ALLOWED = {"allow": True, "disclose": True, "cache": False}
+_REFUSED = {"allow": False, "disclose": True, "cache": False}
+
+
+class TableRole(RouterRole):  # type: ignore[misc] # Crossbar is untyped
+    """One role of the table in one realm.
+
+    `on_call(session, uri)` is told of every permitted call before it is routed.
+    """
+
+    def __init__(
+        self,
+        router: Router,
+        role: str,
+        *,
+        full: Callable[[Any, Action], bool],
+        on_call: Callable[[Any, str], None],
+        now: Callable[[], float],
+    ) -> None:
+        """Put into `router` with its `add_role`; `full(session, action)` says that a session has all it may have."""
+        super().__init__(router, role)
+        self._full = full
+        self._on_call = on_call
+        self._now = now
+        self._lines = Sampler()
+
+    def authorize(self, session: Any, uri: str, action: str, options: Mapping[str, Any]) -> dict[str, bool]:  # noqa: ANN401
+        """Answer Crossbar; see `RouterRole.authorize`."""
+        asked = Action(action)
+        verdict = self.judge(session, uri, asked, options)
+        if not verdict.allow:
+            self._record(session, uri, asked, verdict.reason)
+            return dict(_REFUSED)
+        if self._full(session, asked):
+            self._record(session, uri, asked, Reason.OVER_LIMIT)
+            return dict(_REFUSED)
+        if asked is Action.CALL:
+            self._on_call(session, uri)
+        return dict(_ALLOWED)
+
+    def judge(self, session: Any, uri: str, action: Action, options: Mapping[str, Any]) -> Verdict:  # noqa: ANN401
+        """The verdict alone, nothing recorded."""
+        identity: Identity | None = getattr(session, "identity", None)
+        if identity is None or identity.role != self.uri:
+            return Verdict(allow=False, reason=Reason.NOT_GRANTED)
+        caller = Caller(identity.role, identity.realm, identity.serial, is_leaving=session.is_leaving)
+        return decide(caller, action, uri, options)
+
+    def _record(self, session: Any, uri: str, action: Action, reason: Reason) -> None:  # noqa: ANN401
+        REFUSALS.labels(self.uri, action.value, reason.value).inc()
+        unwritten = self._lines.take(self._now())
+        if unwritten is None:
+            return
+        authid = getattr(getattr(session, "identity", None), "authid", None)
+        what = {"action": action.value, "uri": uri[:256], "reason": reason.value}
+        log.warning("message_refused", role=self.uri, authid=authid, unwritten=unwritten, **what)

@@ -1,0 +1,113 @@
+"""The router's settings: one frozen object, read once from the environment; missing or unknown ones stop the start."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Self
+
+from attrs import frozen
+
+from shared.settings import Settings
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+
+@frozen
+class Limits:
+    """The bounds of one listener. Times in seconds, sizes in octets.
+
+    `join_timeout_s` runs from accept to WELCOME: TLS, HTTP, HELLO and AUTHENTICATE together. `handshake_timeout_s` runs
+    from accept to the end of TLS: an agent gives all of its dialling 1.25 s. `room_after_s` is the age at which a
+    connection that has not joined gives its place to a newcomer. `waiting` counts octets that a peer has not taken yet.
+    """
+
+    join_timeout_s: float
+    handshake_timeout_s: float
+    room_after_s: float
+    unjoined_per_address: int
+    unjoined_in_all: int
+    handshakes_at_once: int
+    connections: int
+    octets_before_join: int
+    waiting_per_connection: int
+    waiting_in_all: int
+
+
+@frozen
+class RouterSettings:
+    """Everything that the router is told from outside."""
+
+    host: str
+    bind: str
+    public_port: int
+    service_port: int
+    ops_port: int
+    tls_certificate: Path
+    tls_key: Path
+    service_secrets: Path
+    max_message_octets: int
+    registrations_per_session: int
+    subscriptions_per_session: int
+    credential_timeout_s: float
+    public: Limits
+    services: Limits
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+        """Read `IRONFLOCK_ROUTER_*`.
+
+        Raises:
+            SettingsError: One is missing, malformed or unknown; the text names it.
+        """
+        settings = Settings("ROUTER", environ)
+        values = cls(
+            host=settings.text("HOST", "localhost"),
+            bind=settings.text("BIND", "127.0.0.1"),
+            public_port=settings.port("PUBLIC_PORT"),
+            service_port=settings.port("SERVICE_PORT"),
+            ops_port=settings.port("OPS_PORT"),
+            tls_certificate=settings.path("TLS_CERTIFICATE"),
+            tls_key=settings.path("TLS_KEY"),
+            service_secrets=settings.path("SERVICE_SECRETS"),
+            max_message_octets=settings.integer("MAX_MESSAGE_OCTETS", MIB, minimum=64 * KIB, maximum=16 * MIB),
+            registrations_per_session=settings.integer("REGISTRATIONS_PER_SESSION", 512, minimum=64, maximum=100_000),
+            subscriptions_per_session=settings.integer("SUBSCRIPTIONS_PER_SESSION", 512, minimum=64, maximum=100_000),
+            credential_timeout_s=settings.seconds("CREDENTIAL_TIMEOUT_S", 3.0, maximum=4.0),
+            public=_public_limits(settings),
+            services=_service_limits(),
+        )
+        settings.refuse_unknown()
+        return values
+
+
+def _public_limits(settings: Settings) -> Limits:
+    join_timeout_s = settings.seconds("JOIN_TIMEOUT_S", 8.0, maximum=60.0)
+    return Limits(
+        join_timeout_s=join_timeout_s,
+        handshake_timeout_s=min(3.0, join_timeout_s),
+        room_after_s=min(2.0, join_timeout_s),
+        unjoined_per_address=settings.integer("UNJOINED_PER_ADDRESS", 128, minimum=1, maximum=100_000),
+        unjoined_in_all=settings.integer("UNJOINED_IN_ALL", 4096, minimum=1, maximum=100_000),
+        # About 2 ms of one core each, so 128 finish within the agent's 1.25 s with room for the rest of the join.
+        handshakes_at_once=settings.integer("HANDSHAKES_AT_ONCE", 128, minimum=1, maximum=10_000),
+        connections=settings.integer("CONNECTIONS", 50_000, minimum=1, maximum=1_000_000),
+        octets_before_join=64 * KIB,
+        waiting_per_connection=settings.integer("WAITING_PER_CONNECTION", 4 * MIB, minimum=64 * KIB, maximum=256 * MIB),
+        waiting_in_all=settings.integer("WAITING_IN_ALL", 256 * MIB, minimum=MIB, maximum=16 * 1024 * MIB),
+    )
+
+
+def _service_limits() -> Limits:
+    # A service's session carries the traffic of all devices: it may lag further behind, and there are few of them.
+    return Limits(
+        join_timeout_s=8.0,
+        handshake_timeout_s=3.0,
+        room_after_s=2.0,
+        unjoined_per_address=256,
+        unjoined_in_all=1024,
+        handshakes_at_once=128,
+        connections=4096,
+        octets_before_join=64 * KIB,
+        waiting_per_connection=32 * MIB,
+        waiting_in_all=256 * MIB,
+    )

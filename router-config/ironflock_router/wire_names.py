@@ -1,0 +1,55 @@
+"""The names on the wire that the router itself knows: realms, paths, roles, URIs. Pinned by a test."""
+
+from enum import Enum
+from typing import Final
+
+REALM1: Final = "realm1"
+SYSTEM: Final = "ironflock.system"
+
+
+class Action(Enum):
+    """What a session may ask the router for, as Crossbar names it when it asks for authorization."""
+
+    CALL = "call"
+    REGISTER = "register"
+    PUBLISH = "publish"
+    SUBSCRIBE = "subscribe"
+
+
+DEVICE: Final = "device"
+DEVICE_DUPLICATE: Final = "device_duplicate"
+USER: Final = "user"
+APP: Final = "app"
+SERVICES: Final = ("auth", "realms", "devices", "gateway")
+SERVICE_ROLES: Final = frozenset(f"svc_{name}" for name in SERVICES)
+
+PATH_DEVICES: Final = "/ws-re-dev"
+PATH_PEOPLE: Final = "/ws-usr"
+PATH_APPS: Final = "/ws-ua-usr"
+PATH_SERVICES: Final = "/ws-svc"
+
+# The agent's procedures (wire-agent.md section 4), in the order of that section; `wamp.*` ones are the router's.
+UPDATE_DEVICE_STATUS: Final = "reswarm.devices.update_device_status"
+AGENT_PROCEDURES: Final = (
+    "reswarm.devices.read_device_metadata",  # 2
+    "reswarm.devices.get_app_cred_key",  # 3
+    UPDATE_DEVICE_STATUS,  # 4
+    "reswarm.devices.update_device_architecture",  # 5
+    "reswarm.containers.get_requested_app_states",  # 6
+    "reswarm.containers.update_app_on_device",  # 7
+    "reswarm.containers.get_registry_token",  # 8
+    "reswarm.devices.check_privilege",  # 9
+    "re.tunnel.expose_port",  # 10
+    "reswarm.registry.run_gc",  # 12
+)
+ADD_TESTAMENT: Final = "wamp.session.add_testament"  # 1
+SUBSCRIPTION_MATCH: Final = "wamp.subscription.match"  # 11
+DEVICE_TESTAMENT: Final = "reswarm.api.testament_device"
+CONNECTION_ESTABLISHED: Final = "wamp_connection_established"  # below re.mgmt.<serial>
+
+# Any event there makes every connected agent remove its containers and exit (wire-agent.md section 5).
+NEVER_PUBLISHED: Final = "reswarm.device.%d.list/ondestroy"
+
+DEVICE_CREDENTIAL_FIND: Final = "ironflock.auth.device_credential.find"
+TICKET_VERIFY: Final = "ironflock.auth.ticket.verify"
+DEVICE_DUPLICATED: Final = "ironflock.router.device.duplicated"
