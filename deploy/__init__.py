@@ -1,0 +1,1 @@
+"""How the platform is put onto machines: one machine, containers, clusters; and the operator's command line."""

@@ -1,0 +1,70 @@
+"""`flockctl`: reads the arguments, runs the command, turns every end into a message and an exit status."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+import typer
+from typer._click.exceptions import ClickException
+
+from deploy.flockctl.commands import devices, projects
+from deploy.flockctl.commands.platform import add_platform_commands
+from deploy.flockctl.commands.simulate import add_simulate_command
+from deploy.flockctl.errors import CommandError, ExitStatus, from_public
+from deploy.flockctl.output import write_error
+from shared.errors import PublicError
+
+HELP = """Operate an IronFlock platform: projects, devices, their presence.
+
+Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 the platform is away, 130 interrupted.
+"""
+
+
+def make_app() -> typer.Typer:
+    """All commands."""
+    app = typer.Typer(name="flockctl", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
+    add_platform_commands(app)
+    app.add_typer(projects.app, name="project")
+    app.add_typer(devices.app, name="device")
+    add_simulate_command(app)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The exit status of `flockctl <arguments>`. No exception leaves, so no traceback reaches anybody."""
+    as_json = "--json" in arguments
+    try:
+        return int(make_app()(args=list(arguments), prog_name="flockctl", standalone_mode=False) or 0)
+    except typer.Exit as error:
+        return int(error.exit_code)
+    except CommandError as error:
+        failure = error
+    except PublicError as error:
+        failure = from_public(error)
+    except ClickException as error:
+        failure = CommandError("usage", f"{error.format_message()} See --help.", ExitStatus.USAGE)
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitStatus.INTERRUPTED
+    except BrokenPipeError:
+        _forget_standard_output()
+        return ExitStatus.REFUSED
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence, never a traceback
+        failure = CommandError("internal", f"flockctl itself failed ({type(error).__name__}); please report this")
+    write_error(failure, as_json=as_json)
+    return failure.status
+
+
+def _forget_standard_output() -> None:
+    # Whoever read it is gone; without this Python complains once more on its way out.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def main() -> None:
+    """The console script."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""`flockctl device ...`."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from deploy.flockctl.commands.watching import DeviceBoard, follow
+from deploy.flockctl.errors import CommandError, ExitStatus
+from deploy.flockctl.operator import Operator
+from deploy.flockctl.options import command
+from deploy.flockctl.rendering import device_details, device_table
+from deploy.flockctl.secret_files import SecretFile, write_to_standard_output
+from deploy.flockctl.words import key_or_name
+from shared.names import clean_name, clean_text
+
+app = typer.Typer(help="Devices: create, flash, watch.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Its name.")]
+Device = Annotated[str, typer.Argument(help="Its name or key.")]
+Project = Annotated[str | None, typer.Option(help="The project's name or key; needed where two have the name.")]
+
+
+@command(app, "create")
+async def device_create(
+    operator: Operator,
+    name: Name,
+    project: Annotated[str, typer.Option(help="The project's name or key.")],
+    description: Annotated[str, typer.Option(help="What it is.")] = "",
+) -> None:
+    """Register a device. It can connect once it is flashed.
+
+    Example: flockctl device create --project plant press-1
+    """
+    arguments = {"name": clean_name(name, what="name"), "description": clean_text(description, what="description")}
+    where = key_or_name(project, what="project")
+    device = await operator.call("ironflock.devices.device.create", repeatable=False, project=where, **arguments)
+    operator.output.result({"device": device}, device_table([device]))
+
+
+@command(app, "list")
+async def device_list(operator: Operator, project: Project = None) -> None:
+    """List devices with their presence.
+
+    Example: flockctl device list --project plant --json
+    """
+    pages = operator.pages("ironflock.devices.device.list", "devices", **_within(project))
+    devices = [device async for device in pages]
+    operator.output.result({"devices": devices}, device_table(devices))
+
+
+@command(app, "show")
+async def device_show(operator: Operator, device: Device, project: Project = None) -> None:
+    """Show all that is known of one device."""
+    found = await operator.call("ironflock.devices.device.show", **_one(device, project))
+    operator.output.result({"device": found}, device_details(found))
+
+
+@command(app, "flash")
+async def device_flash(
+    operator: Operator,
+    device: Device,
+    *,
+    project: Project = None,
+    out: Annotated[str | None, typer.Option(help="File to write (mode 0600), or - for standard output.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Make a device's .flock file: its identity, with a new secret that is shown this once.
+
+    A device that was flashed before is cut off at once and needs the new file.
+
+    Example: flockctl device flash press-1 --out press-1.flock
+    """
+    if out is None and sys.stdout.isatty():
+        raise CommandError("secret_on_terminal", "name a file with --out FILE (or --out - to see the secret here)")
+    arguments = _one(device, project)
+    if out is None or out == "-":
+        answer = await operator.call("ironflock.devices.device.flash", **arguments)
+        write_to_standard_output(answer["flock"])
+        return
+    with SecretFile(out, replace=force) as file:  # before the old secret ends, not after
+        answer = await operator.call("ironflock.devices.device.flash", **arguments)
+        file.write(answer["flock"])
+    said = f"{file.path} holds the device's new secret; copy it to the device and keep it from others"
+    operator.output.result({"device": answer["device"], "file": str(file.path)}, said)
+
+
+@command(app, "rename")
+async def device_rename(
+    operator: Operator,
+    device: Device,
+    name: Annotated[str, typer.Argument(help="The new name.")],
+    project: Project = None,
+) -> None:
+    """Give a device another name; it stays the same device.
+
+    Example: flockctl device rename press-1 press-left
+    """
+    arguments = {**_one(device, project), "name": clean_name(name, what="name")}
+    found = await operator.call("ironflock.devices.device.rename", **arguments)
+    operator.output.result({"device": found}, device_table([found]))
+
+
+@command(app, "delete")
+async def device_delete(
+    operator: Operator,
+    device: Device,
+    *,
+    project: Project = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a device: its secret ends, its session is cut, its name is free again.
+
+    Example: flockctl device delete press-1 --yes
+    """
+    arguments = _one(device, project)
+    if not yes:
+        _confirm(device)
+    await operator.call("ironflock.devices.device.delete", repeatable=False, **arguments)
+    operator.output.result({"deleted": arguments["device"]}, "deleted")
+
+
+@command(app, "watch")
+async def device_watch(operator: Operator, project: Project = None) -> None:
+    """Follow the presence of devices until Ctrl-C; with --json one object a line.
+
+    Example: flockctl device watch --project plant
+    """
+    with DeviceBoard(as_json=operator.output.as_json) as board:
+        await follow(operator, board, _within(project))
+
+
+def _one(device: str, project: str | None) -> dict[str, Any]:
+    return {"device": key_or_name(device, what="device"), **_within(project)}
+
+
+def _within(project: str | None) -> dict[str, Any]:
+    return {} if project is None else {"project": key_or_name(project, what="project")}
+
+
+def _confirm(device: str) -> None:
+    if not sys.stdin.isatty():
+        raise CommandError("not_confirmed", "nobody can be asked here: say --yes to delete", ExitStatus.USAGE)
+    if not typer.confirm(f"Delete the device {device!a} for good?", err=True):
+        raise CommandError("not_confirmed", "nothing was deleted")

@@ -1,0 +1,60 @@
+"""`flockctl project ...`."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from deploy.flockctl.operator import Operator
+from deploy.flockctl.options import command
+from deploy.flockctl.output import table
+from deploy.flockctl.text import local_time
+from deploy.flockctl.words import key_or_name
+from shared.names import clean_name, clean_text
+
+app = typer.Typer(help="Projects.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Its name.")]
+Project = Annotated[str, typer.Argument(help="Its name or key.")]
+
+
+@command(app, "create")
+async def project_create(
+    operator: Operator,
+    name: Name,
+    description: Annotated[str, typer.Option(help="What it is for.")] = "",
+) -> None:
+    """Create a project.
+
+    Example: flockctl project create plant
+    """
+    arguments = {"name": clean_name(name, what="name"), "description": clean_text(description, what="description")}
+    project = await operator.call("ironflock.realms.project.create", repeatable=False, **arguments)
+    operator.output.result({"project": project}, _table([project]))
+
+
+@command(app, "list")
+async def project_list(operator: Operator) -> None:
+    """List your projects.
+
+    Example: flockctl project list --json
+    """
+    projects = [project async for project in operator.pages("ironflock.realms.project.list", "projects")]
+    operator.output.result({"projects": projects}, _table(projects))
+
+
+@command(app, "show")
+async def project_show(operator: Operator, project: Project) -> None:
+    """Show one project.
+
+    Example: flockctl project show plant
+    """
+    found = await operator.call("ironflock.realms.project.show", project=key_or_name(project, what="project"))
+    operator.output.result({"project": found}, _table([found]))
+
+
+def _table(projects: list[dict[str, Any]]) -> Table:
+    rows = (
+        (each["project_key"], each["name"], each["description"], local_time(each["created_at"])) for each in projects
+    )
+    return table(("KEY", "NAME", "DESCRIPTION", "CREATED"), rows)

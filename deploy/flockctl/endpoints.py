@@ -1,0 +1,90 @@
+"""Where the platform is: `endpoints.json`, found without being told where possible."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+
+from deploy.flockctl.errors import CommandError, ExitStatus
+from deploy.local.state import FOLDER_NAME, SETTING, find_state_folder
+
+FILE_NAME: Final = "endpoints.json"
+
+
+@frozen
+class Endpoints:
+    """What flockctl needs of `endpoints.json`."""
+
+    file: Path
+    ca: Path
+    people: str
+    health: Mapping[str, str]
+    owner_api_key: Path | None
+
+
+def candidates(state: Path | None, environ: Mapping[str, str], working_folder: Path) -> Iterator[Path]:
+    """The state folders to look into, in order: one that is named is the only one."""
+    if state is not None:
+        yield state
+        return
+    if environ.get(SETTING, "").strip():
+        yield find_state_folder(environ)
+        return
+    for folder in (working_folder, *working_folder.parents):
+        yield folder / FOLDER_NAME
+    yield find_state_folder(environ)
+
+
+def find_endpoints(state: Path | None, environ: Mapping[str, str], working_folder: Path) -> Endpoints:
+    """The endpoints of the platform that `state`, the environment or the working folder points to.
+
+    Raises:
+        CommandError: There is none, or its file cannot be read.
+    """
+    for folder in candidates(state, environ, working_folder):
+        file = folder / FILE_NAME
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, UnicodeError, ValueError) as error:
+            raise CommandError("unreadable_endpoints", f"{file} cannot be read: {type(error).__name__}") from error
+        return parse_endpoints(file, text)
+    raise CommandError(
+        "no_platform",
+        f"no {FILE_NAME} was found: start the platform with `make up`, or name its state folder with --state",
+        ExitStatus.UNAVAILABLE,
+    )
+
+
+def parse_endpoints(file: Path, text: str) -> Endpoints:
+    """The endpoints in `text`, the content of `file`.
+
+    Raises:
+        CommandError: It is not what a launcher writes.
+    """
+    try:
+        content = json.loads(text)
+        return Endpoints(
+            file=file,
+            ca=_path(content["ca_file"]),
+            people=_url(content["router"]["people"], "wss://"),
+            health={str(name): _url(url, "https://") for name, url in content["health"].items()},
+            owner_api_key=_path(content["owner_api_key_file"]) if content.get("owner_api_key_file") else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CommandError("unreadable_endpoints", f"{file} is not an endpoints file of this release") from error
+
+
+def _path(value: Any) -> Path:
+    if not isinstance(value, str) or not value:
+        raise ValueError("not a path")
+    return Path(value)
+
+
+def _url(value: Any, scheme: str) -> str:
+    if not isinstance(value, str) or not value.startswith(scheme):
+        raise ValueError(f"not a {scheme} URL")
+    return value

@@ -1,0 +1,55 @@
+"""How a command ends when it does not end well. Codes and exit statuses are what scripts rely on: they stay."""
+
+from enum import IntEnum
+from typing import Any, Final
+
+from shared.errors import PublicError, UnavailableError
+
+
+class ExitStatus(IntEnum):
+    """The exit statuses of flockctl."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    UNAVAILABLE = 3
+    INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class CommandError(Exception):
+    """A command did not do what was asked; the text says why and what to do."""
+
+    def __init__(self, code: str, message: str, status: ExitStatus = ExitStatus.REFUSED, **details: Any) -> None:
+        """End with `status`; `code` is stable, `details` are JSON values for programs."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+        self.details = details
+
+
+class AwayError(CommandError):
+    """The router or a service is away; nothing was done, so the same thing may be tried again."""
+
+    def __init__(self, message: str, **details: Any) -> None:
+        """Say who is away."""
+        super().__init__("unavailable", message, ExitStatus.UNAVAILABLE, **details)
+
+
+OUTCOME_UNKNOWN: Final = "the connection ended before the answer came: look whether it was done before trying again"
+
+
+class OutcomeUnknownError(CommandError):
+    """The request was sent and no answer came back."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("outcome_unknown", OUTCOME_UNKNOWN, ExitStatus.UNAVAILABLE)
+
+
+def from_public(error: PublicError) -> CommandError:
+    """What a refusal in the platform's vocabulary is for a command."""
+    details = {name: value for name, value in error.details().items() if name not in ("code", "message")}
+    if isinstance(error, UnavailableError):
+        return AwayError(error.message, **details)
+    return CommandError(error.code, error.message, **details)

@@ -1,0 +1,1 @@
+"""A stand-in for the published device agent: the same wire, no device behind it."""

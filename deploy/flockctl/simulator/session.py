@@ -1,0 +1,242 @@
+"""One session of an agent on an open connection: joining, the first traffic, heartbeats, answers to callers."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from attrs import define, evolve, field
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from deploy.flockctl.simulator.answers import Answer, AnswerError, Question, answer
+from deploy.flockctl.simulator.flock import Flock
+from deploy.flockctl.simulator.lifecycle import Outcome
+from deploy.flockctl.simulator.link import Link, LinkLostError, NoReplyError, WampError
+from deploy.flockctl.simulator.traffic import (
+    APP_CREDENTIAL,
+    APP_STATES,
+    CONNECTED,
+    METADATA,
+    Step,
+    first_traffic,
+    status_call,
+)
+from deploy.flockctl.simulator.wire import (
+    ALREADY_EXISTS,
+    ESTABLISHED,
+    HANDLER_ERROR,
+    HEARTBEAT_INTERVAL_S,
+    MAX_FAILED_HEARTBEATS,
+    PROCEDURES,
+    SIGNATURE_IS_INVALID,
+    STATUS_TIMEOUT_S,
+    Message,
+    agent_uri,
+    authenticate,
+    hello,
+)
+
+_ABORT_REASON_AT: Final = 2
+
+
+class EndedError(Exception):
+    """The session ended with `outcome`; the text says more."""
+
+    def __init__(self, outcome: Outcome, detail: str = "") -> None:
+        """Remember how it ended."""
+        super().__init__(detail)
+        self.outcome = outcome
+
+
+@define
+class Memory:
+    """What an agent keeps from one session to the next.
+
+    `apps` is what the last successful answer said: an error there never means "no apps". `refused` has the last refusal
+    of each step that the agent survives, by the step's name.
+    """
+
+    flock: Flock
+    apps: list[Any] | None = None
+    app_cred_key: str | None = None
+    reswarm_base_url: str | None = None
+    refused: dict[str, str] = field(factory=dict)
+    has_connected: bool = False
+
+
+class AgentSession:
+    """What happens on one connection."""
+
+    def __init__(self, link: Link, memory: Memory, clock: IReactorTime, now: Callable[[], str]) -> None:
+        """Speak on `link` for the device of `memory`."""
+        self.session_id = 0
+        self._link = link
+        self._memory = memory
+        self._clock = clock
+        self._now = now
+        self._crash = ""
+
+    async def join(self) -> None:
+        """Join `realm1` by WAMP-CRA.
+
+        Raises:
+            EndedError, NoReplyError, LinkLostError: The router refused; it did not answer; the connection ended.
+        """
+        self._link.invoked = self._invoked
+        reply = await self._link.join_step(hello(self._memory.flock.authid))
+        if reply[0] == Message.CHALLENGE:
+            reply = await self._link.join_step(authenticate(self._memory.flock.secret, reply[2]))
+        if reply[0] != Message.WELCOME:
+            raise EndedError(*_refused_join(reply))
+        self.session_id = reply[1]
+
+    async def live(self, online: Callable[[], None]) -> None:
+        """Make the first traffic, call `online` when it is through, and report until the connection ends.
+
+        Raises:
+            EndedError: Always: how it ended.
+        """
+        heartbeat = _spawn(self._heartbeat())
+        try:
+            for step in first_traffic(self._memory.flock, is_first=not self._memory.has_connected):
+                await self._make(step)
+            self._memory.has_connected = True
+            online()
+            reason = await self._link.wait_lost()
+        except LinkLostError as error:
+            reason = str(error)
+        finally:
+            heartbeat.cancel()
+        if self._crash:
+            raise EndedError(Outcome.CRASHED, self._crash)
+        raise EndedError(Outcome.CLOSED_BY_ROUTER if self._link.said_goodbye else Outcome.LOST, reason)
+
+    # ---- the first traffic
+
+    async def _make(self, step: Step) -> None:
+        try:
+            rest = step.build(self._memory.flock, self.session_id)
+            reply = await self._link.request(step.kind, *rest, timeout_s=step.timeout_s)
+        except (WampError, NoReplyError) as error:
+            self._note_refusal(step, error)
+            return
+        self._memory.refused.pop(step.name, None)
+        self._learn(step.name, reply)
+
+    def _note_refusal(self, step: Step, error: WampError | NoReplyError) -> None:
+        if step.name == ESTABLISHED and isinstance(error, WampError) and error.uri == ALREADY_EXISTS:
+            raise EndedError(Outcome.ALREADY_CONNECTED, str(error)) from error
+        if step.ends is not None and not (step.ends_first_only and self._memory.has_connected):
+            raise EndedError(step.ends, str(error)) from error
+        self._memory.refused[step.name] = str(error)
+
+    def _learn(self, name: str, reply: list[Any]) -> None:
+        result = reply[3][0] if len(reply) > 3 and reply[3] else None  # noqa: PLR2004 - RESULT's positional results
+        if name == METADATA and isinstance(result, dict):
+            self._learn_project(result)
+        elif name == APP_CREDENTIAL and isinstance(result, str):
+            self._memory.app_cred_key = result
+        elif name == APP_STATES:
+            self._memory.apps = list(result or [])
+        elif name == CONNECTED and isinstance(result, dict):
+            self._memory.reswarm_base_url = str(result.get("reswarmBaseURL", "<nil>"))
+
+    def _learn_project(self, metadata: dict[str, Any]) -> None:
+        moved_to = metadata.get("swarm_key")
+        if isinstance(moved_to, int) and moved_to != self._memory.flock.project_key:
+            self._memory.flock = evolve(self._memory.flock, project_key=moved_to)
+            raise EndedError(Outcome.MOVED, f"the device is in project {moved_to} now")
+
+    async def _heartbeat(self) -> None:
+        failed = 0
+        while failed < MAX_FAILED_HEARTBEATS:
+            await deferLater(self._clock, HEARTBEAT_INTERVAL_S)
+            call = status_call(self._memory.flock, self.session_id, CONNECTED)
+            try:
+                await self._link.request(Message.CALL, *call, timeout_s=STATUS_TIMEOUT_S)
+                failed = 0
+            except (WampError, NoReplyError) as error:
+                failed += 1
+                self._memory.refused["heartbeat"] = str(error)
+        self._link.drop()
+
+    # ---- answers
+
+    def _invoked(self, invocation: list[Any]) -> None:
+        _answering = _spawn(self._answer(invocation))
+
+    async def _answer(self, invocation: list[Any]) -> None:
+        _code, request, registration, details, *payload = invocation
+        args, kwargs = (payload + [[], {}][len(payload) :])[:2]
+        name = self._name_of(registration)
+        try:
+            await self._allow(name, details, kwargs)
+            self._survive(name, payload, args)
+            found = answer(name, Question(self._memory.flock, tuple(args), kwargs, self._now()))
+        except AnswerError as error:
+            self._link.tell([Message.ERROR, Message.INVOCATION, request, {}, HANDLER_ERROR, [{"error": str(error)}]])
+            return
+        self._link.tell([Message.YIELD, request, {}, *_yielded(found)])
+
+    def _name_of(self, registration: int) -> str:
+        prefix = agent_uri(self._memory.flock.serial_number, "")
+        return self._link.registrations.get(registration, "").removeprefix(prefix)
+
+    def _survive(self, name: str, payload: list[Any], args: list[Any]) -> None:
+        # The published agent indexes these arguments unchecked where a list came at all, and dies of it.
+        declared = PROCEDURES.get(name)
+        if declared is not None and payload and len(args) < declared.crashes_below:
+            self._crash = f"{name} was called with {len(args)} arguments"
+            self._link.drop()
+            raise LinkLostError(self._crash)
+
+    async def _allow(self, name: str, details: dict[str, Any], kwargs: dict[str, Any]) -> None:
+        declared = PROCEDURES.get(name)
+        if declared is None or declared.privilege is None:
+            return
+        account = _requestor(details, kwargs)
+        if account is None:
+            return
+        wish = {"privilege": declared.privilege, "entity": "DEVICE", "entity_key": self._memory.flock.device_key}
+        who = {"requestor_account_key": account, "swarm_key": self._memory.flock.project_key}
+        uri = "reswarm.devices.check_privilege"
+        try:
+            reply = await self._link.request(Message.CALL, {}, uri, [{**wish, **who}], timeout_s=STATUS_TIMEOUT_S)
+        except (WampError, NoReplyError) as error:
+            raise AnswerError(str(error)) from error
+        if len(reply) <= 3 or reply[3] != [True]:  # noqa: PLR2004 - RESULT's positional results
+            raise AnswerError(f"insufficient privileges to call {name}")
+
+
+def _spawn(work: Coroutine[Any, Any, None]) -> Deferred[None]:
+    return Deferred.fromCoroutine(work).addErrback(_ends_with_the_link)
+
+
+def _ends_with_the_link(failure: Failure) -> None:
+    failure.trap(CancelledError, LinkLostError)
+
+
+def _refused_join(abort: list[Any]) -> tuple[Outcome, str]:
+    text = str(abort[1].get("message", "")) if isinstance(abort[1], dict) else ""
+    if SIGNATURE_IS_INVALID in text:
+        return Outcome.SIGNATURE_REFUSED, text
+    return Outcome.JOIN_REFUSED, f"{abort[_ABORT_REASON_AT]}: {text}"
+
+
+def _requestor(details: dict[str, Any], kwargs: dict[str, Any]) -> int | None:
+    """The account to check, None where the agent asks nobody: it trusts `system` when no requestor is named."""
+    caller: object = details.get("caller_authid")
+    if caller == "system":
+        caller = kwargs.get("requestor_account_key")
+        if caller is None:
+            return None
+    if not isinstance(caller, int | str) or not str(caller).isdecimal():
+        raise AnswerError(f"the caller {caller!r} is no account")
+    return int(caller)
+
+
+def _yielded(found: Answer) -> tuple[Any, ...]:
+    if found.kwargs:
+        return list(found.args), dict(found.kwargs)
+    return (list(found.args),) if found.args else ()

@@ -1,0 +1,122 @@
+"""The database's roles and rights, made as they shall be at each start by the superuser, over verified TLS.
+
+PUBLIC loses everything; a schema belongs to a role that nobody logs in with; `migrate` may act as these roles; a
+service's login may connect and, until its migrations grant more, nothing else.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from attrs import frozen
+from psycopg import sql
+
+from deploy.local.processes import BUS_SERVICES, DATABASE_NAME
+
+SUPERUSER: Final = "postgres"
+MIGRATE: Final = "migrate"
+SCHEMAS: Final = ("audit", "auth", "realms", "devices")
+LOGINS: Final = (MIGRATE, *(f"svc_{name}" for name in BUS_SERVICES))
+CONNECT_TIMEOUT_S: Final = 5
+_NOT_SPECIAL: Final = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
+
+
+@frozen
+class Server:
+    """A PostgreSQL server and its superuser's password."""
+
+    port: int
+    ca: Path
+    password: str
+
+
+def connect(server: Server, database: str) -> psycopg.Connection[Any]:
+    """An autocommit connection of the superuser to `database`.
+
+    Raises:
+        psycopg.OperationalError: The server does not answer, or is not who it should be.
+    """
+    return psycopg.connect(
+        host="localhost",
+        hostaddr="127.0.0.1",
+        port=server.port,
+        dbname=database,
+        user=SUPERUSER,
+        password=server.password,
+        sslmode="verify-full",
+        sslrootcert=str(server.ca),
+        channel_binding="require",
+        connect_timeout=CONNECT_TIMEOUT_S,
+        application_name="launcher",
+        autocommit=True,
+    )
+
+
+def answers(server: Server) -> bool:
+    """Whether the server takes connections and runs a statement."""
+    try:
+        with connect(server, "postgres") as connection:
+            connection.execute("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True
+
+
+def bootstrap(server: Server, passwords: Mapping[str, str]) -> None:
+    """Bring roles, database, schemas and rights into their state; `passwords` has one for each of `LOGINS`."""
+    with connect(server, "postgres") as connection:
+        _ensure_database(connection)
+        for database in (DATABASE_NAME, "postgres", "template1"):
+            _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
+        for login in LOGINS:
+            _ensure_login(connection, login, passwords[login])
+        for schema in SCHEMAS:
+            _ensure_owner(connection, f"{schema}_owner")
+    with connect(server, DATABASE_NAME) as connection:
+        _run(connection, "REVOKE ALL ON SCHEMA {} FROM PUBLIC", "public")
+        for schema in SCHEMAS:
+            _ensure_schema(connection, schema, f"{schema}_owner")
+
+
+def _ensure_database(connection: psycopg.Connection[Any]) -> None:
+    if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", DATABASE_NAME):
+        _run(connection, "CREATE DATABASE {} TEMPLATE template0", DATABASE_NAME)
+
+
+def _ensure_login(connection: psycopg.Connection[Any], login: str, password: str) -> None:
+    _ensure_role(connection, login)
+    # Hashed on this side, so that the password itself is in no statement that anything could write down.
+    verifier = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256")
+    alter = sql.SQL(f"ALTER ROLE {{}} LOGIN {_NOT_SPECIAL} PASSWORD {{}}")
+    connection.execute(alter.format(sql.Identifier(login), sql.Literal(verifier.decode())))
+    _run(connection, "GRANT CONNECT ON DATABASE {} TO {}", DATABASE_NAME, login)
+
+
+def _ensure_owner(connection: psycopg.Connection[Any], owner: str) -> None:
+    _ensure_role(connection, owner)
+    _run(connection, f"ALTER ROLE {{}} NOLOGIN {_NOT_SPECIAL} PASSWORD NULL", owner)
+    _run(connection, "GRANT {} TO {} WITH INHERIT FALSE, SET TRUE, ADMIN FALSE", owner, MIGRATE)
+
+
+def _ensure_schema(connection: psycopg.Connection[Any], schema: str, owner: str) -> None:
+    _run(connection, "CREATE SCHEMA IF NOT EXISTS {} AUTHORIZATION {}", schema, owner)
+    _run(connection, "REVOKE ALL ON SCHEMA {} FROM PUBLIC", schema)
+    # PostgreSQL gives these two to everybody with each new function and type.
+    _run(connection, "ALTER DEFAULT PRIVILEGES FOR ROLE {} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC", owner)
+    _run(connection, "ALTER DEFAULT PRIVILEGES FOR ROLE {} REVOKE USAGE ON TYPES FROM PUBLIC", owner)
+
+
+def _ensure_role(connection: psycopg.Connection[Any], role: str) -> None:
+    if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", role):
+        _run(connection, "CREATE ROLE {} NOLOGIN", role)
+
+
+def _exists(connection: psycopg.Connection[Any], query: str, name: str) -> bool:
+    return connection.execute(query.encode(), [name]).fetchone() is not None
+
+
+def _run(connection: psycopg.Connection[Any], statement: str, *names: str) -> None:
+    """Execute a statement of ours with `names` quoted into its places."""
+    quoted = [sql.Identifier(name) for name in names]
+    connection.execute(sql.SQL(statement).format(*quoted))

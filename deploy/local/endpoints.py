@@ -1,0 +1,39 @@
+"""`endpoints.json`: where everything of the running platform is, for programs."""
+
+import json
+from pathlib import Path
+
+from deploy.local.files import write_atomically
+from deploy.local.processes import DATABASE_NAME
+from deploy.local.settings import LocalSettings, url_host
+from deploy.local.state import StateFolder
+
+VERSION = 1
+
+
+def endpoints(settings: LocalSettings) -> dict[str, object]:
+    """The content: URLs, ports and files, nothing secret."""
+    state, ports, host = StateFolder(settings.state), settings.ports, url_host(settings.host)
+    public = f"wss://{host}:{ports.router_public}"
+    return {
+        "version": VERSION,
+        "ca_file": str(state.ca_certificate),
+        "router": {
+            "devices": f"{public}/ws-re-dev",
+            "people": f"{public}/ws-usr",
+            "apps": f"{public}/ws-ua-usr",
+            "services": f"wss://localhost:{ports.router_services}/ws-svc",
+        },
+        "gateway": f"https://{host}:{ports.gateway}",
+        "postgres": {"host": "localhost", "port": ports.postgres, "database": DATABASE_NAME},
+        "health": {name: f"https://localhost:{port}/health/ready" for name, port in ports.operations.items()},
+        "owner_api_key_file": str(state.owner_api_key),
+        "log_folder": str(state.log),
+        # Exemptions from "TLS on every listener"; a port scan of the platform knows them from here.
+        "plaintext_ports": [],
+    }
+
+
+def write_endpoints(path: Path, settings: LocalSettings) -> None:
+    """Put `endpoints.json` at `path`."""
+    write_atomically(path, json.dumps(endpoints(settings), indent=2).encode() + b"\n")

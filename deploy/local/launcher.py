@@ -1,0 +1,200 @@
+"""One run of the platform: everything started in its order, kept running, stopped in the opposite order."""
+
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Callable
+from typing import Final
+
+import psycopg
+from attrs import frozen
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IReactorProcess
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.threads import deferToThread
+
+from deploy.local.authority import renew
+from deploy.local.bootstrap import bootstrap
+from deploy.local.endpoints import write_endpoints
+from deploy.local.errors import PlatformError
+from deploy.local.health import unready
+from deploy.local.postgres import postgres_process
+from deploy.local.preparation import Prepared
+from deploy.local.processes import Process
+from deploy.local.readiness import is_live
+from deploy.local.records import (
+    RUNNING,
+    STARTING,
+    STOPPED,
+    STOPPING,
+    PlatformRecord,
+    ProcessRecord,
+    write_record,
+)
+from deploy.local.settings import LocalSettings
+from deploy.local.state import StateFolder
+from deploy.local.supervision import Supervisor
+from deploy.local.survivors import birth
+
+DATABASE_TIMEOUT_S: Final = 60.0
+ROUTER_TIMEOUT_S: Final = 30.0
+POLL_S: Final = 0.25
+MIGRATE_TRIES: Final = 3
+RENEWAL_CHECK_S: Final = 60.0
+
+
+class LaunchError(PlatformError):
+    """A part that the others need did not start; the text names it and its log."""
+
+
+@frozen
+class Plan:
+    """What is run after the database, in this order; nothing of it when only the database is wanted."""
+
+    migrate: Process | None
+    router: Process | None
+    services: tuple[Process, ...]
+
+
+@frozen
+class Shell:
+    """What reaches out of the launcher: the clock and the terminal."""
+
+    now: Callable[[], dt.datetime]
+    say: Callable[[str], None]
+
+
+class Launcher:
+    """Starts, watches and stops the processes of one platform."""
+
+    def __init__(
+        self, reactor: ReactorBase, settings: LocalSettings, prepared: Prepared, plan: Plan, shell: Shell
+    ) -> None:
+        """Prepare to run `plan` on what `prepared` holds."""
+        self._reactor = reactor
+        self._settings = settings
+        self._prepared = prepared
+        self._plan = plan
+        self._shell = shell
+        self._state = StateFolder(settings.state)
+        self._phase = STARTING
+        self._supervisor = Supervisor(IReactorProcess(reactor), self._state.log, self._tell)
+        self._renewal = LoopingCall(self._renew)
+        self._starting: Deferred[None] | None = None
+        self._database_problem = ""
+
+    def begin(self) -> Deferred[None]:
+        """Start everything; the result comes when all is healthy.
+
+        Raises:
+            LaunchError: A part that the others need did not start.
+        """
+        self._starting = Deferred.fromCoroutine(self._start())
+        return self._starting
+
+    async def stop(self) -> None:
+        """End everything: the services, then the router, then PostgreSQL."""
+        self._enter(STOPPING)
+        if self._starting is not None:
+            self._starting.cancel()
+        if self._renewal.running:
+            self._renewal.stop()
+        services = [self._supervisor.stop(service.name) for service in self._plan.services]
+        await gatherResults([Deferred.fromCoroutine(each) for each in services])
+        await self._supervisor.stop("router")
+        await self._supervisor.stop("postgres")
+        self._enter(STOPPED)
+
+    async def _start(self) -> None:
+        self._state.endpoints.unlink(missing_ok=True)  # it comes back when what it says is true
+        self._enter(STARTING)
+        await self._start_database()
+        await self._migrate()
+        await self._start_router()
+        for service in self._plan.services:
+            self._supervisor.add(service)
+        if self._plan.services:
+            await self._until(self._all_ready)
+            write_endpoints(self._state.endpoints, self._settings)
+        self._enter(RUNNING)
+
+    async def _start_database(self) -> None:
+        self._supervisor.add(postgres_process(self._prepared.cluster))
+        if not await self._until(self._bootstrapped, DATABASE_TIMEOUT_S):
+            reason = f"postgres could not be set up within {DATABASE_TIMEOUT_S:.0f} s"
+            raise LaunchError(f"{reason} ({self._database_problem}): see {self._log_of('postgres')}")
+        interval = min(RENEWAL_CHECK_S, self._settings.certificate_life_s / 10)
+        self._renewal_end = self._renewal.start(interval, now=False)
+
+    async def _migrate(self) -> None:
+        if self._plan.migrate is None:
+            return
+        for _ in range(MIGRATE_TRIES):
+            status = await self._supervisor.run_once(self._plan.migrate)
+            if status == 0:
+                return
+            self._shell.say(f"migrate ended (status {status})")
+            await deferLater(self._reactor, POLL_S)
+        raise LaunchError(f"the schemas could not be brought up to date: see {self._log_of('migrate')}")
+
+    async def _start_router(self) -> None:
+        """Start the router and give it a moment: services that find it there need no second try.
+
+        Live, not ready: it is ready only when the services have joined it.
+        """
+        if self._plan.router is not None:
+            self._supervisor.add(self._plan.router)
+            port, ca = self._settings.ports.operations["router"], self._state.ca_certificate
+            await self._until(lambda: is_live(port, ca), ROUTER_TIMEOUT_S)
+
+    async def _until(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
+        """Ask again and again, in a thread, whether `condition` holds; false when `seconds` are over before it does."""
+        end = None if seconds is None else self._reactor.seconds() + seconds
+        while not await deferToThread(condition):
+            if end is not None and self._reactor.seconds() >= end:
+                return False
+            await deferLater(self._reactor, POLL_S)
+        return True
+
+    def _bootstrapped(self) -> bool:
+        """Set the database up, unless it does not answer (yet); what it said is kept for the person at the terminal."""
+        try:
+            bootstrap(self._prepared.server, self._prepared.passwords)
+        except psycopg.Error as error:
+            self._database_problem = str(error).strip()
+            return False
+        return True
+
+    def _all_ready(self) -> bool:
+        return not unready(self._settings.ports, self._state)
+
+    def _renew(self) -> None:
+        try:
+            renewed = renew(self._prepared.authority, self._prepared.orders, self._shell.now())
+        except OSError as error:  # a full disk, say: two thirds of a life leave time to mend it
+            self._shell.say(f"certificates could not be renewed: {error}")
+            return
+        if renewed:
+            self._supervisor.hang_up("postgres")
+            self._shell.say(f"renewed the certificates of {', '.join(order.certificate.stem for order in renewed)}")
+
+    def _enter(self, phase: str) -> None:
+        self._phase = phase
+        self._write_record()
+
+    def _tell(self, change: str) -> None:
+        self._shell.say(change)
+        self._write_record()
+
+    def _write_record(self) -> None:
+        processes = tuple(
+            ProcessRecord(each.name, each.pid, birth(each.pid), each.since, each.restarts)
+            for each in self._supervisor.report()
+        )
+        with contextlib.suppress(OSError):  # a full disk must not end the supervision
+            record = PlatformRecord(self._phase, os.getpid(), self._settings.ports.base, processes)
+            write_record(self._state.processes, record)
+
+    def _log_of(self, name: str) -> str:
+        return str(self._state.log / f"{name}.log")

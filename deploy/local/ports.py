@@ -1,0 +1,57 @@
+"""A look at the ports before anything is started."""
+
+import socket
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from deploy.local.errors import PlatformError
+from deploy.local.settings import LocalSettings
+
+
+class PortTakenError(PlatformError):
+    """A port is in use or may not be used; the text names the setting that moves it."""
+
+
+@frozen
+class Listener:
+    """A port that a process of ours is going to listen on."""
+
+    name: str
+    address: str
+    port: int
+
+
+def listeners(settings: LocalSettings) -> list[Listener]:
+    """Every listener of the platform."""
+    ports, loopback = settings.ports, "127.0.0.1"
+    operations = [Listener(f"{name}, health", loopback, port) for name, port in ports.operations.items()]
+    return [
+        Listener("router", settings.bind, ports.router_public),
+        Listener("router, services", loopback, ports.router_services),
+        Listener("gateway", settings.bind, ports.gateway),
+        Listener("postgres", loopback, ports.postgres),
+        *operations,
+    ]
+
+
+def check_ports(wanted: Iterable[Listener]) -> None:
+    """Refuse to start on ports that somebody holds.
+
+    Raises:
+        PortTakenError: One is taken, reserved, or of an address that this machine does not have.
+    """
+    for listener in wanted:
+        family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((listener.address, listener.port))
+                probe.listen(1)
+            except OSError as error:
+                raise PortTakenError(_explain(listener, error)) from error
+
+
+def _explain(listener: Listener, error: OSError) -> str:
+    where = f"{listener.address} port {listener.port} ({listener.name})"
+    return f"{where}: {error.strerror}. IRONFLOCK_LOCAL_PORT_BASE moves all ports, IRONFLOCK_LOCAL_BIND the address"

@@ -1,0 +1,98 @@
+"""All that stands before the first process starts: folders, CA, certificates, secrets, PostgreSQL's cluster."""
+
+import base64
+import datetime as dt
+import json
+import secrets
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from deploy.local.accounts import check_crossable, check_owner, postgres_account
+from deploy.local.authority import Authority, Order, ensure_authority, hosts_of, renew
+from deploy.local.bootstrap import LOGINS, SUPERUSER, Server
+from deploy.local.files import CROSSED_FOLDER, PRIVATE_FOLDER, Account, ensure_folder, ensure_secret
+from deploy.local.postgres import Cluster, ensure_cluster
+from deploy.local.processes import BUS_SERVICES, SERVICES
+from deploy.local.settings import LocalSettings
+from deploy.local.state import StateFolder
+from shared.api_keys import ENTROPY_OCTETS, mint
+
+SECRET_OCTETS = 32
+LISTENERS = ("postgres", "router", *SERVICES)
+
+
+@frozen
+class Prepared:
+    """What the launcher starts from."""
+
+    authority: Authority
+    orders: list[Order]
+    cluster: Cluster
+    server: Server
+    passwords: Mapping[str, str]
+
+
+def ensure_state(settings: LocalSettings, *, is_root: bool) -> Account | None:
+    """Make the state folder with its folders, and return who runs PostgreSQL (`None`: we ourselves).
+
+    Raises:
+        AccountError: The folder is somebody else's, or out of reach for who runs PostgreSQL.
+    """
+    account = postgres_account(settings.postgres_user, is_root=is_root)
+    check_owner(settings.state)
+    settings.state.parent.mkdir(parents=True, exist_ok=True)
+    check_crossable(settings.state, account)
+    state = StateFolder(settings.state)
+    # Its user must reach its data and its key; what lies beside them stays closed to it.
+    crossed = PRIVATE_FOLDER if account is None else CROSSED_FOLDER
+    for folder in (state.root, state.tls, state.postgres):
+        ensure_folder(folder, mode=crossed)
+    closed = (state.ca, state.secrets, state.bus_secrets, state.database_secrets, state.router, state.log)
+    for folder in (*closed, state.agent_updates):
+        ensure_folder(folder)
+    return account
+
+
+def prepare(settings: LocalSettings, account: Account | None, now: dt.datetime) -> Prepared:
+    """Bring everything up to date; what is there is kept."""
+    state = StateFolder(settings.state)
+    authority = ensure_authority(state.ca, now)
+    orders = certificate_orders(settings, account)
+    renew(authority, orders, now)
+    passwords = ensure_secrets(state)
+    cluster = ensure_cluster(settings, account, state.database_secrets / SUPERUSER)
+    server = Server(settings.ports.postgres, state.ca_certificate, passwords[SUPERUSER])
+    return Prepared(authority, orders, cluster, server, passwords)
+
+
+def certificate_orders(settings: LocalSettings, account: Account | None) -> list[Order]:
+    """A certificate for each listener."""
+    tls, hosts = StateFolder(settings.state).tls, hosts_of(settings.host)
+    life = dt.timedelta(seconds=settings.certificate_life_s)
+    return [
+        Order(tls / f"{name}.pem", tls / f"{name}.key", hosts, life, account if name == "postgres" else None)
+        for name in LISTENERS
+    ]
+
+
+def ensure_secrets(state: StateFolder) -> dict[str, str]:
+    """Make every secret that is missing and return the passwords of the database by login."""
+    for service in BUS_SERVICES:
+        ensure_secret(state.bus_secrets / f"svc_{service}", _token)
+    ensure_secret(state.master_keys, _master_keys)
+    ensure_secret(state.owner_api_key, _api_key)
+    return {login: ensure_secret(state.database_secrets / login, _token) for login in (SUPERUSER, *LOGINS)}
+
+
+def _token() -> str:
+    return secrets.token_urlsafe(SECRET_OCTETS)
+
+
+def _master_keys() -> str:
+    name, key = secrets.token_hex(4), secrets.token_bytes(SECRET_OCTETS)
+    return json.dumps({"active": name, "keys": {name: base64.b64encode(key).decode()}})
+
+
+def _api_key() -> str:
+    return mint(secrets.token_bytes(ENTROPY_OCTETS))

@@ -1,0 +1,159 @@
+"""The table of processes: what each is started with, told by environment, stopped by."""
+
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+from deploy.local.files import Account
+from deploy.local.leash import KEEP
+from deploy.local.settings import LocalSettings, url_host
+from deploy.local.state import StateFolder
+from shared.settings import SettingsError
+
+LEASH: Final = Path(__file__).with_name("leash.py")
+DATABASE_NAME: Final = "ironflock"
+SERVICES: Final = ("auth", "realms", "devices", "gateway")
+BUS_SERVICES: Final = ("auth", "realms", "devices")
+# What a child may know of our own environment, besides the variables of its own prefix.
+INHERITED: Final = frozenset({"LANG", "LC_ALL", "LC_CTYPE", "PATH", "PYTHONPATH", "SSL_CERT_FILE", "TMPDIR", "TZ"})
+
+
+@frozen
+class StopStep:
+    """A signal, and how long the process then has before the next one."""
+
+    signal_number: int
+    seconds: float
+
+
+ORDERLY: Final = (StopStep(signal.SIGTERM, 10.0), StopStep(signal.SIGKILL, 5.0))
+
+
+@frozen
+class Process:
+    """One process: command and environment, user, and how it is ended."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    folder: Path
+    account: Account | None = None
+    stop_steps: tuple[StopStep, ...] = ORDERLY
+    # Sent by the kernel when the launcher dies without having stopped anything.
+    orphan_signal: int = signal.SIGKILL
+
+    def leashed(self, parent: int) -> list[str]:
+        """The command line that makes process `parent` the one this process lives and dies with."""
+        uid, gid = (KEEP, KEEP) if self.account is None else (self.account.uid, self.account.gid)
+        leash = [sys.executable, "-I", "-S", str(LEASH), str(parent), str(int(self.orphan_signal)), str(uid), str(gid)]
+        return [*leash, *self.command]
+
+
+def router_process(settings: LocalSettings, environ: Mapping[str, str]) -> Process:
+    """The Crossbar node."""
+    state = StateFolder(settings.state)
+    fixed = {
+        "HOST": settings.host,
+        "BIND": settings.bind,
+        "PUBLIC_PORT": str(settings.ports.router_public),
+        "SERVICE_PORT": str(settings.ports.router_services),
+        "OPS_PORT": str(settings.ports.operations["router"]),
+        **_tls(state, "router"),
+        "SERVICE_SECRETS": str(state.bus_secrets),
+    }
+    command = (
+        sys.executable, str(Path(sys.executable).with_name("crossbar")), "edge", "start", "--cbdir", str(state.router),
+        "--config", str(settings.repository / "router-config" / "config.json"),
+        "--loglevel", "warn", "--logformat", "standard", "--color", "false",
+    )  # fmt: skip
+    environment = child_environment("ROUTER", environ, fixed=fixed)
+    # Crossbar keeps a key of its own below the home folder of whoever runs it.
+    return Process("router", command, {**environment, "HOME": str(state.router)}, settings.repository)
+
+
+def service_process(name: str, settings: LocalSettings, environ: Mapping[str, str]) -> Process:
+    """One of our services."""
+    fixed = _service_variables(name, settings)
+    environment = child_environment(name.upper(), environ, fixed=fixed, defaults=_service_defaults(name, settings))
+    return Process(name, (sys.executable, "-m", f"services.{name}"), environment, settings.repository)
+
+
+def migrate_process(settings: LocalSettings, environ: Mapping[str, str]) -> Process:
+    """The one-shot process that brings the schemas up to date."""
+    state = StateFolder(settings.state)
+    fixed = {"CA_FILE": str(state.ca_certificate), **_database(state, settings, "migrate")}
+    command = (sys.executable, "-m", "deploy.migrate")
+    return Process("migrate", command, child_environment("MIGRATE", environ, fixed=fixed), settings.repository)
+
+
+def child_environment(
+    prefix: str, environ: Mapping[str, str], *, fixed: Mapping[str, str], defaults: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The environment of a process with variables `IRONFLOCK_<prefix>_*`: defaults, then the operator's, then ours.
+
+    Raises:
+        SettingsError: The operator set one that the launcher decides; the text names it.
+    """
+    start = f"IRONFLOCK_{prefix}_"
+    ours = {start + name: value for name, value in fixed.items()}
+    own = {name: value for name, value in environ.items() if name.startswith(start)}
+    clash = sorted(ours.keys() & own.keys())
+    if clash:
+        raise SettingsError(f"{clash[0]} is decided by the launcher: see the settings IRONFLOCK_LOCAL_*")
+    inherited = {name: value for name, value in environ.items() if name in INHERITED}
+    return {**inherited, **{start + name: value for name, value in (defaults or {}).items()}, **own, **ours}
+
+
+def _service_variables(name: str, settings: LocalSettings) -> dict[str, str]:
+    state = StateFolder(settings.state)
+    variables = {
+        "OPS_PORT": str(settings.ports.operations[name]),
+        "CA_FILE": str(state.ca_certificate),
+        **_tls(state, name),
+    }
+    if name in BUS_SERVICES:
+        variables["BUS_URL"] = f"wss://localhost:{settings.ports.router_services}/ws-svc"
+        variables["BUS_SECRET_FILE"] = str(state.bus_secrets / f"svc_{name}")
+        variables.update(_database(state, settings, f"svc_{name}"))
+    return {**variables, **_own_variables(name, settings, state)}
+
+
+def _own_variables(name: str, settings: LocalSettings, state: StateFolder) -> dict[str, str]:
+    """What only service `name` is told."""
+    if name == "auth":
+        return {"MASTER_KEYS_FILE": str(state.master_keys), "FIRST_OWNER_KEY_FILE": str(state.owner_api_key)}
+    if name == "gateway":
+        port, updates = str(settings.ports.gateway), str(state.agent_updates)
+        return {"PORT": port, "BIND": settings.bind, "AGENT_UPDATES": updates}
+    return {}
+
+
+def _service_defaults(name: str, settings: LocalSettings) -> dict[str, str]:
+    """What an operator may set otherwise; behind an address translation, for one, devices are told another address."""
+    if name == "auth":
+        return {"FIRST_OWNER": "owner@localhost"}
+    if name == "devices":
+        host, ports = url_host(settings.host), settings.ports
+        return {
+            "DEVICE_ENDPOINT_URL": f"wss://{host}:{ports.router_public}/ws-re-dev",
+            "UPDATE_URL": f"https://{host}:{ports.gateway}",
+            "DOCKER_REGISTRY_URL": "localhost:5000/",
+        }
+    return {}
+
+
+def _tls(state: StateFolder, name: str) -> dict[str, str]:
+    return {"TLS_CERTIFICATE": str(state.tls / f"{name}.pem"), "TLS_KEY": str(state.tls / f"{name}.key")}
+
+
+def _database(state: StateFolder, settings: LocalSettings, login: str) -> dict[str, str]:
+    return {
+        "DATABASE_HOST": "localhost",
+        "DATABASE_PORT": str(settings.ports.postgres),
+        "DATABASE_NAME": DATABASE_NAME,
+        "DATABASE_PASSWORD_FILE": str(state.database_secrets / login),
+    }

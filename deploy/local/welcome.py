@@ -1,0 +1,25 @@
+"""What the launcher prints when everything runs."""
+
+from deploy.local.processes import DATABASE_NAME
+from deploy.local.settings import LocalSettings, url_host
+from deploy.local.state import StateFolder
+
+
+def welcome(settings: LocalSettings, *, whole: bool) -> str:
+    """Where everything is and how to sign in: files and commands, never a secret."""
+    state, ports = StateFolder(settings.state), settings.ports
+    if not whole:
+        return f"PostgreSQL runs: localhost port {ports.postgres}, database {DATABASE_NAME}, CA {state.ca_certificate}"
+    host = url_host(settings.host)
+    return f"""
+IronFlock runs.
+  devices, people, apps   wss://{host}:{ports.router_public}
+  gateway                 https://{host}:{ports.gateway}
+  state folder            {state.root}
+  for programs            {state.endpoints}
+  CA to trust             {state.ca_certificate}
+  logs                    {state.log}
+  first owner's API key   in {state.owner_api_key}; flockctl finds it by itself
+Try:  .venv/bin/flockctl status
+Stop: Ctrl-C, or `make down`
+"""
