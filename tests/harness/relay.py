@@ -1,0 +1,80 @@
+"""A network between a device and the platform that can be cut without a word: no FIN, no RST, octets just stay away."""
+
+import selectors
+import socket
+from threading import Event, Thread
+from types import TracebackType
+from typing import Self
+
+CHUNK = 65_536
+LOOK_EVERY_S = 0.1
+
+
+class Relay:
+    """Passes TCP connections on to `127.0.0.1:<port>` while it is not cut. Used in a `with` block."""
+
+    def __init__(self, port: int) -> None:
+        """Pass on to `port`."""
+        self._target = ("127.0.0.1", port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._is_cut = Event()
+        self._is_over = Event()
+        self._thread = Thread(target=self._work, daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close everything."""
+        self._is_over.set()
+        self._thread.join()
+        for key in list(self._selector.get_map().values()):
+            assert isinstance(key.fileobj, socket.socket)
+            key.fileobj.close()
+        self._selector.close()
+
+    def cut(self) -> None:
+        """Stop passing anything on, in both directions; everything stays open."""
+        self._is_cut.set()
+
+    def _work(self) -> None:
+        while not self._is_over.wait(LOOK_EVERY_S if self._is_cut.is_set() else 0):
+            if self._is_cut.is_set():
+                continue
+            for key, _ in self._selector.select(LOOK_EVERY_S):
+                if not self._is_cut.is_set():
+                    self._pass_on(key)
+
+    def _pass_on(self, key: selectors.SelectorKey) -> None:
+        source = key.fileobj
+        assert isinstance(source, socket.socket)
+        if source is self._listener:
+            self._take_in()
+            return
+        try:
+            octets = source.recv(CHUNK)
+            if octets:
+                key.data.sendall(octets)
+                return
+        except OSError:
+            pass
+        self._end(source, key.data)
+
+    def _take_in(self) -> None:
+        client, _ = self._listener.accept()
+        server = socket.create_connection(self._target)
+        self._selector.register(client, selectors.EVENT_READ, server)
+        self._selector.register(server, selectors.EVENT_READ, client)
+
+    def _end(self, *pair: socket.socket) -> None:
+        for each in pair:
+            if each in self._selector.get_map():
+                self._selector.unregister(each)
+            each.close()

@@ -1,0 +1,164 @@
+"""The whole platform, once a test run: started by the launcher on free ports, in a state folder of its own."""
+
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from secrets import randbelow
+from typing import Any, Final, Self
+
+import psycopg
+
+from deploy.local.bootstrap import SUPERUSER, Server, connect
+from deploy.local.health import unready
+from deploy.local.processes import DATABASE_NAME, LEASH
+from deploy.local.records import PlatformRecord, read_record
+from deploy.local.settings import LAST_OFFSET, Ports
+from deploy.local.state import REPOSITORY, StateFolder
+from tests.harness.waiting import wait_until
+
+START_TIMEOUT_S: Final = 120
+LOWEST_PORT: Final = 10_000
+
+
+class RunningPlatform:
+    """One platform: what it is made of, and what is done to it."""
+
+    def __init__(self) -> None:
+        """Choose a folder and ports; nothing is started yet."""
+        self.folder = Path(tempfile.mkdtemp(prefix="ironflock-test-"))
+        self.folder.chmod(0o711)  # PostgreSQL's user crosses it where we are root
+        self.state = StateFolder(self.folder / "state")
+        self.ports = Ports(free_port_base())
+        own = {name: value for name, value in os.environ.items() if not name.startswith("IRONFLOCK_")}
+        self.environment = own | {
+            "IRONFLOCK_LOCAL_STATE": str(self.state.root),
+            "IRONFLOCK_LOCAL_PORT_BASE": str(self.ports.base),
+        }
+        self._launcher: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Start everything and wait until it is healthy; it ends with this process, however that ends."""
+        leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1"]
+        self._launcher = subprocess.Popen(  # noqa: S603 - our own launcher
+            [*leash, sys.executable, "-m", "deploy.local", "run"],
+            cwd=REPOSITORY,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until(self.launcher_runs, 10.0, "the launcher runs")
+        self.local("up")
+        return self
+
+    def stop(self) -> None:
+        """End everything and remove what it left."""
+        self.local("down")
+        if self._launcher is not None:
+            self._launcher.wait(10)
+        shutil.rmtree(self.folder)
+
+    def local(self, command: str) -> str:
+        """What `python -m deploy.local COMMAND` prints; it must succeed."""
+        words = [sys.executable, "-m", "deploy.local", command]
+        done = subprocess.run(  # noqa: S603 - our own program
+            words, cwd=REPOSITORY, env=self.environment, capture_output=True, timeout=START_TIMEOUT_S, check=False
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout.decode()} {done.stderr.decode()}"
+        return done.stdout.decode()
+
+    def launcher_runs(self) -> bool:
+        """Whether the launcher has begun, or has ended with an error that `up` will tell."""
+        assert self._launcher is not None
+        return self.record.launcher == self._launcher.pid or self._launcher.poll() is not None
+
+    @property
+    def record(self) -> PlatformRecord:
+        """What the launcher says of its processes."""
+        return read_record(self.state.processes)
+
+    @property
+    def tls(self) -> ssl.SSLContext:
+        """For clients: trusts the platform's CA."""
+        return ssl.create_default_context(cafile=str(self.state.ca_certificate))
+
+    def unready(self) -> dict[str, str]:
+        """The parts that are not ready, each with its reason."""
+        return unready(self.ports, self.state)
+
+    def pid(self, name: str) -> int:
+        """The process `name`."""
+        pid = self._pids()[name]
+        assert pid is not None, f"{name} does not run"
+        return pid
+
+    def router_worker(self) -> int:
+        """The router's process that holds its listeners, a child of the one that the launcher knows."""
+        router = self.pid("router")
+        children = Path(f"/proc/{router}/task/{router}/children").read_text(encoding="ascii").split()
+        assert len(children) == 1, children
+        return int(children[0])
+
+    def kill(self, name: str) -> int:
+        """End the process `name` by SIGKILL and return its number."""
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def is_back(self, name: str, killed: int) -> bool:
+        """Whether `name` runs again, as another process than `killed`, and all are ready."""
+        return self._pids()[name] not in (None, killed) and not self.unready()
+
+    def database(self, login: str = SUPERUSER) -> psycopg.Connection[Any]:
+        """A connection of `login` to the platform's database, over verified TLS; each statement commits."""
+        password = self.secret(f"database/{login}")
+        if login == SUPERUSER:
+            return connect(Server(self.ports.postgres, self.state.ca_certificate, password), DATABASE_NAME)
+        return psycopg.connect(
+            host="localhost",
+            hostaddr="127.0.0.1",
+            port=self.ports.postgres,
+            dbname=DATABASE_NAME,
+            user=login,
+            password=password,
+            sslmode="verify-full",
+            sslrootcert=str(self.state.ca_certificate),
+            autocommit=True,
+        )
+
+    def secret(self, name: str) -> str:
+        """The secret in the file `name` of the folder of secrets."""
+        return (self.state.secrets / name).read_text(encoding="utf-8").strip()
+
+    @property
+    def owner_key(self) -> str:
+        """The first owner's API key."""
+        return self.state.owner_api_key.read_text(encoding="utf-8").strip()
+
+    def _pids(self) -> dict[str, int | None]:
+        return {process.name: process.pid for process in self.record.processes}
+
+
+def free_port_base() -> int:
+    """The first of twelve ports in a row that are free, below those that the kernel gives to clients."""
+    ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    while True:
+        base = LOWEST_PORT + randbelow(max(ephemeral, 32_768) - LOWEST_PORT - LAST_OFFSET)
+        if all(_is_free(base + offset) for offset in range(LAST_OFFSET + 1)):
+            return base
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,424 @@
+"""`flockctl` as a program against a router that plays the platform: results, refusals, exit statuses, secrets."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from shared.api_keys import mint
+from tests.integration.flockctl.certificates import Certificates
+from tests.integration.flockctl.fake_router import FakeRouter, Progressive, Refused
+from tests.integration.flockctl.reactor_thread import wait
+from tests.integration.flockctl.test_agent import SECRET, serve_devices
+
+API_KEY = mint(bytes(range(48)))
+DEVICE = {
+    "device_key": 7,
+    "project_key": 3,
+    "project_name": "plant",
+    "name": "press-1",
+    "description": "",
+    "serial_number": "11111111-2222-4333-8444-555555555555",
+    "state": "flashed",
+    "status": "CONNECTED",
+    "status_since": "2026-11-25T10:00:00Z",
+    "created_at": "2026-11-25T09:00:00Z",
+    "flashed_at": "2026-11-25T09:30:00Z",
+    "architecture": "amd64",
+    "os": "linux",
+    "agent_version": "0.20.20",
+}
+PROJECT = {
+    "project_key": 3,
+    "name": "plant",
+    "description": "",
+    "owner_account_key": 1,
+    "created_at": "2026-11-25T09:00:00Z",
+}
+
+
+@frozen
+class Ended:
+    """How a run ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as JSON."""
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> Any:
+        """The error on standard error, as JSON."""
+        return json.loads(self.err)["error"]
+
+
+@frozen
+class CommandLine:
+    """Runs flockctl against a state folder."""
+
+    state: Path
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        environment = {**os.environ, "IRONFLOCK_LOCAL_STATE": str(self.state), "COLUMNS": "200"}
+        command = [sys.executable, "-m", "deploy.flockctl", *arguments]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
+
+    def __call__(self, *arguments: str) -> Ended:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=40)
+        assert "Traceback" not in err + out
+        return Ended(process.returncode, out, err)
+
+
+@pytest.fixture
+def flockctl(router: FakeRouter, certificates: Certificates, tmp_path: Path) -> Iterator[CommandLine]:
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "owner-api-key").write_text(API_KEY + "\n")
+    content = {
+        "version": 1,
+        "ca_file": str(certificates.ca),
+        "router": {"people": f"wss://localhost:{router.port}/ws-usr"},
+        "health": {"router": "https://localhost:1/health/ready"},
+        "owner_api_key_file": str(state / "owner-api-key"),
+    }
+    (state / "endpoints.json").write_text(json.dumps(content))
+    router.script.tickets = {API_KEY: "owner"}
+    return CommandLine(state)
+
+
+def heard(router: FakeRouter, uri: str) -> list[dict[str, Any]]:
+    """The keyword arguments of every call of `uri`."""
+    calls = [message for session in router.script.sessions for message in session.received if message[0] == 48]
+    return [message[5] if len(message) > 5 else {} for message in calls if message[3] == uri]
+
+
+def test_whoami_joins_with_the_owners_key_as_a_ticket(router: FakeRouter, flockctl: CommandLine) -> None:
+    me = {
+        "account_key": 1,
+        "login_name": "owner@localhost",
+        "credential": {"id": "x", "name": "first", "ends_at": None},
+    }
+    router.script.procedures["ironflock.auth.account.me"] = lambda: me
+
+    ended = flockctl("whoami", "--json")
+
+    assert (ended.status, ended.json) == (0, me)
+    [session] = router.script.sessions
+    assert session.received[0][2]["authmethods"] == ["ticket"]
+    assert session.received[1][1] == API_KEY
+
+
+def test_a_refused_key_is_said_and_not_retried(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.tickets = {}
+
+    ended = flockctl("whoami", "--json")
+
+    assert (ended.status, ended.out, ended.error["code"]) == (1, "", "not_authenticated")
+    assert API_KEY not in ended.err
+    assert len(router.script.sessions) == 1
+
+
+def test_a_project_is_created_with_the_name_that_was_given(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.procedures["ironflock.realms.project.create"] = lambda **_: PROJECT
+
+    ended = flockctl("project", "create", " plant ", "--description", "north")
+
+    assert ended.status == 0
+    assert "plant" in ended.out
+    assert heard(router, "ironflock.realms.project.create") == [{"name": "plant", "description": "north"}]
+
+
+def test_all_pages_of_a_list_are_asked_for(router: FakeRouter, flockctl: CommandLine) -> None:
+    pages = {None: ([DEVICE], "k1"), "k1": ([{**DEVICE, "device_key": 8}], None)}
+
+    def answer(**arguments: Any) -> dict[str, Any]:
+        devices, following = pages[arguments.get("cursor")]
+        return {"devices": devices, "next": following}
+
+    router.script.procedures["ironflock.devices.device.list"] = answer
+
+    ended = flockctl("device", "list", "--project", "3", "--json")
+
+    assert [device["device_key"] for device in ended.json["devices"]] == [7, 8]
+    assert heard(router, "ironflock.devices.device.list")[0]["project"] == 3
+
+
+def test_names_of_others_do_not_steer_the_terminal(router: FakeRouter, flockctl: CommandLine) -> None:
+    nasty = {**DEVICE, "name": "a\x1b]0;owned\x07\u202eb[red]c[/red]"}
+    router.script.procedures["ironflock.devices.device.list"] = lambda **_: {"devices": [nasty], "next": None}
+
+    for arguments in (["device", "list"], ["device", "list", "--json"]):
+        ended = flockctl(*arguments)
+        assert not {"\x1b", "\x07", "\u202e"} & set(ended.out)
+        assert "[red]c[/red]" in ended.out
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["", "   ", "a\x1bb", "a\nb", "x" * 100_001, "99999999999999999999999", "9" * 5000, "0", "a\u202eb"],
+)
+def test_malformed_names_are_refused_before_anything_is_sent(
+    router: FakeRouter, flockctl: CommandLine, word: str
+) -> None:
+    ended = flockctl("device", "show", word, "--json")
+
+    assert (ended.status, ended.error["code"]) == (1, "invalid_argument")
+    assert router.script.sessions == []
+    assert len(ended.err) < 500
+
+
+@pytest.mark.parametrize("arguments", [["device"], ["device", "show"], ["nonsense"], ["device", "list", "--wat"]])
+def test_wrong_usage_is_status_2(flockctl: CommandLine, arguments: list[str]) -> None:
+    assert flockctl(*arguments).status == 2
+
+
+def test_a_refusal_has_the_platforms_code_and_details(router: FakeRouter, flockctl: CommandLine) -> None:
+    refusal = Refused("ironflock.error.already_exists", "there is one", name="press-1")
+    router.script.refuses["ironflock.devices.device.create"] = refusal
+
+    ended = flockctl("device", "create", "press-1", "--project", "plant", "--json")
+
+    assert ended.status == 1
+    assert ended.error == {"code": "already_exists", "message": "there is one", "name": "press-1"}
+
+
+def test_while_a_service_is_away_the_call_is_made_again(router: FakeRouter, flockctl: CommandLine) -> None:
+    tries: list[int] = []
+
+    def answer(**_: Any) -> dict[str, Any]:
+        tries.append(1)
+        if len(tries) < 3:
+            raise Refused("ironflock.error.unavailable", "starting")
+        return PROJECT
+
+    router.script.procedures["ironflock.realms.project.create"] = answer
+
+    ended = flockctl("project", "create", "plant")
+
+    assert ended.status == 0
+    assert ended.err.count("trying again") == 1
+
+
+def test_a_service_that_stays_away_is_status_3(router: FakeRouter, flockctl: CommandLine) -> None:
+    ended = flockctl("project", "list", "--wait", "1", "--json")
+
+    assert (ended.status, ended.error["code"]) == (3, "unavailable")
+    assert len(router.script.sessions) == 1
+
+
+def test_a_router_that_is_away_is_status_3(router: FakeRouter, flockctl: CommandLine) -> None:
+    wait(router.close())
+
+    ended = flockctl("project", "list", "--wait", "1")
+
+    assert ended.status == 3
+    assert "cannot be reached" in ended.err
+
+
+def test_a_creation_without_an_answer_is_not_sent_again(router: FakeRouter, flockctl: CommandLine) -> None:
+    def break_off(**_: Any) -> None:
+        router.script.session.transport.abortConnection()
+
+    router.script.procedures["ironflock.realms.project.create"] = break_off
+
+    ended = flockctl("project", "create", "plant", "--json")
+
+    assert (ended.status, ended.error["code"]) == (3, "outcome_unknown")
+    assert len(router.script.sessions) == 1
+
+
+def test_a_wrong_authority_is_not_trusted(flockctl: CommandLine, tmp_path: Path) -> None:
+    from tests.integration.flockctl.certificates import make_certificates
+
+    file = flockctl.state / "endpoints.json"
+    other = make_certificates(tmp_path)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "ca_file": str(other.ca)}))
+
+    ended = flockctl("whoami", "--wait", "0", "--json")
+
+    assert ended.status == 3
+
+
+def flashed(router: FakeRouter) -> dict[str, Any]:
+    """What `flash` answers with."""
+    flock = {
+        "secret": SECRET,
+        "swarm_key": 3,
+        "device_key": 7,
+        "serial_number": DEVICE["serial_number"],
+        "device_endpoint_url": f"wss://localhost:{router.port}/ws-re-dev",
+        "name": "press-1",
+    }
+    router.script.procedures["ironflock.devices.device.flash"] = lambda **_: {"device": DEVICE, "flock": flock}
+    return flock
+
+
+def test_a_flock_file_is_for_its_owner_only_and_never_overwritten(
+    router: FakeRouter, flockctl: CommandLine, tmp_path: Path
+) -> None:
+    flock = flashed(router)
+    file = tmp_path / "press-1.flock"
+
+    first = flockctl("device", "flash", "press-1", "--out", str(file), "--json")
+    second = flockctl("device", "flash", "press-1", "--out", str(file), "--json")
+    third = flockctl("device", "flash", "press-1", "--out", str(file), "--force")
+
+    assert first.json == {"device": DEVICE, "file": str(file)}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert json.loads(file.read_text()) == flock
+    assert (second.status, second.error["code"]) == (1, "already_exists")
+    assert third.status == 0
+    assert len(heard(router, "ironflock.devices.device.flash")) == 2
+    assert SECRET not in first.out + first.err + third.out + third.err
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["press-1.flock"]
+
+
+@pytest.mark.parametrize("name", ["no-such-folder/x.flock", "x\x07.flock", "x" * 300, ".", "a\0b"[:1] + "\x1b"])
+def test_a_file_that_cannot_be_written_leaves_the_old_secret_alone(
+    router: FakeRouter, flockctl: CommandLine, name: str
+) -> None:
+    flashed(router)
+
+    ended = flockctl("device", "flash", "press-1", "--out", name, "--json")
+
+    assert ended.status == 1
+    assert ended.error["code"] in ("cannot_write", "invalid_argument", "already_exists")
+    assert heard(router, "ironflock.devices.device.flash") == []
+
+
+def test_deleting_without_somebody_to_ask_needs_yes(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.procedures["ironflock.devices.device.delete"] = lambda **_: None
+
+    refused = flockctl("device", "delete", "press-1", "--json")
+    done = flockctl("device", "delete", "press-1", "--yes", "--json")
+
+    assert (refused.status, refused.error["code"]) == (2, "not_confirmed")
+    assert done.json == {"deleted": "press-1"}
+    assert len(heard(router, "ironflock.devices.device.delete")) == 1
+
+
+def test_watch_writes_one_object_a_line_until_it_is_interrupted(router: FakeRouter, flockctl: CommandLine) -> None:
+    said = [{"devices": [DEVICE]}, {"device": {**DEVICE, "status": "DISCONNECTED"}}, {"deleted": 7}]
+    router.script.procedures["ironflock.devices.device.watch"] = lambda **_: Progressive(said)
+
+    process = flockctl.start("device", "watch", "--json")
+    assert process.stdout is not None
+    lines = [json.loads(process.stdout.readline()) for _ in said]
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+
+    assert (lines, out, err, process.returncode) == (said, "", "", 0)
+
+
+def test_watch_begins_anew_when_the_connection_is_lost(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.procedures["ironflock.devices.device.watch"] = lambda **_: Progressive([{"devices": []}])
+
+    process = flockctl.start("device", "watch", "--json")
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    router._reactor.callFromThread(router.script.session.transport.abortConnection)  # type: ignore[attr-defined]
+    second = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+
+    assert first == second == '{"devices":[]}\n'
+
+
+def test_simulate_is_the_device_of_a_flock_file(router: FakeRouter, flockctl: CommandLine, tmp_path: Path) -> None:
+    serve_devices(router)
+    file = tmp_path / "press-1.flock"
+    file.write_text(json.dumps(flashed(router)))
+
+    process = flockctl.start("simulate", "--flock", str(file), "--json")
+    assert process.stdout is not None
+    events = [json.loads(process.stdout.readline())["event"] for _ in range(4)]
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+
+    assert events == ["connecting", "configuring", "online", "all_online"]
+    assert (process.returncode, err) == (0, "")
+    assert json.loads(out.splitlines()[-1])["event"] == "all_stopped"
+    assert router.script.session.received[-1][0] == 6
+
+
+def test_simulate_makes_its_project_and_devices(router: FakeRouter, flockctl: CommandLine) -> None:
+    serve_devices(router)
+    flock = flashed(router)
+    there = [{**DEVICE, "name": "sim-0002", "device_key": 12}]
+
+    def flash(device: int, project: int) -> dict[str, Any]:
+        return {"device": DEVICE, "flock": {**flock, "device_key": device, "serial_number": f"serial-{device}"}}
+
+    router.script.refuses["ironflock.realms.project.show"] = Refused("ironflock.error.not_found", "none")
+    router.script.procedures |= {
+        "ironflock.realms.project.create": lambda **_: PROJECT,
+        "ironflock.devices.device.list": lambda **_: {"devices": there, "next": None},
+        "ironflock.devices.device.create": lambda **named: {**DEVICE, "device_key": 20 + int(named["name"][-1])},
+        "ironflock.devices.device.flash": flash,
+    }
+
+    ended = flockctl("simulate", "--devices", "3", "--for", "3")
+
+    assert ended.status == 0
+    assert "3 devices online" in ended.out
+    assert [each["name"] for each in heard(router, "ironflock.devices.device.create")] == ["sim-0001", "sim-0003"]
+    assert sorted(each["device"] for each in heard(router, "ironflock.devices.device.flash")) == [12, 21, 23]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"secret": 5}', "[" * 100_000, "\udcff"])
+def test_a_malformed_flock_is_refused(flockctl: CommandLine, tmp_path: Path, content: str) -> None:
+    file = tmp_path / "x.flock"
+    file.write_bytes(content.encode("utf-8", "surrogateescape"))
+
+    ended = flockctl("simulate", "--flock", str(file), "--json")
+
+    assert ended.status == 1
+    assert ended.error["code"] in ("malformed_flock", "unreadable_flock")
+
+
+def test_simulate_wants_one_kind_of_devices(flockctl: CommandLine) -> None:
+    assert flockctl("simulate").status == 2
+    assert flockctl("simulate", "--devices", "1", "--flock", "x").status == 2
+
+
+def test_status_names_the_part_that_does_not_answer(flockctl: CommandLine) -> None:
+    ended = flockctl("status", "--json")
+
+    assert ended.status == 1
+    assert ended.json["ready"] is False
+    assert ended.json["parts"]["router"]["reason"] == "nothing listens on port 1"
+
+
+def test_without_a_platform_it_says_how_to_start_one(tmp_path: Path, flockctl: CommandLine) -> None:
+    ended = CommandLine(tmp_path / "nowhere")("status", "--json")
+
+    assert (ended.status, ended.error["code"]) == (3, "no_platform")
+
+
+@pytest.mark.parametrize("content", ["", "ifk_short", API_KEY[:-1] + "!", "\x00" * 10_000])
+def test_a_file_without_an_api_key_is_refused_without_repeating_it(flockctl: CommandLine, content: str) -> None:
+    (flockctl.state / "owner-api-key").write_text(content)
+
+    ended = flockctl("whoami", "--json")
+
+    assert (ended.status, ended.error["code"]) == (1, "malformed_api_key")
+    assert not content or content not in ended.err
+
+
+def test_completion_is_offered(flockctl: CommandLine) -> None:
+    assert "device" in flockctl("--help").out
+    assert "--install-completion" in flockctl("--help").out

@@ -1,0 +1,33 @@
+"""The platform in the foreground, with stand-ins for the router and the services."""
+
+import os
+import sys
+from pathlib import Path
+
+from attrs import evolve
+
+import deploy.local.__main__ as shell
+from deploy.local.launcher import Plan
+from deploy.local.processes import Process
+from deploy.local.settings import LocalSettings, local_settings
+
+STUB = Path(__file__).with_name("stub_process.py")
+
+
+def stubbed(process: Process, settings: LocalSettings) -> Process:
+    kind = "worker" if process.name == "router" else "serve"
+    unready = str(settings.state / f"unready-{process.name}")
+    command = (sys.executable, str(STUB), process.name, kind)
+    return evolve(process, command=command, environment={**process.environment, "STUB_UNREADY": unready})
+
+
+def main() -> int:
+    settings = local_settings(os.environ)
+    plan = shell.plan_of(settings, os.environ)
+    assert plan.router is not None
+    services = tuple(stubbed(service, settings) for service in plan.services)
+    return shell.launch(settings, Plan(plan.migrate, stubbed(plan.router, settings), services))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

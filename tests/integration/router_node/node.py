@@ -1,0 +1,203 @@
+"""A real router: the Crossbar node of this repository on free ports, with stand-ins for `auth` and `devices`."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from ironflock_router.wire_names import AGENT_PROCEDURES, DEVICE_CREDENTIAL_FIND, SERVICES, TICKET_VERIFY
+from tests.integration.router_node.authority import Authority
+from tests.integration.router_node.wire import ClosedError, Peer
+
+ROOT = Path(__file__).parents[3]
+START_TIMEOUT_S = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+async def eventually(condition: Callable[[], Any | Awaitable[Any]], timeout_s: float = 10.0) -> Any:
+    """The first true value of `condition`."""
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    while True:
+        value = condition()
+        if isinstance(value, Awaitable):
+            value = await value
+        if value:
+            return value
+        assert asyncio.get_running_loop().time() < deadline, "the condition did not come true in time"
+        await asyncio.sleep(0.02)
+
+
+class Node:
+    """One router process and the files that it lives from."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.authority = Authority(folder)
+        self.certificate, self.key = folder / "router.pem", folder / "router.key"
+        self.authority.issue(self.certificate, self.key)
+        self.public, self.services, self.ops = free_port(), free_port(), free_port()
+        self.secrets = folder / "secrets"
+        self.secrets.mkdir()
+        for name in SERVICES:
+            (self.secrets / f"svc_{name}").write_text(f"secret of {name}\n")
+        self.tls = ssl.create_default_context(cafile=str(self.authority.ca))
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log = folder / "router.log"
+
+    def start(self) -> Self:
+        environment = dict(os.environ) | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "router-config")]),
+            "IRONFLOCK_ROUTER_PUBLIC_PORT": str(self.public),
+            "IRONFLOCK_ROUTER_SERVICE_PORT": str(self.services),
+            "IRONFLOCK_ROUTER_OPS_PORT": str(self.ops),
+            "IRONFLOCK_ROUTER_TLS_CERTIFICATE": str(self.certificate),
+            "IRONFLOCK_ROUTER_TLS_KEY": str(self.key),
+            "IRONFLOCK_ROUTER_SERVICE_SECRETS": str(self.secrets),
+        }
+        environment |= {f"IRONFLOCK_ROUTER_{name.upper()}": value for name, value in self._settings.items()}
+        home = self.folder / "crossbar"
+        home.mkdir(exist_ok=True)
+        crossbar = shutil.which("crossbar", path=str(Path(sys.executable).parent))
+        assert crossbar is not None
+        command = [crossbar, "edge", "start", "--cbdir", str(home), "--loglevel", "warn", "--color", "false"]
+        command += ["--config", str(ROOT / "router-config" / "config.json")]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own router
+                command, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        return self
+
+    def stop(self) -> None:
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def worker_pid(self) -> int:
+        """The process that holds the listeners."""
+        assert self._process is not None
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        return int(children.split()[0])
+
+    async def service(self, name: str, realm: str) -> Peer:
+        """A joined session of service `name`; waits for the router to start."""
+
+        async def attempt() -> Peer | None:
+            try:
+                peer = await Peer.connect(self.services, "/ws-svc", self.tls)
+            except (OSError, ClosedError):
+                return None
+            return await peer.join_cra(realm, f"svc_{name}", f"secret of {name}")
+
+        peer: Peer = await eventually(attempt, START_TIMEOUT_S)
+        return peer
+
+    async def device(self, key: int = 7, *, secret: str | None = None, source: str | None = None) -> Peer:
+        peer = await Peer.connect(self.public, "/ws-re-dev", self.tls, source=source)
+        try:
+            return await peer.join_cra("realm1", f"1-{key}", secret or f"secret-{key}")
+        except BaseException:
+            await peer.drop()
+            raise
+
+    async def person(self, ticket: str = "ticket-5", *, source: str | None = None) -> Peer:
+        peer = await Peer.connect(self.public, "/ws-usr", self.tls, source=source)
+        try:
+            return await peer.join_ticket(ticket)
+        except BaseException:
+            await peer.drop()
+            raise
+
+    async def public_is_open(self) -> None:
+        def is_open() -> bool:
+            with socket.socket() as probe:
+                return probe.connect_ex(("127.0.0.1", self.public)) == 0
+
+        await eventually(is_open)
+
+
+_HOSTS = itertools.count(2)
+
+
+def new_address() -> str:
+    """An address of this machine that no other test comes from."""
+    number = next(_HOSTS)
+    return f"127.0.{number // 250 + 1}.{number % 250 + 2}"
+
+
+def serial_of(key: int) -> str:
+    return f"00000000-0000-4000-8000-{key:012d}"
+
+
+class Platform:
+    """The stand-ins: what `auth` knows, and who answers the agents' calls."""
+
+    def __init__(self, node: Node, auth: Peer, devices: Peer) -> None:
+        self.node = node
+        self.auth = auth
+        self.devices = devices
+        self.states: dict[str, str] = {}
+        self.ticket_ends_at: float | None = None
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.is_away = False
+
+    async def find_credential(self, authid: str, details: dict[str, Any]) -> dict[str, Any] | None:
+        self.asked.append((DEVICE_CREDENTIAL_FIND, {"authid": authid, **details}))
+        if self.is_away:
+            await asyncio.sleep(3600)
+        project, _, key = authid.partition("-")
+        if project != "1" or not 1 <= int(key) <= 999:
+            return None
+        return {
+            "state": self.states.get(authid, "active"),
+            "secret": f"secret-{key}",
+            "device_key": int(key),
+            "project_key": 1,
+            "serial_number": serial_of(int(key)),
+            "flash_id": "flash-1",
+        }
+
+    def verify_ticket(self, ticket: str, address: str, details: dict[str, Any]) -> dict[str, Any] | None:
+        self.asked.append((TICKET_VERIFY, {"address": address, **details}))
+        if not ticket.startswith("ticket-"):
+            return None
+        return {"account_key": int(ticket[7:]), "credential": "key-1", "ends_at": self.ticket_ends_at}
+
+    def answer(self, *args: Any, details: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        return {"args": args, "kwargs": kwargs, "details": details}
+
+    async def register_agent_procedures(self) -> None:
+        for uri in AGENT_PROCEDURES:
+            await self.devices.register(uri, self.answer, invoke="roundrobin")
+
+
+@asynccontextmanager
+async def platform(node: Node) -> AsyncIterator[Platform]:
+    """The stand-ins, joined and complete, until the end of the block."""
+    auth = await node.service("auth", "ironflock.system")
+    devices = await node.service("devices", "realm1")
+    stand_ins = Platform(node, auth, devices)
+    try:
+        await auth.register(DEVICE_CREDENTIAL_FIND, stand_ins.find_credential, invoke="roundrobin")
+        await auth.register(TICKET_VERIFY, stand_ins.verify_ticket, invoke="roundrobin")
+        await stand_ins.register_agent_procedures()
+        await node.public_is_open()
+        yield stand_ins
+    finally:
+        await auth.drop()
+        await devices.drop()

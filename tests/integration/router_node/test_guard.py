@@ -1,0 +1,215 @@
+"""What the guard cuts, and that it cuts nobody else. Bounds are small here, so that each is met in a second or two."""
+
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.router_node.node import Node, Platform, eventually, new_address, platform, serial_of
+from tests.integration.router_node.wire import PUBLISH, SUBSCRIBE, AbortedError, ClosedError, Peer
+
+pytestmark = [pytest.mark.real, pytest.mark.asyncio]
+
+JOIN_TIMEOUT_S = 2.0
+
+
+@pytest.fixture(scope="module")
+def strict_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    node = Node(tmp_path_factory.mktemp("guard"), join_timeout_s=str(JOIN_TIMEOUT_S), waiting_per_connection="1048576")
+    yield node.start()
+    node.stop()
+
+
+@pytest_asyncio.fixture
+async def guarded(strict_node: Node) -> AsyncIterator[Platform]:
+    async with platform(strict_node) as joined:
+        yield joined
+
+
+async def is_cut_in_time(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, trickle: bytes = b"") -> bool:
+    """Whether the router ends the connection about `JOIN_TIMEOUT_S` after now, whatever trickles in."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+
+    async def send() -> None:
+        for octet in trickle:
+            writer.write(bytes([octet]))
+            await asyncio.sleep(0.1)
+
+    sending = asyncio.create_task(send())
+    try:
+        while await asyncio.wait_for(reader.read(4096), JOIN_TIMEOUT_S + 2.0):
+            pass
+    except (ConnectionError, ssl.SSLError):
+        pass
+    except TimeoutError:
+        return False
+    finally:
+        sending.cancel()
+        writer.transport.abort()
+        await asyncio.gather(sending, writer.wait_closed(), return_exceptions=True)
+    return loop.time() - began > JOIN_TIMEOUT_S - 1.0
+
+
+async def test_silence_before_and_after_tls_and_a_trickled_request_are_cut(guarded: Platform) -> None:
+    node = guarded.node
+    silent = await asyncio.open_connection("127.0.0.1", node.public)
+    without_http = await asyncio.open_connection("127.0.0.1", node.public, ssl=node.tls, server_hostname="localhost")
+    trickled = await asyncio.open_connection("127.0.0.1", node.public, ssl=node.tls, server_hostname="localhost")
+    results = await asyncio.gather(
+        is_cut_in_time(*silent),
+        is_cut_in_time(*without_http),
+        is_cut_in_time(*trickled, trickle=b"GET /ws-re-dev HTTP/1.1\r\nX: " + b"y" * 100),
+    )
+    assert results == [True, True, True]
+
+
+async def test_no_hello_and_an_unanswered_challenge_are_cut(guarded: Platform) -> None:
+    node = guarded.node
+    without_hello = await Peer.connect(node.public, "/ws-re-dev", node.tls)
+    unanswered = await Peer.connect(node.public, "/ws-re-dev", node.tls)
+    await unanswered.hello("realm1", "1-7", ["wampcra"])
+    for peer in (without_hello, unanswered):
+        with pytest.raises(ClosedError):
+            await asyncio.wait_for(peer.receive(), JOIN_TIMEOUT_S + 2.0)
+        await peer.drop()
+
+
+async def test_who_has_joined_stays(guarded: Platform) -> None:
+    async with await guarded.node.device(40) as device:
+        await asyncio.sleep(JOIN_TIMEOUT_S + 1.0)  # the bound itself is what is waited for
+        await device.call("reswarm.devices.get_app_cred_key")
+
+
+async def test_500_silent_connections_of_one_address_are_refused_and_200_that_join_are_welcome(guarded: Platform) -> None:
+    node, address = guarded.node, new_address()
+    silent = [
+        await asyncio.open_connection("127.0.0.1", node.public, local_addr=(address, 0)) for _ in range(500)
+    ]
+
+    def still_open() -> int:
+        return sum(not reader.at_eof() and reader.exception() is None for reader, _ in silent)
+
+    await eventually(lambda: still_open() <= 128, 2.0)
+    await eventually(lambda: still_open() == 0, JOIN_TIMEOUT_S + 2.0)
+    for _, writer in silent:
+        writer.transport.abort()
+
+    async def join(key: int) -> Peer:
+        for _ in range(8):  # an agent dials again each second
+            try:
+                return await node.device(key, source=address)
+            except (OSError, ClosedError, AbortedError):
+                await asyncio.sleep(1.0)
+        raise AssertionError(key)
+
+    peers = await asyncio.gather(*(join(100 + number) for number in range(200)))
+    assert len({peer.session for peer in peers}) == 200
+    assert not any(peer.closed.is_set() for peer in peers)
+    for peer in peers:
+        await peer.drop()
+
+
+async def test_a_newcomer_gets_the_place_of_a_silent_one_of_its_address(guarded: Platform) -> None:
+    node, address = guarded.node, new_address()
+    silent = [await asyncio.open_connection("127.0.0.1", node.public, local_addr=(address, 0)) for _ in range(128)]
+
+    async def join() -> Peer | None:
+        try:
+            return await node.device(41, source=address)
+        except (OSError, ClosedError):
+            return None
+
+    peer = await eventually(join, 5.0)
+    await peer.drop()
+    for _, writer in silent:
+        writer.transport.abort()
+
+
+async def test_a_message_above_the_bound_ends_its_connection_and_one_below_passes(guarded: Platform) -> None:
+    async with await guarded.node.device(42) as device:
+        answer = await device.call("reswarm.devices.read_device_metadata", "x" * 400_000)
+        assert len(answer["args"][0]) == 400_000
+        with pytest.raises(ClosedError):
+            await device.call("reswarm.devices.read_device_metadata", "x" * 1_100_000)
+
+
+async def test_a_subscriber_that_never_reads_is_cut_and_memory_stays_bounded(guarded: Platform) -> None:
+    node, serial = guarded.node, serial_of(43)
+    before = resident_octets(node.worker_pid())
+    reader = await node.device(44)
+    async with await node.device(43) as writer:
+        assert reader._task is not None
+        topic = f"re.mgmt.{serial_of(44)}.term_write.1"
+        reader.send(SUBSCRIBE, 99, {}, topic)
+        await asyncio.sleep(0.2)
+        reader._task.cancel()
+        reader._writer.transport.pause_reading()  # type: ignore[attr-defined]
+        uri = f"re.mgmt.{serial}.device_handshake"
+        await writer.register(uri, lambda **_: None, force_reregister=True)
+        flood = await node.device(45)
+        assert flood.session
+        await flood.drop()
+        # A device can publish to nobody who is not a service, so the one that does not read calls instead: each answer waits.
+        for number in range(400):
+            reader.send(48, 1000 + number, {}, "reswarm.devices.read_device_metadata", ["x" * 200_000], {})
+            await asyncio.sleep(0)
+        sessions = guarded.devices
+
+        async def is_gone() -> bool:
+            return reader.session not in await sessions.call("wamp.session.list")
+
+        await eventually(is_gone, 15.0)
+    await reader.drop()
+    assert resident_octets(node.worker_pid()) - before < 150 * 2**20
+    assert PUBLISH
+
+
+def resident_octets(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def test_a_dead_peer_is_found_in_8_seconds(guarded: Platform) -> None:
+    node = guarded.node
+    left: list[int] = []
+    await guarded.devices.subscribe("wamp.session.on_leave", lambda event: left.append(event[4][0]))
+    async with await node.device(46) as device:
+        device.answers_pings = False
+        await eventually(lambda: device.session in left, 8.5)
+
+
+async def test_a_renewed_certificate_is_served_on_the_live_listener(guarded: Platform) -> None:
+    node = guarded.node
+    async with await node.device(47) as device:
+        serial = node.authority.issue(node.certificate, node.key)
+        _, writer = await asyncio.open_connection("127.0.0.1", node.public, ssl=node.tls, server_hostname="localhost")
+        shown = writer.get_extra_info("ssl_object").getpeercert()["serialNumber"]
+        writer.transport.abort()
+        assert int(shown, 16) == serial
+        await device.call("reswarm.devices.get_app_cred_key")
+
+
+@pytest.mark.parametrize(("version", "is_served"), [(ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)])
+async def test_tls_1_2_and_1_3_are_served(guarded: Platform, version: ssl.TLSVersion, is_served: bool) -> None:
+    tls = ssl.create_default_context(cafile=str(guarded.node.authority.ca))
+    tls.minimum_version = tls.maximum_version = version
+    async with await Peer.connect(guarded.node.public, "/ws-re-dev", tls) as peer:
+        assert await peer.join_cra("realm1", "1-48", "secret-48")
+    assert is_served
+
+
+async def test_no_listener_answers_without_tls(guarded: Platform) -> None:
+    node = guarded.node
+    for port in (node.public, node.services, node.ops):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        try:
+            answer = await asyncio.wait_for(reader.read(4096), 5)
+        except ConnectionError:
+            answer = b""
+        assert not answer.startswith(b"HTTP")
+        writer.transport.abort()

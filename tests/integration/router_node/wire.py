@@ -1,0 +1,277 @@
+"""A WAMP client on bare sockets: TLS, HTTP, WebSocket frames and JSON by hand, so that it can also do what no library would.
+
+Message numbers are those of the WAMP specification, section 6.5.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import itertools
+import json
+import os
+import ssl
+import struct
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+HELLO, WELCOME, ABORT, CHALLENGE, AUTHENTICATE, GOODBYE, ERROR = 1, 2, 3, 4, 5, 6, 8
+PUBLISH, PUBLISHED, SUBSCRIBE, SUBSCRIBED, UNSUBSCRIBE, UNSUBSCRIBED, EVENT = 16, 17, 32, 33, 34, 35, 36
+CALL, CANCEL, RESULT, REGISTER, REGISTERED, UNREGISTER, UNREGISTERED = 48, 49, 50, 64, 65, 66, 67
+INVOCATION, INTERRUPT, YIELD = 68, 69, 70
+
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+ROLES = {"caller": {"features": {}}, "callee": {"features": {}}, "publisher": {"features": {}}, "subscriber": {"features": {}}}
+TIMEOUT_S = 10.0
+
+
+class WampError(Exception):
+    """An ERROR answered one of our requests."""
+
+    def __init__(self, uri: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+        super().__init__(uri, args, kwargs)
+        self.uri = uri
+
+
+class AbortedError(Exception):
+    """An ABORT ended the attempt to join."""
+
+    def __init__(self, reason: str, message: str | None) -> None:
+        super().__init__(reason, message)
+        self.reason = reason
+        self.message = message
+
+
+class ClosedError(Exception):
+    """The connection is gone."""
+
+
+def sign(secret: str, challenge: str) -> str:
+    return base64.b64encode(hmac.new(secret.encode(), challenge.encode(), hashlib.sha256).digest()).decode()
+
+
+Endpoint = Callable[..., Any] | Callable[..., Awaitable[Any]]
+
+
+class Peer:
+    """One connection, and the session on it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._requests = itertools.count(1)
+        self._pending: dict[tuple[int, int], asyncio.Future[list[Any]]] = {}
+        self._endpoints: dict[int, Endpoint] = {}
+        self._listeners: dict[int, Callable[[list[Any]], Any]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self.answers_pings = True
+        self.details: dict[str, Any] = {}
+        self.session = 0
+        self.goodbye: list[Any] | None = None
+        self.kicked: list[list[Any]] = []
+        self.closed = asyncio.Event()
+        self._goodbye_heard = asyncio.Event()
+
+    @classmethod
+    async def connect(cls, port: int, path: str, tls: ssl.SSLContext, *, source: str | None = None) -> Self:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=tls, server_hostname="localhost", local_addr=(source, 0) if source else None
+        )
+        key = base64.b64encode(os.urandom(16)).decode()
+        writer.write(
+            f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Protocol: wamp.2.json, wamp.2.cbor, wamp.2.msgpack\r\n\r\n".encode()
+        )
+        peer = cls(reader, writer)
+        try:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT_S)
+        except (asyncio.IncompleteReadError, ConnectionError, TimeoutError) as error:
+            await peer.drop()
+            raise ClosedError from error
+        if b" 101 " not in head.split(b"\r\n")[0] or b"wamp.2.json" not in head:
+            await peer.drop()
+            raise ClosedError(head)
+        return peer
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.drop()
+
+    async def drop(self) -> None:
+        """Close the socket without a word of WAMP or WebSocket."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._writer.transport.abort()
+        await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
+        self.closed.set()
+
+    # frames
+
+    def send_frame(self, opcode: int, payload: bytes) -> None:
+        mask = os.urandom(4)
+        length = len(payload)
+        if length < 126:
+            head = struct.pack("!BB", 0x80 | opcode, 0x80 | length)
+        elif length < 1 << 16:
+            head = struct.pack("!BBH", 0x80 | opcode, 0x80 | 126, length)
+        else:
+            head = struct.pack("!BBQ", 0x80 | opcode, 0x80 | 127, length)
+        key = int.from_bytes(mask * (length // 4 + 1), "big") >> (8 * (4 - length % 4))
+        masked = (int.from_bytes(payload, "big") ^ key).to_bytes(length, "big") if length else b""
+        self._writer.write(head + mask + masked)
+
+    async def _frame(self) -> tuple[int, bytes]:
+        try:
+            first, second = await self._reader.readexactly(2)
+            length = second & 0x7F
+            if length == 126:
+                length = int.from_bytes(await self._reader.readexactly(2), "big")
+            elif length == 127:
+                length = int.from_bytes(await self._reader.readexactly(8), "big")
+            return first & 0x0F, await self._reader.readexactly(length)
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError) as error:
+            raise ClosedError from error
+
+    def send(self, *message: Any) -> None:
+        self.send_frame(TEXT, json.dumps(message).encode())
+
+    async def receive(self) -> list[Any]:
+        """The next WAMP message; pings are answered meanwhile."""
+        while True:
+            opcode, payload = await self._frame()
+            if opcode == PING and self.answers_pings:
+                self.send_frame(PONG, payload)
+            elif opcode == CLOSE:
+                raise ClosedError(payload)
+            elif opcode in (TEXT, BINARY):
+                message: list[Any] = json.loads(payload)
+                return message
+
+    # joining
+
+    async def hello(self, realm: str, authid: str | None, methods: list[str], **more: Any) -> list[Any]:
+        details = {"roles": ROLES, "authmethods": methods, **more}
+        if authid is not None:
+            details["authid"] = authid
+        self.send(HELLO, realm, details)
+        return await asyncio.wait_for(self.receive(), TIMEOUT_S)
+
+    async def join_cra(self, realm: str, authid: str, secret: str) -> Self:
+        answer = await self.hello(realm, authid, ["wampcra"])
+        if answer[0] == CHALLENGE:
+            answer = await self.authenticate(sign(secret, answer[2]["challenge"]))
+        return self._joined(answer)
+
+    async def join_ticket(self, ticket: str) -> Self:
+        answer = await self.hello("realm1", None, ["ticket"])
+        if answer[0] == CHALLENGE:
+            answer = await self.authenticate(ticket)
+        return self._joined(answer)
+
+    async def authenticate(self, signature: str) -> list[Any]:
+        self.send(AUTHENTICATE, signature, {})
+        return await asyncio.wait_for(self.receive(), TIMEOUT_S)
+
+    def _joined(self, answer: list[Any]) -> Self:
+        if answer[0] == ABORT:
+            raise AbortedError(answer[2], answer[1].get("message"))
+        assert answer[0] == WELCOME, answer
+        self.session, self.details = answer[1], answer[2]
+        self._task = asyncio.create_task(self._serve())
+        return self
+
+    # the joined session
+
+    async def call(self, uri: str, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+        answer = await self._ask(CALL, options or {}, uri, list(args), kwargs)
+        return answer[3][0] if len(answer) > 3 and answer[3] else None
+
+    async def register(self, uri: str, endpoint: Endpoint, **options: Any) -> int:
+        answer = await self._ask(REGISTER, options, uri)
+        self._endpoints[answer[2]] = endpoint
+        return int(answer[2])
+
+    async def unregister(self, registration: int) -> None:
+        await self._ask(UNREGISTER, registration)
+
+    async def subscribe(self, uri: str, listener: Callable[[list[Any]], Any], **options: Any) -> int:
+        answer = await self._ask(SUBSCRIBE, options, uri)
+        self._listeners[answer[2]] = listener
+        return int(answer[2])
+
+    async def unsubscribe(self, subscription: int) -> None:
+        await self._ask(UNSUBSCRIBE, subscription)
+
+    async def publish(self, uri: str, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        await self._ask(PUBLISH, {"acknowledge": True, **(options or {})}, uri, list(args), kwargs)
+
+    async def leave(self) -> None:
+        """Say goodbye, hear it, and close."""
+        self.send(GOODBYE, {}, "wamp.close.normal")
+        await asyncio.wait_for(self._goodbye_heard.wait(), TIMEOUT_S)
+        await self.drop()
+
+    async def _ask(self, kind: int, *rest: Any) -> list[Any]:
+        if self.closed.is_set():
+            raise ClosedError
+        request = next(self._requests)
+        future = self._pending[kind, request] = asyncio.get_running_loop().create_future()
+        self.send(kind, request, *rest)
+        return await asyncio.wait_for(future, TIMEOUT_S)
+
+    async def _serve(self) -> None:
+        try:
+            while True:
+                await self._take(await self.receive())
+        except ClosedError:
+            pass
+        finally:
+            self.closed.set()
+            for future in self._pending.values():
+                if not future.done():
+                    future.set_exception(ClosedError())
+                    future.exception()
+
+    async def _take(self, message: list[Any]) -> None:
+        kind = message[0]
+        answers = {RESULT: CALL, REGISTERED: REGISTER, UNREGISTERED: UNREGISTER, SUBSCRIBED: SUBSCRIBE}
+        answers |= {UNSUBSCRIBED: UNSUBSCRIBE, PUBLISHED: PUBLISH}
+        if kind == ERROR:
+            future = self._pending.pop((message[1], message[2]), None)
+            if future is not None and not future.done():
+                padded = [*message, [], {}]
+                future.set_exception(WampError(message[4], padded[5] if len(message) > 5 else [], {}))
+        elif kind == UNREGISTERED and message[1] == 0:
+            self.kicked.append(message)
+        elif kind in answers:
+            future = self._pending.pop((answers[kind], message[1]), None)
+            if future is not None and not future.done():
+                future.set_result(message)
+        elif kind == EVENT:
+            self._listeners.get(message[1], lambda _: None)(message)
+        elif kind == INVOCATION:
+            await self._invoke(message)
+        elif kind == GOODBYE:
+            self.goodbye = message
+            if not self._goodbye_heard.is_set() and message[2] != "wamp.close.normal":
+                self.send(GOODBYE, {}, "wamp.close.goodbye_and_out")
+            self._goodbye_heard.set()
+
+    async def _invoke(self, message: list[Any]) -> None:
+        endpoint = self._endpoints.get(message[2])
+        args = message[4] if len(message) > 4 else []
+        kwargs = message[5] if len(message) > 5 else {}
+        if endpoint is None:
+            self.send(ERROR, INVOCATION, message[1], {}, "wamp.error.no_such_procedure")
+            return
+        result = endpoint(*args, details=message[3], **kwargs)
+        if asyncio.iscoroutine(result):
+            result = await result
+        self.send(YIELD, message[1], {}, [result])

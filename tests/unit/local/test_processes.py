@@ -1,0 +1,136 @@
+"""What each process is told."""
+
+import signal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.local.endpoints import endpoints
+from deploy.local.processes import (
+    SERVICES,
+    Process,
+    child_environment,
+    migrate_process,
+    router_process,
+    service_process,
+)
+from deploy.local.settings import local_settings
+from shared.settings import SettingsError
+
+ENVIRON = {
+    "PATH": "/usr/bin",
+    "AWS_SECRET_ACCESS_KEY": "not for children",
+    "PGPASSWORD": "not for children",
+    "IRONFLOCK_LOCAL_STATE": "/state",
+    "IRONFLOCK_LOCAL_HOST": "plant.example",
+    "IRONFLOCK_LOCAL_BIND": "192.0.2.7",
+    "IRONFLOCK_AUTH_FIRST_OWNER": "ann@plant.example",
+    "IRONFLOCK_DEVICES_DEVICE_ENDPOINT_URL": "wss://outside.example/ws-re-dev",
+}
+SETTINGS = local_settings(ENVIRON)
+
+
+def everything() -> list[Process]:
+    services = [service_process(name, SETTINGS, ENVIRON) for name in SERVICES]
+    return [router_process(SETTINGS, ENVIRON), migrate_process(SETTINGS, ENVIRON), *services]
+
+
+def own(process: Process) -> dict[str, str]:
+    start = f"IRONFLOCK_{process.name.upper()}_"
+    return {name.removeprefix(start): text for name, text in process.environment.items() if name.startswith(start)}
+
+
+def test_auth_is_told_what_the_contract_says() -> None:
+    assert own(service_process("auth", SETTINGS, ENVIRON)) == {
+        "OPS_PORT": "8449",
+        "TLS_CERTIFICATE": "/state/tls/auth.pem",
+        "TLS_KEY": "/state/tls/auth.key",
+        "CA_FILE": "/state/ca/ca.pem",
+        "BUS_URL": "wss://localhost:8444/ws-svc",
+        "BUS_SECRET_FILE": "/state/secrets/bus/svc_auth",
+        "DATABASE_HOST": "localhost",
+        "DATABASE_PORT": "8446",
+        "DATABASE_NAME": "ironflock",
+        "DATABASE_PASSWORD_FILE": "/state/secrets/database/svc_auth",
+        "MASTER_KEYS_FILE": "/state/secrets/master-keys.json",
+        "FIRST_OWNER_KEY_FILE": "/state/owner-api-key",
+        "FIRST_OWNER": "ann@plant.example",
+    }
+
+
+def test_the_gateway_has_neither_bus_nor_database() -> None:
+    assert own(service_process("gateway", SETTINGS, ENVIRON)) == {
+        "OPS_PORT": "8448",
+        "TLS_CERTIFICATE": "/state/tls/gateway.pem",
+        "TLS_KEY": "/state/tls/gateway.key",
+        "CA_FILE": "/state/ca/ca.pem",
+        "PORT": "8445",
+        "BIND": "192.0.2.7",
+        "AGENT_UPDATES": "/state/agent-updates",
+    }
+
+
+def test_the_operator_may_say_what_devices_are_told() -> None:
+    told = own(service_process("devices", SETTINGS, ENVIRON))
+
+    assert told["DEVICE_ENDPOINT_URL"] == "wss://outside.example/ws-re-dev"
+    assert told["UPDATE_URL"] == "https://plant.example:8445"
+
+
+def test_no_process_learns_of_anything_but_its_own_variables() -> None:
+    for process in everything():
+        foreign = [name for name in process.environment if name.startswith("IRONFLOCK_") and name.count("_") > 1]
+        start = f"IRONFLOCK_{process.name.upper()}_"
+        assert all(name.startswith(start) for name in foreign), process.name
+        assert not {"AWS_SECRET_ACCESS_KEY", "PGPASSWORD"} & process.environment.keys()
+
+
+def test_given_a_variable_that_the_launcher_decides_when_the_operator_sets_it_then_it_is_refused_by_its_name() -> None:
+    with pytest.raises(SettingsError, match="IRONFLOCK_AUTH_DATABASE_PORT"):
+        service_process("auth", SETTINGS, {"IRONFLOCK_AUTH_DATABASE_PORT": "1"})
+
+
+NAMES = st.text("ABC_", min_size=1, max_size=6)
+
+
+@given(
+    defaults=st.dictionaries(NAMES, st.text()),
+    theirs=st.dictionaries(NAMES, st.text()),
+    ours=st.dictionaries(NAMES, st.text()),
+)
+def test_the_launchers_word_beats_the_operators_and_that_beats_a_default(
+    defaults: dict[str, str], theirs: dict[str, str], ours: dict[str, str]
+) -> None:
+    environ = {f"IRONFLOCK_X_{name}": text for name, text in theirs.items() if name not in ours}
+
+    made = child_environment("X", environ, fixed=ours, defaults=defaults)
+
+    assert made == {f"IRONFLOCK_X_{name}": text for name, text in {**defaults, **theirs, **ours}.items()}
+
+
+def test_a_leashed_process_names_its_parent_its_last_signal_and_its_user() -> None:
+    process = Process("x", ("/bin/true", "--flag"), {}, Path("/"), orphan_signal=signal.SIGINT)
+
+    assert process.leashed(17)[-6:] == ["17", "2", "-1", "-1", "/bin/true", "--flag"]
+
+
+def test_a_process_shown_in_a_log_does_not_show_its_environment() -> None:
+    assert "IRONFLOCK_AUTH" not in repr(service_process("auth", SETTINGS, ENVIRON))
+
+
+def test_the_endpoints_are_those_of_the_contract() -> None:
+    content = endpoints(SETTINGS)
+
+    assert content["router"] == {
+        "devices": "wss://plant.example:8443/ws-re-dev",
+        "people": "wss://plant.example:8443/ws-usr",
+        "apps": "wss://plant.example:8443/ws-ua-usr",
+        "services": "wss://localhost:8444/ws-svc",
+    }
+    assert content["gateway"] == "https://plant.example:8445"
+    assert content["postgres"] == {"host": "localhost", "port": 8446, "database": "ironflock"}
+    assert content["owner_api_key_file"] == "/state/owner-api-key"
+    assert content["plaintext_ports"] == []
+    assert content["version"] == 1

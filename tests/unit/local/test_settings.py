@@ -1,0 +1,59 @@
+"""The launcher's settings."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.local.ports import listeners
+from deploy.local.settings import Ports, local_settings, url_host
+from shared.settings import SettingsError
+
+
+def test_the_ports_are_those_of_the_readme() -> None:
+    ports = Ports(8440)
+
+    assert (ports.router_public, ports.router_services, ports.gateway, ports.postgres) == (8443, 8444, 8445, 8446)
+    assert ports.operations == {"router": 8447, "gateway": 8448, "auth": 8449, "realms": 8450, "devices": 8451}
+
+
+@given(base=st.integers(1, 65_524))
+def test_every_listener_has_a_port_of_its_own_that_exists(base: int) -> None:
+    ports = [each.port for each in listeners(local_settings({"IRONFLOCK_LOCAL_PORT_BASE": str(base)}))]
+
+    assert len(set(ports)) == len(ports) == 9
+    assert all(base < port <= 65_535 for port in ports)
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0", "::", "192.0.2.7"])  # noqa: S104 - what an operator may choose
+def test_only_the_public_listeners_follow_the_bind_address(bind: str) -> None:
+    elsewhere = [
+        each.name for each in listeners(local_settings({"IRONFLOCK_LOCAL_BIND": bind})) if each.address == bind
+    ]
+
+    assert elsewhere == ["router", "gateway"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "plant.example", "a-b.c1", "192.0.2.7", "2001:db8::1"])
+def test_given_a_host_when_read_then_it_is_kept(host: str) -> None:
+    assert local_settings({"IRONFLOCK_LOCAL_HOST": host.upper()}).host == host
+
+
+def test_given_an_address_in_another_spelling_when_read_then_it_is_the_one_of_certificates_and_urls() -> None:
+    host = local_settings({"IRONFLOCK_LOCAL_HOST": "2001:DB8:0:0::1"}).host
+
+    assert (host, url_host(host)) == ("2001:db8::1", "[2001:db8::1]")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("HOST", text) for text in ("https://plant", "a b", "-a", "a" * 64, "a\nb", "*.plant", "a..b")),
+        *(("BIND", text) for text in ("localhost", "1.2.3")),
+        *(("PORT_BASE", text) for text in ("0", "65525", "eight", "-1")),
+        *(("CERTIFICATE_LIFE", text) for text in ("0", "nan", "inf")),
+        ("PORTS", "1"),
+    ],
+)
+def test_given_a_wrong_setting_when_read_then_it_is_refused_by_its_name(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"IRONFLOCK_LOCAL_{name}"):
+        local_settings({f"IRONFLOCK_LOCAL_{name}": value})

@@ -1,0 +1,208 @@
+"""Every name of Crossbar, autobahn and Twisted that the router leans on and that is not promised to stay.
+
+Run as a program of its own, because Crossbar's session module brings a reactor with it: prints one JSON object of
+`{check: null or what is wrong}`. `test_private_names.py` makes a test of each.
+"""
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+import crossbar
+from autobahn.wamp import message
+from autobahn.wamp.types import Accept, ComponentConfig, Deny
+from crossbar.router import session as sessions
+from crossbar.router.broker import Broker
+from crossbar.router.dealer import Dealer, InvocationRequest
+from crossbar.router.protocol import WampWebSocketServerFactory
+from crossbar.router.role import RouterRole
+from crossbar.router.router import Router, RouterFactory
+from crossbar.router.service import RouterServiceAgent
+from crossbar.worker.router import RouterController
+from crossbar.worker.types import RouterRealm
+from twisted.internet import reactor
+from twisted.internet.abstract import FileDescriptor
+
+from ironflock_router import websocket
+from ironflock_router.authentication.doors import Door
+
+CHECKS: dict[str, Callable[[], None]] = {}
+
+
+def check(name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    def add(function: Callable[[], None]) -> Callable[[], None]:
+        CHECKS[name] = function
+        return function
+
+    return add
+
+
+def router() -> Router:
+    factory = RouterFactory("node", "worker", None)
+    return factory.start_realm(RouterRealm(None, "realm1", {"name": "realm1", "roles": []}, "standalone"))
+
+
+@check("the version is the one that the design was tried on")
+def _version() -> None:
+    assert crossbar.__version__ == "26.10.1", crossbar.__version__
+
+
+@check("Router.add_role replaces by uri, and authorize asks _roles[authrole] with (session, uri, action, options)")
+def _roles() -> None:
+    asked: list[Any] = []
+
+    class Recorder(RouterRole):
+        def authorize(self, session: Any, uri: str, action: str, options: Any) -> dict[str, bool]:
+            asked.append((uri, action, options))
+            return {"allow": True, "disclose": True, "cache": False}
+
+    class Session:
+        _realm, _authrole, _session_id, _authid = "realm1", "device", 1, "1-1"
+
+    realm = router()
+    realm.add_role(Recorder(realm, "device"))
+    realm.authorize(Session(), "a.b", "call", {"x": 1})
+    realm.authorize(Session(), "a.b", "call", {"x": 2})
+    assert asked == [("a.b", "call", {"x": 1}), ("a.b", "call", {"x": 2})]
+
+
+@check("Router has _broker, _dealer, _authrole_to_sessions, _session_id_to_session")
+def _router_names() -> None:
+    realm = router()
+    assert isinstance(realm._broker, Broker)
+    assert isinstance(realm._dealer, Dealer)
+    assert realm._authrole_to_sessions == {}
+    assert realm._session_id_to_session == {}
+
+
+@check("Dealer has _registration_map, _session_to_registrations, _invocations with .callee")
+def _dealer() -> None:
+    dealer = router()._dealer
+    assert dealer._registration_map._observation_id_to_observation == {}
+    assert dealer._registration_map.best_matching_observation("a.b") is None
+    assert dealer._session_to_registrations == {}
+    assert dealer._invocations == {}
+    assert "callee" in InvocationRequest.__slots__
+
+
+@check("Broker has _subscription_map and _session_to_subscriptions")
+def _broker() -> None:
+    broker = router()._broker
+    assert broker._subscription_map._observation_id_to_observation == {}
+    assert broker._session_to_subscriptions == {}
+
+
+@check("meta events are published through the service agent's method publish, looked up at each event")
+def _service_agent() -> None:
+    assert "publish" in vars(RouterServiceAgent)
+    for part in (Broker, Dealer):
+        source = inspect.getsource(part)
+        assert "service_session = self._router._realm.session" in source
+        assert "service_session.publish(" in source
+
+
+@check("an event's eligible list filters its receivers, and an empty list does not")
+def _eligible() -> None:
+    source = inspect.getsource(Broker._filter_publish_receivers)
+    assert "if publish.eligible:" in source
+
+
+@check("Crossbar still tells of a registration before it denies it, and takes an invocation's error from anybody")
+def _still_needed() -> None:
+    source = inspect.getsource(Dealer.processInvocationError)
+    assert "invocation_request.callee is not session" not in source, "mended: messages.violation may go"
+
+
+@check("RouterSession has the attributes that PlatformSession reads")
+def _session() -> None:
+    session = sessions.RouterSession(RouterFactory("node", "worker", None))
+    assert session._testaments == {"destroyed": [], "detached": []}
+    assert session._goodbye_sent is False
+    assert session._transport is None
+    assert session._router is None
+    source = inspect.getsource(sessions.RouterSession)
+    for name in ("_session_id", "_pending_session_id", "_service_session", "_session_details"):
+        assert f"self.{name} = " in source, name
+
+
+@check("RouterSession calls onHello(realm, details) and onAuthenticate(signature, extra) and takes Accept, Challenge, Deny")
+def _handshake() -> None:
+    source = inspect.getsource(sessions.RouterSession.onMessage)
+    assert "txaio.as_future(self.onHello, msg.realm, details)" in source
+    assert "txaio.as_future(self.onAuthenticate, msg.signature, {})" in source
+    assert source.count("if self._transport is None:") == 2
+    assert Deny("a", "b").message == "b"
+    accepted = Accept(realm="r", authid="a", authrole="o", authmethod="m", authprovider="p", authextra={})
+    assert accepted.authextra == {}
+
+
+@check("a GOODBYE from the peer detaches the session in the same turn")
+def _goodbye() -> None:
+    source = inspect.getsource(sessions.RouterSession.onMessage)
+    goodbye = source[source.index("elif isinstance(msg, message.Goodbye)") :]
+    assert goodbye.index("self._router.detach(self)") < goodbye.index("self.onLeave(")
+
+
+@check("testaments are processed inside onLeave")
+def _testaments() -> None:
+    assert 'self._testaments["destroyed"]' in inspect.getsource(sessions.RouterSession.onLeave)
+
+
+@check("RouterSessionFactory keeps its router factory as _routerFactory")
+def _session_factory() -> None:
+    factory = RouterFactory("node", "worker", None)
+    assert sessions.RouterSessionFactory(factory)._routerFactory is factory
+
+
+@check("RouterController has router_factory, realm_by_name, has_realm, start_router_realm, templates")
+def _controller() -> None:
+    for name in ("router_factory", "realm_by_name", "has_realm", "start_router_realm", "templates"):
+        assert hasattr(RouterController, name), name
+
+
+@check("a component gets its controller where the worker exposes it")
+def _component() -> None:
+    assert ComponentConfig(realm="r", controller="c").controller == "c"
+
+
+@check("our WebSocket factory is one that Crossbar accepts, with its bounds")
+def _websocket() -> None:
+    factory = websocket.PlatformWebSocketFactory(lambda: None, Door.DEVICES, "/", None, 1000)
+    assert isinstance(factory, WampWebSocketServerFactory)
+    assert factory.maxMessagePayloadSize == 1000
+    assert factory.failByDrop is True
+    assert factory.autoPingInterval + factory.autoPingTimeout < 8
+    assert factory.autoPingRestartOnAnyTraffic is False
+    protocol = factory.buildProtocol(None)
+    assert isinstance(protocol, websocket.PlatformWebSocket)
+    assert [name for name in factory._serializers if "." not in name] == ["cbor", "msgpack", "json"]
+
+
+@check("a WELCOME carries what we strip in authextra and custom")
+def _welcome() -> None:
+    assert "authextra" in inspect.signature(message.Welcome.__init__).parameters
+    assert "custom" in inspect.signature(message.Welcome.__init__).parameters
+
+
+@check("Twisted's TCP transport has dataBuffer, offset and _tempDataLen")
+def _tcp() -> None:
+    transport = FileDescriptor(reactor)
+    transport.connected, transport.startWriting = True, lambda: None
+    transport.write(b"12345")
+    assert (len(transport.dataBuffer), transport.offset, transport._tempDataLen) == (0, 0, 5)
+
+
+def main() -> None:
+    results: dict[str, str | None] = {}
+    for name, function in CHECKS.items():
+        try:
+            function()
+            results[name] = None
+        except Exception as error:  # noqa: BLE001 - reported to the test
+            results[name] = f"{type(error).__name__}: {error}"
+    print(json.dumps(results))  # noqa: T201 - read by the test
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Sessions end with their credential."""
+
+from ironflock_router.expiry import CREDENTIAL_ENDED, Expiry
+
+
+class Session:
+    """A person's session."""
+
+    def __init__(self) -> None:
+        self.left: list[str | None] = []
+
+    def leave(self, reason: str | None = None, message: str | None = None) -> None:
+        assert message
+        self.left.append(reason)
+
+
+def test_a_session_ends_once_when_its_credential_does() -> None:
+    now = [0.0]
+    expiry = Expiry(lambda: now[0])
+    session, other, gone = Session(), Session(), Session()
+    for watched, ends_at in ((session, 10.0), (other, 20.0), (gone, 5.0)):
+        expiry.watch(watched, ends_at)
+    expiry.forget(gone)
+    for now[0] in (9.9, 10.0, 11.0):
+        expiry.look()
+    assert session.left == [CREDENTIAL_ENDED]
+    assert other.left == []
+    assert gone.left == []

@@ -1,0 +1,211 @@
+"""The guard's bounds, one by one, in memory and on a clock."""
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+from twisted.internet.address import IPv4Address
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
+
+from ironflock_router.guard import BURST, Guard, GuardedConnection
+from ironflock_router.settings import Limits
+
+LIMITS = Limits(
+    join_timeout_s=8.0,
+    handshake_timeout_s=3.0,
+    room_after_s=2.0,
+    unjoined_per_address=3,
+    unjoined_in_all=5,
+    handshakes_at_once=2,
+    connections=7,
+    octets_before_join=100,
+    waiting_per_connection=1000,
+    waiting_in_all=1500,
+)
+
+
+class Tcp:
+    """A TCP transport that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self.dataBuffer = b""
+        self.offset = 0
+        self._tempDataLen = 0
+        self.is_aborted = False
+
+    def write(self, data: bytes) -> None:
+        self._tempDataLen += len(data)
+
+    def abortConnection(self) -> None:  # noqa: N802 - Twisted's name
+        self.is_aborted = True
+
+
+class Inner(Protocol):
+    """What the guard wraps."""
+
+    def __init__(self) -> None:
+        self.received = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        self.received += data
+
+
+class Case:
+    """A guard, its clock, and connections."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.clock = Clock()
+        self.guard = Guard("test", evolve(LIMITS, **limits), Factory.forProtocol(Inner), self.clock)  # type: ignore[arg-type]
+        self.guard.doStart()
+
+    def open(self, address: str = "10.0.0.1") -> GuardedConnection | None:
+        connection = self.guard.buildProtocol(IPv4Address("TCP", address, 1))
+        if connection is not None:
+            connection.makeConnection(Tcp())
+        return connection
+
+    def opened(self, address: str = "10.0.0.1") -> GuardedConnection:
+        connection = self.open(address)
+        assert connection is not None
+        return connection
+
+
+def is_cut(connection: GuardedConnection) -> bool:
+    return bool(connection.transport.is_aborted)
+
+
+def test_what_does_not_join_in_time_is_cut_and_what_joins_stays() -> None:
+    case = Case()
+    slow, joined = case.opened(), case.opened()
+    for connection in (slow, joined):
+        connection.dataReceived(b"x")
+        connection.handshake_done()
+    joined.joined()
+    case.clock.pump([0.5] * 16)
+    assert not is_cut(slow)
+    case.clock.pump([0.5] * 2)
+    assert is_cut(slow)
+    assert not is_cut(joined)
+
+
+def test_a_silent_connection_is_cut_when_tls_should_stand() -> None:
+    case = Case()
+    silent = case.opened()
+    case.clock.pump([0.5] * 7)
+    assert is_cut(silent)
+
+
+def test_an_address_has_a_bounded_number_of_unjoined_connections() -> None:
+    case = Case()
+    opened = [case.opened() for _ in range(3)]
+    assert case.open() is None
+    assert case.open("10.0.0.2") is not None
+    opened[0].joined()
+    assert case.open() is not None
+
+
+def test_unjoined_connections_are_bounded_in_all() -> None:
+    case = Case()
+    for number in range(5):
+        case.opened(f"10.0.0.{number}")
+    assert case.open("10.0.0.9") is None
+
+
+def test_a_newcomer_takes_the_place_of_the_oldest_that_had_its_time() -> None:
+    case = Case()
+    oldest = case.opened()
+    case.clock.advance(1.0)
+    younger = [case.opened() for _ in range(2)]
+    case.clock.advance(1.0)
+    assert case.open() is not None
+    assert is_cut(oldest)
+    assert not any(is_cut(connection) for connection in younger)
+    assert case.open() is None
+
+
+def test_connections_are_bounded_in_all() -> None:
+    case = Case()
+    for number in range(7):
+        case.opened(f"10.0.0.{number}").joined()
+    assert case.open("10.0.0.9") is None
+
+
+def test_handshakes_at_once_are_bounded_and_silence_is_none() -> None:
+    case = Case()
+    first, second, third = case.opened("10.0.0.1"), case.opened("10.0.0.2"), case.opened("10.0.0.3")
+    first.dataReceived(b"x")
+    second.dataReceived(b"x")
+    assert case.open("10.0.0.4") is None
+    third.dataReceived(b"x")
+    assert is_cut(third)
+    assert third.wrappedProtocol.received == b""
+    first.handshake_done()
+    assert case.open("10.0.0.4") is not None
+
+
+def test_a_lost_connection_gives_its_places_back() -> None:
+    case = Case()
+    for _ in range(20):
+        connection = case.opened()
+        connection.dataReceived(b"x")
+        connection.connectionLost()
+    assert case.guard.protocols == {}
+
+
+def test_octets_before_joining_are_bounded_and_after_it_not() -> None:
+    case = Case()
+    flood, joined = case.opened(), case.opened()
+    joined.joined()
+    for connection in (flood, joined):
+        connection.dataReceived(b"x" * 101)
+    assert is_cut(flood)
+    assert flood.wrappedProtocol.received == b""
+    assert not is_cut(joined)
+    assert len(joined.wrappedProtocol.received) == 101
+
+
+def test_a_peer_that_does_not_read_is_cut_at_the_next_sweep() -> None:
+    case = Case()
+    slow, fine = case.opened(), case.opened()
+    for connection, octets in ((slow, 1001), (fine, 400)):
+        connection.joined()
+        connection.write(b"x" * octets)
+    assert not is_cut(slow)
+    case.clock.advance(0.5)
+    assert is_cut(slow)
+    assert not is_cut(fine)
+
+
+def test_a_burst_beyond_measure_is_cut_at_once() -> None:
+    case = Case()
+    slow = case.opened()
+    slow.joined()
+    slow.write(b"x" * (BURST * 1000 + 1))
+    assert is_cut(slow)
+
+
+def test_what_waits_in_all_is_bounded_and_the_largest_go_first() -> None:
+    case = Case()
+    connections = [case.opened(f"10.0.0.{number}") for number in range(4)]
+    for connection, octets in zip(connections, (900, 300, 400, 100), strict=True):
+        connection.joined()
+        connection.write(b"x" * octets)
+    case.clock.advance(0.5)
+    assert [is_cut(connection) for connection in connections] == [True, False, False, False]
+
+
+def test_octets_already_sent_do_not_count_as_waiting() -> None:
+    connection = Case().opened()
+    connection.transport.dataBuffer, connection.transport.offset = b"x" * 500, 450
+    assert connection.waiting_octets() == 50
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_sweep_ends_with_the_port(count: int) -> None:
+    case = Case()
+    for _ in range(count):
+        case.guard.doStart()
+    for _ in range(count + 1):
+        case.guard.doStop()
+    assert case.clock.getDelayedCalls() == []

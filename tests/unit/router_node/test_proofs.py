@@ -1,0 +1,151 @@
+"""From a challenge's answer to an identity."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autobahn.wamp.auth import compute_wcs
+from autobahn.wamp.exception import ApplicationError
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+
+from ironflock_router.authentication.credentials import Credentials, CredentialsAwayError
+from ironflock_router.authentication.doors import Door
+from ironflock_router.authentication.proofs import Claim, Proofs, challenge_text
+from ironflock_router.authentication.refusals import ENDED_DEVICE, WRONG_PROOF
+from ironflock_router.records import Identity
+
+CREDENTIAL = {
+    "state": "active",
+    "secret": "s",
+    "device_key": 7,
+    "project_key": 1,
+    "serial_number": "S7",
+    "flash_id": "F1",
+}
+CHALLENGE = "a challenge"
+
+
+class Case:
+    """Proofs over an `auth` that answers as told."""
+
+    def __init__(self, folder: Path, answer: Any = None) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.clock = Clock()
+        self.proofs = Proofs(Credentials(self._call, self.clock, 3.0, folder))  # type: ignore[arg-type]
+
+    def _call(self, procedure: str, **arguments: str) -> "Deferred[Any]":
+        self.asked.append((procedure, arguments))
+        if isinstance(self.answer, Deferred):
+            return self.answer
+        return fail(self.answer) if isinstance(self.answer, Exception) else succeed(self.answer)
+
+    def check(self, door: Door, realm: str, authid: str, signature: str) -> Any:
+        claim = Claim(door, realm, authid, "10.0.0.1", CHALLENGE)
+        results: list[Any] = []
+        Deferred.fromCoroutine(self.proofs.check(claim, signature)).addBoth(results.append)
+        return results[0] if results else None
+
+
+def signed(secret: str) -> str:
+    return str(compute_wcs(secret.encode(), CHALLENGE.encode()).decode())
+
+
+def test_a_device_that_proves_its_secret_is_who_auth_says(tmp_path: Path) -> None:
+    identity = Case(tmp_path, CREDENTIAL).check(Door.DEVICES, "realm1", "1-7", signed("s"))
+    assert isinstance(identity, Identity)
+    assert (identity.role, identity.authid, identity.serial, identity.device_key) == ("device", "1-7", "S7", 7)
+    assert identity.authextra["flash_id"] == "F1"
+
+
+@pytest.mark.parametrize("signature", ["", "x", "\ud800", "é", signed("other"), signed("s") + "x", signed("s")[:-1]])
+def test_any_other_signature_is_a_wrong_proof(tmp_path: Path, signature: str) -> None:
+    assert Case(tmp_path, CREDENTIAL).check(Door.DEVICES, "realm1", "1-7", signature) is WRONG_PROOF
+
+
+def test_an_unknown_device_is_a_wrong_proof_whatever_it_signs(tmp_path: Path) -> None:
+    for secret in ("", "s"):
+        assert Case(tmp_path, None).check(Door.DEVICES, "realm1", "1-7", signed(secret)) is WRONG_PROOF
+
+
+def test_an_ended_device_reads_so_with_its_last_secret_only(tmp_path: Path) -> None:
+    case = Case(tmp_path, CREDENTIAL | {"state": "ended"})
+    assert case.check(Door.DEVICES, "realm1", "1-7", signed("s")) is ENDED_DEVICE
+    assert case.check(Door.DEVICES, "realm1", "1-7", signed("other")) is WRONG_PROOF
+
+
+@pytest.mark.parametrize("authid", ["", "1", "1-", "-7", "1-7-", "1-7\n", "a-b", "1-" + "7" * 17, "١-٧", "1-7" * 100])
+def test_auth_is_not_asked_for_what_cannot_be_a_device(tmp_path: Path, authid: str) -> None:
+    case = Case(tmp_path, CREDENTIAL)
+    assert case.check(Door.DEVICES, "realm1", authid, signed("s")) is WRONG_PROOF
+    assert case.asked == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ApplicationError("wamp.error.no_such_procedure"),
+        ApplicationError("ironflock.error.unavailable"),
+        {},
+        [],
+        "x",
+        CREDENTIAL | {"state": "strange"},
+        CREDENTIAL | {"serial_number": "a.b"},
+        CREDENTIAL | {"serial_number": ""},
+        CREDENTIAL | {"secret": ""},
+        CREDENTIAL | {"device_key": None},
+    ],
+)
+def test_an_auth_that_is_away_or_talks_nonsense_settles_nothing(tmp_path: Path, answer: Any) -> None:
+    failure = Case(tmp_path, answer).check(Door.DEVICES, "realm1", "1-7", signed("s"))
+    assert failure.check(CredentialsAwayError)
+
+
+def test_an_auth_that_is_silent_is_away_in_time(tmp_path: Path) -> None:
+    case = Case(tmp_path, Deferred())
+    claim = Claim(Door.DEVICES, "realm1", "1-7", "10.0.0.1", CHALLENGE)
+    results: list[Any] = []
+    Deferred.fromCoroutine(case.proofs.check(claim, signed("s"))).addBoth(results.append)
+    case.clock.advance(2.9)
+    assert results == []
+    case.clock.advance(0.2)
+    assert results[0].check(CredentialsAwayError)
+
+
+def test_a_person_is_the_account_of_the_ticket(tmp_path: Path) -> None:
+    case = Case(tmp_path, {"account_key": 5, "credential": "k", "ends_at": 12.5})
+    identity = case.check(Door.PEOPLE, "realm1", "", "ticket")
+    assert (identity.authid, identity.role, identity.authextra, identity.ends_at) == ("5", "user", {"credential": "k"}, 12.5)
+    assert case.asked == [("ironflock.auth.ticket.verify", {"ticket": "ticket", "address": "10.0.0.1"})]
+
+
+@pytest.mark.parametrize("ticket", ["", "x" * 8193, "\ud800", "é"])
+def test_auth_is_not_asked_for_what_cannot_be_a_ticket(tmp_path: Path, ticket: str) -> None:
+    case = Case(tmp_path, {"account_key": 5, "credential": "k", "ends_at": None})
+    assert case.check(Door.PEOPLE, "realm1", "", ticket) is WRONG_PROOF
+    assert case.asked == []
+
+
+def test_a_service_proves_the_secret_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "svc_auth").write_text("s\n")
+    case = Case(tmp_path)
+    for realm in ("realm1", "ironflock.system"):
+        assert case.check(Door.SERVICES, realm, "svc_auth", signed("s")).role == "svc_auth"
+    assert case.check(Door.SERVICES, "elsewhere", "svc_auth", signed("s")) is WRONG_PROOF
+    assert case.check(Door.SERVICES, "realm1", "svc_auth", signed("")) is WRONG_PROOF
+    assert case.check(Door.SERVICES, "realm1", "svc_realms", signed("")) is WRONG_PROOF
+    assert case.check(Door.SERVICES, "realm1", "../x", signed("")) is WRONG_PROOF
+
+
+def test_an_app_joins_nowhere_yet(tmp_path: Path) -> None:
+    for realm in ("realm1", "ironflock.system", "realm-1-2-prod"):
+        assert Case(tmp_path, CREDENTIAL).check(Door.APPS, realm, "1-7", signed("s")) is WRONG_PROOF
+
+
+def test_challenges_differ_and_hold_what_the_client_said_within_bounds() -> None:
+    first, second = challenge_text("1-7", 1), challenge_text("1-7", 1)
+    assert first != second
+    assert json.loads(first)["authid"] == "1-7"
+    assert len(challenge_text("x" * 10**6, 1)) < 1000
