@@ -2,7 +2,7 @@
 
 `auth` signs one for one account, one audience (a service), one procedure, one set of arguments and at most 60 seconds;
 the callee takes it once. A stolen gateway cannot speak for anybody who is not talking to it. The form is a JWT with
-EdDSA over Ed25519 (RFC 7519, RFC 8037); the algorithm is ours and fixed, a header cannot choose it.
+Ed25519 (RFC 7519, RFC 9864); the algorithm is ours and fixed, a header cannot choose it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,7 +17,7 @@ from joserfc.jwk import KeySet, KeySetSerialization, OKPKey
 from shared.errors import InvalidArgumentError, NotAuthorizedError
 from shared.identities import Person
 
-ALGORITHM: Final = "EdDSA"
+ALGORITHM: Final = "Ed25519"
 TYPE: Final = "ironflock-assertion+jwt"
 ISSUER: Final = "ironflock.auth"
 LIFE_S: Final = 60

@@ -8,6 +8,7 @@ Everything towards the service is asyncio; Twisted's Deferreds stay inside this 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 import structlog
 from attrs import frozen
@@ -49,12 +50,13 @@ class Link:
         """Prepare a link of `bus` to `realm` at the router `url`."""
         self.realm = realm
         self.session: BusSession | None = None
-        self.part = f"bus {realm}"
+        self.part = f"bus {realm} at {urlsplit(url).netloc}"
         self._bus = bus
-        factory = session_factory(url, realm, bus.credential, joined=self._joined, left=self._left)
+        clock = cast("IReactorTime", bus.reactor)
+        factory = session_factory(clock, url, realm, bus.credential, joined=self._joined, left=self._left)
         endpoint = client_endpoint(bus.reactor, url, bus.credential.ca)
         policy = backoffPolicy(initialDelay=0.2, maxDelay=5.0, factor=1.7)
-        self._client = ClientService(endpoint, factory, retryPolicy=policy, clock=cast("IReactorTime", bus.reactor))
+        self._client = ClientService(endpoint, factory, retryPolicy=policy, clock=clock)
 
     def start(self) -> None:
         """Begin to connect, and never give up."""
@@ -100,6 +102,7 @@ class Bus:
         self._served: list[_Served] = []
         self._listeners: list[tuple[str, JoinListener]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._streams: set[asyncio.Task[Any]] = set()
         self._links = [Link(self, url, realm) for url in urls for realm in (SYSTEM_REALM, CONTROL_REALM)]
 
     def serve(self, surface: object, verifier: AssertionVerifier | None = None) -> None:
@@ -118,11 +121,11 @@ class Bus:
             link.start()
 
     async def stop(self) -> None:
-        """Let the calls that run finish, within bounds, then leave."""
+        """End the streams, let the calls that run finish within bounds, then leave."""
+        _cancel(self._streams)
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=DRAIN_TIMEOUT_S)
-        for task in set(self._tasks):
-            task.cancel()
+        _cancel(self._tasks)
         await asyncio.gather(*(link.stop() for link in self._links))
 
     def sessions(self, realm: str) -> list[BusSession]:
@@ -160,11 +163,12 @@ class Bus:
         """Run `coroutine` beside; stop() waits for it within bounds."""
         self.task(coroutine).add_done_callback(_explain)
 
-    def task(self, coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-        """`coroutine` as a task that stop() waits for and nobody collects early."""
+    def task(self, coroutine: Coroutine[Any, Any, Any], *, is_stream: bool = False) -> "asyncio.Task[Any]":
+        """`coroutine` as a task that nobody collects early: stop() cancels a stream and waits for all else."""
         task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        kept = self._streams if is_stream else self._tasks
+        kept.add(task)
+        task.add_done_callback(kept.discard)
         return task
 
     def _any(self, realm: str) -> BusSession:
@@ -198,9 +202,15 @@ async def call(
 
 def _registration(bus: Bus, served: _Served) -> tuple[Callable[..., "Deferred[Any]"], str, RegisterOptions]:
     def endpoint(*args: Any, **kwargs: Any) -> "Deferred[Any]":
-        return Deferred.fromFuture(bus.task(served.invocation(*args, **kwargs)))  # type: ignore[arg-type]
+        task = bus.task(served.invocation(*args, **kwargs), is_stream=served.declaration.is_stream)
+        return Deferred.fromFuture(task)
 
     return endpoint, served.declaration.uri, RegisterOptions(details=True, invoke="roundrobin")
+
+
+def _cancel(tasks: "set[asyncio.Task[Any]]") -> None:
+    for task in set(tasks):
+        task.cancel()
 
 
 def _explain(task: "asyncio.Task[Any]") -> None:

@@ -12,6 +12,18 @@ from shared.errors import InvalidArgumentError
 MAX_NAME_LENGTH: Final = 100
 MAX_TEXT_LENGTH: Final = 4_000
 _FORBIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties) outside those categories, and the blank braille pattern.
+_INVISIBLE: Final = (
+    (0x034F, 0x034F),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x2800, 0x2800),
+    (0x3164, 0x3164),
+    (0xFE00, 0xFE0F),
+    (0xFFA0, 0xFFA0),
+    (0xE0100, 0xE01EF),
+)
 
 
 def clean_name(name: str, *, what: str) -> str:
@@ -29,7 +41,7 @@ def clean_name(name: str, *, what: str) -> str:
     cleaned = unicodedata.normalize("NFC", name).strip()
     if not cleaned:
         raise InvalidArgumentError(f"{what} must not be empty", argument=what)
-    if any(unicodedata.category(character) in _FORBIDDEN_CATEGORIES for character in cleaned):
+    if any(_is_invisible(character) for character in cleaned):
         raise InvalidArgumentError(f"{what} must not contain control or invisible characters", argument=what)
     if canonical_name(cleaned).isdigit():
         raise InvalidArgumentError(f"{what} must not be a number: it would be taken for a key", argument=what)
@@ -40,6 +52,12 @@ def canonical_name(name: str) -> str:
     """The form on which names are unique; the form of a canonical form is itself."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return " ".join(folded.split())
+
+
+def _is_invisible(character: str) -> bool:
+    point = ord(character)
+    is_ignorable = any(first <= point <= last for first, last in _INVISIBLE)
+    return is_ignorable or unicodedata.category(character) in _FORBIDDEN_CATEGORIES
 
 
 def clean_text(text: str, *, what: str) -> str:

@@ -28,7 +28,8 @@ def position_after(cursor: str | None) -> int:
     except (UnicodeError, binascii.Error) as error:
         raise InvalidArgumentError("this is no cursor of ours", argument="cursor") from error
     digits = text.removeprefix(_PREFIX)
-    if not text.startswith(_PREFIX) or not digits.isdigit() or int(digits) > MAX_KEY:
+    is_key = digits.isdigit() and len(digits) <= len(str(MAX_KEY)) and int(digits) <= MAX_KEY
+    if not is_key or _cursor(int(digits)) != cursor:
         raise InvalidArgumentError("this is no cursor of ours", argument="cursor")
     return int(digits)
 
@@ -37,5 +38,8 @@ def page(rows: Sequence[Row], limit: int, key: Callable[[Row], int]) -> tuple[li
     """The page out of up to `limit + 1` rows, and the cursor of the next one (None when this is the last)."""
     if len(rows) <= limit:
         return list(rows), None
-    last = key(rows[limit - 1])
-    return list(rows[:limit]), base64.urlsafe_b64encode(f"{_PREFIX}{last}".encode()).rstrip(b"=").decode()
+    return list(rows[:limit]), _cursor(key(rows[limit - 1]))
+
+
+def _cursor(last: int) -> str:
+    return base64.urlsafe_b64encode(f"{_PREFIX}{last}".encode()).rstrip(b"=").decode()

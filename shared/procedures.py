@@ -7,8 +7,9 @@ public errors leave as they are, anything else becomes an incident id.
 
 import asyncio
 import inspect
+import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from enum import Enum
 from typing import Any, Final, Protocol, TypeVar
 
@@ -36,8 +37,9 @@ from shared.identities import (
 
 MAX_TIME_S: Final = 30.0
 ASSERTION: Final = "assertion"
+_VALUE: Final = re.compile(r"Invalid enum value .*(?= - at )", re.DOTALL)  # msgspec repeats it, we do not
 Payload = TypeVar("Payload", bound=attrs.AttrsInstance)
-Invocation = Callable[..., Awaitable[Any]]
+Invocation = Callable[..., Coroutine[Any, Any, Any]]
 Progress = Callable[[Any], None]
 
 log = structlog.get_logger()
@@ -222,7 +224,7 @@ def decode(record: type[Payload], arguments: dict[str, Any]) -> Payload:
     try:
         return msgspec.convert(arguments, record, strict=True)
     except (msgspec.ValidationError, ValueError) as error:
-        raise InvalidArgumentError(f"{error}") from error
+        raise InvalidArgumentError(_VALUE.sub("Invalid value", str(error))) from error
 
 
 def plain(value: Any) -> Any:

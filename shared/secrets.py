@@ -28,6 +28,10 @@ class SecretsError(Exception):
     """A key is missing or a sealed value does not belong here; the text names ids, never content."""
 
 
+class UnknownDataKeyError(SecretsError):
+    """A value was sealed by a data key that this process has not loaded; another process may have made it since."""
+
+
 @frozen
 class MasterKeys:
     """The installation's master keys by id; the active one wraps what is new, the others still unwrap."""
@@ -104,9 +108,14 @@ class Sealer:
         """
         if len(nonce) != NONCE_OCTETS:
             raise ValueError(f"a nonce has {NONCE_OCTETS} octets")
-        name = self._active.encode()
-        header = _VERSION + len(name).to_bytes(_ID_LENGTH_OCTETS) + name
+        header = self.header
         return header + nonce + self._ciphers[self._active].encrypt(nonce, clear, header + context.encode())
+
+    @property
+    def header(self) -> bytes:
+        """How everything begins that the active data key sealed: what begins otherwise is to be sealed anew."""
+        name = self._active.encode()
+        return _VERSION + len(name).to_bytes(_ID_LENGTH_OCTETS) + name
 
     def open(self, sealed: bytes, *, context: str) -> bytes:
         """The clear value.
@@ -117,21 +126,12 @@ class Sealer:
         header, name = _header(sealed)
         cipher = self._ciphers.get(name)
         if cipher is None:
-            raise SecretsError(f"a sealed value needs data key {name!r}, which is not here")
+            raise UnknownDataKeyError(f"a sealed value needs data key {name!r}, which is not here")
         nonce = sealed[len(header) : len(header) + NONCE_OCTETS]
         try:
             return cipher.decrypt(nonce, sealed[len(header) + NONCE_OCTETS :], header + context.encode())
         except (InvalidTag, ValueError) as error:
             raise SecretsError(f"a sealed value does not belong to {context}") from error
-
-
-def key_id_of(sealed: bytes) -> str:
-    """The id of the data key that sealed it: what a rotation asks for.
-
-    Raises:
-        SecretsError: It is no sealed value.
-    """
-    return _header(sealed)[1]
 
 
 def _header(sealed: bytes) -> tuple[bytes, str]:

@@ -12,7 +12,7 @@ from autobahn.wamp.auth import compute_wcs
 from autobahn.wamp.serializer import CBORSerializer
 from autobahn.wamp.types import Challenge, CloseDetails, SessionDetails
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IDelayedCall, IReactorCore, IStreamClientEndpoint
+from twisted.internet.interfaces import IDelayedCall, IReactorCore, IReactorTime, IStreamClientEndpoint
 from typing_extensions import override
 
 from shared.tls import client_options
@@ -38,6 +38,7 @@ class BusSession(ApplicationSession):
 
     def __init__(
         self,
+        clock: IReactorTime,
         realm: str,
         credential: BusCredential,
         joined: "Callable[[BusSession], None]",
@@ -45,6 +46,7 @@ class BusSession(ApplicationSession):
     ) -> None:
         """Prepare for `realm`; `joined` is called once, `left` at every end, also of an attempt."""
         super().__init__()
+        self._clock = clock
         self._realm_name = realm
         self._credential = credential
         self._joined = joined
@@ -54,9 +56,7 @@ class BusSession(ApplicationSession):
     @override
     def onConnect(self) -> None:
         """Ask to join, and do not wait for ever."""
-        from twisted.internet import reactor  # noqa: PLC0415 - the process chooses its reactor first
-
-        self._deadline = reactor.callLater(JOIN_TIMEOUT_S, self.abort)
+        self._deadline = self._clock.callLater(JOIN_TIMEOUT_S, self.abort)
         self.join(self._realm_name, ["wampcra"], self._credential.role)
 
     @override
@@ -99,6 +99,7 @@ class BusSession(ApplicationSession):
 
 
 def session_factory(
+    clock: IReactorTime,
     url: str,
     realm: str,
     credential: BusCredential,
@@ -109,7 +110,7 @@ def session_factory(
     """The protocol factory that makes such sessions on `url`."""
 
     def create(*_: Any) -> BusSession:
-        return BusSession(realm, credential, joined, left)
+        return BusSession(clock, realm, credential, joined, left)
 
     factory = WampWebSocketClientFactory(create, url=url, serializers=[CBORSerializer()])
     factory.setProtocolOptions(

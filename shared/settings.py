@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 MAX_PORT: Final = 65_535
+MAX_DIGITS: Final = 18
 
 
 class SettingsError(Exception):
@@ -41,7 +42,8 @@ class Settings:
     def integer(self, name: str, default: int | None = None, *, minimum: int, maximum: int) -> int:
         """A whole number within `minimum` and `maximum`, both included."""
         text = self.text(name, None if default is None else str(default))
-        if not text.isascii() or not text.isdigit() or not minimum <= int(text) <= maximum:
+        is_whole = text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS
+        if not is_whole or not minimum <= int(text) <= maximum:
             raise SettingsError(f"{self._prefix}{name} must be a whole number from {minimum} to {maximum}")
         return int(text)
 

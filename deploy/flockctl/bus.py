@@ -32,7 +32,8 @@ MAX_MESSAGE_OCTETS: Final = 16 << 20
 _NOT_BEGUN: Final = frozenset(
     {"wamp.error.no_such_procedure", "wamp.error.no_available_callee", "wamp.error.no_eligible_callee"}
 )
-_NOT_ANSWERED: Final = frozenset({"wamp.error.canceled", "wamp.close.transport_lost"})
+_CANCELLED: Final = "wamp.error.canceled"
+_CLOSED: Final = "wamp.close."
 AWAY: Final = "the platform is starting, or a part of it is away"
 
 
@@ -61,13 +62,15 @@ class _Session(ApplicationSession):
     def onLeave(self, details: CloseDetails) -> None:
         if not self.joined.called:
             self.joined.errback(Failure(_refusal(str(details.reason), str(details.message or ""))))
-        self.disconnect()
+        self.lost()
+        super().onLeave(details)  # ends what is under way, and the connection
 
     @override
     def onDisconnect(self) -> None:
         if not self.joined.called:
             self.joined.errback(Failure(AwayError("the router ended the connection before it was joined")))
         self.lost()
+        super().onDisconnect()
 
 
 class Connection:
@@ -78,7 +81,6 @@ class Connection:
         self.is_open = True
         self._session = session
         self._reactor = reactor
-        self._ended: list[Deferred[None]] = []
         session.lost = self._is_lost
 
     async def call(self, procedure: str, **arguments: Any) -> Any:
@@ -171,7 +173,7 @@ def _refusal(reason: str, message: str) -> CommandError:
 def _refused_call(error: ApplicationError) -> CommandError:
     if error.error in _NOT_BEGUN:
         return AwayError(AWAY)
-    if error.error in _NOT_ANSWERED:
+    if error.error == _CANCELLED or error.error.startswith(_CLOSED):
         return OutcomeUnknownError()
     message = str(error.args[0]) if error.args else ""
     known = from_wire(error.error, message, error.kwargs or {})

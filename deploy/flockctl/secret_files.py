@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -52,11 +53,14 @@ class SecretFile:
             raise _cannot_write(str(self.path), error) from error
 
     def _check(self) -> None:
-        exists = os.path.lexists(self.path)
-        if exists and not self._replace:
-            raise CommandError("already_exists", f"{self.path} is there already; --force replaces it")
-        if exists and self.path.is_dir():
+        try:
+            found = self.path.lstat()
+        except FileNotFoundError:
+            return
+        if stat.S_ISDIR(found.st_mode):
             raise CommandError("already_exists", f"{self.path} is a folder")
+        if not self._replace:
+            raise CommandError("already_exists", f"{self.path} is there already; --force replaces it")
 
     def __enter__(self) -> Self:
         """The place is reserved."""

@@ -7,10 +7,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO, Final
 
 from deploy.local.errors import PlatformError
+from deploy.local.files import tail
 from deploy.local.health import unready
 from deploy.local.records import RUNNING, PlatformRecord, read_record
 from deploy.local.settings import LocalSettings, Ports
@@ -20,7 +20,6 @@ UP_TIMEOUT_S: Final = 120.0
 # Longer than all steps of an orderly stop together.
 DOWN_TIMEOUT_S: Final = 90.0
 POLL_S: Final = 0.25
-TAIL_LINES: Final = 12
 
 Sleep = Callable[[float], None]
 
@@ -80,15 +79,6 @@ def status(settings: LocalSettings) -> tuple[list[str], bool]:
     reasons = unready(Ports(record.port_base), state)
     lines = [f"launcher  process {pid}, {record.state}", *_lines(record, reasons)]
     return lines, record.state == RUNNING and reasons.keys().isdisjoint(each.name for each in record.processes)
-
-
-def tail(path: Path) -> str:
-    """The last lines of a log."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return f"  ({path} cannot be read)"
-    return "\n".join(f"  {line}" for line in lines[-TAIL_LINES:])
 
 
 def _spawn(settings: LocalSettings, complaints: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -11,6 +11,7 @@ PRIVATE_FILE: Final = 0o600
 READABLE_FILE: Final = 0o644
 PRIVATE_FOLDER: Final = 0o700
 CROSSED_FOLDER: Final = 0o711
+TAIL_LINES: Final = 12
 
 
 @frozen
@@ -64,3 +65,12 @@ def ensure_secret(path: Path, make: Callable[[], str]) -> str:
     if not path.exists():
         write_atomically(path, make().encode())
     return path.read_text(encoding="utf-8").strip()
+
+
+def tail(path: Path) -> str:
+    """The last lines of a log, set in."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return f"  ({path} cannot be read)"
+    return "\n".join(f"  {line}" for line in lines[-TAIL_LINES:])

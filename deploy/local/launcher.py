@@ -18,6 +18,7 @@ from deploy.local.authority import renew
 from deploy.local.bootstrap import bootstrap
 from deploy.local.endpoints import write_endpoints
 from deploy.local.errors import PlatformError
+from deploy.local.files import tail
 from deploy.local.health import unready
 from deploy.local.postgres import postgres_process
 from deploy.local.preparation import Prepared
@@ -123,9 +124,10 @@ class Launcher:
         self._supervisor.add(postgres_process(self._prepared.cluster))
         if not await self._until(self._bootstrapped, DATABASE_TIMEOUT_S):
             reason = f"postgres could not be set up within {DATABASE_TIMEOUT_S:.0f} s"
-            raise LaunchError(f"{reason} ({self._database_problem}): see {self._log_of('postgres')}")
+            log = self._state.log / "postgres.log"
+            raise LaunchError(f"{reason} ({self._database_problem}); the end of {log}:\n{tail(log)}")
         interval = min(RENEWAL_CHECK_S, self._settings.certificate_life_s / 10)
-        self._renewal_end = self._renewal.start(interval, now=False)
+        _ended = self._renewal.start(interval, now=False)
 
     async def _migrate(self) -> None:
         if self._plan.migrate is None:
@@ -136,7 +138,8 @@ class Launcher:
                 return
             self._shell.say(f"migrate ended (status {status})")
             await deferLater(self._reactor, POLL_S)
-        raise LaunchError(f"the schemas could not be brought up to date: see {self._log_of('migrate')}")
+        log = self._state.log / "migrate.log"
+        raise LaunchError(f"the schemas could not be brought up to date; the end of {log}:\n{tail(log)}")
 
     async def _start_router(self) -> None:
         """Start the router and give it a moment: services that find it there need no second try.
@@ -195,6 +198,3 @@ class Launcher:
         with contextlib.suppress(OSError):  # a full disk must not end the supervision
             record = PlatformRecord(self._phase, os.getpid(), self._settings.ports.base, processes)
             write_record(self._state.processes, record)
-
-    def _log_of(self, name: str) -> str:
-        return str(self._state.log / f"{name}.log")

@@ -105,10 +105,18 @@ def ensure_cluster(settings: LocalSettings, account: Account | None, password_fi
     if not cluster.data.exists():
         _initialise(cluster, password_file.read_bytes())
     _check_version(cluster)
+    _remove_older_programs(cluster)
     shared_mode = PRIVATE_FILE if account is None else READABLE_FILE  # nothing in them is secret
     write_atomically(cluster.access_rules, access_rules().encode(), mode=shared_mode)
     write_atomically(cluster.configuration, configuration(settings, cluster).encode(), mode=shared_mode)
     return cluster
+
+
+def _remove_older_programs(cluster: Cluster) -> None:
+    """After a minor upgrade; a major one was refused before and finds the old program, to dump the data with."""
+    for program in cluster.folder.glob("program-*"):
+        if program != cluster.program:
+            shutil.rmtree(program)
 
 
 def postgres_process(cluster: Cluster) -> Process:

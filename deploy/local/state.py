@@ -9,7 +9,6 @@ import stat
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from attrs import frozen
@@ -172,9 +171,7 @@ class LauncherLock:
         """The lock is already held."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_reason: object) -> None:
         """Give the right back."""
         self.close()
 

@@ -11,6 +11,7 @@ import structlog
 from services.auth import first_owner, settings
 from services.auth.keyring import Keyring
 from services.auth.procedures import Procedures
+from services.auth.resealing import reseal_everything
 from services.auth.signing import Signing
 from shared.database import Database
 from shared.errors import UnavailableError
@@ -36,10 +37,12 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     probe = asyncio.create_task(service.probe_forever(database))
     await _first_owner(read, database, keyring)
     health.set("first owner", ok=True)
+    resealing = asyncio.create_task(reseal_everything(database, keyring))
     bus.start()
 
     async def stop() -> None:
         await bus.stop()
+        resealing.cancel()
         probe.cancel()
         await database.close()
 

@@ -1,4 +1,8 @@
-"""Auth's data keys: unwrapped once, kept in memory, made on the first start, rewrapped when the master key changed."""
+"""Auth's data keys: unwrapped once and kept in memory.
+
+The first start makes one; a start that finds the newest 90 days old makes the next one (the rows follow, see
+`resealing`); a start with another active master key rewraps them all.
+"""
 
 import secrets
 from typing import Final
@@ -7,7 +11,17 @@ import structlog
 
 from services.auth import store
 from shared.database import Connection, Database
-from shared.secrets import KEY_OCTETS, NONCE_OCTETS, MasterKeys, Sealer, WrappedKey, rewrap, unwrap, wrap
+from shared.secrets import (
+    KEY_OCTETS,
+    NONCE_OCTETS,
+    MasterKeys,
+    Sealer,
+    UnknownDataKeyError,
+    WrappedKey,
+    rewrap,
+    unwrap,
+    wrap,
+)
 
 ID_OCTETS: Final = 6
 
@@ -46,15 +60,23 @@ class Keyring:
 
     async def open(self, sealed: bytes, context: str) -> str:
         """The clear text that lies sealed at `context`."""
+        return (await self.open_octets(sealed, context)).decode()
+
+    async def open_octets(self, sealed: bytes, context: str) -> bytes:
+        """The clear octets that lie sealed at `context`."""
         sealer = await self.load()
-        return sealer.open(sealed, context=context).decode()
+        try:
+            return sealer.open(sealed, context=context)
+        except UnknownDataKeyError:
+            self._sealer = None  # another process has made a key meanwhile
+            return (await self.load()).open(sealed, context=context)
 
     async def _current_in_txn(self, connection: Connection) -> list[WrappedKey]:
         keys = await store.data_key_list(connection)
-        if not keys:
+        if not keys or await store.data_key_is_due(connection):
             name = f"auth-{secrets.token_hex(ID_OCTETS)}"
-            keys = [wrap(self._masters, name, secrets.token_bytes(KEY_OCTETS))]
-            await store.data_key_upsert(connection, keys[0])
+            keys.append(wrap(self._masters, name, secrets.token_bytes(KEY_OCTETS)))
+            await store.data_key_upsert(connection, keys[-1])
             log.info("data_key_created", data_key=name)
         return [await self._under_active_master_in_txn(connection, key) for key in keys]
 

@@ -15,6 +15,7 @@ FIRST_KEY_LIFE: Final = timedelta(days=90)
 FIRST_KEY_NAME: Final = "first key"
 EVERYTHING: Final = ("*",)
 USE_RESOLUTION: Final = timedelta(minutes=1)
+DATA_KEY_LIFE: Final = timedelta(days=90)
 
 
 @frozen
@@ -66,6 +67,14 @@ class AssertionKey:
 
     key_id: str
     public_jwk: dict[str, str]
+    sealed: bytes = field(repr=False)
+
+
+@frozen
+class SealedRow:
+    """A sealed value and its place: what a change of the data key works through."""
+
+    place: str
     sealed: bytes = field(repr=False)
 
 

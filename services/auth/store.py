@@ -3,10 +3,12 @@
 from typing import Final
 from uuid import UUID
 
+from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from services.auth.records import (
+    DATA_KEY_LIFE,
     EVERYTHING,
     FIRST_KEY_LIFE,
     FIRST_KEY_NAME,
@@ -15,11 +17,19 @@ from services.auth.records import (
     ApiKey,
     AssertionKey,
     DeviceCredential,
+    SealedRow,
 )
 from shared.database import Connection
 from shared.secrets import WrappedKey
 
 START_LOCK: Final = 0x41555448  # "AUTH": one process at a time makes what the first start makes
+SEALED_COLUMNS: Final = (
+    # table, column, and the place of a value there: the context it was sealed for, as SQL
+    ("device_credential", "secret", "'auth.device_credential/' || device_key || '/secret'"),
+    ("device_credential", "app_cred_key", "'auth.device_credential/' || device_key || '/app_cred_key'"),
+    ("person_key", "sealed", "'auth.person_key/' || account_key"),
+    ("assertion_key", "sealed", "'auth.assertion_key/' || key_id"),
+)
 _CREDENTIAL: Final = (
     "device_key, project_key, serial_number, state, flash_id, secret, app_cred_key, tunnel_proof_digest"
 )
@@ -44,6 +54,38 @@ async def data_key_upsert(connection: Connection, key: WrappedKey) -> None:
         " ON CONFLICT (key_id) DO UPDATE SET master_key_id = excluded.master_key_id, wrapped = excluded.wrapped",
         [key.key_id, key.master_key_id, key.wrapped],
     )
+
+
+async def data_key_is_due(connection: Connection) -> bool:
+    """Whether the newest data key has served its time."""
+    cursor = await connection.execute(
+        "SELECT coalesce(max(created_at) < now() - %s, true) FROM auth.data_key", [DATA_KEY_LIFE]
+    )
+    row = await cursor.fetchone()
+    return row is None or bool(row[0])
+
+
+async def sealed_lock_in_txn(connection: Connection, header: bytes, *, limit: int) -> list[SealedRow]:
+    """At most `limit` sealed values that do not begin with `header`, their rows locked; `place` is their context."""
+    rows: list[SealedRow] = []
+    for table, column, place in SEALED_COLUMNS:
+        query = sql.SQL(
+            "SELECT {place} AS place, {column} AS sealed FROM auth.{table}"
+            " WHERE substring({column} FOR %s) <> %s LIMIT %s FOR UPDATE SKIP LOCKED"
+        ).format(place=sql.SQL(place), column=sql.Identifier(column), table=sql.Identifier(table))
+        async with connection.cursor(row_factory=class_row(SealedRow)) as cursor:
+            await cursor.execute(query, [len(header), header, limit - len(rows)])
+            rows += await cursor.fetchall()
+    return rows
+
+
+async def sealed_replace(connection: Connection, row: SealedRow) -> None:
+    """Put a resealed value back at its place."""
+    for table, column, place in SEALED_COLUMNS:
+        query = sql.SQL("UPDATE auth.{table} SET {column} = %s WHERE {place} = %s").format(
+            table=sql.Identifier(table), column=sql.Identifier(column), place=sql.SQL(place)
+        )
+        await connection.execute(query, [row.sealed, row.place])
 
 
 async def account_count(connection: Connection) -> int:

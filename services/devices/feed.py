@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from attrs import frozen
 from autobahn.wamp.types import PublishOptions
+from prometheus_client import Gauge
 
 from shared.bus import Bus
 from shared.errors import OverLimitError
@@ -20,6 +21,8 @@ from shared.session import BusSession
 TOPIC: Final = "ironflock.devices.device.changed"
 QUEUE_LENGTH: Final = 1_000
 MAX_WATCHES: Final = 1_000
+
+watching = Gauge("ironflock_devices_watches", "Watches that are open in this process")
 
 
 @frozen
@@ -68,6 +71,7 @@ class Feed:
         """Publish and listen over `bus`."""
         self._bus = bus
         self._watches: set[Watch] = set()
+        watching.set_function(lambda: len(self._watches))
         bus.on_join(SYSTEM_REALM, self._subscribe)
 
     def tell(self, change: Change) -> None:

@@ -16,17 +16,18 @@ from autobahn.wamp.types import EventDetails, SubscribeOptions
 from services.devices import store
 from services.devices.feed import Change, Feed
 from services.devices.records import Device, Status
+from services.devices.session_memory import SessionMemory
 from shared.bus import Bus, call
 from shared.database import Connection, Database
-from shared.errors import PublicError
+from shared.errors import PublicError, UnavailableError
 from shared.identities import CONTROL_REALM, DEVICE_ROLE, DeviceIdentity, device_authid, parse_device_authid
 from shared.session import BusSession
 
 TESTAMENT: Final = "reswarm.api.testament_device"
 ENDED: Final = "wamp.close.system_shutdown"
+NO_SUCH_SESSION: Final = "wamp.error.no_such_session"
 COMPARE_INTERVAL_S: Final = 60.0
 RETRY_S: Final = 1.0
-REMEMBERED_LEAVES: Final = 50_000
 
 log = structlog.get_logger()
 
@@ -39,7 +40,9 @@ class Presence:
         self._bus = bus
         self._database = database
         self._feed = feed
-        self._left: dict[int, None] = {}
+        self._sessions = SessionMemory()
+        self._unwritten: dict[int, tuple[DeviceIdentity, Status, dict[str, Any]]] = {}
+        self._asked_in_vain: set[int] = set()
         self._is_due = asyncio.Event()
         bus.on_join(CONTROL_REALM, self._follow)
 
@@ -53,39 +56,71 @@ class Presence:
                 pass
             self._is_due.clear()
             try:
+                await self._write_late()
                 await self._compare()
+                await self._send_off()
             except (PublicError, ApplicationError, TransportLost) as error:
                 log.warning("presence_not_compared", error=type(error).__name__)
                 self._is_due.set()
                 await asyncio.sleep(RETRY_S)
 
     async def report(self, device: DeviceIdentity, status: Status, stats: dict[str, Any]) -> None:
-        """Set what a device said of itself, over its session."""
+        """Set what a device said of itself, over its session.
+
+        While the database is away it is remembered and written later: an agent whose status call fails exits.
+        """
+        if not self._sessions.speaks_for(device.device_key, device.session):
+            return
+        try:
+            await self._write(device, status, stats)
+        except UnavailableError:
+            self._unwritten[device.device_key] = (device, status, stats)
+            self._is_due.set()
+
+    def asked_in_vain(self, device: DeviceIdentity) -> None:
+        """Send the device off to reconnect once all is well: it asks once a connection (wire-agent, trap 28)."""
+        self._asked_in_vain.add(device.session)
+        self._is_due.set()
+
+    async def _write(self, device: DeviceIdentity, status: Status, stats: dict[str, Any]) -> None:
         async with self._database.transaction() as connection:
             is_new = await store.device_set_status(
                 connection, device.device_key, status=status, session=device.session, stats=stats
             )
         if is_new:
             self._feed.tell(Change(device_key=device.device_key, project_key=device.project_key))
-        if device.session in self._left:
+        if self._sessions.is_over(device.session):
             # The session ended while its last call was under way: its end must win.
             await self._gone([device.session])
+
+    async def _write_late(self) -> None:
+        for device, status, stats in list(self._unwritten.values()):
+            await self._write(device, status, stats)
+            self._unwritten.pop(device.device_key, None)
+
+    async def _send_off(self) -> None:
+        asked = frozenset(self._asked_in_vain)
+        for session in self._bus.every_session(CONTROL_REALM) if asked else []:
+            for session_id in asked:
+                await self._end(session, session_id, "the platform was away when you asked; ask again")
+        self._asked_in_vain -= asked
 
     async def end_sessions(self, device: Device, why: str) -> None:
         """Close whatever the device has open; it comes back only with a secret that opens."""
         authid = device_authid(device.project_key, device.device_key)
-        for session in self._bus.sessions(CONTROL_REALM):
+        for session in self._bus.every_session(CONTROL_REALM):
             await call(session, "wamp.session.kill_by_authid", args=(authid, ENDED, why))
 
     async def _follow(self, session: BusSession) -> None:
         loop = asyncio.get_running_loop()
 
         def left(session_id: Any, *_: Any) -> None:
-            self._remember(session_id)
+            self._sessions.left(session_id)
             self._bus.spawn(self._settle_leave(session_id))
 
         def joined(details: Any, *_: Any) -> None:
             if details.get("authrole") == DEVICE_ROLE:
+                self._sit(details)
                 self._bus.spawn(self._check_credential(session, details))
 
         def testament(*_: Any, details: EventDetails) -> None:
@@ -99,10 +134,11 @@ class Presence:
         await session.subscribe(testament, TESTAMENT, options=options).asFuture(loop)
         self._is_due.set()
 
-    def _remember(self, session_id: int) -> None:
-        self._left[session_id] = None
-        while len(self._left) > REMEMBERED_LEAVES:
-            del self._left[next(iter(self._left))]
+    def _sit(self, details: dict[str, Any]) -> None:
+        """Know which session of a device is the newest: what an older one still says does not count."""
+        parsed = parse_device_authid(str(details.get("authid")))
+        if parsed is not None:
+            self._sessions.joined(parsed[1], details["session"])
 
     async def _settle_leave(self, session_id: int) -> None:
         try:
@@ -120,7 +156,14 @@ class Presence:
             device = await store.device_find(connection, parsed[1])
         if device is None or device.state == "deleting" or device.flash_id != _uuid(extra.get("flash_id")):
             log.info("device_session_ended", device_key=parsed[1], reason="secrets replaced")
-            await call(session, "wamp.session.kill", args=(details["session"], ENDED, "this secret was replaced"))
+            await self._end(session, details["session"], "this secret was replaced")
+
+    async def _end(self, session: BusSession, session_id: int, why: str) -> None:
+        try:
+            await call(session, "wamp.session.kill", args=(session_id, ENDED, why))
+        except ApplicationError as error:
+            if error.error != NO_SUCH_SESSION:
+                raise
 
     async def _gone(self, sessions: list[int]) -> None:
         async with self._database.transaction() as connection:

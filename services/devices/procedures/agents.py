@@ -1,5 +1,7 @@
 """What the published agent calls, with its exact shapes (wire-agent section 4). The numbers are that section's."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from services.devices import rules, store
@@ -17,7 +19,7 @@ from services.devices.projects import Credentials
 from services.devices.records import Device
 from shared import audit
 from shared.database import Database
-from shared.errors import NotAuthorizedError, NotFoundError, NotSupportedError
+from shared.errors import NotAuthorizedError, NotFoundError, NotSupportedError, UnavailableError
 from shared.identities import DeviceIdentity
 from shared.procedures import NoArguments, for_devices
 
@@ -44,7 +46,8 @@ class AgentProcedures:
     async def read_device_metadata(self, device: DeviceIdentity, request: ReadDeviceMetadata) -> DeviceMetadata:
         """2: names and project, by device key, since a moved device still calls under its old authid."""
         await self._own(device, rules.is_own(device, request.device_key))
-        row = await self._row(device)
+        with self._asks_once(device):
+            row = await self._row(device)
         return DeviceMetadata(
             device_name=row.name, swarm_name=row.project_name, ownername=row.owner_name, swarm_key=row.project_key
         )
@@ -52,7 +55,8 @@ class AgentProcedures:
     @for_devices("reswarm.devices.get_app_cred_key")
     async def get_app_cred_key(self, device: DeviceIdentity, request: NoArguments) -> str:  # noqa: ARG002
         """3: the key from which the device derives its apps' credentials."""
-        return await self._credentials.app_cred_key(device.device_key)
+        with self._asks_once(device):
+            return await self._credentials.app_cred_key(device.device_key)
 
     @for_devices("reswarm.devices.update_device_status", UpdateDeviceStatus)
     async def update_device_status(self, device: DeviceIdentity, request: UpdateDeviceStatus) -> StatusAnswer:
@@ -105,6 +109,15 @@ class AgentProcedures:
     async def run_gc(self, device: DeviceIdentity, request: NoArguments) -> dict[str, str]:  # noqa: ARG002
         """12: there is no registry on the appliance to clean; the answer is free-form."""
         return {}
+
+    @contextmanager
+    def _asks_once(self, device: DeviceIdentity) -> Iterator[None]:
+        """Have the device reconnect later where what it asks once a connection cannot be answered now."""
+        try:
+            yield
+        except UnavailableError:
+            self._presence.asked_in_vain(device)
+            raise
 
     async def _row(self, device: DeviceIdentity) -> Device:
         async with self._database.transaction() as connection:

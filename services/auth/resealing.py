@@ -1,0 +1,44 @@
+"""After a new data key: every sealed row is sealed anew, a few at a time, while auth serves."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from services.auth import store
+from services.auth.keyring import Keyring
+from services.auth.records import SealedRow
+from shared.database import Database
+from shared.errors import UnavailableError
+
+BATCH: Final = 100
+RETRY_S: Final = 5.0
+
+log = structlog.get_logger()
+
+
+async def reseal_everything(database: Database, keyring: Keyring) -> int:
+    """Seal under the active data key whatever an older one sealed; returns how many values there were."""
+    count = 0
+    while True:
+        try:
+            done = await reseal_some(database, keyring)
+        except UnavailableError:
+            await asyncio.sleep(RETRY_S)
+            continue
+        count += done
+        if not done:
+            if count:
+                log.info("secrets_resealed", values=count)
+            return count
+
+
+async def reseal_some(database: Database, keyring: Keyring) -> int:
+    """One batch, in one transaction; returns its size."""
+    header = (await keyring.load()).header
+    async with database.transaction() as connection:
+        rows = await store.sealed_lock_in_txn(connection, header, limit=BATCH)
+        for row in rows:
+            clear = await keyring.open_octets(row.sealed, row.place)
+            await store.sealed_replace(connection, SealedRow(row.place, await keyring.seal(clear, row.place)))
+    return len(rows)
