@@ -18,7 +18,7 @@ from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorCore, IReactorTime
 
-from shared.errors import PublicError, UnavailableError, from_wire
+from shared.errors import NotAuthorizedError, PublicError, UnavailableError, from_wire
 from shared.health import Health
 from shared.identities import CONTROL_REALM, SYSTEM_REALM
 from shared.procedures import AssertionVerifier, Audience, Declaration, Invocation, declared, public_errors
@@ -26,6 +26,8 @@ from shared.session import BusCredential, BusSession, client_endpoint, session_f
 
 CALL_TIMEOUT_S: Final = 10.0
 DRAIN_TIMEOUT_S: Final = 8.0
+CREDENTIALS_REMEMBERED: Final = 10_000
+NO_SUCH_SESSION: Final = "wamp.error.no_such_session"
 AWAY: Final = "the bus is away; nothing was changed, try again in a moment"
 REALMS_OF: Final = {
     Audience.PEOPLE: (CONTROL_REALM, SYSTEM_REALM),
@@ -103,12 +105,14 @@ class Bus:
         self._listeners: list[tuple[str, JoinListener]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._streams: set[asyncio.Task[Any]] = set()
+        self._credentials: dict[int, str | None] = {}
         self._links = [Link(self, url, realm) for url in urls for realm in (SYSTEM_REALM, CONTROL_REALM)]
 
     def serve(self, surface: object, verifier: AssertionVerifier | None = None) -> None:
         """Register every marked method of `surface` on each join; `verifier` opens people's procedures to services."""
         for declaration, method in declared(surface):
-            self._served.append(_Served(declaration, public_errors(declaration, method, verifier)))
+            invocation = public_errors(declaration, method, verifier, self.credential_of)
+            self._served.append(_Served(declaration, invocation))
 
     def on_join(self, realm: str, listener: JoinListener) -> None:
         """Have `listener` run after each join of `realm`, before the service counts as joined there."""
@@ -150,6 +154,29 @@ class Bus:
             PublicError: What the service refused with; `UnavailableError` where it is away or silent.
         """
         return await call(self._any(SYSTEM_REALM), procedure, timeout_s=timeout_s, kwargs=arguments)
+
+    async def credential_of(self, session_id: int) -> str | None:
+        """By which credential the person's session `session_id` is there, as the router's authenticator noted it.
+
+        Raises:
+            NotAuthorizedError: The session is over.
+        """
+        if session_id not in self._credentials:
+            self._credentials[session_id] = await self._ask_credential(session_id)
+            while len(self._credentials) > CREDENTIALS_REMEMBERED:
+                del self._credentials[next(iter(self._credentials))]
+        return self._credentials[session_id]
+
+    async def _ask_credential(self, session_id: int) -> str | None:
+        for session in self.sessions(CONTROL_REALM):
+            try:
+                details = await call(session, "wamp.session.get", args=(session_id,))
+            except ApplicationError as error:
+                if error.error != NO_SUCH_SESSION:
+                    raise
+            else:
+                return (details.get("authextra") or {}).get("credential")
+        raise NotAuthorizedError("your session is over; join again")
 
     def served(self, realm: str) -> list[_Served]:
         """What is registered on `realm`."""

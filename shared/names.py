@@ -60,6 +60,18 @@ def _is_invisible(character: str) -> bool:
     return is_ignorable or unicodedata.category(character) in _FORBIDDEN_CATEGORIES
 
 
+def lookup_name(name: str) -> str | None:
+    """The canonical form to look a name up by, or None where nothing can have that name."""
+    if len(name) > MAX_NAME_LENGTH or any(_is_invisible(character) for character in name.strip()):
+        return None
+    return canonical_name(name) or None
+
+
+def clean_token(text: str) -> str:
+    """A machine's own word for something, as far as it can be kept: without control or invisible characters."""
+    return "".join(character for character in text if not _is_invisible(character))
+
+
 def clean_text(text: str, *, what: str) -> str:
     """A description as it is kept: NFC, without control characters other than line ends and tabs.
 

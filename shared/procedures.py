@@ -41,6 +41,7 @@ _VALUE: Final = re.compile(r"Invalid enum value .*(?= - at )", re.DOTALL)  # msg
 Payload = TypeVar("Payload", bound=attrs.AttrsInstance)
 Invocation = Callable[..., Coroutine[Any, Any, Any]]
 Progress = Callable[[Any], None]
+CredentialLookup = Callable[[int], Coroutine[Any, Any, str | None]]
 
 log = structlog.get_logger()
 seconds = Histogram("ironflock_procedure_seconds", "Time of a procedure call", ["procedure", "outcome"])
@@ -113,14 +114,26 @@ def declared(surface: object) -> Iterator[tuple[Declaration, Invocation]]:
             yield declaration, method
 
 
-def public_errors(declaration: Declaration, method: Invocation, verifier: AssertionVerifier | None) -> Invocation:
-    """The wrapper around every procedure: identify, decode, call within a time limit, let only public errors out."""
+def public_errors(
+    declaration: Declaration,
+    method: Invocation,
+    verifier: AssertionVerifier | None = None,
+    credential_of: CredentialLookup | None = None,
+) -> Invocation:
+    """The wrapper around every procedure: identify, decode, call within a time limit, let only public errors out.
+
+    Args:
+        verifier: Opens people's procedures to services that act for them.
+        credential_of: Tells by which credential a person's session is there.
+    """
 
     async def invoke(*args: Any, details: CallDetails, **kwargs: Any) -> Any:
         outcome = "cancelled"
         with seconds.time() as timer:
             try:
                 caller = await _identify(declaration, details, kwargs, verifier)
+                if isinstance(caller, Person) and caller.session and credential_of is not None:
+                    caller = attrs.evolve(caller, credential=await credential_of(caller.session))
                 payload = _decode(declaration, args, kwargs)
                 result = await _run(declaration, method, caller, payload, details)
                 outcome = "done"

@@ -12,6 +12,7 @@ from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp.types import SessionDetails
 from twisted.internet import reactor
 from twisted.internet.error import ReactorNotRunning
+from typing_extensions import override
 
 from ironflock_router import logs
 from ironflock_router.node import HEALTH_PARTS, RouterNode
@@ -25,10 +26,11 @@ log = structlog.get_logger()
 OPS_INTERFACE = "127.0.0.1"
 
 
-class RouterComponent(ApplicationSession):  # type: ignore[misc] # autobahn is untyped
+class RouterComponent(ApplicationSession):
     """Starts the router's parts when its session on the system realm stands."""
 
-    async def onJoin(self, details: SessionDetails) -> None:  # noqa: ARG002, N802 - autobahn's name
+    @override
+    async def onJoin(self, details: SessionDetails) -> None:
         """Start everything."""
         logs.configure()
         try:
@@ -36,7 +38,7 @@ class RouterComponent(ApplicationSession):  # type: ignore[misc] # autobahn is u
         except Exception:  # whatever it is, a router that is half set up must not go on
             log.exception("router_start_failed")
             try:
-                reactor.stop()  # type: ignore[attr-defined]
+                reactor.stop()
             except ReactorNotRunning:
                 return
 
@@ -44,7 +46,7 @@ class RouterComponent(ApplicationSession):  # type: ignore[misc] # autobahn is u
         settings = RouterSettings.from_environment(os.environ)
         tls = server_options(settings.tls_certificate, settings.tls_key)
         health = Health(*HEALTH_PARTS)
-        ops.listen(reactor, settings.ops_port, OPS_INTERFACE, tls, health)  # type: ignore[arg-type]
-        node = RouterNode(self, self.config.controller, reactor, settings, health)  # type: ignore[arg-type]
+        ops.listen(reactor, settings.ops_port, OPS_INTERFACE, tls, health)
+        node = RouterNode(self, self.config.controller, reactor, settings, health)
         await node.start(tls)
         log.info("router_started", host=settings.host)

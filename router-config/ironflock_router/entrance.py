@@ -1,10 +1,12 @@
 """Behind TLS, before WebSocket: reads the request line and leads the connection to its path, or out."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress, IHandshakeListener, IProtocol
+from twisted.internet.interfaces import IAddress, IHandshakeListener, IProtocol, ITransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
+from typing_extensions import override
 from zope.interface import implementer
 
 from ironflock_router.guard import GuardedConnection
@@ -20,7 +22,7 @@ _BAD_REQUEST: Final = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnect
 class Entrance(Protocol):
     """One connection, until its path is known; from then on everything is passed on."""
 
-    def __init__(self, paths: dict[str, Factory], address: IAddress) -> None:
+    def __init__(self, paths: Mapping[str, Factory], address: IAddress | None) -> None:
         """`paths` are the WebSocket factories by path."""
         self._paths = paths
         self._address = address
@@ -29,10 +31,12 @@ class Entrance(Protocol):
 
     def handshakeCompleted(self) -> None:  # noqa: N802 - Twisted's name
         """TLS stands."""
-        connection: GuardedConnection = self.transport.transport
+        over_tls: Any = self.transport
+        connection: GuardedConnection = over_tls.transport
         connection.handshake_done()
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+    @override
+    def dataReceived(self, data: bytes) -> None:
         """Octets of the request, and later of the WebSocket."""
         if self._next is not None:
             self._next.dataReceived(data)
@@ -44,10 +48,17 @@ class Entrance(Protocol):
         elif len(self._octets) > MAX_REQUEST_LINE:
             self._turn_away(_BAD_REQUEST)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
         if self._next is not None:
             self._next.connectionLost(reason)
+
+    @property
+    def _connected(self) -> ITransport:
+        if self.transport is None:
+            raise ConnectionError("not connected")
+        return self.transport
 
     def _lead(self, line: bytes) -> None:
         words = line.split(b" ")
@@ -62,14 +73,14 @@ class Entrance(Protocol):
             return
         octets, self._octets = self._octets, b""
         self._next = protocol
-        protocol.makeConnection(self.transport)
+        protocol.makeConnection(self._connected)
         protocol.dataReceived(octets)
 
     def _turn_away(self, response: bytes) -> None:
         self._octets = b""
         self._paths = {}
-        self.transport.write(response)
-        self.transport.loseConnection()
+        self._connected.write(response)
+        self._connected.loseConnection()
 
 
 class EntranceFactory(Factory):
@@ -77,11 +88,12 @@ class EntranceFactory(Factory):
 
     noisy = False
 
-    def __init__(self, paths: dict[str, Factory]) -> None:
+    def __init__(self, paths: Mapping[str, Factory]) -> None:
         """`paths` are the WebSocket factories by path."""
         self._paths = paths
 
-    def buildProtocol(self, addr: IAddress) -> Entrance:  # noqa: N802 - Twisted's name
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> Entrance:
         """An entrance for one connection."""
         entrance = Entrance(self._paths, addr)
         entrance.factory = self

@@ -11,10 +11,11 @@ from typing import Any, Final
 import structlog
 from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
 from twisted.internet.protocol import ServerFactory, connectionDone
-from twisted.internet.task import LoopingCall
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
+from typing_extensions import override
 
+from ironflock_router.loops import Loop
 from ironflock_router.metrics import CONNECTIONS, DROPPED, UNJOINED, WAITING_OCTETS
 from ironflock_router.settings import Limits
 
@@ -32,7 +33,7 @@ class GuardedConnection(ProtocolWrapper):
 
     def __init__(self, factory: "Guard", wrapped: IProtocol, address: str, born: float) -> None:
         """Made by the guard; `address` is the peer's host, `born` the reactor's seconds."""
-        super().__init__(factory, wrapped)
+        super().__init__(factory, wrapped)  # type: ignore[arg-type]  # Twisted's generic names itself
         self.address = address
         self.born = born
         self.is_joined = False
@@ -59,37 +60,46 @@ class GuardedConnection(ProtocolWrapper):
             return "handshake_timeout"
         return None
 
-    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+    @override
+    def dataReceived(self, data: bytes) -> None:
         """Octets from the peer."""
         if not self.is_joined and not self._may_go_on(len(data)):
             return
-        super().dataReceived(data)
+        super().dataReceived(data)  # type: ignore[no-untyped-call]
 
+    @override
     def write(self, data: bytes) -> None:
         """Octets to the peer."""
-        super().write(data)
+        super().write(data)  # type: ignore[no-untyped-call]
         if self.waiting_octets() > BURST * self.factory.limits.waiting_per_connection:
             self.factory.drop(self, "slow_reader")
 
     def waiting_octets(self) -> int:
         """How many octets the peer has not taken yet."""
-        tcp = self.transport
-        return len(tcp.dataBuffer) - tcp.offset + tcp._tempDataLen  # noqa: SLF001 - Twisted has no public figure
+        tcp: Any = self.transport
+        # Twisted has no public figure for this.
+        return int(len(tcp.dataBuffer) - tcp.offset + tcp._tempDataLen)  # noqa: SLF001
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802 - Twisted's name
+    def abort(self) -> None:
+        """Cut it; what waits is lost."""
+        tcp: Any = self.transport
+        tcp.abortConnection()
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
         self.factory.connection_lost(self)
-        super().connectionLost(reason)
+        super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def _may_go_on(self, length: int) -> bool:
         self._octets_before_join += length
         if self._octets_before_join > self.factory.limits.octets_before_join:
             self.factory.drop(self, "octets_before_join")
             return False
-        if not self._has_tls and not self.is_shaking_hands:
-            # Counted from the first octet: a silent connection costs no computing.
-            self.factory.handshake_begun(self)
-        return True
+        if self._has_tls or self.is_shaking_hands:
+            return True
+        # Counted from the first octet: a silent connection costs no computing.
+        return self.factory.handshake_begun(self)
 
 
 class Guard(WrappingFactory):
@@ -99,36 +109,36 @@ class Guard(WrappingFactory):
 
     def __init__(self, name: str, limits: Limits, wrapped: ServerFactory, reactor: IReactorTime) -> None:
         """Guard what `wrapped` serves; `name` labels the figures."""
-        super().__init__(wrapped)
+        super().__init__(wrapped)  # type: ignore[no-untyped-call]
         self.limits = limits
         self._name = name
         self._reactor = reactor
         self._unjoined: OrderedDict[GuardedConnection, None] = OrderedDict()  # oldest first
         self._by_address: dict[str, OrderedDict[GuardedConnection, None]] = {}
         self._handshakes: set[GuardedConnection] = set()
-        self._sweep = LoopingCall(self.sweep)
-        self._sweep.clock = reactor
+        self._sweeps = Loop(reactor, self.sweep, SWEEP_EVERY_S)
 
-    def doStart(self) -> None:  # noqa: N802 - Twisted's name
+    @override
+    def doStart(self) -> None:
         """The port listens."""
-        super().doStart()
-        if not self._sweep.running:
-            self._sweep.start(SWEEP_EVERY_S)
+        super().doStart()  # type: ignore[no-untyped-call]
+        self._sweeps.start()
 
-    def doStop(self) -> None:  # noqa: N802 - Twisted's name
+    @override
+    def doStop(self) -> None:
         """The port is closed."""
-        super().doStop()
-        if self._sweep.running:
-            self._sweep.stop()
+        super().doStop()  # type: ignore[no-untyped-call]
+        self._sweeps.stop()
 
-    def buildProtocol(self, addr: IAddress) -> GuardedConnection | None:  # noqa: N802 - Twisted's name
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> GuardedConnection | None:  # type: ignore[override]  # None: refuse
         """Take a connection in, or close it in the same turn."""
         address = getattr(addr, "host", "")
         reason = self._refusal(address)
         if reason is not None:
             DROPPED.labels(self._name, reason).inc()
             return None
-        wrapped = self.wrappedFactory.buildProtocol(addr)
+        wrapped: IProtocol | None = self.wrappedFactory.buildProtocol(addr)
         if wrapped is None:
             return None
         connection = GuardedConnection(self, wrapped, address, self._reactor.seconds())
@@ -146,13 +156,14 @@ class Guard(WrappingFactory):
         self._forget_unjoined(connection)
         self._handshakes.discard(connection)
 
-    def handshake_begun(self, connection: GuardedConnection) -> None:
-        """The first octet of TLS came; above the bound the connection is ended at once."""
+    def handshake_begun(self, connection: GuardedConnection) -> bool:
+        """The first octet of TLS came: whether it may go on; above the bound it is cut."""
         if len(self._handshakes) >= self.limits.handshakes_at_once:
             self.drop(connection, "handshakes_at_once")
-            return
+            return False
         connection.is_shaking_hands = True
         self._handshakes.add(connection)
+        return True
 
     def handshake_ended(self, connection: GuardedConnection) -> None:
         """TLS stands."""
@@ -165,7 +176,7 @@ class Guard(WrappingFactory):
         if connection.is_joined:
             log.warning("connection_dropped", listener=self._name, address=connection.address, reason=reason)
         self._forget_unjoined(connection)
-        connection.transport.abortConnection()
+        connection.abort()
 
     def sweep(self) -> None:
         """End what is late or lags; twice a second."""
@@ -177,9 +188,10 @@ class Guard(WrappingFactory):
         self._sweep_waiting()
         self._count()
 
-    def unregisterProtocol(self, p: Any) -> None:  # noqa: ANN401, N802 - Twisted's name
+    @override
+    def unregisterProtocol(self, p: Any) -> None:
         """One connection less."""
-        super().unregisterProtocol(p)
+        super().unregisterProtocol(p)  # type: ignore[no-untyped-call]
         self._count()
 
     def _sweep_waiting(self) -> None:
@@ -231,4 +243,3 @@ class Guard(WrappingFactory):
     def _count(self) -> None:
         CONNECTIONS.labels(self._name).set(len(self.protocols))
         UNJOINED.labels(self._name).set(len(self._unjoined))
-

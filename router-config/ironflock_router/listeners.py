@@ -65,7 +65,7 @@ class Listeners:
 
     def _open(self, name: str, doors: Iterable[Door], limits: Limits, port: int, interface: str) -> IListeningPort:
         paths = {door.value: self._websockets(door) for door in doors}
-        over_tls = TLSMemoryBIOFactory(self._tls, isClient=False, wrappedFactory=EntranceFactory(paths))
+        over_tls: Any = TLSMemoryBIOFactory(self._tls, isClient=False, wrappedFactory=EntranceFactory(paths))
         over_tls.noisy = False
         guard = Guard(name, limits, over_tls, self._reactor)
         listening: IListeningPort = self._reactor.listenTCP(port, guard, backlog=BACKLOG, interface=interface)

@@ -6,6 +6,8 @@ error is a stream of records that the node reads, so nothing may be printed besi
 """
 
 import logging
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
 import txaio
@@ -15,13 +17,13 @@ class _CrossbarLines:
     """A structlog logger that hands each rendered line to Crossbar's log."""
 
     def __init__(self) -> None:
-        self._log = txaio.make_logger()
+        self._log = txaio.make_logger()  # type: ignore[attr-defined]  # txaio names it at run time
 
     def msg(self, line: str) -> None:
         """Write one rendered line."""
         self._log.warn("{line}", line=line)
 
-    debug = info = warning = error = critical = msg
+    info = warning = error = msg
 
 
 class Sampler:
@@ -46,6 +48,12 @@ class Sampler:
         return unwritten
 
 
+def _name_service(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # Not bound as a context variable: what Crossbar calls later runs in another context.
+    event["service"] = "router"
+    return event
+
+
 def configure() -> None:
     """Set structlog up inside the router worker."""
     tracebacks = structlog.processors.ExceptionRenderer(
@@ -53,7 +61,7 @@ def configure() -> None:
     )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _name_service,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             tracebacks,
@@ -63,4 +71,3 @@ def configure() -> None:
         logger_factory=lambda *_: _CrossbarLines(),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service="router")

@@ -7,11 +7,12 @@ who hears of them.
 """
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from autobahn.wamp import message
 from autobahn.wamp.exception import ApplicationError
 
+from ironflock_router import payloads
 from ironflock_router.meta import is_about
 from ironflock_router.records import Identity
 from ironflock_router.wire_names import (
@@ -32,7 +33,10 @@ class Sender(Protocol):
     """What is known of the session that sent a message."""
 
     identity: Identity | None
-    testament_count: int
+
+    @property
+    def testament_count(self) -> int:
+        """How many testaments it has left with the router."""
 
     def is_foreign_invocation(self, request: int) -> bool:
         """Whether invocation `request` is running at another session."""
@@ -42,7 +46,7 @@ MayRegister = Callable[[message.Register], bool]
 """Whether the table permits a registration; a refusal is recorded by asking."""
 
 
-def violation(sender: Sender, msg: message.Message) -> str | None:
+def violation(sender: Sender, msg: Any) -> str | None:
     """Why the connection is to be cut for this message, or None: no client of ours ever sends it."""
     if isinstance(msg, _UNASKED) and msg.forward_for is not None:
         return "forward_for"
@@ -52,6 +56,16 @@ def violation(sender: Sender, msg: message.Message) -> str | None:
     if answers_invocation and sender.is_foreign_invocation(msg.request):
         return "foreign_invocation"
     return None
+
+
+def payload_refusal(msg: Any) -> message.Error | str | None:
+    """What becomes of a message whose payload cannot be passed on: an answer, or the reason to cut the connection."""
+    reason = payloads.problem([getattr(msg, "args", None), getattr(msg, "kwargs", None)])
+    if reason is None:
+        return None
+    if isinstance(msg, message.Call) or (isinstance(msg, message.Publish) and msg.acknowledge):
+        return _error(msg, ApplicationError.INVALID_ARGUMENT, reason)
+    return "payload"
 
 
 def own_answer(sender: Sender, msg: message.Message, may_register: MayRegister) -> message.Message | None:
@@ -79,5 +93,5 @@ def _answer_register(identity: Identity, msg: message.Register, may_register: Ma
     return None
 
 
-def _error(msg: message.Message, uri: str, text: str) -> message.Error:
+def _error(msg: message.Register | message.Call | message.Publish, uri: str, text: str) -> message.Error:
     return message.Error(msg.MESSAGE_TYPE, msg.request, uri, args=[text])

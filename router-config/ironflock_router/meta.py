@@ -1,4 +1,4 @@
-"""realm1 is shared by all projects: what its meta events and meta procedures tell is cut to the caller's own (decision 10).
+"""realm1 is shared by all projects: what its meta events and procedures tell is cut to the caller's own (decision 10).
 
 Crossbar tells every subscriber of `wamp.subscription.*` and `wamp.registration.*` about everybody's subscriptions and
 registrations. Agents need these events for their own log topics and terminals. So each event goes to services, and to
@@ -38,7 +38,7 @@ class MetaEvents:
         self.on_registration: list[Callable[[], None]] = []
         """Called after each event about a registration."""
 
-    def publish(self, topic: str, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the signature of what it replaces
+    def publish(self, topic: str, *args: Any, **kwargs: Any) -> Any:
         """Publish a meta event to those whom it concerns."""
         if not topic.startswith(FILTERED):
             return self._publish(topic, *args, **kwargs)
@@ -52,7 +52,7 @@ class MetaEvents:
         return published
 
     def _uri_of(self, topic: str, args: tuple[Any, ...]) -> str:
-        subject = args[1] if len(args) > 1 else None
+        subject: Any = args[1] if len(args) > 1 else None
         if isinstance(subject, dict):
             self._uris[subject["id"]] = subject["uri"]
             self._forget_gone()
@@ -63,13 +63,10 @@ class MetaEvents:
 
     def _eligible(self, uri: str) -> list[int]:
         segments = set(uri.split("."))
-        sessions = [
-            session._session_id  # noqa: SLF001 - Crossbar has no other name for it
-            for role, members in self._router._authrole_to_sessions.items()  # noqa: SLF001
-            if role == DEVICE or role in SERVICE_ROLES
-            for session in members
-            if session._session_id and (role != DEVICE or session.identity.serial in segments)  # noqa: SLF001
-        ]
+        members: Any = self._router._authrole_to_sessions  # noqa: SLF001 - the router's own book
+        listening = [session for role in SERVICE_ROLES for session in members.get(role, ())]
+        listening += [session for session in members.get(DEVICE, ()) if session.identity.serial in segments]
+        sessions = [session._session_id for session in listening if session._session_id]  # noqa: SLF001
         return sessions or [NOBODY]
 
     def _forget_gone(self) -> None:
@@ -84,7 +81,7 @@ def _observations(router: "Router") -> tuple[dict[int, Any], dict[int, Any]]:
     return subscriptions._observation_id_to_observation, registrations._observation_id_to_observation  # noqa: SLF001
 
 
-def confine_meta_events(router: "Router", service_agent: Any) -> MetaEvents:  # noqa: ANN401 - Crossbar is untyped
+def confine_meta_events(router: "Router", service_agent: Any) -> MetaEvents:
     """Put `MetaEvents` in front of a realm's service agent."""
     events = MetaEvents(router, service_agent.publish)
     service_agent.publish = events.publish

@@ -1,7 +1,7 @@
 """The router's parts, put together."""
 
 import time
-from typing import Any
+from collections.abc import Callable
 
 import structlog
 from autobahn.twisted.wamp import ApplicationSession
@@ -9,10 +9,8 @@ from autobahn.wamp import message
 from autobahn.wamp.types import PublishOptions
 from crossbar.router.router import Router
 from crossbar.worker.router import RouterController
-from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 
 from ironflock_router import expiry as expiries
 from ironflock_router import meta
@@ -22,6 +20,7 @@ from ironflock_router.authentication.slowdown import Slowdown
 from ironflock_router.expiry import Expiry
 from ironflock_router.listeners import Listeners
 from ironflock_router.logs import Sampler
+from ironflock_router.loops import Loop
 from ironflock_router.readiness import AgentProcedures
 from ironflock_router.realms import is_registered, realm_start, roles_install
 from ironflock_router.reception import Reception
@@ -38,6 +37,8 @@ log = structlog.get_logger()
 
 LOOK_FOR_PROCEDURES_EVERY_S = 0.5
 """Beside the meta events: Crossbar does not report every end of a registration."""
+
+LISTEN_AGAIN_S = 2.0
 
 SERVICE_LISTENER = "service_listener"
 PUBLIC_LISTENER = "public_listener"
@@ -63,7 +64,7 @@ class RouterNode:
         self._settings = settings
         self._health = health
         self._roles: dict[str, dict[str, TableRole]] = {}
-        self._loops: list[LoopingCall] = []
+        self._loops: list[Loop] = []
         self._is_public = False
 
     async def start(self, tls: ServerOptions) -> None:
@@ -77,9 +78,9 @@ class RouterNode:
         sessions = PlatformSessionFactory(self._controller.router_factory, reception)
         listeners = Listeners(self._controller, self._reactor, self._settings, tls, sessions)
         listeners.open_services()
-        self._health.set(SERVICE_LISTENER, True)
+        self._health.set(SERVICE_LISTENER, ok=True)
         procedures.on_change.append(lambda missing: self._procedures_changed(missing, listeners))
-        events.on_registration.append(lambda: self._reactor.callLater(0, procedures.look))
+        events.on_registration.append(lambda: self._soon(procedures.look))
         self._repeat(procedures.look, LOOK_FOR_PROCEDURES_EVERY_S)
         self._repeat(reception.expiry.look, expiries.LOOK_EVERY_S)
 
@@ -111,16 +112,19 @@ class RouterNode:
 
     def _procedures_changed(self, missing: list[str], listeners: Listeners) -> None:
         self._health.set(PROCEDURES, not missing, "not registered: " + ", ".join(missing) if missing else "")
-        if missing or self._is_public:
-            return
+        if not missing and not self._is_public:
+            self._is_public = True
+            self._open_public(listeners)
+
+    def _open_public(self, listeners: Listeners) -> None:
         try:
             listeners.open_public()
         except CannotListenError as error:
             log.exception("public_listener_failed")
-            self._health.set(PUBLIC_LISTENER, False, f"cannot listen: {error.socketError}")
-            return
-        self._is_public = True
-        self._health.set(PUBLIC_LISTENER, True)
+            self._health.set(PUBLIC_LISTENER, ok=False, reason=f"cannot listen: {error.socketError}")
+            self._reactor.callLater(LISTEN_AGAIN_S, self._open_public, listeners)
+        else:
+            self._health.set(PUBLIC_LISTENER, ok=True)
 
     def _alert_duplicate(self, identity: Identity) -> None:
         device = {name: identity.authextra[name] for name in ("device_key", "project_key", "serial_number")}
@@ -135,9 +139,11 @@ class RouterNode:
         answer = role.authorize(session, register.procedure, Action.REGISTER.value, register.marshal_options())
         return answer["allow"]
 
-    def _repeat(self, action: Any, every_s: float) -> None:  # noqa: ANN401 - LoopingCall takes any callable
-        loop = LoopingCall(action)
-        loop.clock = self._reactor
-        running: Deferred[LoopingCall] = loop.start(every_s)
-        running.addErrback(lambda failure: log.error("loop_failed", exc_info=failure.value))
+    def _soon(self, action: Callable[[], object]) -> None:
+        # A meta event is published while Crossbar is in the middle of what it tells of.
+        self._reactor.callLater(0, action)
+
+    def _repeat(self, action: Callable[[], object], every_s: float) -> None:
+        loop = Loop(self._reactor, action, every_s)
+        loop.start()
         self._loops.append(loop)

@@ -1,9 +1,9 @@
-"""URIs, and patterns of URIs, as sets: what a subscription or registration can reach, and whether a grant covers it all.
+"""URIs, and patterns of URIs, as sets: what a request can reach, and whether a grant covers all of it.
 
-A WAMP request names one URI (`exact`), every URI that begins with a text (`prefix`; a text, not a segment: `a.b` reaches
-`a.bc.d` too), or every URI with the same number of segments where an empty segment stands for any (`wildcard`). A grant
-is written with `*` for one segment, `**` at the end for one segment or more, and `{serial}` for the caller's own serial.
-A request is covered when every URI that it can reach is: then no pattern reaches further than its parts would.
+A WAMP request names one URI (`exact`), every URI that begins with a text (`prefix`; a text, not a segment: `a.b`
+reaches `a.bc.d` too), or every URI with the same number of segments where an empty one stands for any (`wildcard`). A
+grant is written with `*` for one segment, `**` at the end for one segment or more, and `{serial}` for the caller's own
+serial. A request is covered when every URI that it can reach is.
 """
 
 import re

@@ -97,9 +97,10 @@ _SERVICES_OWN: Final = tuple(
 _SERVICES_CONTROL: Final = (
     *(Grant("svc_devices", Action.REGISTER, REALM1, uri, SHARED) for uri in AGENT_PROCEDURES),
     Grant("svc_devices", Action.CALL, REALM1, "re.mgmt.**"),
+    # By which credential a person is there: the audit log names it.
+    *(Grant(f"svc_{name}", Action.CALL, REALM1, "wamp.session.get") for name in SERVICES if name != "gateway"),
     # Presence: who is there, who comes and goes; and ending sessions whose device was flashed again or deleted.
     Grant("svc_devices", Action.CALL, REALM1, "wamp.session.list"),
-    Grant("svc_devices", Action.CALL, REALM1, "wamp.session.get"),
     Grant("svc_devices", Action.CALL, REALM1, "wamp.session.kill"),
     Grant("svc_devices", Action.CALL, REALM1, "wamp.session.kill_by_authid"),
     Grant("svc_devices", Action.SUBSCRIBE, REALM1, "wamp.session.on_join"),

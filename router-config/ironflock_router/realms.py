@@ -30,7 +30,7 @@ def roles_install(
 ) -> dict[str, TableRole]:
     """Put every role that the table knows in `router`'s realm into it; the numbers are the most a session may have."""
 
-    def full(session: Any, action: Action) -> bool:  # noqa: ANN401 - Crossbar is untyped
+    def full(session: Any, action: Action) -> bool:
         if action is Action.REGISTER:
             return len(router._dealer._session_to_registrations.get(session, ())) >= registrations  # noqa: SLF001
         if action is Action.SUBSCRIBE:

@@ -24,7 +24,7 @@ class Identity:
 
 @frozen
 class DeviceCredential:
-    """What `auth` knows of one device: its secret, whether it still counts, whose it is, and from which flash it came."""
+    """What `auth` knows of one device: its secret, whether it still counts, whose it is, from which flash it came."""
 
     is_active: bool
     secret: str = field(repr=False)

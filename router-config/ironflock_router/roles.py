@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from crossbar.router.role import RouterRole
 from crossbar.router.router import Router
+from typing_extensions import override
 
 from ironflock_router.logs import Sampler
 from ironflock_router.metrics import REFUSALS
@@ -23,7 +24,7 @@ _ALLOWED = {"allow": True, "disclose": True, "cache": False}
 _REFUSED = {"allow": False, "disclose": True, "cache": False}
 
 
-class TableRole(RouterRole):  # type: ignore[misc] # Crossbar is untyped
+class TableRole(RouterRole):
     """One role of the table in one realm.
 
     `on_call(session, uri)` is told of every permitted call before it is routed.
@@ -39,13 +40,14 @@ class TableRole(RouterRole):  # type: ignore[misc] # Crossbar is untyped
         now: Callable[[], float],
     ) -> None:
         """Put into `router` with its `add_role`; `full(session, action)` says that a session has all it may have."""
-        super().__init__(router, role)
+        super().__init__(router, role)  # type: ignore[no-untyped-call]
         self._full = full
         self._on_call = on_call
         self._now = now
         self._lines = Sampler()
 
-    def authorize(self, session: Any, uri: str, action: str, options: Mapping[str, Any]) -> dict[str, bool]:  # noqa: ANN401
+    @override
+    def authorize(self, session: Any, uri: str, action: str, options: Mapping[str, Any]) -> dict[str, bool]:
         """Answer Crossbar; see `RouterRole.authorize`."""
         asked = Action(action)
         verdict = self.judge(session, uri, asked, options)
@@ -59,7 +61,7 @@ class TableRole(RouterRole):  # type: ignore[misc] # Crossbar is untyped
             self._on_call(session, uri)
         return dict(_ALLOWED)
 
-    def judge(self, session: Any, uri: str, action: Action, options: Mapping[str, Any]) -> Verdict:  # noqa: ANN401
+    def judge(self, session: Any, uri: str, action: Action, options: Mapping[str, Any]) -> Verdict:
         """The verdict alone, nothing recorded."""
         identity: Identity | None = getattr(session, "identity", None)
         if identity is None or identity.role != self.uri:
@@ -67,7 +69,7 @@ class TableRole(RouterRole):  # type: ignore[misc] # Crossbar is untyped
         caller = Caller(identity.role, identity.realm, identity.serial, is_leaving=session.is_leaving)
         return decide(caller, action, uri, options)
 
-    def _record(self, session: Any, uri: str, action: Action, reason: Reason) -> None:  # noqa: ANN401
+    def _record(self, session: Any, uri: str, action: Action, reason: Reason) -> None:
         REFUSALS.labels(self.uri, action.value, reason.value).inc()
         unwritten = self._lines.take(self._now())
         if unwritten is None:

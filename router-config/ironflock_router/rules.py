@@ -83,8 +83,10 @@ def decide(caller: Caller, action: Action, uri: str, options: Mapping[str, Any])
     if request is None:
         return _REFUSED[Reason.MALFORMED_URI]
     grant = _find(caller, action, uri, request)
-    if grant is None:
-        return _REFUSED[Reason.NOT_GRANTED]
+    return _REFUSED[Reason.NOT_GRANTED] if grant is None else _judge(grant, caller, options)
+
+
+def _judge(grant: Grant, caller: Caller, options: Mapping[str, Any]) -> Verdict:
     if grant.only_as_testament and not caller.is_leaving:
         return _REFUSED[Reason.NOT_A_TESTAMENT]
     if not _options_are_granted(grant, options):

@@ -59,6 +59,7 @@ class Seats:
             ENDED.labels("dead_device").inc()
             sitter.end()
             await _closed(sitter)
+            self.release(key, sitter)
         return identity
 
     def take(self, device_key: int, sitter: Sitter) -> None:
@@ -91,5 +92,5 @@ def _closed(sitter: Sitter) -> "Deferred[None]":
         gone.callback(None)
         return result
 
-    sitter.closed.addCallback(pass_on)
+    sitter.closed.addCallback(pass_on)  # type: ignore[unused-awaitable]  # `gone` is what is waited for
     return gone

@@ -13,6 +13,7 @@ from autobahn.wamp.types import Accept, Challenge, CloseDetails, Deny, HelloDeta
 from crossbar.router.router import RouterFactory
 from crossbar.router.session import RouterSession, RouterSessionFactory
 from twisted.internet.defer import Deferred
+from typing_extensions import override
 
 from ironflock_router import messages
 from ironflock_router.authentication.proofs import Claim, challenge_text
@@ -27,10 +28,10 @@ GRACE_S: Final = 1.0
 """How long a peer has to close by itself after ABORT or GOODBYE."""
 
 
-class PlatformSession(RouterSession):  # type: ignore[misc] # Crossbar is untyped
+class PlatformSession(RouterSession):
     """One client; `identity` is None until its secret is proved."""
 
-    _transport: "PlatformWebSocket | None"
+    _transport: "PlatformWebSocket | None"  # type: ignore[mutable-override]  # ours is the only kind here
 
     def __init__(self, router_factory: RouterFactory, reception: "Reception") -> None:
         """Made by `PlatformSessionFactory` for each connection."""
@@ -43,7 +44,8 @@ class PlatformSession(RouterSession):  # type: ignore[misc] # Crossbar is untype
         self._claim: Claim | None = None
         self._has_said_hello = False
 
-    def onHello(self, realm: str | None, details: HelloDetails) -> Challenge | Deny:  # noqa: N802 - autobahn's name
+    @override
+    def onHello(self, realm: str | None, details: HelloDetails) -> Challenge | Deny:
         """Answer a HELLO with a challenge, whoever it names."""
         door = self._connected.door
         if self._has_said_hello:
@@ -52,11 +54,12 @@ class PlatformSession(RouterSession):  # type: ignore[misc] # Crossbar is untype
         if door.authmethod not in (details.authmethods or ()):
             return self._refuse(NO_AUTH_METHOD)
         authid = details.authid or ""
-        challenge = challenge_text(authid, details.pending_session)
+        challenge = challenge_text(authid, details.pending_session or 0)
         self._claim = Claim(door, realm or "", authid, self._connected.connection.address, challenge)
         return Challenge(door.authmethod, {"challenge": challenge} if door.authmethod == "wampcra" else {})
 
-    def onAuthenticate(self, signature: str, extra: dict[str, Any]) -> "Deferred[Accept | Deny] | Deny":  # noqa: ARG002, N802
+    @override
+    def onAuthenticate(self, signature: str, extra: dict[str, Any]) -> "Deferred[Accept | Deny] | Deny":
         """Check the answer to the challenge; each challenge takes one answer."""
         claim, self._claim = self._claim, None
         if claim is None:
@@ -77,32 +80,35 @@ class PlatformSession(RouterSession):  # type: ignore[misc] # Crossbar is untype
             authextra=dict(outcome.authextra),  # Crossbar writes into it
         )
 
-    def onJoin(self, details: SessionDetails) -> None:  # noqa: N802 - autobahn's name
+    @override
+    def onJoin(self, details: SessionDetails) -> None:
         """The session is in."""
         super().onJoin(details)
         self._connected.connection.joined()
         self._reception.joined(self)
 
-    def onMessage(self, msg: message.Message) -> None:  # noqa: N802 - autobahn's name
+    @override
+    def onMessage(self, msg: message.Message) -> None:
         """One message from the client."""
         if self._session_id is not None and self._is_settled(msg):
             return
-        super().onMessage(msg)
+        super().onMessage(msg)  # type: ignore[no-untyped-call]
         if isinstance(msg, message.Goodbye | message.Abort):
             self._end_soon()
 
+    @override
     def leave(self, reason: str | None = None, message: str | None = None) -> None:
         """End the session from our side: GOODBYE, out of the router in this turn, the connection closed within 1 s."""
         if self._goodbye_sent or self._transport is None or self._session_id is None:
             return
-        super().leave(reason, message)
+        super().leave(reason, message)  # type: ignore[no-untyped-call]
         # Not at once: Crossbar's own kill procedures iterate over the very sets that this changes.
         self._reception.reactor.callLater(0, self._detach)
 
     def end(self) -> None:
         """Cut the connection, whatever is still to be said."""
         if self._transport is not None:
-            self._transport.connection.abortConnection()
+            self._transport.connection.abort()
 
     async def answers_ping(self, timeout_s: float) -> bool:
         """Whether the client shows a sign of life within `timeout_s`."""
@@ -111,21 +117,27 @@ class PlatformSession(RouterSession):  # type: ignore[misc] # Crossbar is untype
         answered = self._transport.ping().addTimeout(timeout_s, self._reception.reactor, lambda *_: False)
         return bool(await answered)
 
-    def onLeave(self, details: CloseDetails) -> None:  # noqa: N802 - autobahn's name
+    @override
+    def onLeave(self, details: CloseDetails) -> None:
         """The session ends; its testaments are published in here."""
         self.is_leaving = True
-        super().onLeave(details)
-        self._reception.left(self)
+        try:
+            super().onLeave(details)
+        finally:
+            self._reception.left(self)
 
-    def onClose(self, wasClean: bool) -> None:  # noqa: FBT001, N802, N803 - autobahn's names
+    @override
+    def onClose(self, wasClean: bool) -> None:
         """The connection is gone."""
-        super().onClose(wasClean)
+        super().onClose(wasClean)  # type: ignore[no-untyped-call]
+        self._reception.left(self)
         if not self.closed.called:
             self.closed.callback(None)
 
     def is_foreign_invocation(self, request: int) -> bool:
         """Whether invocation `request` is running at another session of the realm."""
-        invocation = self._router._dealer._invocations.get(request)
+        router: Any = self._router
+        invocation = router._dealer._invocations.get(request)  # noqa: SLF001 - Crossbar keeps it there only
         return invocation is not None and invocation.callee is not self
 
     @property
@@ -141,7 +153,11 @@ class PlatformSession(RouterSession):  # type: ignore[misc] # Crossbar is untype
 
     def _is_settled(self, msg: message.Message) -> bool:
         """Whether nothing is left to route: the sender broke a rule, or the router has answered itself."""
-        reason = messages.violation(self, msg)
+        refusal = messages.payload_refusal(msg)
+        if isinstance(refusal, message.Error):
+            self._connected.send(refusal)
+            return True
+        reason = refusal or messages.violation(self, msg)
         if reason is not None:
             self._reception.cut(self, reason)
             return True
@@ -152,7 +168,7 @@ class PlatformSession(RouterSession):  # type: ignore[misc] # Crossbar is untype
 
     def _detach(self) -> None:
         if self._session_id is not None:
-            super().onMessage(message.Goodbye())  # as if the peer had answered
+            super().onMessage(message.Goodbye())  # type: ignore[no-untyped-call]  # as if the peer had answered
         self._end_soon()
 
     def _refuse(self, refusal: Refusal) -> Deny:
@@ -163,16 +179,17 @@ class PlatformSession(RouterSession):  # type: ignore[misc] # Crossbar is untype
         self._reception.reactor.callLater(GRACE_S, self.end)
 
 
-class PlatformSessionFactory(RouterSessionFactory):  # type: ignore[misc] # Crossbar is untyped
+class PlatformSessionFactory(RouterSessionFactory):
     """Makes the sessions of both listeners."""
 
     def __init__(self, router_factory: RouterFactory, reception: "Reception") -> None:
         """Sessions join the realms of `router_factory` and are looked after by `reception`."""
-        super().__init__(router_factory)
+        super().__init__(router_factory)  # type: ignore[no-untyped-call]
         self._reception = reception
 
+    @override
     def __call__(self) -> PlatformSession:
         """A session for a new connection."""
         session = PlatformSession(self._routerFactory, self._reception)
-        session.factory = self
+        session.factory = self  # type: ignore[attr-defined]  # Crossbar sets it so
         return session

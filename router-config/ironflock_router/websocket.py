@@ -7,7 +7,9 @@ from autobahn.wamp import message
 from crossbar.router.protocol import WampWebSocketServerFactory, WampWebSocketServerProtocol
 from crossbar.router.session import RouterSessionFactory
 from twisted.internet.defer import Deferred
+from typing_extensions import override
 
+from ironflock_router import payloads
 from ironflock_router.authentication.doors import Door
 from ironflock_router.guard import GuardedConnection
 
@@ -21,67 +23,84 @@ PING_TIMEOUT_MS = 3500
 CLOSE_HANDSHAKE_MS = 1000
 
 
-class PlatformWebSocket(WampWebSocketServerProtocol):  # type: ignore[misc] # Crossbar is untyped
+class PlatformWebSocket(WampWebSocketServerProtocol):
     """One connection, from its HTTP request on."""
 
     def __init__(self) -> None:
         """Made by the factory."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._pings: dict[bytes, Deferred[bool]] = {}
 
     @property
     def connection(self) -> GuardedConnection:
         """The guard's end of this connection; between them lies TLS only."""
-        return cast("GuardedConnection", self.transport.transport)
+        over_tls: Any = self.transport
+        return cast("GuardedConnection", over_tls.transport)
 
     @property
     def door(self) -> Door:
         """The path that the client took."""
         return cast("Door", self.factory.door)
 
+    @override
     def send(self, msg: message.Message) -> None:
         """Send one WAMP message; a WELCOME without what Crossbar tells about its processes."""
         if isinstance(msg, message.Welcome):
             msg = _modest(msg)
-        super().send(msg)
+        super().send(msg)  # type: ignore[no-untyped-call]
 
     def ping(self) -> Deferred[bool]:
         """Ask the peer for a sign of life; True when it comes, False when the connection closes first."""
         payload = secrets.token_bytes(16)
-        self._pings[payload] = answered = Deferred(canceller=lambda _: self._pings.pop(payload, None))
+
+        def forget(_: Deferred[bool]) -> None:
+            self._pings.pop(payload, None)
+
+        answered: Deferred[bool] = Deferred(forget)
+        self._pings[payload] = answered
         self.sendPing(payload)
         return answered
 
-    def onPong(self, payload: bytes) -> None:  # noqa: N802 - autobahn's name
+    @override
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """One message came; JSON is looked at before it is decoded."""
+        if not isBinary and payloads.is_too_deep(payload):
+            self.connection.factory.drop(self.connection, "payload")
+            return
+        super().onMessage(payload, isBinary)
+
+    @override
+    def onPong(self, payload: bytes) -> None:
         """A pong came."""
         super().onPong(payload)
         answered = self._pings.pop(payload, None)
         if answered is not None:
             answered.callback(True)  # noqa: FBT003
 
-    def onClose(self, wasClean: bool, code: int, reason: str) -> None:  # noqa: N802, N803, FBT001 - autobahn's names
+    @override
+    def onClose(self, wasClean: bool, code: int, reason: str | None) -> None:
         """The connection is gone."""
-        super().onClose(wasClean, code, reason)
+        super().onClose(wasClean, code, reason)  # type: ignore[no-untyped-call]
         pings, self._pings = self._pings, {}
         for answered in pings.values():
             answered.callback(False)  # noqa: FBT003
 
 
-class PlatformWebSocketFactory(WampWebSocketServerFactory):  # type: ignore[misc] # Crossbar is untyped
+class PlatformWebSocketFactory(WampWebSocketServerFactory):
     """Makes the connections of one path."""
 
-    protocol = PlatformWebSocket
+    protocol = PlatformWebSocket  # type: ignore[mutable-override]
 
     def __init__(
         self,
         sessions: RouterSessionFactory,
         door: Door,
         cbdir: str,
-        templates: Any,  # noqa: ANN401 - Crossbar's Jinja environment, passed through
+        templates: Any,
         max_message_octets: int,
     ) -> None:
         """Each connection gets a session from `sessions`."""
-        super().__init__(sessions, cbdir, _configuration(max_message_octets), templates)
+        super().__init__(sessions, cbdir, _configuration(max_message_octets), templates)  # type: ignore[no-untyped-call]
         self.door = door
 
 

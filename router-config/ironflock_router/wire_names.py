@@ -19,7 +19,6 @@ class Action(Enum):
 DEVICE: Final = "device"
 DEVICE_DUPLICATE: Final = "device_duplicate"
 USER: Final = "user"
-APP: Final = "app"
 SERVICES: Final = ("auth", "realms", "devices", "gateway")
 SERVICE_ROLES: Final = frozenset(f"svc_{name}" for name in SERVICES)
 

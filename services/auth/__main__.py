@@ -5,6 +5,7 @@ from shared import service  # noqa: I001 - installs the reactor before anything 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import structlog
 
@@ -35,8 +36,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     await database.open()
     service.listen_ops(read.common, health)
     probe = asyncio.create_task(service.probe_forever(database))
-    await _first_owner(read, database, keyring)
-    health.set("first owner", ok=True)
+    health.set("first owner", ok=True, reason=await _first_owner(read, database, keyring))
     resealing = asyncio.create_task(reseal_everything(database, keyring))
     bus.start()
 
@@ -49,15 +49,15 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     return stop
 
 
-async def _first_owner(read: settings.AuthSettings, database: Database, keyring: Keyring) -> None:
+async def _first_owner(read: settings.AuthSettings, database: Database, keyring: Keyring) -> str:
     while True:
         try:
-            await first_owner.ensure(database, keyring, read.first_owner, read.first_owner_key)
+            return await first_owner.ensure(
+                database, keyring, read.first_owner, read.first_owner_key, now=datetime.now(UTC)
+            )
         except UnavailableError:
             log.warning("first_owner_waiting", reason="the database is away")
             await asyncio.sleep(RETRY_S)
-        else:
-            return
 
 
 if __name__ == "__main__":

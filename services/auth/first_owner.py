@@ -5,10 +5,12 @@ makes a new key and ends the old one. An installation that has accounts gets no 
 """
 
 import secrets
+from datetime import datetime
+from typing import Final
 
 import structlog
 
-from services.auth import store
+from services.auth import rules, store
 from services.auth.keyring import Keyring
 from shared import api_keys, audit
 from shared.database import Connection, Database
@@ -18,11 +20,16 @@ from shared.settings import SettingsError
 
 log = structlog.get_logger()
 
+KEY_ENDED: Final = "the first owner's key file holds a key that has ended; delete the file and start again"
+HAS_ACCOUNTS: Final = "this installation has accounts, and none of the first owner's name"
 AUTH = audit.Actor(audit.ActorKind.SERVICE, "auth")
 
 
-async def ensure(database: Database, keyring: Keyring, login_name: str, key: str) -> None:
+async def ensure(database: Database, keyring: Keyring, login_name: str, key: str, *, now: datetime) -> str:
     """Make sure that the first owner can sign in with `key`; does nothing when they already can.
+
+    Returns:
+        What the operator should know: empty, or that the file holds a key which does not open any more.
 
     Raises:
         SettingsError: `key` is not of the form of an API key.
@@ -36,12 +43,12 @@ async def ensure(database: Database, keyring: Keyring, login_name: str, key: str
         await store.start_lock_in_txn(connection)
         account = await store.account_find_by_login(connection, canonical_name(login_name))
         if account is None and await store.account_count(connection):
-            log.warning("first_owner_not_made", reason="this installation already has accounts")
-            return
+            log.warning("first_owner_not_made", reason=HAS_ACCOUNTS)
+            return HAS_ACCOUNTS
         account_key = (
             account.account_key if account else await _create_in_txn(connection, keyring, login_name, person_key)
         )
-        await _ensure_key_in_txn(connection, account_key, key)
+        return await _ensure_key_in_txn(connection, account_key, key, now)
 
 
 async def _create_in_txn(connection: Connection, keyring: Keyring, login_name: str, person_key: bytes) -> int:
@@ -66,15 +73,21 @@ async def _create_in_txn(connection: Connection, keyring: Keyring, login_name: s
     return account_key
 
 
-async def _ensure_key_in_txn(connection: Connection, account_key: int, key: str) -> None:
+async def _ensure_key_in_txn(connection: Connection, account_key: int, key: str, now: datetime) -> str:
     key_id = api_keys.key_id(key)
-    if await store.api_key_find(connection, key_id) is not None:
-        return
+    known = await store.api_key_find(connection, key_id)
+    if known is not None:
+        if not rules.opens(known, presented=api_keys.key_hash(key), now=now):
+            # Not a reason to keep devices out: auth serves, and health says what to do.
+            log.error("first_owner_key_ended", api_key=key_id)
+            return KEY_ENDED
+        return ""
     for ended in await store.api_key_end_first(connection, account_key):
         await audit.record(connection, _about_key(audit.Action.API_KEY_ENDED, account_key, ended))
     await store.api_key_insert_first(connection, key_id, account_key, api_keys.key_hash(key))
     await audit.record(connection, _about_key(audit.Action.API_KEY_CREATED, account_key, key_id))
     log.info("first_owner_key_created", account_key=account_key, api_key=key_id)
+    return ""
 
 
 def _about_key(action: audit.Action, account_key: int, key_id: str) -> audit.Draft:

@@ -6,10 +6,11 @@ than the registry. A watch that does not keep up is ended: it begins anew with a
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from attrs import frozen
+from autobahn.wamp.exception import TransportLost
 from autobahn.wamp.types import PublishOptions
 from prometheus_client import Gauge
 
@@ -77,7 +78,8 @@ class Feed:
     def tell(self, change: Change) -> None:
         """Let every process know; what cannot be told now is seen by the next snapshot."""
         for session in self._bus.sessions(SYSTEM_REALM):
-            session.publish(TOPIC, change.device_key, change.project_key, options=PublishOptions(exclude_me=False))
+            with suppress(TransportLost):
+                session.publish(TOPIC, change.device_key, change.project_key, options=PublishOptions(exclude_me=False))
 
     @contextmanager
     def watch(self, project_keys: frozenset[int]) -> Iterator[Watch]:

@@ -10,7 +10,9 @@ import asyncio
 from typing import Final
 from uuid import UUID, uuid4
 
+import psycopg
 import structlog
+from autobahn.wamp.exception import ApplicationError, TransportLost
 
 from services.devices import store
 from services.devices.feed import Change, Feed
@@ -89,8 +91,8 @@ class Lifecycle:
         while True:
             try:
                 await self.repair()
-            except PublicError as error:
-                log.warning("transit_not_repaired", code=error.code)
+            except UnavailableError as error:
+                log.warning("transit_not_repaired", reason=error.message)
             await asyncio.sleep(REPAIR_INTERVAL_S)
 
     async def repair(self, *, older_than_s: float = REPAIR_AFTER_S) -> None:
@@ -98,12 +100,20 @@ class Lifecycle:
         async with self._database.transaction() as connection:
             devices = await store.device_list_in_transit(connection, older_than_s=older_than_s)
         for device in devices:
-            log.info("transit_repaired", device_key=device.device_key, state=device.state)
-            if device.state == "deleting":
-                await self._finish_deleting(device, SERVICE, None)
-            elif device.flash_id is not None:
-                await self._issue(device, device.flash_id)
-                await self._finish_flashing(device, device.flash_id, SERVICE, None)
+            try:
+                await self._finish(device)
+            except (PublicError, ApplicationError, TransportLost, psycopg.Error) as error:
+                # One device that cannot be finished must not hold up the others.
+                log.warning("transit_not_repaired", device_key=device.device_key, reason=str(error))
+            else:
+                log.info("transit_repaired", device_key=device.device_key, state=device.state)
+
+    async def _finish(self, device: Device) -> None:
+        if device.state == "deleting":
+            await self._finish_deleting(device, SERVICE, None)
+        elif device.flash_id is not None:
+            await self._issue(device, device.flash_id)
+            await self._finish_flashing(device, device.flash_id, SERVICE, None)
 
     async def _issue(self, device: Device, flash_id: UUID) -> str:
         return await self._credentials.issue(

@@ -17,7 +17,7 @@ from services.devices import store
 from services.devices.feed import Change, Feed
 from services.devices.records import Device, Status
 from services.devices.session_memory import SessionMemory
-from shared.bus import Bus, call
+from shared.bus import NO_SUCH_SESSION, Bus, call
 from shared.database import Connection, Database
 from shared.errors import PublicError, UnavailableError
 from shared.identities import CONTROL_REALM, DEVICE_ROLE, DeviceIdentity, device_authid, parse_device_authid
@@ -25,7 +25,6 @@ from shared.session import BusSession
 
 TESTAMENT: Final = "reswarm.api.testament_device"
 ENDED: Final = "wamp.close.system_shutdown"
-NO_SUCH_SESSION: Final = "wamp.error.no_such_session"
 COMPARE_INTERVAL_S: Final = 60.0
 RETRY_S: Final = 1.0
 
@@ -71,11 +70,8 @@ class Presence:
         """
         if not self._sessions.speaks_for(device.device_key, device.session):
             return
-        try:
-            await self._write(device, status, stats)
-        except UnavailableError:
-            self._unwritten[device.device_key] = (device, status, stats)
-            self._is_due.set()
+        self._unwritten.pop(device.device_key, None)
+        await self._write_or_keep(device, status, stats)
 
     def asked_in_vain(self, device: DeviceIdentity) -> None:
         """Send the device off to reconnect once all is well: it asks once a connection (wire-agent, trap 28)."""
@@ -94,9 +90,16 @@ class Presence:
             await self._gone([device.session])
 
     async def _write_late(self) -> None:
-        for device, status, stats in list(self._unwritten.values()):
+        for key in list(self._unwritten):
+            if key in self._unwritten:
+                await self._write_or_keep(*self._unwritten.pop(key))
+
+    async def _write_or_keep(self, device: DeviceIdentity, status: Status, stats: dict[str, Any]) -> None:
+        try:
             await self._write(device, status, stats)
-            self._unwritten.pop(device.device_key, None)
+        except UnavailableError:
+            self._unwritten.setdefault(device.device_key, (device, status, stats))
+            self._is_due.set()
 
     async def _send_off(self) -> None:
         asked = frozenset(self._asked_in_vain)

@@ -1,5 +1,6 @@
 """The decisions of devices. Pure."""
 
+import math
 from typing import Any, Final
 
 from services.devices.agent_records import CheckPrivilege
@@ -7,6 +8,7 @@ from services.devices.records import Device, FlockSettings, Project, PublicDevic
 from shared.identities import DeviceIdentity
 
 AGENT_PRIVILEGES: Final = frozenset({"READ", "NETWORK", "MAINTAIN", "DEVELOP", "OPERATE", "INSTALL"})
+MAX_MEASURED: Final = 2**63
 STATS: Final = frozenset(
     {
         "cpu_count",
@@ -66,10 +68,14 @@ def public(device: Device) -> PublicDevice:
 
 
 def known_stats(stats: dict[str, Any] | None) -> dict[str, int | float | bool]:
-    """The measured values that the wire knows, numbers and booleans only."""
-    return {
-        name: value for name, value in (stats or {}).items() if name in STATS and isinstance(value, int | float | bool)
-    }
+    """The measured values that the wire knows: booleans, and numbers that a reader with doubles can carry."""
+    return {name: value for name, value in (stats or {}).items() if name in STATS and _is_measured(value)}
+
+
+def _is_measured(value: object) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and abs(value) <= MAX_MEASURED
 
 
 def flock(device: Device, secret: str, settings: FlockSettings) -> dict[str, Any]:

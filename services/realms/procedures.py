@@ -18,7 +18,7 @@ from shared import audit
 from shared.database import Connection, Database
 from shared.errors import AlreadyExistsError, NotAuthorizedError, NotFoundError
 from shared.identities import Person, ServiceIdentity
-from shared.names import canonical_name, clean_name, clean_text
+from shared.names import canonical_name, clean_name, clean_text, lookup_name
 from shared.paging import page, position_after
 from shared.procedures import for_people, for_services
 
@@ -94,9 +94,10 @@ class Procedures:
 async def _find(connection: Connection, account_key: int, wanted: int | str) -> Project | None:
     if isinstance(wanted, int):
         return await store.project_find(connection, wanted)
-    return await store.project_find_by_name(
-        connection, owner_account_key=account_key, name_canonical=canonical_name(wanted)
-    )
+    name = lookup_name(wanted)
+    if name is None:
+        return None
+    return await store.project_find_by_name(connection, owner_account_key=account_key, name_canonical=name)
 
 
 def _only(service: ServiceIdentity, *names: str) -> None:

@@ -18,9 +18,7 @@ class Refusal:
 WRONG_PROOF: Final = Refusal(ApplicationError.AUTHENTICATION_FAILED, "authentication failed", "wrong_proof")
 """Unknown principal, wrong secret, wrong realm for this path: one answer (decision 11)."""
 
-ENDED_DEVICE: Final = Refusal(
-    ApplicationError.NOT_AUTHORIZED, "WAMP-CRA client signature is invalid", "ended_device"
-)
+ENDED_DEVICE: Final = Refusal(ApplicationError.NOT_AUTHORIZED, "WAMP-CRA client signature is invalid", "ended_device")
 """For a decommissioned device that proves its last secret, and for nobody else: published agents exit when they read
 exactly this text (wire-agent.md section 2)."""
 

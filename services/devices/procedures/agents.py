@@ -21,6 +21,7 @@ from shared import audit
 from shared.database import Database
 from shared.errors import NotAuthorizedError, NotFoundError, NotSupportedError, UnavailableError
 from shared.identities import DeviceIdentity
+from shared.names import clean_token
 from shared.procedures import NoArguments, for_devices
 
 FOREIGN: Final = "a device speaks for itself only"
@@ -73,9 +74,9 @@ class AgentProcedures:
             await store.device_set_architecture(
                 connection,
                 device.device_key,
-                architecture=request.architecture,
-                os=request.os,
-                agent_version=request.agent_version,
+                architecture=clean_token(request.architecture),
+                os=clean_token(request.os),
+                agent_version=clean_token(request.agent_version),
             )
         self._feed.tell(Change(device_key=device.device_key, project_key=device.project_key))
 

@@ -29,7 +29,7 @@ from shared import audit
 from shared.database import Connection, Database
 from shared.errors import AlreadyExistsError, ConflictError, NotFoundError
 from shared.identities import Person
-from shared.names import canonical_name, clean_name, clean_text
+from shared.names import canonical_name, clean_name, clean_text, lookup_name
 from shared.paging import page, position_after
 from shared.procedures import Progress, for_people
 
@@ -147,7 +147,8 @@ class PeopleProcedures:
                 found = await store.device_find(connection, device)
                 candidates = [found] if found is not None and found.project_key in keys else []
             else:
-                candidates = await store.device_find_by_name(connection, keys, canonical_name(device))
+                name = lookup_name(device)
+                candidates = await store.device_find_by_name(connection, keys, name) if name is not None else []
         if not candidates:
             raise NotFoundError(NO_DEVICE)
         if len(candidates) > 1:

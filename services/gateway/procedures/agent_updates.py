@@ -98,6 +98,8 @@ class AgentUpdates(File):
     @override
     def getChild(self, path: bytes, request: Request) -> IResource:
         """A file, the digest of one, or the refusal."""
+        if b"\0" in path:
+            return Absent()
         child = super().getChild(path, request)
         name = path.decode("utf-8", "replace")
         if isinstance(child, File) and child.exists():
