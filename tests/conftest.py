@@ -12,7 +12,7 @@ from tests.harness.running import RunningPlatform
 
 
 @pytest.fixture(scope="session")
-def platform() -> Iterator[RunningPlatform]:
+def ironflock() -> Iterator[RunningPlatform]:
     running = RunningPlatform()
     try:
         yield running.start()
@@ -21,15 +21,15 @@ def platform() -> Iterator[RunningPlatform]:
 
 
 @pytest.fixture
-def flockctl(platform: RunningPlatform, tmp_path: Path) -> Flockctl:
-    return Flockctl(platform, tmp_path)
+def flockctl(ironflock: RunningPlatform, tmp_path: Path) -> Flockctl:
+    return Flockctl(ironflock, tmp_path)
 
 
 @pytest.fixture
-def owner(platform: RunningPlatform) -> Account:
-    return Account(platform, platform.owner_key)
+def owner(ironflock: RunningPlatform) -> Account:
+    return Account(ironflock, ironflock.owner_key)
 
 
 @pytest.fixture
-def stranger(platform: RunningPlatform) -> Stranger:
-    return add_stranger(platform)
+def stranger(ironflock: RunningPlatform) -> Stranger:
+    return add_stranger(ironflock)

@@ -40,7 +40,7 @@ async def join_device(platform: RunningPlatform, flock: Flock, *, source: str | 
 async def join_person(platform: RunningPlatform, api_key: str | None = None, *, source: str | None = None) -> Peer:
     """A person's session, the first owner's where no key is given."""
     peer = await connect(platform, "/ws-usr", source=source)
-    return await _or_drop(peer, peer.join_ticket(api_key or platform.owner_key))
+    return await _or_drop(peer, peer.join_ticket(platform.owner_key if api_key is None else api_key))
 
 
 async def join_service(platform: RunningPlatform, name: str, realm: str = "realm1") -> Peer:
@@ -118,3 +118,17 @@ async def _or_drop(peer: Peer, joining: Coroutine[Any, Any, Peer]) -> Peer:
     except BaseException:
         await peer.drop()
         raise
+
+
+async def flashed_devices(platform: RunningPlatform, number: int) -> list[Flock]:
+    """The `.flock`s of `number` new devices of one new project."""
+    async with await join_person(platform) as person:
+        project = (await person.call("ironflock.realms.project.create", name=new_name("plant")))["project_key"]
+
+        async def provide() -> Flock:
+            made = await person.call("ironflock.devices.device.create", project=project, name=new_name("press"))
+            answer = await person.call("ironflock.devices.device.flash", device=made["device_key"])
+            flock: Flock = answer["flock"]
+            return flock
+
+        return list(await asyncio.gather(*(provide() for _ in range(number))))

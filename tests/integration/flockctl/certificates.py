@@ -1,6 +1,6 @@
 """A throw-away authority and a certificate for localhost."""
 
-import datetime
+import datetime as dt
 from pathlib import Path
 
 from attrs import frozen
@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-DAY = datetime.timedelta(days=1)
+DAY = dt.timedelta(days=1)
 
 
 @frozen
@@ -44,7 +44,7 @@ def _signed(
     by: ec.EllipticCurvePrivateKey,
     extension: x509.ExtensionType,
 ) -> x509.Certificate:
-    now = datetime.datetime.now(datetime.UTC)  # noqa: TID251 - a certificate is dated
+    now = dt.datetime.now(dt.UTC)  # noqa: TID251 - a certificate is dated
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))

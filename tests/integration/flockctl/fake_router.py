@@ -11,7 +11,6 @@ from typing import Any
 from attrs import define, field
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTCP
 from twisted.internet.task import deferLater
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
@@ -21,7 +20,7 @@ HELLO, WELCOME, ABORT, CHALLENGE, AUTHENTICATE, GOODBYE, ERROR = 1, 2, 3, 4, 5, 
 SUBSCRIBE, SUBSCRIBED, CALL, RESULT, REGISTER, REGISTERED, INVOCATION, YIELD = 32, 33, 48, 50, 64, 65, 68, 70
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What a procedure of a test raises to answer with a WAMP error."""
 
     def __init__(self, uri: str, message: str, **details: Any) -> None:
@@ -39,7 +38,7 @@ class Script:
     secrets: dict[str, str] = field(factory=dict)
     tickets: dict[str, str] = field(factory=dict)
     procedures: dict[str, Procedure] = field(factory=dict)
-    refuses: dict[str, Refused] = field(factory=dict)
+    refuses: dict[str, RefusedError] = field(factory=dict)
     abort_hello: tuple[str, str] | None = None
     abort_authenticate: tuple[str, str] = ("wamp.error.authentication_failed", "authentication failed")
     answers_pings: bool = True
@@ -66,8 +65,8 @@ class FakeSession(WebSocketServerProtocol):
         self.received: list[list[Any]] = []
         self.uris: dict[str, int] = {}
         self.session_id = next(self._session_ids)
+        self.pongs: list[bytes] = []
         self.has_ended = False
-        self.was_clean = False
         self._numbers = count(1)
         self._answers: dict[int, Deferred[list[Any]]] = {}
         self._authid = ""
@@ -83,8 +82,11 @@ class FakeSession(WebSocketServerProtocol):
         if self.script.answers_pings:
             self.sendPong(payload)
 
+    def onPong(self, payload: bytes) -> None:
+        self.pongs.append(payload)
+
     def onClose(self, wasClean: bool, code: Any, reason: Any) -> None:
-        self.has_ended, self.was_clean = True, wasClean
+        self.has_ended = True
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         message = json.loads(payload)
@@ -128,6 +130,11 @@ class FakeSession(WebSocketServerProtocol):
     def _abort(self, reason: tuple[str, str]) -> None:
         self.tell(ABORT, {"message": reason[1]}, reason[0])
 
+    def reset(self) -> None:
+        """End the connection as a machine that vanishes."""
+        tcp: Any = self.transport
+        tcp.abortConnection()
+
     def _on_6(self, message: list[Any]) -> None:
         self.tell(GOODBYE, {}, "wamp.close.goodbye_and_out")
         self.sendClose()
@@ -148,7 +155,7 @@ class FakeSession(WebSocketServerProtocol):
 
         def called() -> None:
             if uri not in self.script.procedures:
-                raise Refused("wamp.error.no_such_procedure", f"no procedure {uri}")
+                raise RefusedError("wamp.error.no_such_procedure", f"no procedure {uri}")
             found = self.script.procedures[uri](*args, **kwargs)
             if isinstance(found, Progressive):
                 for each in found.answers:
@@ -169,7 +176,7 @@ class FakeSession(WebSocketServerProtocol):
             if uri in self.script.refuses:
                 raise self.script.refuses[uri]
             act()
-        except Refused as error:
+        except RefusedError as error:
             details = {"code": error.uri.rpartition(".")[2], "message": error.message, **error.details}
             self.tell(ERROR, kind, number, {}, error.uri, [error.message], details)
 
@@ -190,11 +197,11 @@ class FakeRouter:
 
     def __init__(self, reactor: Any, certificate: Path, key: Path) -> None:
         self.script = Script()
-        self._reactor: IReactorTCP = reactor
+        self._reactor = reactor
         factory: Any = WebSocketServerFactory(protocols=["wamp.2.json", "wamp.2.cbor", "wamp.2.msgpack"])
         factory.protocol = lambda: FakeSession(self.script)
         factory.setProtocolOptions(failByDrop=False, closeHandshakeTimeout=1)
-        self._factory = TLSMemoryBIOFactory(server_options(certificate, key), False, factory)
+        self._factory = TLSMemoryBIOFactory(server_options(certificate, key), isClient=False, wrappedFactory=factory)
         self._port: Any = None
         self.port = 0
 
@@ -209,7 +216,7 @@ class FakeRouter:
             self._port = None
         for session in self.script.sessions:
             if not session.has_ended:
-                session.transport.abortConnection()
+                session.reset()
 
     async def until(self, condition: Callable[[], object], timeout_s: float = 20.0) -> None:
         """Wait for `condition`."""

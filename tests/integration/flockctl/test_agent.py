@@ -1,4 +1,4 @@
-"""The stand-in agent against a router that plays its part: what it sends, in which order, and how it takes each answer."""
+"""The stand-in agent against a router that plays its part: what it sends, in which order, how it takes answers."""
 
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from deploy.flockctl.simulator.lifecycle import Outcome, State
 from deploy.flockctl.simulator.surroundings import surroundings
 from deploy.flockctl.simulator.wire import PROCEDURES, ROLES
 from tests.integration.flockctl.certificates import Certificates
-from tests.integration.flockctl.fake_router import CALL, HELLO, REGISTER, SUBSCRIBE, FakeRouter, Never, Refused
+from tests.integration.flockctl.fake_router import CALL, HELLO, REGISTER, SUBSCRIBE, FakeRouter, Never, RefusedError
 from tests.integration.flockctl.quick_clock import QuickClock
 from tests.integration.flockctl.reactor_thread import reactor, wait
 
@@ -47,7 +47,7 @@ def serve_devices(router: FakeRouter) -> None:
         "reswarm.devices.check_privilege": lambda _: True,
     }
     router.script.refuses = {
-        "reswarm.containers.get_requested_app_states": Refused("ironflock.error.not_supported", "no apps yet")
+        "reswarm.containers.get_requested_app_states": RefusedError("ironflock.error.not_supported", "no apps yet")
     }
 
 
@@ -178,7 +178,7 @@ def test_any_other_refusal_is_retried_each_second(router: FakeRouter, agent: Age
 
 
 def test_another_session_in_its_place_ends_the_agent_at_the_eighth_time(router: FakeRouter, agent: Agent) -> None:
-    taken = Refused("wamp.error.procedure_already_exists", "there is one")
+    taken = RefusedError("wamp.error.procedure_already_exists", "there is one")
     router.script.refuses[f"re.mgmt.{agent.memory.flock.serial_number}.wamp_connection_established"] = taken
 
     async def scenario() -> None:
@@ -192,13 +192,13 @@ def test_another_session_in_its_place_ends_the_agent_at_the_eighth_time(router: 
 
 
 def test_a_refused_testament_ends_a_first_connection_and_no_later_one(router: FakeRouter, agent: Agent) -> None:
-    refusal = Refused("wamp.error.not_authorized", "no")
+    refusal = RefusedError("wamp.error.not_authorized", "no")
 
     async def scenario() -> None:
         agent.start()
         await agent.wait_online(200)
         router.script.refuses["wamp.session.add_testament"] = refusal
-        router.script.session.transport.abortConnection()
+        router.script.session.reset()
         await router.until(lambda: agent.state is not State.ONLINE)
         await agent.wait_online(200)
         assert "add_testament" in agent.memory.refused
@@ -211,7 +211,7 @@ def test_a_refused_testament_ends_a_first_connection_and_no_later_one(router: Fa
 
 
 def test_a_refused_last_status_ends_the_agent(router: FakeRouter, agent: Agent) -> None:
-    router.script.refuses["reswarm.devices.update_device_status"] = Refused(UNAVAILABLE, "away")
+    router.script.refuses["reswarm.devices.update_device_status"] = RefusedError(UNAVAILABLE, "away")
 
     async def scenario() -> None:
         agent.start()
@@ -253,7 +253,7 @@ def test_on_a_reconnect_on_unregister_is_not_subscribed_again(router: FakeRouter
     async def scenario() -> None:
         agent.start()
         await agent.wait_online(200)
-        router.script.session.transport.abortConnection()
+        router.script.session.reset()
         await router.until(lambda: agent.state is not State.ONLINE)
         await agent.wait_online(200)
 
@@ -288,11 +288,9 @@ def test_over_a_cut_network_nothing_arrives_and_after_mending_it_is_back(router:
         session = router.script.session
         agent.cut_network()
         session.sendPing(b"are you there")
-        pongs: list[bytes] = []
-        session.onPong = pongs.append
         await router.until(lambda: agent.outcome is Outcome.NOT_REACHED, timeout_s=25)
         assert not session.has_ended
-        assert pongs == []
+        assert session.pongs == []
         agent.mend_network()
         await agent.wait_online(200)
         await router.until(lambda: session.has_ended)

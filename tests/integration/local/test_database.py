@@ -16,7 +16,6 @@ from tests.integration.local.sites import Site
 pytestmark = pytest.mark.real
 SERVICES = [login for login in LOGINS if login != "migrate"]
 EVERYBODY = [*LOGINS, "postgres"]
-SSL_REQUEST = struct.pack("!II", 8, 80_877_103)
 PLAIN_STARTUP = struct.pack("!II", 23, 196_608) + b"user\0svc_auth\0\0"
 
 

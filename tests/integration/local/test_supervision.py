@@ -12,6 +12,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from deploy.local import background
+from deploy.local.errors import PlatformError
+from deploy.local.settings import local_settings
 from deploy.local.survivors import birth
 from tests.integration.local.sites import STUBS, Site, end, endpoints, wait_until
 
@@ -196,3 +199,18 @@ def test_down_stops_a_platform_and_is_content_without_one(platform: Platform) ->
     assert site.run("down").stdout == "the platform does not run\n"
     with pytest.raises(psycopg.OperationalError, match="refused"):
         site.connect("svc_auth")
+
+
+def test_given_a_part_that_does_not_become_ready_when_up_waits_then_it_says_which_why_and_what_it_printed(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site, _ = platform
+    (site.state.root / "unready-realms").touch()
+    (site.state.log / "realms.log").write_text("its last words\n")
+    monkeypatch.setattr(background, "UP_TIMEOUT_S", 1.0)
+
+    with pytest.raises(PlatformError) as told:
+        background.up(local_settings(site.environment()), lambda _: None)
+
+    assert "realms: bus: no bus\n  its last words" in str(told.value)
+    assert "gateway" not in str(told.value)

@@ -14,6 +14,7 @@ class Authority:
     """Signs for `localhost`."""
 
     def __init__(self, folder: Path) -> None:
+        """Make the authority; its certificate goes to `folder`/ca.pem."""
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
         self._certificate = (

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,6 +45,7 @@ class Node:
     """One router process and the files that it lives from."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
+        """Prepare the files in `folder`; `settings` are added to the environment."""
         self.folder = folder
         self.authority = Authority(folder)
         self.certificate, self.key = folder / "router.pem", folder / "router.key"
@@ -60,7 +61,9 @@ class Node:
         self.log = folder / "router.log"
 
     def start(self) -> Self:
+        """Start the process; what is waited for is up to the test."""
         environment = dict(os.environ) | {
+            "HOME": str(self.folder),  # Crossbar keeps a key there
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "router-config")]),
             "IRONFLOCK_ROUTER_PUBLIC_PORT": str(self.public),
             "IRONFLOCK_ROUTER_SERVICE_PORT": str(self.services),
@@ -77,16 +80,21 @@ class Node:
         command = [crossbar, "edge", "start", "--cbdir", str(home), "--loglevel", "warn", "--color", "false"]
         command += ["--config", str(ROOT / "router-config" / "config.json")]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own router
-                command, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         return self
 
     def stop(self) -> None:
+        """Kill it."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    def exit_status(self, timeout_s: float = START_TIMEOUT_S) -> int:
+        """Wait for the process to end by itself."""
+        assert self._process is not None
+        return self._process.wait(timeout_s)
 
     def worker_pid(self) -> int:
         """The process that holds the listeners."""
@@ -108,6 +116,7 @@ class Node:
         return peer
 
     async def device(self, key: int = 7, *, secret: str | None = None, source: str | None = None) -> Peer:
+        """A joined device, as a published agent joins."""
         peer = await Peer.connect(self.public, "/ws-re-dev", self.tls, source=source)
         try:
             return await peer.join_cra("realm1", f"1-{key}", secret or f"secret-{key}")
@@ -116,6 +125,7 @@ class Node:
             raise
 
     async def person(self, ticket: str = "ticket-5", *, source: str | None = None) -> Peer:
+        """A joined person."""
         peer = await Peer.connect(self.public, "/ws-usr", self.tls, source=source)
         try:
             return await peer.join_ticket(ticket)
@@ -124,6 +134,8 @@ class Node:
             raise
 
     async def public_is_open(self) -> None:
+        """Wait until the public listener is open."""
+
         def is_open() -> bool:
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", self.public)) == 0
@@ -148,6 +160,7 @@ class Platform:
     """The stand-ins: what `auth` knows, and who answers the agents' calls."""
 
     def __init__(self, node: Node, auth: Peer, devices: Peer) -> None:
+        """Two joined services, which answer as the attributes say."""
         self.node = node
         self.auth = auth
         self.devices = devices
@@ -157,6 +170,7 @@ class Platform:
         self.is_away = False
 
     async def find_credential(self, authid: str, details: dict[str, Any]) -> dict[str, Any] | None:
+        """`auth`'s answer about a device: projects other than 1 are unknown."""
         self.asked.append((DEVICE_CREDENTIAL_FIND, {"authid": authid, **details}))
         if self.is_away:
             await asyncio.sleep(3600)
@@ -173,15 +187,18 @@ class Platform:
         }
 
     def verify_ticket(self, ticket: str, address: str, details: dict[str, Any]) -> dict[str, Any] | None:
+        """`auth`'s answer about a ticket: `ticket-<account key>` is good."""
         self.asked.append((TICKET_VERIFY, {"address": address, **details}))
         if not ticket.startswith("ticket-"):
             return None
         return {"account_key": int(ticket[7:]), "credential": "key-1", "ends_at": self.ticket_ends_at}
 
     def answer(self, *args: Any, details: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """An answer that shows the call."""
         return {"args": args, "kwargs": kwargs, "details": details}
 
     async def register_agent_procedures(self) -> None:
+        """Register what agents call."""
         for uri in AGENT_PROCEDURES:
             await self.devices.register(uri, self.answer, invoke="roundrobin")
 

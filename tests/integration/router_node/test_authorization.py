@@ -48,7 +48,12 @@ async def test_a_device_has_its_own_serial_only(stand_ins: Platform) -> None:
         await device.publish(f"re.mgmt.{mine}.cmd_output_1", "x")
         await device.publish(f"reswarm.logs.{mine}.prod_1_app", "x")
         await device.subscribe(f"re.mgmt.{mine}.term_write.1", ignore)
-        for uri in (f"re.mgmt.{theirs}.device_handshake", f"re.mgmt.{mine}", "re.mgmt", "ironflock.devices.device.list"):
+        for uri in (
+            f"re.mgmt.{theirs}.device_handshake",
+            f"re.mgmt.{mine}",
+            "re.mgmt",
+            "ironflock.devices.device.list",
+        ):
             await refused(device.register(uri, stand_ins.answer, force_reregister=True))
         await refused(device.publish(f"re.mgmt.{theirs}.cmd_output_1", "x"))
         await refused(device.publish(f"reswarm.logs.{theirs}.prod_1_app", "x"))
@@ -57,7 +62,8 @@ async def test_a_device_has_its_own_serial_only(stand_ins: Platform) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uri", "match"), [("", "prefix"), ("re.", "prefix"), (f"re.mgmt.{serial_of(7)}", "prefix"), ("re.mgmt..x", "wildcard")]
+    ("uri", "match"),
+    [("", "prefix"), ("re.", "prefix"), (f"re.mgmt.{serial_of(7)}", "prefix"), ("re.mgmt..x", "wildcard")],
 )
 async def test_patterns_are_judged_by_all_that_they_reach(stand_ins: Platform, uri: str, match: str) -> None:
     async with await stand_ins.node.device(7) as device:
@@ -171,15 +177,17 @@ async def test_a_device_takes_its_own_procedures_over_from_its_dead_session(stan
 async def test_a_device_cannot_answer_another_ones_call(stand_ins: Platform, kind: int) -> None:
     release = asyncio.Event()
 
-    async def slow(**_: Any) -> str:
+    running: list[Any] = []
+
+    async def slow(**details: Any) -> str:
+        running.append(details)
         await release.wait()
         return "genuine"
 
     service = await stand_ins.node.service("devices", "realm1")
     async with service, await stand_ins.node.device(7) as victim, await stand_ins.node.device(8) as attacker:
         uri = "ironflock.devices.device.list"
-        running: list[Any] = []
-        await service.register(uri, lambda **_: running.append(1) or slow(), invoke="roundrobin")
+        await service.register(uri, slow, invoke="roundrobin")
         async with await stand_ins.node.person() as person:
             call = asyncio.create_task(person.call(uri))
             await eventually(lambda: running)
@@ -204,3 +212,13 @@ async def test_a_session_holds_a_bounded_number_of_subscriptions(stand_ins: Plat
         for number in range(512):
             await device.subscribe(f"re.mgmt.{serial_of(7)}.term_write.{number}", ignore)
         await refused(device.subscribe(f"re.mgmt.{serial_of(7)}.term_write.513", ignore))
+
+
+async def test_a_payload_that_others_cannot_take_is_refused_and_harms_nobody(stand_ins: Platform) -> None:
+    uri = "reswarm.devices.read_device_metadata"
+    async with await stand_ins.node.device(7) as device, await stand_ins.node.device(8) as other:
+        for payload in ("\ud800", 2**70):
+            await refused(device.call(uri, payload), "wamp.error.invalid_argument")
+        device.send_frame(1, b'[48,1,{},"%s",[%s]]' % (uri.encode(), b"[" * 20_000 + b"]" * 20_000))
+        await asyncio.wait_for(device.closed.wait(), 5)
+        await other.call(uri, {"device_key": 8})

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.router_node.node import Node, Platform, eventually, new_address, platform, serial_of
-from tests.integration.router_node.wire import PUBLISH, SUBSCRIBE, AbortedError, ClosedError, Peer
+from tests.integration.router_node.wire import PUBLISH, AbortedError, ClosedError, Peer
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio]
 
@@ -65,7 +65,7 @@ async def test_silence_before_and_after_tls_and_a_trickled_request_are_cut(guard
         is_cut_in_time(*without_http),
         is_cut_in_time(*trickled, trickle=b"GET /ws-re-dev HTTP/1.1\r\nX: " + b"y" * 100),
     )
-    assert results == [True, True, True]
+    assert all(results)
 
 
 async def test_no_hello_and_an_unanswered_challenge_are_cut(guarded: Platform) -> None:
@@ -85,11 +85,11 @@ async def test_who_has_joined_stays(guarded: Platform) -> None:
         await device.call("reswarm.devices.get_app_cred_key")
 
 
-async def test_500_silent_connections_of_one_address_are_refused_and_200_that_join_are_welcome(guarded: Platform) -> None:
+async def test_500_silent_connections_of_one_address_are_refused_and_200_that_join_are_welcome(
+    guarded: Platform,
+) -> None:
     node, address = guarded.node, new_address()
-    silent = [
-        await asyncio.open_connection("127.0.0.1", node.public, local_addr=(address, 0)) for _ in range(500)
-    ]
+    silent = [await asyncio.open_connection("127.0.0.1", node.public, local_addr=(address, 0)) for _ in range(500)]
 
     def still_open() -> int:
         return sum(not reader.at_eof() and reader.exception() is None for reader, _ in silent)
@@ -114,22 +114,6 @@ async def test_500_silent_connections_of_one_address_are_refused_and_200_that_jo
         await peer.drop()
 
 
-async def test_a_newcomer_gets_the_place_of_a_silent_one_of_its_address(guarded: Platform) -> None:
-    node, address = guarded.node, new_address()
-    silent = [await asyncio.open_connection("127.0.0.1", node.public, local_addr=(address, 0)) for _ in range(128)]
-
-    async def join() -> Peer | None:
-        try:
-            return await node.device(41, source=address)
-        except (OSError, ClosedError):
-            return None
-
-    peer = await eventually(join, 5.0)
-    await peer.drop()
-    for _, writer in silent:
-        writer.transport.abort()
-
-
 async def test_a_message_above_the_bound_ends_its_connection_and_one_below_passes(guarded: Platform) -> None:
     async with await guarded.node.device(42) as device:
         answer = await device.call("reswarm.devices.read_device_metadata", "x" * 400_000)
@@ -139,34 +123,22 @@ async def test_a_message_above_the_bound_ends_its_connection_and_one_below_passe
 
 
 async def test_a_subscriber_that_never_reads_is_cut_and_memory_stays_bounded(guarded: Platform) -> None:
-    node, serial = guarded.node, serial_of(43)
+    node, topic = guarded.node, f"re.mgmt.{serial_of(44)}.term_write.1"
     before = resident_octets(node.worker_pid())
-    reader = await node.device(44)
-    async with await node.device(43) as writer:
-        assert reader._task is not None
-        topic = f"re.mgmt.{serial_of(44)}.term_write.1"
-        reader.send(SUBSCRIBE, 99, {}, topic)
-        await asyncio.sleep(0.2)
-        reader._task.cancel()
-        reader._writer.transport.pause_reading()  # type: ignore[attr-defined]
-        uri = f"re.mgmt.{serial}.device_handshake"
-        await writer.register(uri, lambda **_: None, force_reregister=True)
-        flood = await node.device(45)
-        assert flood.session
-        await flood.drop()
-        # A device can publish to nobody who is not a service, so the one that does not read calls instead: each answer waits.
-        for number in range(400):
-            reader.send(48, 1000 + number, {}, "reswarm.devices.read_device_metadata", ["x" * 200_000], {})
+    async with await node.device(44) as device:
+        await device.subscribe(topic, lambda _: None)
+        device.stop_reading()
+        event = [topic, ["x" * 100_000]]
+        for _ in range(1000):  # 100 MB to itself
+            device.send(PUBLISH, 1, {"exclude_me": False}, *event)
             await asyncio.sleep(0)
-        sessions = guarded.devices
 
         async def is_gone() -> bool:
-            return reader.session not in await sessions.call("wamp.session.list")
+            return device.session not in await guarded.devices.call("wamp.session.list")
 
-        await eventually(is_gone, 15.0)
-    await reader.drop()
-    assert resident_octets(node.worker_pid()) - before < 150 * 2**20
-    assert PUBLISH
+        await eventually(is_gone, 5.0)
+    assert resident_octets(node.worker_pid()) - before < 64 * 2**20
+    assert 'reason": "slow_reader"' in node.log.read_text()
 
 
 def resident_octets(pid: int) -> int:
@@ -193,13 +165,12 @@ async def test_a_renewed_certificate_is_served_on_the_live_listener(guarded: Pla
         await device.call("reswarm.devices.get_app_cred_key")
 
 
-@pytest.mark.parametrize(("version", "is_served"), [(ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, True)])
-async def test_tls_1_2_and_1_3_are_served(guarded: Platform, version: ssl.TLSVersion, is_served: bool) -> None:
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_tls_1_2_and_1_3_are_served(guarded: Platform, version: ssl.TLSVersion) -> None:
     tls = ssl.create_default_context(cafile=str(guarded.node.authority.ca))
     tls.minimum_version = tls.maximum_version = version
     async with await Peer.connect(guarded.node.public, "/ws-re-dev", tls) as peer:
-        assert await peer.join_cra("realm1", "1-48", "secret-48")
-    assert is_served
+        await peer.join_cra("realm1", "1-48", "secret-48")
 
 
 async def test_no_listener_answers_without_tls(guarded: Platform) -> None:

@@ -14,7 +14,7 @@ PUBLISHED_TEXT = "WAMP-CRA client signature is invalid"
 
 
 async def refusal(
-    node: Node, path: str, realm: str, authid: str, secret: str, source: str | None = None
+    node: Node, path: str, realm: str, authid: str, secret: str, *, source: str | None = None
 ) -> tuple[str, str | None]:
     port = node.services if path == "/ws-svc" else node.public
     async with await Peer.connect(port, path, node.tls, source=source or new_address()) as peer:
@@ -105,7 +105,7 @@ async def test_a_challenge_takes_one_answer_and_a_connection_one_attempt(stand_i
         assert (await peer.authenticate("wrong"))[0] == ABORT
         assert (await peer.authenticate(sign("secret-7", challenge)))[0] == ABORT
         with pytest.raises(ClosedError):
-            await peer.receive()
+            await asyncio.wait_for(peer.receive(), 3)
     async with await Peer.connect(node.public, "/ws-re-dev", node.tls, source=new_address()) as peer:
         await peer.hello("realm1", "1-7", ["wampcra"])
         assert (await peer.authenticate(sign("secret-7", challenge)))[0] == ABORT  # replayed on another connection
@@ -123,7 +123,7 @@ async def test_refusals_of_a_failing_principal_are_held_back_and_a_success_is_no
     address, times = new_address(), []
     for _ in range(4):
         began = loop.time()
-        assert await refusal(stand_ins.node, "/ws-re-dev", "realm1", "1-10", "wrong", address) == NEUTRAL
+        assert await refusal(stand_ins.node, "/ws-re-dev", "realm1", "1-10", "wrong", source=address) == NEUTRAL
         times.append(loop.time() - began)
     assert times[3] > 0.4
     assert max(times) < 3.0

@@ -9,7 +9,9 @@ from tests.integration.router_node.node import Platform, eventually, serial_of
 pytestmark = [pytest.mark.real, pytest.mark.asyncio]
 
 
-async def test_subscription_events_reach_the_device_whose_serial_is_in_the_uri_and_no_other(stand_ins: Platform) -> None:
+async def test_subscription_events_reach_the_device_whose_serial_is_in_the_uri_and_no_other(
+    stand_ins: Platform,
+) -> None:
     mine: list[Any] = []
     theirs: list[Any] = []
     async with await stand_ins.node.device(7) as device, await stand_ins.node.device(8) as other:

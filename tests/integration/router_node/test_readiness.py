@@ -8,7 +8,9 @@ from tests.integration.router_node.wire import AbortedError, WampError
 pytestmark = [pytest.mark.real, pytest.mark.asyncio]
 
 
-async def test_the_public_listener_opens_when_every_procedure_is_registered(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_the_public_listener_opens_when_every_procedure_is_registered(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     node = Node(tmp_path_factory.mktemp("readiness")).start()
     try:
         devices = await node.service("devices", "realm1")

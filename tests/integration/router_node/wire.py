@@ -1,4 +1,4 @@
-"""A WAMP client on bare sockets: TLS, HTTP, WebSocket frames and JSON by hand, so that it can also do what no library would.
+"""A WAMP client on bare sockets: TLS, HTTP, WebSocket frames and JSON by hand, to do also what no library would.
 
 Message numbers are those of the WAMP specification, section 6.5.
 """
@@ -13,24 +13,37 @@ import os
 import ssl
 import struct
 from collections.abc import Awaitable, Callable
-from types import TracebackType
 from typing import Any, Self
 
 HELLO, WELCOME, ABORT, CHALLENGE, AUTHENTICATE, GOODBYE, ERROR = 1, 2, 3, 4, 5, 6, 8
 PUBLISH, PUBLISHED, SUBSCRIBE, SUBSCRIBED, UNSUBSCRIBE, UNSUBSCRIBED, EVENT = 16, 17, 32, 33, 34, 35, 36
-CALL, CANCEL, RESULT, REGISTER, REGISTERED, UNREGISTER, UNREGISTERED = 48, 49, 50, 64, 65, 66, 67
-INVOCATION, INTERRUPT, YIELD = 68, 69, 70
+CALL, RESULT, REGISTER, REGISTERED, UNREGISTER, UNREGISTERED = 48, 50, 64, 65, 66, 67
+INVOCATION, YIELD = 68, 70
+ANSWERS = {
+    RESULT: CALL,
+    REGISTERED: REGISTER,
+    UNREGISTERED: UNREGISTER,
+    SUBSCRIBED: SUBSCRIBE,
+    UNSUBSCRIBED: UNSUBSCRIBE,
+    PUBLISHED: PUBLISH,
+}
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
-ROLES = {"caller": {"features": {}}, "callee": {"features": {}}, "publisher": {"features": {}}, "subscriber": {"features": {}}}
+ROLES: dict[str, Any] = {
+    "caller": {"features": {}},
+    "callee": {"features": {}},
+    "publisher": {"features": {}},
+    "subscriber": {"features": {}},
+}
 TIMEOUT_S = 10.0
 
 
 class WampError(Exception):
     """An ERROR answered one of our requests."""
 
-    def __init__(self, uri: str, args: list[Any], kwargs: dict[str, Any]) -> None:
-        super().__init__(uri, args, kwargs)
+    def __init__(self, uri: str, args: list[Any]) -> None:
+        """As the ERROR says."""
+        super().__init__(uri, args)
         self.uri = uri
 
 
@@ -38,6 +51,7 @@ class AbortedError(Exception):
     """An ABORT ended the attempt to join."""
 
     def __init__(self, reason: str, message: str | None) -> None:
+        """As the ABORT says."""
         super().__init__(reason, message)
         self.reason = reason
         self.message = message
@@ -58,6 +72,7 @@ class Peer:
     """One connection, and the session on it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Over a connection whose WebSocket stands."""
         self._reader = reader
         self._writer = writer
         self._requests = itertools.count(1)
@@ -75,6 +90,7 @@ class Peer:
 
     @classmethod
     async def connect(cls, port: int, path: str, tls: ssl.SSLContext, *, source: str | None = None) -> Self:
+        """Open a connection up to its WebSocket; `source` is the address to come from."""
         reader, writer = await asyncio.open_connection(
             "127.0.0.1", port, ssl=tls, server_hostname="localhost", local_addr=(source, 0) if source else None
         )
@@ -96,11 +112,11 @@ class Peer:
         return peer
 
     async def __aenter__(self) -> Self:
+        """As it is."""
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
+        """Close the socket."""
         await self.drop()
 
     async def drop(self) -> None:
@@ -112,9 +128,16 @@ class Peer:
         await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
         self.closed.set()
 
+    def stop_reading(self) -> None:
+        """Take nothing more from the socket, like a client that hangs."""
+        assert self._task is not None
+        self._task.cancel()
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
     # frames
 
     def send_frame(self, opcode: int, payload: bytes) -> None:
+        """One masked WebSocket frame."""
         mask = os.urandom(4)
         length = len(payload)
         if length < 126:
@@ -140,6 +163,7 @@ class Peer:
             raise ClosedError from error
 
     def send(self, *message: Any) -> None:
+        """One WAMP message."""
         self.send_frame(TEXT, json.dumps(message).encode())
 
     async def receive(self) -> list[Any]:
@@ -157,6 +181,7 @@ class Peer:
     # joining
 
     async def hello(self, realm: str, authid: str | None, methods: list[str], **more: Any) -> list[Any]:
+        """Send HELLO and return what answers it."""
         details = {"roles": ROLES, "authmethods": methods, **more}
         if authid is not None:
             details["authid"] = authid
@@ -164,18 +189,21 @@ class Peer:
         return await asyncio.wait_for(self.receive(), TIMEOUT_S)
 
     async def join_cra(self, realm: str, authid: str, secret: str) -> Self:
+        """Join with a secret."""
         answer = await self.hello(realm, authid, ["wampcra"])
         if answer[0] == CHALLENGE:
             answer = await self.authenticate(sign(secret, answer[2]["challenge"]))
         return self._joined(answer)
 
     async def join_ticket(self, ticket: str) -> Self:
+        """Join with a ticket."""
         answer = await self.hello("realm1", None, ["ticket"])
         if answer[0] == CHALLENGE:
             answer = await self.authenticate(ticket)
         return self._joined(answer)
 
     async def authenticate(self, signature: str) -> list[Any]:
+        """Send AUTHENTICATE and return what answers it."""
         self.send(AUTHENTICATE, signature, {})
         return await asyncio.wait_for(self.receive(), TIMEOUT_S)
 
@@ -190,26 +218,32 @@ class Peer:
     # the joined session
 
     async def call(self, uri: str, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+        """Call and return the first positional result."""
         answer = await self._ask(CALL, options or {}, uri, list(args), kwargs)
         return answer[3][0] if len(answer) > 3 and answer[3] else None
 
     async def register(self, uri: str, endpoint: Endpoint, **options: Any) -> int:
+        """Register `endpoint`, which gets the details as a keyword."""
         answer = await self._ask(REGISTER, options, uri)
         self._endpoints[answer[2]] = endpoint
         return int(answer[2])
 
     async def unregister(self, registration: int) -> None:
+        """Unregister."""
         await self._ask(UNREGISTER, registration)
 
     async def subscribe(self, uri: str, listener: Callable[[list[Any]], Any], **options: Any) -> int:
+        """Subscribe; `listener` gets the whole EVENT."""
         answer = await self._ask(SUBSCRIBE, options, uri)
         self._listeners[answer[2]] = listener
         return int(answer[2])
 
     async def unsubscribe(self, subscription: int) -> None:
+        """Unsubscribe."""
         await self._ask(UNSUBSCRIBE, subscription)
 
     async def publish(self, uri: str, *args: Any, options: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        """Publish and wait for the acknowledgement."""
         await self._ask(PUBLISH, {"acknowledge": True, **(options or {})}, uri, list(args), kwargs)
 
     async def leave(self) -> None:
@@ -241,28 +275,35 @@ class Peer:
 
     async def _take(self, message: list[Any]) -> None:
         kind = message[0]
-        answers = {RESULT: CALL, REGISTERED: REGISTER, UNREGISTERED: UNREGISTER, SUBSCRIBED: SUBSCRIBE}
-        answers |= {UNSUBSCRIBED: UNSUBSCRIBE, PUBLISHED: PUBLISH}
         if kind == ERROR:
-            future = self._pending.pop((message[1], message[2]), None)
-            if future is not None and not future.done():
-                padded = [*message, [], {}]
-                future.set_exception(WampError(message[4], padded[5] if len(message) > 5 else [], {}))
+            self._settle((message[1], message[2]), WampError(message[4], message[5] if len(message) > 5 else []))
         elif kind == UNREGISTERED and message[1] == 0:
             self.kicked.append(message)
-        elif kind in answers:
-            future = self._pending.pop((answers[kind], message[1]), None)
-            if future is not None and not future.done():
-                future.set_result(message)
+        elif kind in ANSWERS:
+            self._settle((ANSWERS[kind], message[1]), message)
         elif kind == EVENT:
-            self._listeners.get(message[1], lambda _: None)(message)
+            listener = self._listeners.get(message[1])
+            if listener is not None:
+                listener(message)
         elif kind == INVOCATION:
             await self._invoke(message)
         elif kind == GOODBYE:
-            self.goodbye = message
-            if not self._goodbye_heard.is_set() and message[2] != "wamp.close.normal":
-                self.send(GOODBYE, {}, "wamp.close.goodbye_and_out")
-            self._goodbye_heard.set()
+            self._say_goodbye(message)
+
+    def _settle(self, request: tuple[int, int], answer: list[Any] | WampError) -> None:
+        future = self._pending.pop(request, None)
+        if future is None or future.done():
+            return
+        if isinstance(answer, WampError):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+    def _say_goodbye(self, message: list[Any]) -> None:
+        self.goodbye = message
+        if message[2] != "wamp.close.normal":
+            self.send(GOODBYE, {}, "wamp.close.goodbye_and_out")
+        self._goodbye_heard.set()
 
     async def _invoke(self, message: list[Any]) -> None:
         endpoint = self._endpoints.get(message[2])

@@ -26,7 +26,7 @@ def packed(*entries: tuple[str, bytes | str, int]) -> bytes:
                 archive.addfile(member)
             else:
                 member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
+                archive.addfile(member, io.BytesIO(content[: member.size]))
     return gzip.compress(plain.getvalue())
 
 

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from deploy.local.ports import Listener, PortTakenError, check_ports
 from deploy.local.readiness import ask, explain, is_live
-from deploy.local.supervision import describe_end, exit_status
+from deploy.local.supervision import Supervisor, describe_end, exit_status
 from shared.health import Health
 
 
@@ -72,3 +72,7 @@ def test_given_an_address_of_another_machine_when_checked_then_it_is_refused() -
 def test_the_end_of_a_process_has_a_status_and_words(reason: Exception, status: int, words: str) -> None:
     assert exit_status(Failure(reason)) == status
     assert describe_end(Failure(reason)) == words
+
+
+def test_the_pauses_before_a_restart_are_those_of_the_readme() -> None:
+    assert (Supervisor.threshold, Supervisor.minRestartDelay, Supervisor.maxRestartDelay) == (10, 1, 4)

@@ -23,6 +23,7 @@ from crossbar.worker.router import RouterController
 from crossbar.worker.types import RouterRealm
 from twisted.internet import reactor
 from twisted.internet.abstract import FileDescriptor
+from typing_extensions import override
 
 from ironflock_router import websocket
 from ironflock_router.authentication.doors import Door
@@ -53,7 +54,9 @@ def _roles() -> None:
     asked: list[Any] = []
 
     class Recorder(RouterRole):
+        @override
         def authorize(self, session: Any, uri: str, action: str, options: Any) -> dict[str, bool]:
+            assert session is asking
             asked.append((uri, action, options))
             return {"allow": True, "disclose": True, "cache": False}
 
@@ -61,9 +64,10 @@ def _roles() -> None:
         _realm, _authrole, _session_id, _authid = "realm1", "device", 1, "1-1"
 
     realm = router()
+    asking: Any = Session()
     realm.add_role(Recorder(realm, "device"))
-    realm.authorize(Session(), "a.b", "call", {"x": 1})
-    realm.authorize(Session(), "a.b", "call", {"x": 2})
+    realm.authorize(asking, "a.b", "call", {"x": 1})
+    realm.authorize(asking, "a.b", "call", {"x": 2})
     assert asked == [("a.b", "call", {"x": 1}), ("a.b", "call", {"x": 2})]
 
 
@@ -126,7 +130,9 @@ def _session() -> None:
         assert f"self.{name} = " in source, name
 
 
-@check("RouterSession calls onHello(realm, details) and onAuthenticate(signature, extra) and takes Accept, Challenge, Deny")
+@check(
+    "RouterSession calls onHello(realm, details) and onAuthenticate(signature, extra) and takes Accept, Challenge, Deny"
+)
 def _handshake() -> None:
     source = inspect.getsource(sessions.RouterSession.onMessage)
     assert "txaio.as_future(self.onHello, msg.realm, details)" in source
@@ -168,7 +174,9 @@ def _component() -> None:
 
 @check("our WebSocket factory is one that Crossbar accepts, with its bounds")
 def _websocket() -> None:
-    factory = websocket.PlatformWebSocketFactory(lambda: None, Door.DEVICES, "/", None, 1000)
+    factory = websocket.PlatformWebSocketFactory(
+        sessions.RouterSessionFactory(RouterFactory("node", "worker", None)), Door.DEVICES, "/", None, 1000
+    )
     assert isinstance(factory, WampWebSocketServerFactory)
     assert factory.maxMessagePayloadSize == 1000
     assert factory.failByDrop is True
@@ -188,7 +196,8 @@ def _welcome() -> None:
 @check("Twisted's TCP transport has dataBuffer, offset and _tempDataLen")
 def _tcp() -> None:
     transport = FileDescriptor(reactor)
-    transport.connected, transport.startWriting = True, lambda: None
+    transport.connected = 1
+    vars(transport)["startWriting"] = lambda: None
     transport.write(b"12345")
     assert (len(transport.dataBuffer), transport.offset, transport._tempDataLen) == (0, 0, 5)
 

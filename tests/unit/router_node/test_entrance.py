@@ -1,13 +1,16 @@
 """The request line, and where it leads."""
 
-from typing import Any
+from itertools import pairwise
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from typing_extensions import override
 
 from ironflock_router.entrance import MAX_REQUEST_LINE, Entrance, EntranceFactory
 
@@ -17,17 +20,23 @@ ADDRESS = IPv4Address("TCP", "10.0.0.1", 1)
 class Recorder(Protocol):
     """A WebSocket that keeps what it is given."""
 
-    made: "list[Recorder]" = []
+    made: "ClassVar[list[Recorder]]"
 
     def __init__(self) -> None:
+        """Nothing yet."""
         self.received = b""
         self.is_lost = False
         Recorder.made.append(self)
 
+    @override
     def dataReceived(self, data: bytes) -> None:
+        """Keep it."""
         self.received += data
 
-    def connectionLost(self, reason: Any = None) -> None:
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Note it."""
+        assert reason is not None
         self.is_lost = True
 
 
@@ -44,12 +53,12 @@ def test_any_split_of_the_octets_arrives_whole_at_the_path(cuts: list[int]) -> N
     octets = b"GET /ws-usr?a=b HTTP/1.1\r\nHost: localhost\r\n\r\n\x81\x00"
     protocol, transport = entrance()
     edges = sorted({0, len(octets), *(cut for cut in cuts if cut < len(octets))})
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         protocol.dataReceived(octets[start:end])
-    assert Recorder.made[0].received == octets
-    assert Recorder.made[0].transport is transport
+    recorder = Recorder.made[0]
+    assert (recorder.received, recorder.transport) == (octets, transport)
     protocol.connectionLost()
-    assert Recorder.made[0].is_lost
+    assert recorder.is_lost
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ class Session:
     """A person's session."""
 
     def __init__(self) -> None:
+        """Still there."""
         self.left: list[str | None] = []
 
     def leave(self, reason: str | None = None, message: str | None = None) -> None:
+        """Note the reason."""
         assert message
         self.left.append(reason)
 

@@ -1,12 +1,13 @@
 """The guard's bounds, one by one, in memory and on a clock."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from attrs import evolve
 from twisted.internet.address import IPv4Address
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
+from typing_extensions import override
 
 from ironflock_router.guard import BURST, Guard, GuardedConnection
 from ironflock_router.settings import Limits
@@ -29,15 +30,18 @@ class Tcp:
     """A TCP transport that keeps what is written to it."""
 
     def __init__(self) -> None:
+        """Nothing waits."""
         self.dataBuffer = b""
         self.offset = 0
         self._tempDataLen = 0
         self.is_aborted = False
 
     def write(self, data: bytes) -> None:
+        """Let it wait."""
         self._tempDataLen += len(data)
 
     def abortConnection(self) -> None:  # noqa: N802 - Twisted's name
+        """Note it."""
         self.is_aborted = True
 
 
@@ -45,9 +49,12 @@ class Inner(Protocol):
     """What the guard wraps."""
 
     def __init__(self) -> None:
+        """Nothing yet."""
         self.received = b""
 
+    @override
     def dataReceived(self, data: bytes) -> None:
+        """Keep it."""
         self.received += data
 
 
@@ -55,24 +62,35 @@ class Case:
     """A guard, its clock, and connections."""
 
     def __init__(self, **limits: Any) -> None:
+        """`limits` change the small ones above."""
         self.clock = Clock()
         self.guard = Guard("test", evolve(LIMITS, **limits), Factory.forProtocol(Inner), self.clock)  # type: ignore[arg-type]
         self.guard.doStart()
 
     def open(self, address: str = "10.0.0.1") -> GuardedConnection | None:
+        """A new connection, or None where it is refused."""
         connection = self.guard.buildProtocol(IPv4Address("TCP", address, 1))
         if connection is not None:
             connection.makeConnection(Tcp())
         return connection
 
     def opened(self, address: str = "10.0.0.1") -> GuardedConnection:
+        """A new connection that is not refused."""
         connection = self.open(address)
         assert connection is not None
         return connection
 
 
+def tcp(connection: GuardedConnection) -> Tcp:
+    return cast("Tcp", connection.transport)
+
+
+def received(connection: GuardedConnection) -> bytes:
+    return cast("Inner", connection.wrappedProtocol).received
+
+
 def is_cut(connection: GuardedConnection) -> bool:
-    return bool(connection.transport.is_aborted)
+    return tcp(connection).is_aborted
 
 
 def test_what_does_not_join_in_time_is_cut_and_what_joins_stays() -> None:
@@ -139,7 +157,7 @@ def test_handshakes_at_once_are_bounded_and_silence_is_none() -> None:
     assert case.open("10.0.0.4") is None
     third.dataReceived(b"x")
     assert is_cut(third)
-    assert third.wrappedProtocol.received == b""
+    assert received(third) == b""
     first.handshake_done()
     assert case.open("10.0.0.4") is not None
 
@@ -160,9 +178,9 @@ def test_octets_before_joining_are_bounded_and_after_it_not() -> None:
     for connection in (flood, joined):
         connection.dataReceived(b"x" * 101)
     assert is_cut(flood)
-    assert flood.wrappedProtocol.received == b""
+    assert received(flood) == b""
     assert not is_cut(joined)
-    assert len(joined.wrappedProtocol.received) == 101
+    assert len(received(joined)) == 101
 
 
 def test_a_peer_that_does_not_read_is_cut_at_the_next_sweep() -> None:
@@ -197,7 +215,7 @@ def test_what_waits_in_all_is_bounded_and_the_largest_go_first() -> None:
 
 def test_octets_already_sent_do_not_count_as_waiting() -> None:
     connection = Case().opened()
-    connection.transport.dataBuffer, connection.transport.offset = b"x" * 500, 450
+    tcp(connection).dataBuffer, tcp(connection).offset = b"x" * 500, 450
     assert connection.waiting_octets() == 50
 
 

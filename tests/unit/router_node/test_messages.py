@@ -18,10 +18,12 @@ class Sender:
     """A session."""
 
     def __init__(self, identity: Identity | None, testament_count: int = 0) -> None:
+        """As it is known."""
         self.identity = identity
         self.testament_count = testament_count
 
     def is_foreign_invocation(self, request: int) -> bool:
+        """Number 2 is somebody else's."""
         return request == 2
 
 

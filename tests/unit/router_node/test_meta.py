@@ -13,6 +13,7 @@ class Session:
     """A joined session."""
 
     def __init__(self, number: int, serial: str | None = None) -> None:
+        """Numbered, and a device where it has a serial."""
         self._session_id = number
         self.identity = Identity("realm1", str(number), "device", "wampcra", serial=serial)
 
@@ -21,6 +22,7 @@ class Map:
     """An observation map."""
 
     def __init__(self) -> None:
+        """Empty."""
         self._observation_id_to_observation: dict[int, Any] = {}
 
 
@@ -28,6 +30,7 @@ class Part:
     """Broker and dealer in one."""
 
     def __init__(self) -> None:
+        """Nothing is subscribed or registered."""
         self._subscription_map = self._registration_map = Map()
 
 
@@ -35,6 +38,7 @@ class Router:
     """The books of a router that the filter reads."""
 
     def __init__(self) -> None:
+        """Two devices, a service, a person, and the router itself."""
         self._broker = self._dealer = Part()
         self._authrole_to_sessions = {
             "device": {Session(7, "S7"), Session(8, "S8")},
@@ -48,14 +52,17 @@ class Case:
     """A filter, and what it published."""
 
     def __init__(self) -> None:
+        """Nothing published yet."""
         self.published: list[tuple[str, list[int] | None]] = []
         self.router = Router()
-        self.events = MetaEvents(self.router, self._publish)
+        self.events = MetaEvents(self.router, self._publish)  # type: ignore[arg-type]  # the books of one
 
-    def _publish(self, topic: str, *args: Any, options: PublishOptions | None = None) -> None:
-        self.published.append((topic, sorted(options.eligible) if options else None))
+    def _publish(self, topic: str, *_: Any, options: PublishOptions | None = None) -> None:
+        eligible: Any = options.eligible if options else None
+        self.published.append((topic, sorted(eligible) if eligible else None))
 
     def publish(self, topic: str, *args: Any, **kwargs: Any) -> list[int] | None:
+        """Publish, and return who is eligible."""
         self.events.publish(topic, *args, **kwargs)
         return self.published[-1][1]
 

@@ -26,10 +26,16 @@ ROLES = ["device", "device_duplicate", "user", "app", "trusted", "nobody", *sort
 FORGED = [{"session": 1, "authid": "admin", "authrole": "trusted"}]
 
 callers = st.builds(
-    Caller, st.sampled_from(ROLES), st.sampled_from([REALM1, SYSTEM, "other"]), st.sampled_from([None, "S1"]), st.booleans()
+    Caller,
+    st.sampled_from(ROLES),
+    st.sampled_from([REALM1, SYSTEM, "other"]),
+    st.sampled_from([None, "S1"]),
+    st.booleans(),
 )
 actions = st.sampled_from(list(Action))
-words = st.sampled_from(["re", "mgmt", "S1", "S2", "reswarm", "logs", "ironflock", "auth", "devices", "wamp", "session", "x", ""])
+words = st.sampled_from(
+    ["re", "mgmt", "S1", "S2", "reswarm", "logs", "ironflock", "auth", "devices", "wamp", "session", "x", ""]
+)
 loose_uris = st.one_of(st.lists(words, max_size=6).map(".".join), st.sampled_from([grant.uri for grant in TABLE]))
 
 
@@ -44,7 +50,7 @@ def allowed(caller: Caller, action: Action, uri: str, options: dict[str, Any] | 
 
 
 def line(role: str, realm: str, action: str, uri: str, options: str) -> str:
-    return "\t".join([role, realm, action, uri, options])
+    return f"{role}\t{realm}\t{action}\t{uri}\t{options}"
 
 
 def test_the_table_is_the_checked_in_matrix() -> None:
@@ -99,7 +105,16 @@ def test_a_permitted_pattern_reaches_no_uri_that_is_refused(
 
 @given(callers, actions, loose_uris, st.text(min_size=1, max_size=12))
 def test_an_unknown_option_is_refused(caller: Caller, action: Action, uri: str, option: str) -> None:
-    known = {"timeout", "receive_progress", "acknowledge", "exclude_me", "match", "invoke", "concurrency", "force_reregister"}
+    known = {
+        "timeout",
+        "receive_progress",
+        "acknowledge",
+        "exclude_me",
+        "match",
+        "invoke",
+        "concurrency",
+        "force_reregister",
+    }
     assume(option not in known)
     assert not allowed(caller, action, uri, {option: True})
 
@@ -158,7 +173,9 @@ def test_a_service_registers_its_own_uris_and_no_other_services(role: str) -> No
         name = other.removeprefix("svc_")
         for realm in (REALM1, SYSTEM):
             assert allowed(Caller(role, realm), Action.REGISTER, f"ironflock.{name}.x") is (role == other)
-            assert allowed(Caller(role, realm), Action.REGISTER, f"ironflock.{name}.", {"match": PREFIX}) is (role == other)
+            assert allowed(Caller(role, realm), Action.REGISTER, f"ironflock.{name}.", {"match": PREFIX}) is (
+                role == other
+            )
     for uri in ("ironflock", "ironflock.", "wamp.session.list", "crossbar.x", "re.mgmt.S1.x"):
         for match in (EXACT, PREFIX):
             assert not allowed(Caller(role, REALM1), Action.REGISTER, uri, {"match": match})
@@ -171,7 +188,10 @@ def test_the_secrets_are_for_the_router_itself(uri: str) -> None:
             assert not allowed(Caller(role, realm, "S1"), Action.CALL, uri)
 
 
-@pytest.mark.parametrize("uri", ["wamp.session.kill_by_authrole", "wamp.subscription.get_events", "wamp.registration.remove_callee", "crossbar.x"])
+@pytest.mark.parametrize(
+    "uri",
+    ["wamp.session.kill_by_authrole", "wamp.subscription.get_events", "wamp.registration.remove_callee", "crossbar.x"],
+)
 def test_what_nobody_needs_nobody_may_call(uri: str) -> None:
     for role in ROLES:
         assert not allowed(Caller(role, REALM1, "S1"), Action.CALL, uri)

@@ -14,15 +14,18 @@ class Client:
     """A session whose client answers pings or does not."""
 
     def __init__(self, *, lives: bool = True) -> None:
+        """Whether it answers."""
         self.lives = lives
         self.closed: Deferred[None] = Deferred()
         self.is_ended = False
 
     async def answers_ping(self, timeout_s: float) -> bool:
+        """As it is told."""
         assert timeout_s == 2.0
         return self.lives
 
     def end(self) -> None:
+        """Note it."""
         self.is_ended = True
 
 
@@ -30,17 +33,19 @@ class Case:
     """Seats with a clock and a record of alerts."""
 
     def __init__(self) -> None:
+        """All seats are free."""
         self.time = 0.0
         self.alerts: list[Identity] = []
         self.seats = Seats(lambda: self.time, self.alerts.append)
 
     def admit(self) -> "Deferred[Identity]":
+        """A newcomer for the one device."""
         return Deferred.fromCoroutine(self.seats.admit(DEVICE))
 
 
 def result(deferred: "Deferred[Any]") -> Any:
     results: list[Any] = []
-    deferred.addCallback(results.append)
+    deferred.addCallback(results.append)  # type: ignore[unused-awaitable]
     return results[0] if results else None
 
 

@@ -1,0 +1,44 @@
+"""Many stand-in devices in the background, and whether the registry says the same of them as they themselves."""
+
+from typing import Any
+
+from tests.harness.clients import Account
+from tests.harness.commands import Background
+from tests.integration.router_node.wire import AbortedError, ClosedError, WampError
+
+AWAY = (OSError, TimeoutError, AbortedError, ClosedError, WampError)
+
+
+class RunningFleet:
+    """A simulation of all devices of one project."""
+
+    def __init__(self, simulation: Background, owner: Account, project: str, size: int) -> None:
+        """Look at `simulation`, which plays `size` devices of `project`."""
+        self.simulation = simulation
+        self.size = size
+        self.project = project
+        self._owner = owner
+
+    def is_right(self) -> bool:
+        """Whether every device says that it is online, and the registry says so of just these."""
+        online = {key for key, state in self.simulation.states().items() if state == "online"}
+        return len(online) == self.size and self.connected() == online
+
+    def have_left(self, since: int) -> bool:
+        """Whether every device has lost its session after the first `since` lines of the simulation."""
+        left = {line["device_key"] for line in self.simulation.lines[since:] if line["event"] == "offline"}
+        return len(left) == self.size
+
+    def connected(self) -> set[int] | None:
+        """The devices that the registry shows as connected; None while it cannot be asked."""
+        devices = self.listed()
+        return None if devices is None else {each["device_key"] for each in devices if each["status"] == "CONNECTED"}
+
+    def listed(self) -> list[dict[str, Any]] | None:
+        """The registry's devices; None while it cannot be asked."""
+        try:
+            page = self._owner.call("ironflock.devices.device.list", project=self.project, limit=1000)
+        except AWAY:
+            return None
+        devices: list[dict[str, Any]] = page["devices"]
+        return devices

@@ -1,0 +1,190 @@
+"""PostgreSQL as the platform has it, once for a test run: roles, rights and migrations are the real ones."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from shared.database import Database, DatabaseSettings, Password
+from shared.health import Health
+from tests.harness.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+LAST_BASE = 31_900
+TABLES = (
+    "audit.queue",
+    "auth.account",  # and what hangs on an account
+    "auth.assertion_key",
+    "auth.data_key",
+    "auth.device_credential",
+    "realms.project",
+    "devices.device",
+    "devices.project",
+)
+
+
+def free_base() -> int:
+    """A base of ports such that PostgreSQL's, six above, is free; below those that the system gives to clients."""
+    for base in range(LAST_BASE - os.getpid() % 200 * 20, 20_000, -20):
+        try:
+            with socket.create_server(("127.0.0.1", base + 6)):
+                return base
+        except OSError:
+            continue
+    raise OSError("no free port")
+
+
+class Postgres:
+    """One server in a folder of its own, migrated."""
+
+    def __init__(self) -> None:
+        """Choose a folder and a port; nothing runs yet."""
+        # Not pytest's own folder: the user that runs PostgreSQL for root could not cross it.
+        self.folder = Path(tempfile.mkdtemp(prefix="ironflock-test-"))
+        self.folder.chmod(0o711)
+        self._state = self.folder / "state"
+        self._base = free_base()
+        self._launcher: subprocess.Popen[bytes] | None = None
+        self._open: psycopg.Connection[Any] | None = None
+
+    @property
+    def ca(self) -> Path:
+        """The authority that signed the server's certificate."""
+        return self._state / "ca" / "ca.pem"
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._base + 6
+
+    def start(self) -> None:
+        """Start it and wait until it takes connections."""
+        log = self.folder / "out"
+        told = {"IRONFLOCK_LOCAL_STATE": str(self._state), "IRONFLOCK_LOCAL_PORT_BASE": str(self._base)}
+        with log.open("wb") as out:
+            self._launcher = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-m", "deploy.local", "database"], cwd=ROOT, env=self._environment(told), stdout=out, stderr=out
+            )  # fmt: skip
+        wait_until(self._is_up, 60, "PostgreSQL runs")
+
+    def _is_up(self) -> bool:
+        text = (self.folder / "out").read_text()
+        assert self._launcher is not None
+        assert self._launcher.poll() is None, text
+        return "PostgreSQL runs" in text
+
+    def stop(self) -> None:
+        """Stop it; its data stays."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+        if self._launcher is not None:
+            self._launcher.send_signal(signal.SIGTERM)
+            self._launcher.wait(60)
+            self._launcher = None
+
+    def remove(self) -> None:
+        """Stop it and remove what it had."""
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def migrate(self) -> subprocess.CompletedProcess[str]:
+        """Run the platform's migrations to their end."""
+        return self.start_migrating().communicated()
+
+    def start_migrating(self) -> "Migrating":
+        """Begin to run the platform's migrations."""
+        prefix = "IRONFLOCK_MIGRATE_"
+        told = {
+            f"{prefix}DATABASE_HOST": "localhost",
+            f"{prefix}DATABASE_PORT": str(self.port),
+            f"{prefix}DATABASE_NAME": "ironflock",
+            f"{prefix}DATABASE_PASSWORD_FILE": str(self._secret_file("migrate")),
+            f"{prefix}CA_FILE": str(self.ca),
+        }
+        return Migrating(self._environment(told))
+
+    def settings(self, login: str) -> DatabaseSettings:
+        """Where `login` connects."""
+        password = Password(self._secret_file(login).read_text().strip())
+        return DatabaseSettings("localhost", self.port, "ironflock", login, password, self.ca)
+
+    def connect(self, login: str = "postgres", **changes: Any) -> psycopg.Connection[Any]:
+        """A connection of `login`, which commits each statement."""
+        arguments: dict[str, Any] = {
+            "host": "localhost",
+            "port": self.port,
+            "dbname": "ironflock",
+            "user": login,
+            "password": self._secret_file(login).read_text().strip(),
+            "sslmode": "verify-full",
+            "sslrootcert": str(self.ca),
+            "connect_timeout": 5,
+        }
+        return psycopg.connect(**{**arguments, **changes}, autocommit=True)
+
+    def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """What the superuser sees."""
+        return self._superuser().execute(query.encode(), parameters or None).fetchall()
+
+    def run(self, statement: str, *parameters: Any) -> None:
+        """Let the superuser do it."""
+        self._superuser().execute(statement.encode(), parameters or None)
+
+    def clear(self) -> None:
+        """Forget what the tests before wrote."""
+        self.run(";".join(f"DELETE FROM {table}" for table in TABLES))
+
+    def _superuser(self) -> psycopg.Connection[Any]:
+        if self._open is None:
+            self._open = self.connect()
+        return self._open
+
+    def audited(self) -> list[tuple[str, str]]:
+        """Action and outcome of every entry in the queue, in order."""
+        return [(row[0], row[1]) for row in self.rows("SELECT action, outcome FROM audit.queue ORDER BY id")]
+
+    @asynccontextmanager
+    async def database(self, login: str, health: Health | None = None) -> AsyncIterator[Database]:
+        """The pool of a service, open during the block."""
+        database = Database(self.settings(login), health or Health())
+        await database.open()
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    def _secret_file(self, login: str) -> Path:
+        return self._state / "secrets" / "database" / login
+
+    def _environment(self, told: dict[str, str]) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **told}
+
+
+class Migrating:
+    """A running `python -m deploy.migrate`."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        """Start it."""
+        self._process = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-m", "deploy.migrate"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def communicated(self) -> subprocess.CompletedProcess[str]:
+        """How it ended, and what it said."""
+        out, err = self._process.communicate(timeout=60)
+        return subprocess.CompletedProcess([], self._process.returncode, out, err)

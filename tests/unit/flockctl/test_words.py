@@ -1,0 +1,31 @@
+"""What a person types, before it goes anywhere."""
+
+import pytest
+
+from deploy.flockctl.errors import CommandError
+from deploy.flockctl.words import MAX_KEY, key_or_name
+from shared.errors import InvalidArgumentError
+
+
+def test_digits_are_a_key_and_everything_else_a_name() -> None:
+    assert key_or_name("42", what="device") == 42
+    assert key_or_name("007", what="device") == 7
+    assert key_or_name(str(MAX_KEY), what="device") == MAX_KEY
+    assert key_or_name(" press-1 ", what="device") == "press-1"
+
+
+@pytest.mark.parametrize("word", ["0", "000", str(MAX_KEY + 1), "9" * 16, "9" * 100_000])
+def test_a_key_out_of_range_is_refused(word: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        key_or_name(word, what="device")
+
+    assert caught.value.code == "invalid_argument"
+    assert len(caught.value.message) < 100
+
+
+@pytest.mark.parametrize(
+    "word", ["", "   ", "a\x1bb", "a\nb", "a\x00", "a\u202eb", "x" * 10**6, "\udcff", "\uff11\uff12"]
+)
+def test_a_malformed_name_is_refused(word: str) -> None:
+    with pytest.raises(InvalidArgumentError):
+        key_or_name(word, what="device")

@@ -1,0 +1,137 @@
+"""A router in memory: sessions of a real bus join it, are answered, hear of events and are lost, without a socket."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from autobahn.wamp.exception import ApplicationError, TransportLost
+from autobahn.wamp.request import Registration, Subscription
+from autobahn.wamp.types import CallDetails, EventDetails
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.testing import MemoryReactorClock
+
+from shared.bus import Bus
+from shared.health import Health
+from shared.session import BusCredential
+
+NO_SUCH_PROCEDURE = ApplicationError.NO_SUCH_PROCEDURE
+CELL = "wss://localhost:1/ws-svc"
+
+
+class MemorySession:
+    """What a service sees of its session."""
+
+    def __init__(self, router: "MemoryRouter", realm: str, link: Any) -> None:
+        """Joined to `realm` of `router`."""
+        self.router = router
+        self.realm = realm
+        self.link = link
+        self.is_lost = False
+        self.was_aborted = False
+        self.endpoints: dict[str, Callable[..., Any]] = {}
+        self.subscriptions: list[tuple[str, Callable[..., Any], Any]] = []
+
+    def register(self, endpoint: Callable[..., Any], procedure: str, _options: Any = None) -> "Deferred[Any]":
+        """Serve `procedure`."""
+        if self.is_lost:
+            return fail(TransportLost())
+        if procedure in self.router.refused:
+            return fail(ApplicationError("wamp.error.not_authorized", "no"))
+        self.endpoints[procedure] = endpoint
+        return succeed(None)
+
+    def subscribe(self, follower: Callable[..., Any], topic: str, options: Any = None) -> "Deferred[Any]":
+        """Hear of `topic`."""
+        if self.is_lost:
+            return fail(TransportLost())
+        self.subscriptions.append((topic, follower, options))
+        return succeed(None)
+
+    def publish(self, topic: str, *args: Any, options: Any = None) -> None:  # noqa: ARG002 - nobody is excluded
+        """Tell every session of the realm."""
+        if self.is_lost:
+            raise TransportLost
+        self.router.publish(self.realm, topic, *args)
+
+    def call(self, procedure: str, *args: Any, **kwargs: Any) -> "Deferred[Any]":
+        """The answer that the router has for `procedure`."""
+        if self.is_lost:
+            return fail(TransportLost())
+        self.router.calls.append((procedure, args, kwargs))
+        answer = self.router.answers.get(procedure)
+        if answer is None:
+            return fail(ApplicationError(NO_SUCH_PROCEDURE, "no such procedure"))
+        try:
+            result = answer(*args, **kwargs)
+        except ApplicationError as error:
+            return fail(error)
+        return Deferred.fromFuture(asyncio.ensure_future(result)) if inspect.isawaitable(result) else succeed(result)
+
+    def abort(self) -> None:
+        """Be dropped."""
+        self.was_aborted = True
+        self.lose()
+
+    leave = abort
+
+    def lose(self) -> None:
+        """The connection is gone."""
+        if not self.is_lost:
+            self.is_lost = True
+            self.router.sessions.remove(self)
+            self.link._left(self, "lost")
+
+
+class MemoryRouter:
+    """Procedures by URI, and what was called, published and joined."""
+
+    def __init__(self) -> None:
+        """Nobody has joined."""
+        self.answers: dict[str, Callable[..., Any]] = {}
+        self.refused: set[str] = set()
+        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self.published: list[tuple[str, tuple[Any, ...]]] = []
+        self.sessions: list[MemorySession] = []
+
+    async def join(self, bus: Bus, realm: str, cell: int = 0) -> MemorySession:
+        """A new session of `bus` on `realm`, after the service has settled there."""
+        links = [link for link in bus._links if link.realm == realm]
+        session = MemorySession(self, realm, links[cell])
+        self.sessions.append(session)
+        links[cell]._joined(cast("Any", session))
+        await settled(bus)
+        return session
+
+    def publish(self, realm: str, topic: str, *args: Any, publisher: int | None = None) -> None:
+        """Tell every session of `realm` that follows `topic`."""
+        self.published.append((topic, args))
+        for session in [each for each in self.sessions if each.realm == realm]:
+            for name, follower, options in session.subscriptions:
+                if name == topic and options is not None:
+                    subscription = Subscription(1, topic, None, None)
+                    follower(*args, **{options.details_arg: EventDetails(subscription, 1, publisher=publisher)})
+                elif name == topic:
+                    follower(*args)
+
+    def called(self, procedure: str) -> list[tuple[Any, ...]]:
+        """The positional arguments of every call of `procedure`."""
+        return [args for name, args, _ in self.calls if name == procedure]
+
+
+def new_bus(ca: Path, *cells: str, role: str = "svc_test") -> Bus:
+    """A service's bus that never dials by itself."""
+    return Bus(cast("Any", MemoryReactorClock()), BusCredential(role, "s3cret", ca), cells or [CELL], Health())
+
+
+async def settled(bus: Bus) -> None:
+    """Wait until everything that the bus runs beside has ended."""
+    while bus._tasks:
+        await asyncio.wait(bus._tasks)
+
+
+def call_details(authrole: str, authid: str, progress: Callable[[Any], None] | None = None, session: int = 11) -> CallDetails:
+    """What the router discloses of a caller."""
+    registration = Registration(None, 1, "test", None)
+    return CallDetails(registration, progress, session, caller_authid=authid, caller_authrole=authrole)

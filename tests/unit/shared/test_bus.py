@@ -1,0 +1,274 @@
+"""A service on the bus, as far as no router is needed: what is registered where, joins, losses, errors, stopping."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from autobahn.wamp.exception import ApplicationError, TransportLost
+
+from shared.bus import Bus, call
+from shared.errors import InternalError, NotFoundError, UnavailableError
+from shared.identities import CONTROL_REALM, SYSTEM_REALM, DeviceIdentity, Person, ServiceIdentity
+from shared.procedures import NoArguments, Progress, for_devices, for_people, for_services
+from shared.session import BusSession
+from tests.integration.flockctl.certificates import make_certificates
+from tests.unit.shared.memory_router import MemoryRouter, call_details, new_bus, settled
+
+pytestmark = pytest.mark.asyncio
+CELLS = ("wss://localhost:1/ws-svc", "wss://localhost:2/ws-svc")
+
+
+class Surface:
+    """One procedure for each audience."""
+
+    def __init__(self) -> None:
+        """Nothing runs."""
+        self.started = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.ends: list[str] = []
+
+    @for_people("test.people")
+    async def people(self, person: Person, request: NoArguments) -> int:  # noqa: ARG002
+        """Wait until it may end."""
+        self.started.set()
+        await self.may_end.wait()
+        self.ends.append("people")
+        return person.account_key
+
+    @for_people("test.stream", is_stream=True)
+    async def stream(self, person: Person, request: NoArguments, progress: Progress) -> None:  # noqa: ARG002
+        """Never end by itself."""
+        progress(1)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ends.append("stream")
+
+    @for_services("test.services")
+    async def services(self, service: ServiceIdentity, request: NoArguments) -> str:  # noqa: ARG002
+        """Its name."""
+        return service.name
+
+    @for_devices("test.devices")
+    async def devices(self, device: DeviceIdentity, request: NoArguments) -> int:  # noqa: ARG002
+        """Its key."""
+        return device.device_key
+
+
+@pytest.fixture(name="ca", scope="module")
+def fixture_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificates(tmp_path_factory.mktemp("authority")).ca
+
+
+@pytest.fixture(name="bus")
+def fixture_bus(ca: Path) -> Bus:
+    return new_bus(ca)
+
+
+@pytest.fixture(name="router")
+def fixture_router() -> MemoryRouter:
+    return MemoryRouter()
+
+
+async def test_each_procedure_is_registered_on_the_realms_of_its_audience(bus: Bus, router: MemoryRouter) -> None:
+    bus.serve(Surface())
+
+    system = await router.join(bus, SYSTEM_REALM)
+    control = await router.join(bus, CONTROL_REALM)
+
+    assert set(system.endpoints) == {"test.people", "test.stream", "test.services"}
+    assert set(control.endpoints) == {"test.people", "test.stream", "test.devices"}
+
+
+async def test_after_each_join_everything_is_registered_anew_before_the_service_counts_as_there(
+    bus: Bus, router: MemoryRouter
+) -> None:
+    bus.serve(Surface())
+    part = f"bus {SYSTEM_REALM} at localhost:1"
+    seen: list[tuple[set[str], bool]] = []
+
+    async def listener(session: BusSession) -> None:
+        report: Any = bus.health.report()["parts"]
+        seen.append((set(router.sessions[-1].endpoints), report[part]["ok"]))
+        assert bus.sessions(SYSTEM_REALM) == [session]
+
+    bus.on_join(SYSTEM_REALM, listener)
+    bus.health.set(part, ok=False)
+    for _ in range(3):
+        session = await router.join(bus, SYSTEM_REALM)
+        assert bus.health.report()["parts"] == {part: {"ok": True, "reason": ""}}
+        session.lose()
+        assert bus.sessions(SYSTEM_REALM) == []
+        assert not bus.health.ready()
+
+    assert seen == [({"test.people", "test.stream", "test.services"}, False)] * 3
+
+
+async def test_given_a_refused_registration_when_the_service_joins_then_it_gives_the_session_up(
+    bus: Bus, router: MemoryRouter
+) -> None:
+    bus.serve(Surface())
+    router.refused = {"test.services"}
+
+    session = await router.join(bus, SYSTEM_REALM)
+
+    assert session.was_aborted
+    assert bus.sessions(SYSTEM_REALM) == []
+
+
+async def test_given_a_listener_that_fails_when_the_service_joins_then_it_gives_the_session_up(
+    bus: Bus, router: MemoryRouter
+) -> None:
+    async def listener(_: BusSession) -> None:
+        raise UnavailableError("away")
+
+    bus.on_join(CONTROL_REALM, listener)
+
+    session = await router.join(bus, CONTROL_REALM)
+
+    assert session.was_aborted
+    assert bus.sessions(CONTROL_REALM) == []
+
+
+async def test_the_end_of_an_older_session_does_not_take_the_newer_one_away(bus: Bus, router: MemoryRouter) -> None:
+    older = await router.join(bus, SYSTEM_REALM)
+    newer = await router.join(bus, SYSTEM_REALM)
+
+    older.lose()
+
+    assert bus.sessions(SYSTEM_REALM) == [newer]
+    assert bus.health.ready()
+
+
+async def test_one_cell_that_is_away_is_seen_in_health_and_by_who_asks_for_every_session(
+    ca: Path, router: MemoryRouter
+) -> None:
+    bus = new_bus(ca, *CELLS)
+    first = await router.join(bus, CONTROL_REALM, cell=0)
+    second = await router.join(bus, CONTROL_REALM, cell=1)
+    assert bus.every_session(CONTROL_REALM) == [first, second]
+
+    first.lose()
+
+    assert not bus.health.ready()
+    assert bus.sessions(CONTROL_REALM) == [second]
+    with pytest.raises(UnavailableError):
+        bus.every_session(CONTROL_REALM)
+
+
+async def test_a_call_answers_what_the_service_answered(bus: Bus, router: MemoryRouter) -> None:
+    await router.join(bus, SYSTEM_REALM)
+    router.answers["other.double"] = lambda *, number: 2 * number
+
+    assert await bus.call("other.double", number=4) == 8
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ApplicationError("ironflock.error.not_found", "none", code="not_found", message="none", x=1), NotFoundError),
+        (ApplicationError("ironflock.error.internal", "wrong", incident="ab"), InternalError),
+        (ApplicationError("wamp.error.no_such_procedure", "x"), UnavailableError),
+        (ApplicationError("wamp.error.canceled"), UnavailableError),
+    ],
+)
+async def test_a_refusal_of_another_service_is_ours(
+    bus: Bus, router: MemoryRouter, error: ApplicationError, kind: type[Exception]
+) -> None:
+    await router.join(bus, SYSTEM_REALM)
+
+    def answer() -> None:
+        raise error
+
+    router.answers["other.refuse"] = answer
+
+    with pytest.raises(kind) as refused:
+        await bus.call("other.refuse")
+    assert refused.value.__cause__ is error
+
+
+async def test_an_error_that_is_none_of_ours_stays_what_it_is(bus: Bus, router: MemoryRouter) -> None:
+    session: Any = await router.join(bus, CONTROL_REALM)
+
+    def answer(*_: object) -> None:
+        raise ApplicationError("wamp.error.no_such_session", "no")
+
+    router.answers["wamp.session.kill"] = answer
+
+    with pytest.raises(ApplicationError, match="no_such_session"):
+        await call(session, "wamp.session.kill", args=(1,))
+
+
+async def test_given_no_session_when_a_service_is_called_then_it_is_unavailable(bus: Bus, router: MemoryRouter) -> None:
+    with pytest.raises(UnavailableError):
+        await bus.call("other.double")
+
+    (await router.join(bus, SYSTEM_REALM)).lose()
+
+    with pytest.raises(UnavailableError):
+        await bus.call("other.double")
+
+
+async def test_given_a_lost_transport_when_a_session_is_called_then_it_is_unavailable(bus: Bus, router: MemoryRouter) -> None:
+    session: Any = await router.join(bus, SYSTEM_REALM)
+    session.lose()
+
+    with pytest.raises(UnavailableError) as refused:
+        await call(session, "other.double")
+    assert isinstance(refused.value.__cause__, TransportLost)
+
+
+async def test_given_a_silent_callee_when_its_time_is_over_then_it_is_unavailable(bus: Bus, router: MemoryRouter) -> None:
+    await router.join(bus, SYSTEM_REALM)
+    router.answers["other.silent"] = asyncio.Event().wait
+
+    with pytest.raises(UnavailableError):
+        await bus.call("other.silent", timeout_s=0.01)
+
+
+async def test_an_invocation_goes_through_the_wrapper(bus: Bus, router: MemoryRouter) -> None:
+    bus.serve(Surface())
+    session = await router.join(bus, SYSTEM_REALM)
+    loop = asyncio.get_running_loop()
+
+    answer = session.endpoints["test.services"](details=call_details("svc_auth", "svc_auth"))
+    assert await answer.asFuture(loop) == "auth"
+
+    with pytest.raises(ApplicationError, match="not_authorized"):
+        await session.endpoints["test.services"](details=call_details("user", "5")).asFuture(loop)
+
+
+async def test_stopping_ends_the_streams_and_waits_for_the_calls(bus: Bus, router: MemoryRouter) -> None:
+    surface = Surface()
+    bus.serve(surface)
+    session = await router.join(bus, CONTROL_REALM)
+    running = session.endpoints["test.people"](details=call_details("user", "5")).asFuture(asyncio.get_running_loop())
+    sent: list[Any] = []
+    stream = session.endpoints["test.stream"](details=call_details("user", "5", sent.append))
+    stream_ended = stream.asFuture(asyncio.get_running_loop())
+    await surface.started.wait()
+
+    stopping = asyncio.ensure_future(bus.stop())
+    with pytest.raises(asyncio.CancelledError):
+        await stream_ended
+    assert not stopping.done()
+    assert not session.is_lost
+    surface.may_end.set()
+    await stopping
+
+    assert await running == 5
+    assert sent == [1]
+    assert surface.ends == ["stream", "people"]
+    assert session.is_lost
+
+
+async def test_what_fails_beside_is_said(bus: Bus, capsys: pytest.CaptureFixture[str]) -> None:
+    async def fails() -> None:
+        raise ValueError("beside")
+
+    bus.spawn(fails())
+    await settled(bus)
+    await asyncio.sleep(0)
+
+    assert "task_failed" in capsys.readouterr().out
