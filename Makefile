@@ -43,13 +43,14 @@ soak: $(BIN)/.test ## Run the full counts of every bar (long)
 	@exec $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
 
 check: $(BIN)/.test $(TOOLS)/.tools ## Format, lint, types, import rules, dead code, unused dependencies
-	@step() { echo "check: $$*"; "$$@"; }; \
+	@failed=; step() { echo "check: $$*"; "$$@" || failed="$$failed $${1##*/}"; }; \
 	step $(TOOLS)/ruff format --check .; \
-	step $(TOOLS)/ruff check .; \
+	step $(TOOLS)/ruff check --output-format concise .; \
 	step $(TOOLS)/mypy; \
 	PYTHONPATH=.:router-config step $(TOOLS)/lint-imports; \
 	step $(TOOLS)/vulture; \
-	step $(TOOLS)/deptry .
+	step $(TOOLS)/deptry .; \
+	[ -z "$$failed" ] || { echo "check: failed:$$failed" >&2; exit 1; }
 
 bench: $(BIN)/.test ## Measure against the references; prints a table, writes .bench/*.json
 	@exec $(BIN)/python -m tests.bench $(ARGS)

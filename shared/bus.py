@@ -18,7 +18,7 @@ from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorCore, IReactorTime
 
-from shared.errors import NotAuthorizedError, PublicError, UnavailableError, from_wire
+from shared.errors import NotAuthorizedError, OutcomeUnknownError, PublicError, UnavailableError, from_wire
 from shared.health import Health
 from shared.identities import CONTROL_REALM, SYSTEM_REALM
 from shared.procedures import AssertionVerifier, Audience, Declaration, Invocation, declared, public_errors
@@ -29,6 +29,7 @@ DRAIN_TIMEOUT_S: Final = 8.0
 CREDENTIALS_REMEMBERED: Final = 10_000
 NO_SUCH_SESSION: Final = "wamp.error.no_such_session"
 AWAY: Final = "the bus is away; nothing was changed, try again in a moment"
+LOST: Final = "the bus went away before the answer came; look before you repeat"
 REALMS_OF: Final = {
     Audience.PEOPLE: (CONTROL_REALM, SYSTEM_REALM),
     Audience.SERVICES: (SYSTEM_REALM,),
@@ -223,8 +224,10 @@ async def call(
         if refusal is None:
             raise
         raise refusal from error
-    except (TimeoutError, TransportLost, SessionNotReady) as error:
+    except SessionNotReady as error:
         raise UnavailableError(AWAY) from error
+    except (TimeoutError, TransportLost) as error:
+        raise OutcomeUnknownError(LOST) from error
 
 
 def _registration(bus: Bus, served: _Served) -> tuple[Callable[..., "Deferred[Any]"], str, RegisterOptions]:

@@ -15,7 +15,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 from typing_extensions import override
 
-from shared.errors import UnavailableError
+from shared.errors import OutcomeUnknownError, UnavailableError
 from shared.health import Health
 from shared.settings import Settings
 
@@ -27,6 +27,7 @@ STATEMENT_TIMEOUT_MS: Final = 10_000
 POOL_SIZE: Final = 8
 MAX_WAITING: Final = 512
 AWAY: Final = "the database is away; nothing was changed, try again in a moment"
+LOST: Final = "the database went away while it committed; look before you repeat"
 
 
 @frozen(repr=False)
@@ -125,10 +126,13 @@ class Database:
         """A connection inside one transaction: committed at the end of the block, rolled back by any exception.
 
         Raises:
-            UnavailableError: No connection in time, or the server went away before the commit was answered.
+            UnavailableError: No connection in time, or the server went away; nothing was changed.
+            OutcomeUnknownError: The server went away while it committed.
         """
+        is_committing = False
         try:
             async with self._pool.connection() as connection, connection.transaction():
                 yield connection
+                is_committing = True
         except psycopg.OperationalError as error:
-            raise UnavailableError(AWAY) from error
+            raise (OutcomeUnknownError(LOST) if is_committing else UnavailableError(AWAY)) from error

@@ -85,6 +85,12 @@ class UnavailableError(PublicError):
     uri = "ironflock.error.unavailable"
 
 
+class OutcomeUnknownError(UnavailableError):
+    """A part of the platform went away before it answered: the change may have happened; look before you repeat."""
+
+    uri = "ironflock.error.outcome_unknown"
+
+
 class InternalError(PublicError):
     """Something of ours went wrong; the incident id finds it in the log."""
 
@@ -103,6 +109,7 @@ _BY_URI: dict[str, type[PublicError]] = {
         OverLimitError,
         NotSupportedError,
         UnavailableError,
+        OutcomeUnknownError,
         InternalError,
     )
 }
@@ -111,16 +118,17 @@ _CALLEE_AWAY = frozenset(
         "wamp.error.no_such_procedure",
         "wamp.error.no_available_callee",
         "wamp.error.no_eligible_callee",
-        "wamp.error.canceled",
-        "wamp.close.transport_lost",
     }
 )
+_CALLEE_LOST = frozenset({"wamp.error.canceled", "wamp.close.transport_lost"})
 
 
 def from_wire(uri: str, message: str, details: dict[str, Any]) -> PublicError | None:
     """The refusal that another part of the platform answered with, or None where it is none of ours."""
     if uri in _CALLEE_AWAY:
         return UnavailableError("a part of the platform is away; nothing was changed, try again in a moment")
+    if uri in _CALLEE_LOST:
+        return OutcomeUnknownError("a part of the platform went away before it answered; look before you repeat")
     kind = _BY_URI.get(uri)
     rest = {name: value for name, value in details.items() if name not in ("code", "message")}
     return None if kind is None else kind(message, **rest)

@@ -13,7 +13,6 @@ CONTROL_REALM: Final = "realm1"
 SYSTEM_REALM: Final = "ironflock.system"
 DEVICE_ROLE: Final = "device"
 USER_ROLE: Final = "user"
-APP_ROLE: Final = "app"
 SERVICE_ROLE_PREFIX: Final = "svc_"
 ROUTER_ROLE: Final = "trusted"
 MAX_KEY: Final = 2**53 - 1

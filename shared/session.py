@@ -76,13 +76,14 @@ class BusSession(ApplicationSession):
         """End the connection too: a session is never reused."""
         self._rest()
         self._left(self, str(details.reason))
-        self.disconnect()
+        super().onLeave(details)  # fails what is outstanding, then disconnects
 
     @override
     def onDisconnect(self) -> None:
         """Tell the link, also where the session had never joined."""
         self._rest()
         self._left(self, "disconnected")
+        super().onDisconnect()  # fails what is outstanding
 
     @override
     def onUserError(self, fail: object, msg: str) -> None:

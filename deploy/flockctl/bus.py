@@ -34,6 +34,7 @@ _NOT_BEGUN: Final = frozenset(
 )
 _CANCELLED: Final = "wamp.error.canceled"
 _CLOSED: Final = "wamp.close."
+BROKEN_OFF: Final = "the router broke the connection off; is its certificate one of this platform's?"
 AWAY: Final = "the platform is starting, or a part of it is away"
 
 
@@ -67,10 +68,14 @@ class _Session(ApplicationSession):
 
     @override
     def onDisconnect(self) -> None:
-        if not self.joined.called:
-            self.joined.errback(Failure(AwayError("the router ended the connection before it was joined")))
+        self.broke_off()
         self.lost()
         super().onDisconnect()
+
+    def broke_off(self) -> None:
+        """The connection is gone, perhaps before there was a session on it."""
+        if not self.joined.called:
+            self.joined.errback(Failure(AwayError(BROKEN_OFF)))
 
 
 class Connection:
@@ -129,7 +134,8 @@ async def connect(reactor: Any, url: str, ca: Path | None, api_key: str) -> Conn
     """
     session = _Session(api_key)
     try:
-        await _endpoint(reactor, url, ca).connect(_factory(url, session))
+        protocol = await _endpoint(reactor, url, ca).connect(_factory(url, session))
+        protocol.is_closed.addCallback(lambda _: session.broke_off())
         await session.joined.addTimeout(JOIN_TIMEOUT_S, reactor)
     except ConnectError as error:
         raise AwayError(f"the router at {url} cannot be reached") from error

@@ -13,6 +13,7 @@ from rich.text import Text
 from deploy.flockctl.errors import CommandError
 from deploy.flockctl.text import printable
 
+WIDE: Final = 1000
 COLOURS: Final[Mapping[str, str]] = {
     "CONNECTED": "green",
     "CONFIGURING": "yellow",
@@ -36,7 +37,8 @@ class Output:
         elif isinstance(table, str):
             Console().print(Text(table), soft_wrap=True)
         else:
-            Console().print(table)
+            # Where nobody looks at it a table is never cut to the width of a terminal.
+            Console(width=None if sys.stdout.isatty() else WIDE).print(table)
 
     def notice(self, text: str) -> None:
         """Something on the way that a person should know."""
@@ -70,6 +72,8 @@ def printable_paragraph(text: str) -> str:
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A table of plain cells; a cell that is a known state has its colour."""
     found = Table(*titles, box=None, pad_edge=False, header_style="bold")
+    for column in found.columns:
+        column.overflow = "fold"
     for row in rows:
         cells = [printable(cell) for cell in row]
         found.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in cells))

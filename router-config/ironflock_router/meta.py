@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from autobahn.wamp.types import PublishOptions
 
 from ironflock_router.records import Identity
-from ironflock_router.wire_names import DEVICE, SERVICE_ROLES
+from ironflock_router.wire_names import AGENT_PROCEDURES, SERVICE_ROLES
 
 if TYPE_CHECKING:
     from crossbar.router.router import Router
@@ -25,6 +25,8 @@ FILTERED: Final = ("wamp.subscription.", "wamp.registration.")
 NOBODY: Final = 0
 """No session has this id: Crossbar takes an empty list of eligible sessions for no list at all."""
 REMEMBERED_AT_LEAST: Final = 4096
+_WATCHED: Final = frozenset({*AGENT_PROCEDURES, ""})
+"""Without a URI, where an end names an id that was never told of, it may have been one of them."""
 
 
 class MetaEvents:
@@ -35,8 +37,18 @@ class MetaEvents:
         self._router = router
         self._publish = publish
         self._uris: dict[int, str] = {}
+        self._devices: dict[str, Any] = {}
         self.on_registration: list[Callable[[], None]] = []
-        """Called after each event about a registration."""
+        """Called after each event about a registration of something that agents call."""
+
+    def device_joined(self, serial: str, session: Any) -> None:
+        """The device is there, with this session: found by its serial, however many others there are."""
+        self._devices[serial] = session
+
+    def device_left(self, serial: str, session: Any) -> None:
+        """The session is over."""
+        if self._devices.get(serial) is session:
+            del self._devices[serial]
 
     def publish(self, topic: str, *args: Any, **kwargs: Any) -> Any:
         """Publish a meta event to those whom it concerns."""
@@ -46,7 +58,7 @@ class MetaEvents:
         options = kwargs.pop("options", None) or PublishOptions()
         options.eligible = self._eligible(uri)
         published = self._publish(topic, *args, options=options, **kwargs)
-        if topic.startswith("wamp.registration."):
+        if topic.startswith("wamp.registration.") and uri in _WATCHED:
             for observer in self.on_registration:
                 observer()
         return published
@@ -62,10 +74,9 @@ class MetaEvents:
         return self._uris.get(subject, "")
 
     def _eligible(self, uri: str) -> list[int]:
-        segments = set(uri.split("."))
         members: Any = self._router._authrole_to_sessions  # noqa: SLF001 - the router's own book
         listening = [session for role in SERVICE_ROLES for session in members.get(role, ())]
-        listening += [session for session in members.get(DEVICE, ()) if session.identity.serial in segments]
+        listening += [self._devices[segment] for segment in set(uri.split(".")) if segment in self._devices]
         sessions = [session._session_id for session in listening if session._session_id]  # noqa: SLF001
         return sessions or [NOBODY]
 

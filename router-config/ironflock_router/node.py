@@ -74,7 +74,7 @@ class RouterNode:
         self._install_roles(realm1, procedures)
         self._install_roles(await realm_start(self._controller, SYSTEM), procedures)
         events = meta.confine_meta_events(realm1, self._controller.realm_by_name(REALM1).session)
-        reception = self._reception(procedures)
+        reception = self._reception(procedures, events)
         sessions = PlatformSessionFactory(self._controller.router_factory, reception)
         listeners = Listeners(self._controller, self._reactor, self._settings, tls, sessions)
         listeners.open_services()
@@ -93,7 +93,7 @@ class RouterNode:
             now=self._reactor.seconds,
         )
 
-    def _reception(self, procedures: AgentProcedures) -> Reception:
+    def _reception(self, procedures: AgentProcedures, events: meta.MetaEvents) -> Reception:
         settings = self._settings
         credentials = Credentials(
             self._session.call, self._reactor, settings.credential_timeout_s, settings.service_secrets
@@ -104,6 +104,7 @@ class RouterNode:
             slowdown=Slowdown(),
             seats=Seats(self._reactor.seconds, self._alert_duplicate),
             procedures=procedures,
+            events=events,
             expiry=Expiry(time.time),  # noqa: TID251 - the shell: ends of credentials are dates
             realm_is_started=self._controller.has_realm,
             may_register=self._may_register,

@@ -16,6 +16,7 @@ from ironflock_router.authentication.refusals import AWAY, WRONG_PROOF, Refusal
 from ironflock_router.authentication.slowdown import Slowdown
 from ironflock_router.expiry import Expiry
 from ironflock_router.logs import Sampler
+from ironflock_router.meta import MetaEvents
 from ironflock_router.metrics import ENDED, JOINS, SESSIONS
 from ironflock_router.readiness import AgentProcedures
 from ironflock_router.records import Identity
@@ -45,6 +46,7 @@ class Reception:
     seats: Seats
     procedures: AgentProcedures
     expiry: Expiry
+    events: MetaEvents
     realm_is_started: Callable[[str], bool]
     may_register: MayRegister
     lines: Sampler
@@ -72,6 +74,7 @@ class Reception:
         SESSIONS.labels(identity.role).inc()
         if identity.role == DEVICE and identity.device_key is not None:
             self.seats.take(identity.device_key, session)
+            self.events.device_joined(identity.serial or "", session)
             self.procedures.joined(session)
         elif identity.role == DEVICE_DUPLICATE:
             self.reactor.callLater(DUPLICATE_STAYS_S, session.end)
@@ -86,6 +89,7 @@ class Reception:
         SESSIONS.labels(session.identity.role).dec()
         if session.identity.device_key is not None:
             self.seats.release(session.identity.device_key, session)
+            self.events.device_left(session.identity.serial or "", session)
         self.procedures.left(session)
         self.expiry.forget(session)
 

@@ -1,4 +1,4 @@
-"""kill -9 of each process, one after the other, with a fleet online: everything is right again within 30 s with no hand."""
+"""kill -9 of each process in turn, with a fleet online: everything is right again within 30 s with no hand."""
 
 import os
 import signal

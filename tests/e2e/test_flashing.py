@@ -133,6 +133,8 @@ def test_a_device_that_was_renamed_keeps_its_secret_and_frees_its_old_name(flock
     renamed = flockctl.json("device", "rename", key, other)["device"]
 
     assert (renamed["name"], renamed["serial_number"]) == (other, flock["serial_number"])
-    assert owner.call("ironflock.devices.device.create", project=project, name=name)["device_key"] != renamed["device_key"]
+    assert (
+        owner.call("ironflock.devices.device.create", project=project, name=name)["device_key"] != renamed["device_key"]
+    )
     with pytest.raises(WampError, match="already_exists"):
         owner.call("ironflock.devices.device.rename", device=renamed["device_key"], name=name)

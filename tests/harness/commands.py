@@ -52,7 +52,7 @@ class Flockctl:
 
     def run(self, *words: str, timeout_s: float = TIMEOUT_S) -> Outcome:
         """`flockctl <words> --json` to its end."""
-        done = subprocess.run(  # noqa: S603 - our own program
+        done = subprocess.run(
             [FLOCKCTL, *words, "--json"],
             cwd=self.folder,
             env=self._environment,
@@ -83,7 +83,7 @@ class Background:
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
         """Start `command`."""
         self.lines: list[dict[str, Any]] = []
-        self._process = subprocess.Popen(  # noqa: S603 - our own program
+        self._process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
         )
         self._reading = Thread(target=self._read, daemon=True)

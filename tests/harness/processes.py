@@ -58,7 +58,13 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def _sockets(pid: int) -> Iterator[str]:
-    for descriptor in (PROC / str(pid) / "fd").iterdir():
+    with contextlib.suppress(OSError):  # a process that has just ended
+        descriptors = list((PROC / str(pid) / "fd").iterdir())
+        yield from _inodes(descriptors)
+
+
+def _inodes(descriptors: list[Path]) -> Iterator[str]:
+    for descriptor in descriptors:
         with contextlib.suppress(OSError):
             matched = re.fullmatch(r"socket:\[(\d+)\]", str(descriptor.readlink()))
             if matched is not None:

@@ -45,7 +45,7 @@ class RunningPlatform:
     def start(self) -> Self:
         """Start everything and wait until it is healthy; it ends with this process, however that ends."""
         leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1"]
-        self._launcher = subprocess.Popen(  # noqa: S603 - our own launcher
+        self._launcher = subprocess.Popen(
             [*leash, sys.executable, "-m", "deploy.local", "run"],
             cwd=REPOSITORY,
             env=self.environment,
@@ -67,7 +67,7 @@ class RunningPlatform:
     def local(self, command: str) -> str:
         """What `python -m deploy.local COMMAND` prints; it must succeed."""
         words = [sys.executable, "-m", "deploy.local", command]
-        done = subprocess.run(  # noqa: S603 - our own program
+        done = subprocess.run(
             words, cwd=REPOSITORY, env=self.environment, capture_output=True, timeout=START_TIMEOUT_S, check=False
         )
         assert done.returncode == 0, f"{command}: {done.stdout.decode()} {done.stderr.decode()}"

@@ -1,7 +1,6 @@
 """`flockctl status` and `flockctl whoami`."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -20,7 +19,7 @@ from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
 from deploy.flockctl.output import table
-from deploy.flockctl.text import local_time, printable
+from deploy.flockctl.text import printable
 from shared.tls import client_options
 
 HEALTH_TIMEOUT_S: Final = 5.0

@@ -137,11 +137,11 @@ class Link(WebSocketClientProtocol):
         except DeferredTimeoutError:
             return ""
 
-    def drop(self) -> None:
+    def drop(self, reason: str = "dropped") -> None:
         """End the connection at once, without a word; over a cut network nobody hears of it."""
         if not self._is_cut:
             self._abort()
-        self._end("dropped")
+        self._end(reason)
 
     def cut(self) -> None:
         """From now on nothing gets through either way, and nobody is told: a network that went away without a FIN."""
@@ -219,7 +219,7 @@ class Link(WebSocketClientProtocol):
         elif code in (Message.GOODBYE, Message.ABORT):
             self.said_goodbye = True
             self.tell([Message.GOODBYE, {}, "wamp.close.goodbye_and_out"])
-            self.drop()
+            self.drop(str(message[2]) if len(message) > 2 else "")  # noqa: PLR2004 - both name their reason third
 
     def _settle(self, key: tuple[int, int], message: list[Any]) -> None:
         waiting = self._waiting.pop(key, None)
@@ -236,7 +236,7 @@ class Link(WebSocketClientProtocol):
     def _tick(self) -> None:
         # As the agent: the third time that a ping is due and two are unanswered, the connection is given up.
         if self._unanswered >= MAX_UNANSWERED_PINGS:
-            self.drop()
+            self.drop("the router answers no pings")
             return
         self._unanswered += 1
         if not self._is_cut:

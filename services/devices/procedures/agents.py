@@ -27,7 +27,6 @@ from shared.procedures import NoArguments, for_devices
 FOREIGN: Final = "a device speaks for itself only"
 NO_APPS: Final = "apps are not part of this version; the device keeps what it has"
 NO_TUNNELS: Final = "tunnels are not part of this version"
-MAX_OS_LENGTH: Final = 300
 
 
 class AgentProcedures:

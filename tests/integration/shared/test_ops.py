@@ -55,7 +55,7 @@ def test_metrics_are_in_the_text_of_prometheus(certificates: Certificates, port:
     assert b"ironflock_procedure_seconds" in content
 
 
-@pytest.mark.filterwarnings("ignore:twisted.web.resource._UnsafeNoResource")  # Twisted's own use of it
+@pytest.mark.filterwarnings("ignore:twisted.web.resource.*:DeprecationWarning")  # Twisted's own use of it
 @pytest.mark.parametrize("path", ["/", "/health", "/health/other", "/metricsx", "/%00", "/health/%2e%2e"])
 def test_nothing_else_is_there(certificates: Certificates, port: int, path: str) -> None:
     status, _, content = ask(certificates, port, path)

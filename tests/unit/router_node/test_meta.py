@@ -41,7 +41,6 @@ class Router:
         """Two devices, a service, a person, and the router itself."""
         self._broker = self._dealer = Part()
         self._authrole_to_sessions = {
-            "device": {Session(7, "S7"), Session(8, "S8")},
             "svc_devices": {Session(1)},
             "user": {Session(5)},
             "trusted": {Session(99)},
@@ -56,6 +55,8 @@ class Case:
         self.published: list[tuple[str, list[int] | None]] = []
         self.router = Router()
         self.events = MetaEvents(self.router, self._publish)  # type: ignore[arg-type]  # the books of one
+        for number in (7, 8):
+            self.events.device_joined(f"S{number}", Session(number, f"S{number}"))
 
     def _publish(self, topic: str, *_: Any, options: PublishOptions | None = None) -> None:
         eligible: Any = options.eligible if options else None
@@ -107,9 +108,22 @@ def test_session_events_are_for_the_table_alone(topic: str) -> None:
 def test_registrations_are_told_to_who_watches_them() -> None:
     case, told = Case(), []
     case.events.on_registration.append(lambda: told.append(1))
-    case.publish("wamp.registration.on_create", 1, {"id": 1, "uri": "a"})
-    case.publish("wamp.subscription.on_create", 1, {"id": 1, "uri": "a"})
+    watched = "reswarm.devices.read_device_metadata"
+    case.publish("wamp.registration.on_create", 1, {"id": 1, "uri": watched})
+    case.publish("wamp.subscription.on_create", 1, {"id": 2, "uri": watched})
+    case.publish("wamp.registration.on_create", 1, {"id": 3, "uri": "re.mgmt.S7.x"})
     assert told == [1]
+
+
+def test_a_session_that_is_over_hears_nothing_and_an_older_one_does_not_silence_a_newer() -> None:
+    case = Case()
+    older, newer = Session(9, "S9"), Session(10, "S9")
+    case.events.device_joined("S9", older)
+    case.events.device_joined("S9", newer)
+    case.events.device_left("S9", older)
+    assert case.publish("wamp.subscription.on_create", 4711, {"id": 1, "uri": "a.S9"}) == [1, 10]
+    case.events.device_left("S9", newer)
+    assert case.publish("wamp.subscription.on_create", 4711, {"id": 2, "uri": "a.S9"}) == [1]
 
 
 def test_what_ends_without_an_event_is_forgotten_in_time() -> None:

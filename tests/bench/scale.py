@@ -1,0 +1,76 @@
+"""How much is measured: a smoke run, the usual one, everything."""
+
+from typing import Final
+
+from attrs import frozen
+
+
+@frozen
+class Scale:
+    """The sizes of one run. `seconds` is how long each single measurement of a rate takes.
+
+    `payloads` and `entries` are octets, `sessions` the sizes between which the memory of one is seen, `at_once` how
+    many clients join at the same time, `devices` how many are flashed, `storms` how many of them come back. `rest_s` is
+    how long the platform comes to rest before it is looked at again, `settle_s` the same between smaller things.
+    """
+
+    rounds: int
+    seconds: float
+    payloads: tuple[int, ...]
+    sessions: tuple[int, ...]
+    session_rounds: int
+    at_once: tuple[int, ...]
+    devices: int
+    storms: tuple[int, ...]
+    storm_rounds: int
+    entries: tuple[int, ...]
+    restarts: int
+    rest_s: float
+    settle_s: float
+
+
+QUICK: Final = Scale(
+    rounds=1,
+    seconds=0.3,
+    payloads=(100,),
+    sessions=(10, 100),
+    session_rounds=1,
+    at_once=(10,),
+    devices=40,
+    storms=(20,),
+    storm_rounds=1,
+    entries=(100,),
+    restarts=1,
+    rest_s=1.0,
+    settle_s=0.3,
+)
+USUAL: Final = Scale(
+    rounds=7,
+    seconds=1.5,
+    payloads=(10, 100, 1000),
+    sessions=(100, 300, 1000),
+    session_rounds=5,
+    at_once=(1, 10, 100),
+    devices=500,
+    storms=(50, 500),
+    storm_rounds=5,
+    entries=(100, 1000, 10_000),
+    restarts=5,
+    rest_s=5.0,
+    settle_s=1.0,
+)
+FULL: Final = Scale(
+    rounds=11,
+    seconds=2.0,
+    payloads=(10, 100, 1000, 10_000),
+    sessions=(100, 1000, 10_000),
+    session_rounds=5,
+    at_once=(1, 10, 100),
+    devices=5000,
+    storms=(50, 500, 5000),
+    storm_rounds=5,
+    entries=(100, 1000, 10_000),
+    restarts=5,
+    rest_s=10.0,
+    settle_s=1.0,
+)

@@ -1,0 +1,23 @@
+"""Devices, joined to a router in memory."""
+
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from shared.database import Database
+from tests.integration.database import Postgres
+from tests.integration.devices.world import World
+from tests.integration.flockctl.certificates import make_certificates
+
+
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificates(tmp_path_factory.mktemp("authority")).ca
+
+
+@pytest_asyncio.fixture
+async def world(devices_database: Database, postgres: Postgres, ca: Path) -> World:
+    made = World(devices_database, postgres, ca)
+    await made.join()
+    return made

@@ -1,0 +1,186 @@
+"""What the published agent calls, with its exact shapes (wire-agent section 4)."""
+
+from typing import Any
+
+import pytest
+from autobahn.wamp.exception import ApplicationError
+
+from shared.procedures import declared, public_errors
+from tests.integration.devices.world import ANNA, BASE_URL, KILL, World
+from tests.unit.shared.memory_router import call_details
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.real]
+STATS = {"cpu_count": 4, "cpu_usage": 12.5, "docker_apps_mounted": True, "later": [1]}
+
+
+async def call(world: World, uri: str, *args: Any, device: int, project: int = 3, session: int = 11) -> Any:
+    found = {declaration.uri: (declaration, method) for declaration, method in declared(world.agents)}
+    details = call_details("device", f"{project}-{device}", session=session)
+    return await public_errors(*found[uri], None)(*args, details=details)
+
+
+async def refused(world: World, uri: str, *args: Any, device: int, project: int = 3) -> str:
+    with pytest.raises(ApplicationError) as error:
+        await call(world, uri, *args, device=device, project=project)
+    return str(error.value.error)
+
+
+async def test_call_2_answers_names_and_project_in_full(world: World) -> None:
+    key = (await world.create()).device_key
+
+    answer = await call(world, "reswarm.devices.read_device_metadata", {"device_key": key}, device=key)
+
+    assert answer == {"device_name": "press-1", "swarm_name": "plant", "ownername": "person 5", "swarm_key": 3}
+
+
+async def test_call_2_goes_by_the_device_key_whatever_project_the_authid_names(world: World) -> None:
+    key = (await world.create()).device_key
+
+    answer = await call(world, "reswarm.devices.read_device_metadata", {"device_key": key}, device=key, project=77)
+
+    assert answer["swarm_key"] == 3
+
+
+async def test_call_3_takes_nothing_and_answers_a_text(world: World) -> None:
+    key = (await world.create()).device_key
+    await world.lifecycle.flash(ANNA, key)
+
+    assert await call(world, "reswarm.devices.get_app_cred_key", device=key) == "app key"
+
+
+@pytest.mark.parametrize("status", ["CONFIGURING", "CONNECTED", "EMERGENCY"])
+async def test_call_4_sets_the_status_and_answers_the_base_url(world: World, status: str) -> None:
+    key = (await world.create()).device_key
+    said = {"swarm_key": 3, "device_key": key, "status": status, "wamp_session_id": 999, "stats": STATS, "tunnel_capable": True}
+
+    answer = await call(world, "reswarm.devices.update_device_status", said, device=key)
+
+    assert answer == {"reswarmBaseURL": BASE_URL}
+    assert world.status(key) == (status, 11)
+    stats = world.postgres.rows("SELECT stats FROM devices.device")
+    assert stats == [({"cpu_count": 4, "cpu_usage": 12.5, "docker_apps_mounted": True},)]
+
+
+async def test_call_4_keeps_the_last_stats_where_none_are_said(world: World) -> None:
+    key = (await world.create()).device_key
+    said = {"swarm_key": 3, "device_key": key, "status": "CONNECTED"}
+    await call(world, "reswarm.devices.update_device_status", {**said, "stats": STATS}, device=key)
+
+    await call(world, "reswarm.devices.update_device_status", said, device=key)
+    await call(world, "reswarm.devices.update_device_status", {**said, "stats": None}, device=key)
+
+    assert world.postgres.rows("SELECT stats -> 'cpu_count' FROM devices.device") == [(4,)]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, "x\x00", {"a": "\x00"}])
+async def test_call_4_is_answered_whatever_a_device_measures(world: World, value: Any) -> None:
+    key = (await world.create()).device_key
+    said = {"swarm_key": 3, "device_key": key, "status": "CONNECTED", "stats": {"cpu_usage": value, value if isinstance(value, str) else "x": value}}
+
+    assert await call(world, "reswarm.devices.update_device_status", said, device=key) == {"reswarmBaseURL": BASE_URL}
+    assert world.status(key) == ("CONNECTED", 11)
+
+
+@pytest.mark.parametrize("status", ["DISCONNECTED", "connected", "", None, 7])
+async def test_call_4_refuses_another_status(world: World, status: Any) -> None:
+    key = (await world.create()).device_key
+    said = {"swarm_key": 3, "device_key": key, "status": status}
+
+    assert await refused(world, "reswarm.devices.update_device_status", said, device=key) == "wamp.error.invalid_argument"
+    assert world.status(key) == ("DISCONNECTED", None)
+
+
+async def test_call_5_sets_machine_and_release(world: World) -> None:
+    key = (await world.create()).device_key
+    said = {
+        "swarm_key": 3, "device_key": key, "architecture": "amd64", "os": "linux debian 12.11\x00 6.1", "arch": "amd64", "variant": "",
+        "agent_version": "0.20.20", "later": 1,
+    }  # fmt: skip
+
+    assert await call(world, "reswarm.devices.update_device_architecture", said, device=key) is None
+
+    device = await world.show(key)
+    assert (device.architecture, device.os, device.agent_version) == ("amd64", "linux debian 12.11 6.1", "0.20.20")
+
+
+@pytest.mark.parametrize(
+    ("uri", "args"),
+    [
+        ("reswarm.containers.get_requested_app_states", ({"device_key": 7},)),
+        ("reswarm.containers.update_app_on_device", ({"app_key": 1, "state": "PRESENT"},)),
+        ("reswarm.containers.update_app_on_device", ({"app_key": 1, "ports": [{"port": 9999.0}]},)),
+        ("reswarm.containers.get_registry_token", ({"callerID": 5},)),
+        ("re.tunnel.expose_port", ({"port": 0, "protocol": "tcp"},)),
+    ],
+)
+async def test_calls_6_7_8_and_10_answer_an_error_and_never_an_empty_list(
+    world: World, uri: str, args: tuple[Any, ...]
+) -> None:
+    key = (await world.create()).device_key
+
+    assert await refused(world, uri, *args, device=key) == "ironflock.error.not_supported"
+
+
+@pytest.mark.parametrize(("account", "privilege", "holds"), [(5, "READ", True), (5, "DEVELOP", True), (6, "READ", False), (5, "ROOT", False), (0, "READ", False)])
+async def test_call_9_answers_a_real_boolean(world: World, account: int, privilege: str, *, holds: bool) -> None:
+    key = (await world.create()).device_key
+    asked = {"privilege": privilege, "entity": "DEVICE", "entity_key": key, "requestor_account_key": account, "swarm_key": 3}
+
+    assert await call(world, "reswarm.devices.check_privilege", asked, device=key) is holds
+
+
+async def test_call_12_answers_a_dictionary(world: World) -> None:
+    key = (await world.create()).device_key
+
+    assert await call(world, "reswarm.registry.run_gc", device=key) == {}
+
+
+FOREIGN = [
+    ("reswarm.devices.read_device_metadata", {}),
+    ("reswarm.devices.update_device_status", {"status": "CONNECTED"}),
+    ("reswarm.devices.update_device_architecture", {"architecture": "x"}),
+    ("reswarm.devices.check_privilege", {"privilege": "READ", "entity": "DEVICE", "requestor_account_key": 5}),
+]
+
+
+@pytest.mark.parametrize(("uri", "said"), FOREIGN)
+async def test_given_another_device_in_the_payload_when_a_device_calls_then_it_is_refused_and_recorded(
+    world: World, uri: str, said: dict[str, Any]
+) -> None:
+    own, other = (await world.create("own")).device_key, (await world.create("other")).device_key
+    payload = {**said, "swarm_key": 3, "device_key": other, "entity_key": other}
+
+    assert await refused(world, uri, payload, device=own) == "wamp.error.not_authorized"
+
+    assert world.status(other) == world.status(own) == ("DISCONNECTED", None)
+    rows = world.postgres.rows(
+        "SELECT actor ->> 'kind', actor -> 'key', asset -> 'key', source -> 'session', outcome FROM audit.queue WHERE action = 'device.impersonated'"
+    )
+    assert rows == [("device", own, own, 11, "refused")]
+
+
+@pytest.mark.parametrize("uri", ["reswarm.devices.update_device_status", "reswarm.devices.update_device_architecture"])
+async def test_given_another_project_in_the_payload_when_a_device_calls_then_it_is_refused(world: World, uri: str) -> None:
+    key = (await world.create()).device_key
+    payload = {"swarm_key": 4, "device_key": key, "status": "CONNECTED", "architecture": "x"}
+
+    assert await refused(world, uri, payload, device=key) == "wamp.error.not_authorized"
+
+
+async def test_a_device_that_is_not_registered_any_more_is_told_so(world: World) -> None:
+    assert await refused(world, "reswarm.devices.read_device_metadata", {"device_key": 99}, device=99) == "ironflock.error.not_found"
+
+
+async def test_given_auth_away_when_a_device_asks_once_a_connection_then_it_is_sent_to_ask_again(world: World) -> None:
+    key = (await world.create()).device_key
+    world.auth.is_away = True
+
+    assert await refused(world, "reswarm.devices.get_app_cred_key", device=key) == "ironflock.error.unavailable"
+    await world.presence._send_off()
+
+    assert [args[0] for args in world.router.called(KILL)] == [11]
+
+
+@pytest.mark.parametrize("payload", [(), (None,), ([],), ({"device_key": "7"},), ({},), ({"device_key": 1}, {"device_key": 1})])
+async def test_given_another_shape_when_a_device_calls_then_it_is_refused(world: World, payload: tuple[Any, ...]) -> None:
+    assert await refused(world, "reswarm.devices.read_device_metadata", *payload, device=7) == "wamp.error.invalid_argument"

@@ -1,0 +1,250 @@
+"""Flashing and deleting: every step may be the last of its process, and the whole still comes to its end."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from autobahn.wamp.exception import ApplicationError
+
+from shared.errors import ConflictError, NotFoundError, UnavailableError
+from tests.integration.devices.world import ANNA, KILL_BY_AUTHID, Crash, World
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.real]
+
+
+def crash() -> None:
+    raise Crash
+
+
+def before_auth(world: World) -> None:
+    world.auth.before = crash
+
+
+def after_auth(world: World) -> None:
+    world.auth.after = crash
+
+
+def after_killing(world: World) -> None:
+    world.after_kill = crash
+
+
+def well_again(world: World) -> None:
+    world.auth.before = world.auth.after = world.after_kill = lambda: None
+    world.auth.is_away = False
+
+
+POINTS = [before_auth, after_auth, after_killing]
+
+
+def actions(world: World) -> list[str]:
+    return [action for action, _ in world.postgres.audited()]
+
+
+async def test_a_flashed_device_has_new_secrets_and_no_old_session(world: World) -> None:
+    key = (await world.create()).device_key
+
+    device, secret = await world.lifecycle.flash(ANNA, key)
+
+    state = world.state(key)
+    assert state is not None
+    assert (state[0], str(state[1])) == ("flashed", world.auth.issued[key][0])
+    assert secret == world.auth.issued[key][1]
+    assert (device.state, device.flashed_at is not None) == ("flashed", True)
+    assert [call[0] for call in world.router.called(KILL_BY_AUTHID)] == [f"3-{key}"]
+    assert actions(world) == ["device.created", "device.flashed"]
+
+
+async def test_flashing_again_replaces_the_secret(world: World) -> None:
+    key = (await world.create()).device_key
+    _, first = await world.lifecycle.flash(ANNA, key)
+
+    _, second = await world.lifecycle.flash(ANNA, key)
+
+    assert first != second == world.auth.issued[key][1]
+    assert len(world.router.called(KILL_BY_AUTHID)) == 2
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_given_a_crash_while_it_is_flashed_when_it_is_repaired_then_it_is_flashed(
+    world: World, point: Callable[[World], None]
+) -> None:
+    key = (await world.create()).device_key
+    point(world)
+    with pytest.raises(Crash):
+        await world.lifecycle.flash(ANNA, key)
+    begun = world.state(key)
+    assert begun is not None
+    assert begun[0] == "flashing"
+    well_again(world)
+
+    await world.lifecycle.repair(older_than_s=0)
+    await world.lifecycle.repair(older_than_s=0)
+
+    assert world.state(key) == ("flashed", begun[1])
+    assert world.auth.issued[key][0] == str(begun[1])
+    assert world.router.called(KILL_BY_AUTHID)
+    assert actions(world) == ["device.created", "device.flashed"]
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_given_a_crash_while_it_is_deleted_when_it_is_repaired_then_it_is_gone(
+    world: World, point: Callable[[World], None]
+) -> None:
+    key = (await world.create()).device_key
+    point(world)
+    with pytest.raises(Crash):
+        await world.lifecycle.delete(ANNA, key)
+    assert world.state(key) is not None
+    well_again(world)
+
+    await world.lifecycle.repair(older_than_s=0)
+    await world.lifecycle.repair(older_than_s=0)
+
+    assert world.state(key) is None
+    assert key in world.auth.ended
+    assert world.router.called(KILL_BY_AUTHID)
+    assert actions(world) == ["device.created", "device.deleted"]
+
+
+async def test_what_has_just_begun_is_left_to_its_own_process(world: World) -> None:
+    key = (await world.create()).device_key
+    world.auth.before = crash
+    with pytest.raises(Crash):
+        await world.lifecycle.flash(ANNA, key)
+    well_again(world)
+
+    await world.lifecycle.repair()
+
+    state = world.state(key)
+    assert state is not None
+    assert state[0] == "flashing"
+
+
+async def test_given_a_device_that_cannot_be_finished_when_all_are_repaired_then_the_others_are(world: World) -> None:
+    first, second = (await world.create("a")).device_key, (await world.create("b")).device_key
+    world.auth.before = crash
+    for key in (first, second):
+        with pytest.raises(Crash):
+            await world.lifecycle.flash(ANNA, key)
+    well_again(world)
+    issue = world.auth.issue
+
+    async def refuse_the_first(**order: Any) -> Any:
+        if order["device_key"] == first:
+            raise ApplicationError("wamp.error.runtime_error", "broken")
+        return await issue(**order)
+
+    world.router.answers["ironflock.auth.device_credential.issue"] = refuse_the_first
+
+    await world.lifecycle.repair(older_than_s=0)
+
+    states = [world.state(key) for key in (first, second)]
+    assert [state[0] for state in states if state] == ["flashing", "flashed"]
+
+
+async def test_given_two_flashings_at_once_when_they_are_over_then_one_was_refused(world: World) -> None:
+    key = (await world.create()).device_key
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        asked.set()
+        await may_answer.wait()
+
+    world.auth.before = wait
+    first = asyncio.ensure_future(world.lifecycle.flash(ANNA, key))
+    await asked.wait()
+
+    with pytest.raises(ConflictError):
+        await world.lifecycle.flash(ANNA, key)
+    with pytest.raises(ConflictError):
+        await world.lifecycle.delete(ANNA, key)
+    may_answer.set()
+    _, secret = await first
+
+    assert secret == world.auth.issued[key][1]
+    assert actions(world).count("device.flashed") == 1
+
+
+async def test_given_many_flashings_at_the_same_moment_when_they_are_over_then_the_winner_s_secret_counts(world: World) -> None:
+    key = (await world.create()).device_key
+
+    results = await asyncio.gather(*(world.lifecycle.flash(ANNA, key) for _ in range(6)), return_exceptions=True)
+
+    secrets = [result[1] for result in results if isinstance(result, tuple)]
+    assert all(isinstance(result, tuple | ConflictError) for result in results)
+    assert world.auth.issued[key][1] in secrets
+    state = world.state(key)
+    assert state is not None
+    assert (state[0], str(state[1])) == ("flashed", world.auth.issued[key][0])
+
+
+async def test_given_auth_away_when_a_device_is_deleted_then_it_is_deleted_once_auth_is_back(world: World) -> None:
+    key = (await world.create()).device_key
+    world.auth.is_away = True
+
+    with pytest.raises(UnavailableError, match="deletion has begun"):
+        await world.lifecycle.delete(ANNA, key)
+    with pytest.raises(ConflictError):
+        await world.lifecycle.flash(ANNA, key)
+    await world.lifecycle.repair(older_than_s=0)
+    state = world.state(key)
+    assert state is not None
+    assert state[0] == "deleting"
+
+    well_again(world)
+    await world.lifecycle.repair(older_than_s=0)
+
+    assert world.state(key) is None
+
+
+async def test_given_auth_away_when_a_device_is_flashed_then_it_is_finished_and_can_be_flashed_again(world: World) -> None:
+    key = (await world.create()).device_key
+    world.auth.is_away = True
+    with pytest.raises(UnavailableError):
+        await world.lifecycle.flash(ANNA, key)
+
+    well_again(world)
+    await world.lifecycle.repair(older_than_s=0)
+    _, secret = await world.lifecycle.flash(ANNA, key)
+
+    assert secret == world.auth.issued[key][1]
+
+
+@pytest.mark.parametrize("act", ["flash", "delete"])
+async def test_given_the_router_away_when_secrets_are_replaced_then_it_is_not_finished_before_the_sessions_are_closed(
+    world: World, act: str
+) -> None:
+    key = (await world.create()).device_key
+    world.control.lose()
+
+    with pytest.raises(UnavailableError):
+        await getattr(world.lifecycle, act)(ANNA, key)
+    assert world.router.called(KILL_BY_AUTHID) == []
+    state = world.state(key)
+    assert state is not None
+    assert state[0] in ("flashing", "deleting")
+
+    await world.join()
+    await world.lifecycle.repair(older_than_s=0)
+
+    assert [call[0] for call in world.router.called(KILL_BY_AUTHID)] == [f"3-{key}"]
+
+
+async def test_given_no_device_when_it_is_flashed_or_deleted_then_it_is_not_found(world: World) -> None:
+    key = (await world.create()).device_key
+    await world.lifecycle.delete(ANNA, key)
+
+    for act in (world.lifecycle.flash, world.lifecycle.delete):
+        with pytest.raises(NotFoundError):
+            await act(ANNA, key)  # type: ignore[operator]
+
+
+async def test_given_a_deletion_in_between_when_a_flashing_ends_then_it_says_so(world: World) -> None:
+    key = (await world.create()).device_key
+    world.after_kill = lambda: world.postgres.run("UPDATE devices.device SET state = 'deleting' WHERE device_key = %s", key)
+
+    with pytest.raises(ConflictError):
+        await world.lifecycle.flash(ANNA, key)
+
+    assert "device.flashed" not in actions(world)

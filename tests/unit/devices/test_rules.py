@@ -1,0 +1,194 @@
+"""The decisions of devices."""
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.devices import rules
+from services.devices.agent_records import CheckPrivilege
+from services.devices.records import Device, FlockSettings, Project, PublicDevice
+from shared.identities import DeviceIdentity
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+SERIAL = UUID("0b5e8a1c-2f6d-4e3a-9c7b-1a2b3c4d5e6f")
+DEVICE = Device(
+    device_key=7,
+    project_key=3,
+    project_name="plant",
+    owner_account_key=5,
+    owner_name="owner@localhost",
+    name="press-1",
+    description="the first",
+    serial_number=SERIAL,
+    state="flashed",
+    flash_id=UUID(int=1),
+    status="CONNECTED",
+    status_since=NOW,
+    session=11,
+    created_at=NOW,
+    flashed_at=NOW,
+    architecture=None,
+    os=None,
+    agent_version=None,
+)
+SETTINGS = FlockSettings("wss://localhost:8443/ws-re-dev", "localhost:5000/", "apps/", "https://localhost:8445", None)
+# Source: wire-agent section 1, the struct of the agent's loader; what it does not read may be any JSON.
+FLOCK_TYPES: dict[str, type] = {
+    "secret": str,
+    "swarm_key": int,
+    "device_key": int,
+    "serial_number": str,
+    "device_endpoint_url": str,
+    "docker_registry_url": str,
+    "docker_main_repository": str,
+    "name": str,
+    "swarm_name": str,
+    "swarm_owner_name": str,
+    "environment": str,
+    "appliance_domain": str,
+    "update_url": str,
+    "board": dict,
+    "insecure-registries": str,
+    "authentication": dict,
+    "status": str,
+    "password": str,
+    "wlanssid": str,
+    "description": str,
+    "architecture": str,
+    "config_passphrase": str,
+}
+REQUIRED = ("secret", "swarm_key", "device_key", "serial_number", "device_endpoint_url", "docker_registry_url", "docker_main_repository", "update_url")
+texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+
+
+def test_the_flock_of_a_device_is_exactly_this() -> None:
+    assert rules.flock(DEVICE, "s3cret", SETTINGS) == {
+        "name": "press-1",
+        "description": "the first",
+        "swarm_name": "plant",
+        "swarm_owner_name": "owner@localhost",
+        "swarm_key": 3,
+        "device_key": 7,
+        "serial_number": "0b5e8a1c-2f6d-4e3a-9c7b-1a2b3c4d5e6f",
+        "secret": "s3cret",
+        "device_endpoint_url": "wss://localhost:8443/ws-re-dev",
+        "docker_registry_url": "localhost:5000/",
+        "docker_main_repository": "apps/",
+        "update_url": "https://localhost:8445",
+        "environment": "production",
+        "status": "DISCONNECTED",
+        "architecture": "",
+        "board": {},
+        "authentication": {"key": "", "certificate": ""},
+    }
+
+
+@given(texts, texts, st.integers(1, 2**53 - 1), st.none() | st.just("ironflock.example.com"), st.none() | texts)
+def test_every_value_of_a_flock_has_the_type_that_the_agent_reads(
+    name: str, description: str, key: int, domain: str | None, architecture: str | None
+) -> None:
+    device = attrs.evolve(DEVICE, name=name, description=description, device_key=key, architecture=architecture)
+
+    flock = json.loads(json.dumps(rules.flock(device, "s3cret", attrs.evolve(SETTINGS, appliance_domain=domain))))
+
+    assert {name: type(value) for name, value in flock.items()} == {name: FLOCK_TYPES[name] for name in flock}
+    assert all(flock[name] for name in REQUIRED)
+    assert flock["device_key"] == key
+    assert "." not in flock["serial_number"]
+    assert ("appliance_domain" in flock) == (domain is not None)
+    assert all(type(value) is str for value in flock["authentication"].values())
+    assert "model" not in flock["board"]  # `appliance` would have the agent call the registry's clean-up
+
+
+@pytest.mark.parametrize("project_key", [None, 3])
+def test_a_device_speaks_for_itself(project_key: int | None) -> None:
+    assert rules.is_own(DeviceIdentity(3, 7, 11), 7, project_key)
+
+
+@pytest.mark.parametrize(("device_key", "project_key"), [(8, None), (8, 3), (7, 4), (0, None), (3, 7), (7, 0)])
+def test_a_device_does_not_speak_for_another(device_key: int, project_key: int | None) -> None:
+    assert not rules.is_own(DeviceIdentity(3, 7, 11), device_key, project_key)
+
+
+ASKED = CheckPrivilege("READ", "DEVICE", 7, 5, 3)
+
+
+@pytest.mark.parametrize("privilege", ["READ", "NETWORK", "MAINTAIN", "DEVELOP"])
+def test_the_owner_holds_what_an_agent_asks_for(privilege: str) -> None:
+    assert rules.holds_privilege(DEVICE, attrs.evolve(ASKED, privilege=privilege)) is True
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"privilege": "OWN"},
+        {"privilege": "read"},
+        {"privilege": ""},
+        {"entity": "SWARM"},
+        {"entity": "device"},
+        {"entity_key": 8},
+        {"requestor_account_key": 6},
+        {"requestor_account_key": 0},
+    ],
+)
+def test_anything_else_is_refused_with_a_real_boolean(change: dict[str, Any]) -> None:
+    assert rules.holds_privilege(DEVICE, attrs.evolve(ASKED, **change)) is False
+
+
+values = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
+
+
+@given(st.none() | st.dictionaries(st.sampled_from(sorted(rules.STATS)) | st.text(), values))
+def test_stats_are_known_names_with_finite_numbers_only(stats: dict[str, Any] | None) -> None:
+    known = rules.known_stats(stats)
+
+    assert set(known) <= rules.STATS
+    assert all(isinstance(value, int | float) and math.isfinite(value) for value in known.values())
+    json.dumps(known, allow_nan=False)
+    for name, value in (stats or {}).items():
+        if name in rules.STATS and isinstance(value, bool | int) and abs(value) < 2**53:
+            assert known[name] == value
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 10**400, "1", None, [1], {"a": 1}])
+def test_given_a_value_that_is_no_number_to_keep_when_stats_are_read_then_it_is_left_out(value: Any) -> None:
+    assert rules.known_stats({"cpu_usage": value, "cpu_count": 4}) == {"cpu_count": 4}
+
+
+def test_the_stats_of_the_published_agent_are_kept_whole() -> None:
+    said = {
+        "cpu_count": 4,
+        "cpu_usage": 12.5,
+        "memory_total": 8_000_000_000,
+        "memory_used": 1,
+        "memory_available": 2,
+        "storage_total": 3,
+        "storage_used": 4,
+        "storage_free": 5,
+        "docker_apps_total": 6,
+        "docker_apps_used": 7,
+        "docker_apps_free": 8,
+        "docker_apps_mounted": True,
+    }
+
+    assert rules.known_stats({**said, "later": 1}) == said
+
+
+def test_people_see_a_device_without_its_session_and_flash() -> None:
+    public = rules.public(DEVICE)
+
+    names = {field.name for field in attrs.fields(PublicDevice)}
+    assert names.isdisjoint({"session", "flash_id", "owner_name", "owner_account_key"})
+    assert all(getattr(public, name) == getattr(DEVICE, name) for name in names)
+
+
+@given(st.integers(1, 3), st.integers(1, 3))
+def test_the_owner_works_in_a_project_and_nobody_else(owner: int, account: int) -> None:
+    assert rules.may_use(Project(3, "plant", "", owner, "2026-11-25T00:00:00Z"), account) == (owner == account)

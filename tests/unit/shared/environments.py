@@ -1,0 +1,39 @@
+"""The smallest complete environment of each service."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Final
+
+BUS: Final = {"BUS_URL": "wss://localhost:8444/ws-svc", "BUS_SECRET_FILE": "secret"}
+DATABASE: Final = {
+    "DATABASE_HOST": "localhost",
+    "DATABASE_PORT": "8446",
+    "DATABASE_NAME": "ironflock",
+    "DATABASE_PASSWORD_FILE": "secret",
+}
+COMMON: Final = {"CA_FILE": "ca.pem", "TLS_CERTIFICATE": "x.pem", "TLS_KEY": "x.key", "OPS_PORT": "8449"}
+OWN: Final = {
+    "auth": {**BUS, **DATABASE, "MASTER_KEYS_FILE": "masters", "FIRST_OWNER_KEY_FILE": "secret"},
+    "realms": {**BUS, **DATABASE},
+    "devices": {
+        **BUS,
+        **DATABASE,
+        "DEVICE_ENDPOINT_URL": "wss://localhost:8443/ws-re-dev",
+        "UPDATE_URL": "https://localhost:8445",
+    },
+    "gateway": {"PORT": "8445", "AGENT_UPDATES": "updates"},
+}
+
+
+def environment(name: str, folder: Path) -> dict[str, str]:
+    """The variables of service `name`; the files that they name are made in `folder`."""
+    (folder / "secret").write_text("s3cret\n")
+    masters = {"active": "m1", "keys": {"m1": base64.b64encode(bytes(32)).decode()}}
+    (folder / "masters").write_text(json.dumps(masters))
+    variables = {**COMMON, **OWN[name]}
+    files = {"secret", "masters", "updates", "ca.pem", "x.pem", "x.key"}
+    return {
+        f"IRONFLOCK_{name.upper()}_{variable}": str(folder / value) if value in files else value
+        for variable, value in variables.items()
+    }

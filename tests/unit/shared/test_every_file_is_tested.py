@@ -1,0 +1,42 @@
+"""Every source file of services/ and shared/ has its test file; the exceptions stand here with their reason."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+TESTS = ROOT / "tests"
+EXCEPTIONS = {
+    "__init__": "a docstring",
+    "__main__": "starts the service: tests/unit/shared/test_service.py and tests/e2e",
+    "records": "values without a decision; what decodes them is tested in every procedure",
+    "agent_records": "as records",
+}
+# Files whose rules show only through the room above, which is tested against a real database.
+TESTED_AS = {
+    "services/auth/store.py": "test_procedures.py",
+    "services/devices/procedures/agents.py": "test_agents.py",
+    "services/devices/procedures/people.py": "test_people.py",
+}
+SOURCES = sorted(
+    path.relative_to(ROOT)
+    for root in ("services", "shared")
+    for path in (ROOT / root).rglob("*.py")
+    if path.stem not in EXCEPTIONS
+)
+
+
+def area_of(source: Path) -> str:
+    return source.parts[1] if source.parts[0] == "services" else "shared"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_every_source_file_has_its_test_file(source: Path) -> None:
+    name = TESTED_AS.get(str(source), f"test_{source.stem}.py")
+
+    assert any((TESTS / kind / area_of(source) / name).exists() for kind in ("unit", "integration")), name
+
+
+def test_every_exception_is_needed() -> None:
+    for source in TESTED_AS:
+        assert (ROOT / source).exists()

@@ -1,0 +1,89 @@
+"""Every registered procedure stands in its service's README and in the router's table, and nothing else stands there."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ironflock_router.permissions import TABLE
+from ironflock_router.wire_names import Action
+from services.auth.procedures import Procedures as Auth
+from services.devices.procedures.agents import AgentProcedures
+from services.devices.procedures.people import PeopleProcedures
+from services.realms.procedures import Procedures as Realms
+from shared.identities import CONTROL_REALM, SYSTEM_REALM
+from shared.procedures import Audience, Declaration, declared
+
+ROOT = Path(__file__).parents[3]
+SURFACES: dict[str, list[type[Any]]] = {
+    "auth": [Auth],
+    "realms": [Realms],
+    "devices": [PeopleProcedures, AgentProcedures],
+}
+# Decision 6: the router's own component alone calls these, so that no client's role may have a line for them.
+ROUTER_ONLY = {"ironflock.auth.device_credential.find", "ironflock.auth.ticket.verify"}
+DECLARED: list[tuple[str, Declaration]] = [
+    (service, declaration) for service, kinds in SURFACES.items() for kind in kinds for declaration, _ in declared(kind)
+]
+IDS = [declaration.uri for _, declaration in DECLARED]
+
+
+def callers(uri: str, realm: str) -> set[str]:
+    return {grant.role for grant in TABLE if grant.uri == uri and grant.realm == realm and grant.action is Action.CALL}
+
+
+@pytest.mark.parametrize(("service", "declaration"), DECLARED, ids=IDS)
+def test_it_stands_in_its_service_s_readme(service: str, declaration: Declaration) -> None:
+    assert f"`{declaration.uri}`" in (ROOT / "services" / service / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("service", "declaration"), DECLARED, ids=IDS)
+def test_somebody_may_call_it_on_the_realms_of_its_audience(service: str, declaration: Declaration) -> None:
+    control, system = callers(declaration.uri, CONTROL_REALM), callers(declaration.uri, SYSTEM_REALM)
+
+    assert f"svc_{service}" not in control
+    match declaration.audience:
+        case Audience.PEOPLE:
+            assert (control, system) == ({"user"}, {"svc_gateway"})
+        case Audience.DEVICES:
+            assert (control, system) == ({"device"}, set())
+        case Audience.SERVICES:
+            assert control == set()
+            assert bool(system) != (declaration.uri in ROUTER_ONLY)
+            assert all(role.startswith("svc_") for role in system)
+
+
+@pytest.mark.parametrize(("service", "declaration"), DECLARED, ids=IDS)
+def test_its_service_may_register_it(service: str, declaration: Declaration) -> None:
+    realm = SYSTEM_REALM if declaration.audience is Audience.SERVICES else CONTROL_REALM
+    grants = [g for g in TABLE if g.role == f"svc_{service}" and g.realm == realm and g.action is Action.REGISTER]
+
+    assert any(re.fullmatch(re.escape(g.uri).replace(r"\*\*", ".+"), declaration.uri) for g in grants)
+
+
+@pytest.mark.parametrize(("service", "declaration"), DECLARED, ids=IDS)
+def test_its_uri_says_whose_it_is(service: str, declaration: Declaration) -> None:
+    if declaration.audience is Audience.DEVICES:
+        assert re.fullmatch(r"(reswarm|re)\.[a-z_]+\.[a-z_]+", declaration.uri)
+    else:
+        assert re.fullmatch(rf"ironflock\.{service}\.[a-z_]+\.[a-z_]+", declaration.uri)
+
+
+def test_the_router_s_table_names_no_procedure_that_nobody_has() -> None:
+    named = {grant.uri for grant in TABLE if grant.action is Action.CALL and grant.uri.startswith("ironflock.")}
+
+    assert named == {uri for uri in IDS if uri.startswith("ironflock.")} - ROUTER_ONLY
+
+
+def test_no_uri_is_declared_twice() -> None:
+    assert len(IDS) == len(set(IDS))
+
+
+def test_the_readmes_name_no_procedure_that_nobody_has() -> None:
+    for service in SURFACES:
+        text = (ROOT / "services" / service / "README.md").read_text(encoding="utf-8")
+        rows = re.findall(rf"^\| `(ironflock\.{service}\.[a-z_]+\.[a-z_]+)`", text, re.MULTILINE)
+        declared_here = {declaration.uri for owner, declaration in DECLARED if owner == service}
+        topics = set(re.findall(rf"`(ironflock\.{service}\.[a-z_]+\.[a-z_]+)` \(", text))
+        assert set(rows) - topics <= declared_here

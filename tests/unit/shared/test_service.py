@@ -1,0 +1,66 @@
+"""What every service reads of its environment, and how a service that cannot start ends."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.service import EXIT_SETTINGS, bus_settings, common_settings
+from shared.settings import Settings, SettingsError
+
+ROOT = Path(__file__).parents[3]
+COMMON = {"CA_FILE": "ca.pem", "TLS_CERTIFICATE": "x.pem", "TLS_KEY": "x.key", "OPS_PORT": "8449"}
+
+
+def settings(variables: dict[str, str]) -> Settings:
+    return Settings("X", {f"IRONFLOCK_X_{name}": value for name, value in variables.items()})
+
+
+def test_the_operators_listener_is_local_unless_told_otherwise() -> None:
+    assert common_settings(settings(COMMON)).ops_bind == "127.0.0.1"
+    assert common_settings(settings({**COMMON, "OPS_BIND": "10.0.0.1"})).ops_bind == "10.0.0.1"
+
+
+@pytest.mark.parametrize("missing", COMMON)
+def test_given_a_missing_variable_when_settings_are_read_then_it_is_named(missing: str) -> None:
+    with pytest.raises(SettingsError, match=f"IRONFLOCK_X_{missing}"):
+        common_settings(settings({name: value for name, value in COMMON.items() if name != missing}))
+
+
+def test_the_bus_is_a_list_of_cells(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    told = {"BUS_URL": " wss://a:1/ws-svc , wss://b:2/ws-svc,", "BUS_SECRET_FILE": str(tmp_path / "secret")}
+
+    found = bus_settings(settings(told), "auth", Path("ca.pem"))
+
+    assert found.urls == ("wss://a:1/ws-svc", "wss://b:2/ws-svc")
+    assert (found.credential.role, found.credential.secret) == ("svc_auth", "s3cret")
+    assert "s3cret" not in repr(found)
+
+
+@pytest.mark.parametrize("url", ["", ",", "ws://a:1/ws-svc", "wss://a:1/ws-svc,ws://b:1/ws-svc", "https://a"])
+def test_given_a_cell_without_tls_when_settings_are_read_then_the_variable_is_named(tmp_path: Path, url: str) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+
+    with pytest.raises(SettingsError, match="BUS_URL"):
+        bus_settings(settings({"BUS_URL": url, "BUS_SECRET_FILE": str(tmp_path / "secret")}), "auth", Path("ca.pem"))
+
+
+@pytest.mark.parametrize("name", ["auth", "realms", "devices", "gateway"])
+def test_given_an_empty_environment_when_a_service_starts_then_it_names_what_is_missing_and_ends(name: str) -> None:
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", f"services.{name}"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == EXIT_SETTINGS
+    assert f"IRONFLOCK_{name.upper()}_" in json.loads(ended.stdout.splitlines()[-1])["reason"]
+    assert "Traceback" not in ended.stdout + ended.stderr
