@@ -131,14 +131,15 @@ def actor_of(caller: Caller) -> Actor:
     return Actor(ActorKind.SERVICE, caller.name)
 
 
-async def record(connection: Connection, draft: Draft) -> int:
-    """Put `draft` into the log's queue, in the transaction of `connection`, and return the entry's id.
+async def record(connection: Connection, draft: Draft) -> None:
+    """Put `draft` into the log's queue, in the transaction of `connection`.
 
     Raises:
-        psycopg.Error: The service may not use this tag, or the log cannot take entries: the change must not happen.
+        psycopg.Error: The service may not use this tag, or the log cannot take entries: the change must not happen. In
+            a pipeline it comes out at the end of the transaction, at the latest.
     """
     values = _fields(draft)
-    cursor = await connection.execute(
+    await connection.execute(
         "SELECT audit.record(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             values["action"],
@@ -153,8 +154,6 @@ async def record(connection: Connection, draft: Draft) -> int:
             values["outcome"],
         ],
     )
-    row = await cursor.fetchone()
-    return int(row[0]) if row is not None else 0
 
 
 def canonical_entry(entry: Entry) -> bytes:

@@ -4,13 +4,15 @@ Everything here is asyncio; it runs in Twisted because every service installs `a
 reactor. A database that is away becomes `UnavailableError`: the caller may repeat, nothing was changed.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from select import POLLIN, poll
+from typing import Any, Final, TypeVar
 
 import psycopg
 from attrs import frozen
+from psycopg.pq import ConnStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 from typing_extensions import override
@@ -20,6 +22,8 @@ from shared.health import Health
 from shared.settings import Settings
 
 Connection = psycopg.AsyncConnection[TupleRow]
+
+Result = TypeVar("Result")
 
 CONNECT_TIMEOUT_S: Final = 5
 WAIT_TIMEOUT_S: Final = 5.0
@@ -78,6 +82,7 @@ def connection_arguments(settings: DatabaseSettings) -> dict[str, Any]:
         "sslrootcert": str(settings.ca),
         "connect_timeout": CONNECT_TIMEOUT_S,
         "application_name": settings.login,
+        "autocommit": True,
         "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=30000",
         "keepalives_idle": 10,
         "tcp_user_timeout": 15_000,
@@ -98,7 +103,7 @@ class Database:
             timeout=WAIT_TIMEOUT_S,
             reconnect_timeout=10.0,
             max_idle=60.0,
-            check=AsyncConnectionPool.check_connection,
+            check=_check,
             open=False,
             name=settings.login,
         )
@@ -114,16 +119,30 @@ class Database:
     async def probe(self) -> None:
         """Ask the server for a sign of life and tell health."""
         try:
-            async with self.transaction() as connection:
-                await connection.execute("SELECT 1")
+            await self.run(_select_one)
         except UnavailableError as error:
             self._health.set("database", ok=False, reason=error.message)
         else:
             self._health.set("database", ok=True)
 
+    async def run(self, query: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """What `query`, one statement, comes to: a transaction by itself, in one round trip.
+
+        Raises:
+            UnavailableError: No connection in time, or the server went away.
+        """
+        try:
+            async with self._pool.connection() as connection:
+                return await query(connection)
+        except psycopg.OperationalError as error:
+            raise UnavailableError(AWAY) from error
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection inside one transaction: committed at the end of the block, rolled back by any exception.
+
+        Statements whose results nobody looks at travel together with what follows (pipeline mode): an audit entry costs
+        no round trip of its own. A statement's error may so come out of a later one, or of the end of the block.
 
         Raises:
             UnavailableError: No connection in time, or the server went away; nothing was changed.
@@ -131,8 +150,26 @@ class Database:
         """
         is_committing = False
         try:
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
                 yield connection
                 is_committing = True
         except psycopg.OperationalError as error:
             raise (OutcomeUnknownError(LOST) if is_committing else UnavailableError(AWAY)) from error
+
+
+async def _check(connection: Connection) -> None:
+    """Refuse a connection that the server has closed meanwhile; costs no round trip.
+
+    Raises:
+        psycopg.OperationalError: It is closed.
+    """
+    waiting = poll()
+    waiting.register(connection.fileno(), POLLIN)
+    if waiting.poll(0):
+        connection.pgconn.consume_input()
+        if connection.pgconn.status != ConnStatus.OK:
+            raise psycopg.OperationalError("the server has closed the connection")
+
+
+async def _select_one(connection: Connection) -> None:
+    await connection.execute("SELECT 1")

@@ -240,6 +240,17 @@ def decode(record: type[Payload], arguments: dict[str, Any]) -> Payload:
         raise InvalidArgumentError(_VALUE.sub("Invalid value", str(error))) from error
 
 
+def answered(record: type[Payload], answer: Any) -> Payload:
+    """What another service answered, as a `record`; keys that its release has and ours does not are left be.
+
+    Raises:
+        msgspec.ValidationError: It does not fit: a fault of ours, never the caller's.
+    """
+    known = {field.name for field in attrs.fields(record)}
+    fitting = {key: value for key, value in answer.items() if key in known} if isinstance(answer, dict) else answer
+    return msgspec.convert(fitting, record, strict=True)
+
+
 def plain(value: Any) -> Any:
     """A record as JSON values: times as RFC 3339, identifiers as text."""
     return msgspec.to_builtins(value)

@@ -5,14 +5,17 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import structlog
 from attrs import field, frozen
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.twisted.websocket import WampWebSocketClientFactory
 from autobahn.wamp.auth import compute_wcs
+from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.serializer import CBORSerializer
 from autobahn.wamp.types import Challenge, CloseDetails, SessionDetails
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IDelayedCall, IReactorCore, IReactorTime, IStreamClientEndpoint
+from twisted.python.failure import Failure
 from typing_extensions import override
 
 from shared.tls import client_options
@@ -22,6 +25,8 @@ JOIN_TIMEOUT_S: Final = 8.0
 PING_INTERVAL_S: Final = 4
 PING_TIMEOUT_S: Final = 4
 MAX_MESSAGE_OCTETS: Final = 16 * 2**20
+
+log = structlog.get_logger()
 
 
 @frozen
@@ -86,8 +91,10 @@ class BusSession(ApplicationSession):
         super().onDisconnect()  # fails what is outstanding
 
     @override
-    def onUserError(self, fail: object, msg: str) -> None:
-        """Nothing: a procedure's refusal and its incidents are logged where they are made."""
+    def onUserError(self, fail: Failure, msg: str) -> None:
+        """A fault in what is called with an event; refusals of procedures are logged where they are made."""
+        if fail.value is not None and not isinstance(fail.value, ApplicationError):
+            log.error("event_failed", exc_info=fail.value)
 
     def abort(self) -> None:
         """Drop the connection at once; the link connects again."""

@@ -48,7 +48,7 @@ def migrate_settings(environ: Mapping[str, str]) -> DatabaseSettings:
 
 def connect(settings: DatabaseSettings) -> psycopg.Connection[Any]:
     """An autocommit connection over verified TLS; a long migration is not cut off."""
-    return psycopg.connect(**{**connection_arguments(settings), "options": ""}, autocommit=True)
+    return psycopg.connect(**{**connection_arguments(settings), "options": ""})
 
 
 def migrate_schema(connection: psycopg.Connection[Any], schema: str) -> list[str]:

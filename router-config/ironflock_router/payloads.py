@@ -15,7 +15,8 @@ MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**64 - 1
 """What MsgPack carries, which is the narrowest of the serializers."""
 
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+"""A JSON string; an unterminated one reaches to the end, so that no octet is looked at twice."""
 _BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
 

@@ -55,8 +55,7 @@ class Procedures:
         device_key = rules.device_key_of(request.authid)
         if device_key is None:
             return None
-        async with self._database.transaction() as connection:
-            credential = await store.device_credential_find(connection, device_key)
+        credential = await self._database.run(lambda connection: store.device_credential_find(connection, device_key))
         if credential is None or not rules.belongs(credential, request.authid):
             return None
         return FoundDeviceCredential(
@@ -97,8 +96,8 @@ class Procedures:
     async def app_cred_key_find(self, service: ServiceIdentity, request: DeviceKey) -> str:
         """The key from which the device derives its apps' credentials."""
         _only(service, "devices")
-        async with self._database.transaction() as connection:
-            credential = await store.device_credential_find(connection, request.device_key)
+        key = request.device_key
+        credential = await self._database.run(lambda connection: store.device_credential_find(connection, key))
         if credential is None or credential.state != "active":
             raise NotFoundError(NO_CREDENTIAL)
         return (await self._opened(credential)).app_cred_key
@@ -147,8 +146,7 @@ class Procedures:
         return await self._account(person.account_key)
 
     async def _account(self, account_key: int) -> PublicAccount:
-        async with self._database.transaction() as connection:
-            account = await store.account_find(connection, account_key)
+        account = await self._database.run(lambda connection: store.account_find(connection, account_key))
         if account is None:
             raise NotFoundError(NO_ACCOUNT)
         return PublicAccount(account_key=account.account_key, login_name=account.login_name)
@@ -157,14 +155,11 @@ class Procedures:
         ticket = ticket.strip()
         if not api_keys.is_well_formed(ticket):
             return None
-        async with self._database.transaction() as connection:
-            key = await store.api_key_find(connection, api_keys.key_id(ticket))
-            if (
-                not rules.opens(key, presented=api_keys.key_hash(ticket), now=datetime.fromtimestamp(self._now(), UTC))
-                or key is None
-            ):
-                return None
-            await store.api_key_touch(connection, key.key_id)
+        key_id, now = api_keys.key_id(ticket), datetime.fromtimestamp(self._now(), UTC)
+        key = await self._database.run(lambda connection: store.api_key_find(connection, key_id))
+        if key is None or not rules.opens(key, presented=api_keys.key_hash(ticket), now=now):
+            return None
+        await self._database.run(lambda connection: store.api_key_touch(connection, key_id))
         return key
 
     async def _sealed(self, request: IssueDeviceCredential, fresh: DeviceSecrets) -> DeviceCredential:

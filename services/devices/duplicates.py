@@ -30,8 +30,8 @@ class Duplicates:
         bus.on_join(SYSTEM_REALM, self._subscribe)
 
     async def _subscribe(self, session: BusSession) -> None:
-        def duplicated(event: Any) -> None:
-            self._bus.spawn(self._record(event["device_key"], event["project_key"]))
+        def duplicated(*, device_key: Any, project_key: Any, **_: Any) -> None:
+            self._bus.spawn(self._record(device_key, project_key))
 
         await session.subscribe(duplicated, TOPIC).asFuture(asyncio.get_running_loop())
 

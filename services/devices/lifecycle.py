@@ -62,8 +62,7 @@ class Lifecycle:
             await store.device_begin_flashing(connection, device_key, flash_id)
         secret = await self._issue(device, flash_id)
         await self._finish_flashing(device, flash_id, audit.actor_of(person), person.session or None)
-        async with self._database.transaction() as connection:
-            flashed = await store.device_find(connection, device_key)
+        flashed = await self._database.run(lambda connection: store.device_find(connection, device_key))
         if flashed is None:
             raise NotFoundError(NO_DEVICE)
         return flashed, secret
@@ -97,8 +96,9 @@ class Lifecycle:
 
     async def repair(self, *, older_than_s: float = REPAIR_AFTER_S) -> None:
         """Finish every flashing and deletion whose process is gone."""
-        async with self._database.transaction() as connection:
-            devices = await store.device_list_in_transit(connection, older_than_s=older_than_s)
+        devices = await self._database.run(
+            lambda connection: store.device_list_in_transit(connection, older_than_s=older_than_s)
+        )
         for device in devices:
             try:
                 await self._finish(device)

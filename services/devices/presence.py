@@ -155,8 +155,7 @@ class Presence:
         parsed = parse_device_authid(str(details.get("authid")))
         if parsed is None:
             return
-        async with self._database.transaction() as connection:
-            device = await store.device_find(connection, parsed[1])
+        device = await self._database.run(lambda connection: store.device_find(connection, parsed[1]))
         if device is None or device.state == "deleting" or device.flash_id != _uuid(extra.get("flash_id")):
             log.info("device_session_ended", device_key=parsed[1], reason="secrets replaced")
             await self._end(session, details["session"], "this secret was replaced")
@@ -176,8 +175,7 @@ class Presence:
             self._feed.tell(change)
 
     async def _compare(self) -> None:
-        async with self._database.transaction() as connection:
-            began = await store.clock(connection)
+        began = await self._database.run(store.clock)
         live: list[int] = []
         for session in self._bus.every_session(CONTROL_REALM):
             live += await call(session, "wamp.session.list", args=([DEVICE_ROLE],))

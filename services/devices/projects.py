@@ -7,7 +7,7 @@ from services.devices import rules
 from services.devices.records import Project
 from shared.bus import Bus
 from shared.errors import NotFoundError
-from shared.procedures import decode
+from shared.procedures import answered
 
 NO_PROJECT: Final = "there is no such project, or you may not see it"
 
@@ -26,7 +26,7 @@ class Projects:
             NotFoundError: There is none, or they may not know of it.
         """
         answer = await self._bus.call("ironflock.realms.project.resolve", account_key=account_key, project=project)
-        found = decode(Project, answer)
+        found = answered(Project, answer)
         if not rules.may_use(found, account_key):
             raise NotFoundError(NO_PROJECT)
         return found
@@ -36,7 +36,7 @@ class Projects:
         if project is not None:
             return [await self.resolve(account_key, project)]
         answer = await self._bus.call("ironflock.realms.project.owned", account_key=account_key)
-        return [found for item in answer if rules.may_use(found := decode(Project, item), account_key)]
+        return [found for item in answer if rules.may_use(found := answered(Project, item), account_key)]
 
     async def owner_name(self, project: Project) -> str:
         """The login name of the project's owner, as agents show it."""

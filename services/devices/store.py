@@ -104,10 +104,10 @@ async def device_end_flashing(connection: Connection, device_key: int, flash_id:
     """Remember that the secrets are made; False where another flashing or a deletion came in between."""
     cursor = await connection.execute(
         "UPDATE devices.device SET state = 'flashed', state_since = now(), flashed_at = now()"
-        " WHERE device_key = %s AND flash_id = %s AND state = 'flashing'",
+        " WHERE device_key = %s AND flash_id = %s AND state = 'flashing' RETURNING device_key",
         [device_key, flash_id],
     )
-    return cursor.rowcount == 1
+    return await cursor.fetchone() is not None
 
 
 async def device_begin_deleting(connection: Connection, device_key: int) -> None:
@@ -120,9 +120,9 @@ async def device_begin_deleting(connection: Connection, device_key: int) -> None
 async def device_delete(connection: Connection, device_key: int) -> bool:
     """Remove the device; False where it was gone."""
     cursor = await connection.execute(
-        "DELETE FROM devices.device WHERE device_key = %s AND state = 'deleting'", [device_key]
+        "DELETE FROM devices.device WHERE device_key = %s AND state = 'deleting' RETURNING device_key", [device_key]
     )
-    return cursor.rowcount == 1
+    return await cursor.fetchone() is not None
 
 
 async def device_set_status(

@@ -56,10 +56,7 @@ class Procedures:
     async def project_list(self, person: Person, request: ListProjects) -> ProjectPage:
         """The caller's projects, paged."""
         after = position_after(request.cursor)
-        async with self._database.transaction() as connection:
-            rows = await store.project_list_by_owner(
-                connection, owner_account_key=person.account_key, after=after, limit=request.limit + 1
-            )
+        rows = await self._owned(person.account_key, after=after, limit=request.limit + 1)
         projects, cursor = page(rows, request.limit, lambda project: project.project_key)
         return ProjectPage(projects=projects, next=cursor)
 
@@ -78,14 +75,17 @@ class Procedures:
     async def project_owned(self, service: ServiceIdentity, request: AccountKey) -> list[Project]:
         """Every project that an account may see, for devices."""
         _only(service, "devices")
-        async with self._database.transaction() as connection:
-            return await store.project_list_by_owner(
-                connection, owner_account_key=request.account_key, after=0, limit=MAX_OWNED
+        return await self._owned(request.account_key, after=0, limit=MAX_OWNED)
+
+    async def _owned(self, account_key: int, *, after: int, limit: int) -> list[Project]:
+        return await self._database.run(
+            lambda connection: store.project_list_by_owner(
+                connection, owner_account_key=account_key, after=after, limit=limit
             )
+        )
 
     async def _seen_by(self, account_key: int, wanted: int | str) -> Project:
-        async with self._database.transaction() as connection:
-            project = await _find(connection, account_key, wanted)
+        project = await self._database.run(lambda connection: _find(connection, account_key, wanted))
         if project is None or not rules.may_see(project, account_key):
             raise NotFoundError(NO_PROJECT)
         return project

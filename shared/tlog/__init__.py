@@ -1,1 +1,1 @@
-"""The transparency log without any I/O: RFC 6962 trees and proofs, C2SP tiles, notes, checkpoints, witnesses, verification."""
+"""The transparency log without any I/O: trees and proofs (RFC 6962), tiles, notes and witnesses (C2SP)."""

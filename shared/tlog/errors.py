@@ -1,4 +1,4 @@
-"""What is wrong with a log, a proof or a note. Nothing here says who is to blame: the caller knows where it came from."""
+"""What is wrong with a log, a proof or a note. Who is to blame, the caller knows."""
 
 
 class TlogError(Exception):

@@ -137,15 +137,14 @@ def tiles_changed(size1: int, size2: int) -> Iterator[Tile]:
     if not 0 <= size1 <= size2 <= MAX_TREE_SIZE:
         raise RangeError(f"no tree grows from {size1} to {size2}")
     level = 0
-    while (width := level_width(level, size2)) > 0:
-        for index in range(level_width(level, size1) // TILE_WIDTH, -(-width // TILE_WIDTH)):
-            if level_width(level, size1) < width:
-                yield tile_at(level, index, size2)
+    while (before := level_width(level, size1)) < (after := level_width(level, size2)):
+        for index in range(before // TILE_WIDTH, -(-after // TILE_WIDTH)):
+            yield tile_at(level, index, size2)
         level += 1
 
 
 def border_tiles(size: int) -> tuple[Tile, ...]:
-    """The partial tiles of a tree of `size` leaves, from the top: the complete nodes that its root folds from lie in them."""
+    """The partial tiles of a tree of `size` leaves, from the top. Its root folds from all that is in them."""
     found = []
     level = 0
     while (width := level_width(level, size)) > 0:
@@ -156,7 +155,7 @@ def border_tiles(size: int) -> tuple[Tile, ...]:
 
 
 def node_place(node: NodeId, size: int) -> NodePlace:
-    """Which hashes of which tile a node of the tree of `size` leaves is the root over. Requires that the tree has it."""
+    """Where a node of the tree of `size` leaves is found. Requires that the tree has it."""
     level, height = divmod(node.level, TILE_HEIGHT)
     if node.level < 0 or not 0 <= node.index < size >> node.level:
         raise RangeError(f"a tree of {size} leaves has no node {node.index} of level {node.level}")

@@ -7,7 +7,7 @@ folded from the complete nodes along the tree's right border.
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from typing import Final, NamedTuple
+from typing import Final
 
 from attrs import frozen
 
@@ -18,7 +18,8 @@ MAX_TREE_SIZE: Final = 2**63 - 1
 """No proof over such a tree is longer than the 63 lines of C2SP tlog-witness, and a PostgreSQL bigint holds it."""
 
 
-class NodeId(NamedTuple):
+@frozen
+class NodeId:
     """The address of a complete node."""
 
     level: int

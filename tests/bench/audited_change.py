@@ -84,7 +84,7 @@ async def _changes(connection: Connection, device: Device, octets: int | None, s
     began = time.perf_counter()
     while (start := time.perf_counter()) < began + seconds:
         name = f"{device.name}-{len(latencies) % 2}"
-        async with connection.transaction():
+        async with connection.pipeline(), connection.transaction():  # as `Database.transaction` has it
             await store.device_lock_in_txn(connection, device.key)
             await store.device_rename(connection, device.key, name=name, name_canonical=name)
             await store.device_find(connection, device.key)

@@ -22,7 +22,7 @@ from deploy.local.settings import LAST_OFFSET, Ports
 from deploy.local.state import REPOSITORY, StateFolder
 from tests.harness.waiting import wait_until
 
-START_TIMEOUT_S: Final = 120
+START_TIMEOUT_S: Final = 150  # longer than `up` itself waits, so that its own explanation is seen
 LOWEST_PORT: Final = 10_000
 
 

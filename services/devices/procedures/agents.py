@@ -120,8 +120,7 @@ class AgentProcedures:
             raise
 
     async def _row(self, device: DeviceIdentity) -> Device:
-        async with self._database.transaction() as connection:
-            row = await store.device_find(connection, device.device_key)
+        row = await self._database.run(lambda connection: store.device_find(connection, device.device_key))
         if row is None:
             raise NotFoundError("this device is not registered any more")
         return row

@@ -79,8 +79,9 @@ class PeopleProcedures:
         """The devices that the caller may see, paged."""
         after = position_after(request.cursor)
         projects = await self._projects.usable(person.account_key, request.project)
-        async with self._database.transaction() as connection:
-            rows = await store.device_list(connection, _keys(projects), after=after, limit=request.limit + 1)
+        rows = await self._database.run(
+            lambda connection: store.device_list(connection, _keys(projects), after=after, limit=request.limit + 1)
+        )
         devices, cursor = page(rows, request.limit, lambda device: device.device_key)
         return DevicePage(devices=[rules.public(device) for device in devices], next=cursor)
 
@@ -126,15 +127,15 @@ class PeopleProcedures:
         projects = await self._projects.usable(person.account_key, request.project)
         keys = _keys(projects)
         with self._feed.watch(frozenset(keys)) as watch:
-            async with self._database.transaction() as connection:
-                devices = await store.device_list(connection, keys, after=0, limit=SNAPSHOT_LIMIT)
+            devices = await self._database.run(
+                lambda connection: store.device_list(connection, keys, after=0, limit=SNAPSHOT_LIMIT)
+            )
             progress(Snapshot(devices=[rules.public(device) for device in devices]))
             async for change in watch.changes():
                 progress(await self._news(change))
 
     async def _news(self, change: Change) -> Changed | Deleted:
-        async with self._database.transaction() as connection:
-            device = await store.device_find(connection, change.device_key)
+        device = await self._database.run(lambda connection: store.device_find(connection, change.device_key))
         if device is None or device.project_key != change.project_key:
             return Deleted(deleted=change.device_key)
         return Changed(device=rules.public(device))

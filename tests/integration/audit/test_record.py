@@ -93,10 +93,16 @@ def test_time_and_service_are_the_database_s_word(
     assert before < rows[0][1] < rows[1][1] < after
 
 
-def test_a_rolled_back_change_leaves_nothing(postgres: Postgres, connection: psycopg.Connection[Any], login: str) -> None:
-    with pytest.raises(ZeroDivisionError), connection.transaction():
-        call(connection, OWN[login])
-        raise ZeroDivisionError
+def test_a_rolled_back_change_leaves_nothing(
+    postgres: Postgres, connection: psycopg.Connection[Any], login: str
+) -> None:
+    def change() -> None:
+        with connection.transaction():
+            call(connection, OWN[login])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        change()
 
     assert count(postgres) == 0
 
@@ -169,7 +175,9 @@ def test_a_search_path_of_the_caller_changes_nothing(
     call(connection, OWN[login])
 
     assert count(postgres) == 1
-    row = postgres.rows("SELECT proconfig, prosecdef FROM pg_proc WHERE proname = 'record' AND pronamespace = 'audit'::regnamespace")
+    row = postgres.rows(
+        "SELECT proconfig, prosecdef FROM pg_proc WHERE proname = 'record' AND pronamespace = 'audit'::regnamespace"
+    )
     assert row == [(["search_path=pg_catalog, pg_temp"], True)]
 
 
@@ -179,7 +187,8 @@ def test_given_objects_of_the_same_names_in_a_schema_of_an_attacker_when_it_is_r
     postgres.run(
         "CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO PUBLIC;"
         "CREATE TABLE evil.queue (LIKE audit.queue); GRANT ALL ON evil.queue TO PUBLIC;"
-        "CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT timestamptz '2000-01-01' $$;"
+        "CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE sql"
+        " AS $$ SELECT timestamptz '2000-01-01' $$;"
         "CREATE FUNCTION evil.is_the_same(text, text) RETURNS boolean LANGUAGE sql AS $$ SELECT true $$;"
         "CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.is_the_same)"
     )
@@ -255,14 +264,14 @@ async def test_a_draft_is_recorded_as_it_is_encoded(auth_database: Database, pos
     )
 
     async with auth_database.transaction() as connection:
-        entry_id = await record(connection, draft)
+        await record(connection, draft)
 
-    row = postgres.rows(
-        "SELECT recorded_at, service, actor, asset, project, before, after, reason, source, outcome FROM audit.queue WHERE id = %s",
-        entry_id,
+    entry_id, recorded_at, service, *said = postgres.rows(
+        "SELECT id, recorded_at, service, actor, asset, project, before, after, reason, source, outcome"
+        " FROM audit.queue"
     )[0]
-    octets = canonical_entry(Entry(entry_id, row[0], row[1], draft)).decode()
-    assert row[2:] == (
+    octets = canonical_entry(Entry(entry_id, recorded_at, service, draft)).decode()
+    assert said == [
         {"kind": "person", "key": 5, "credential": "key-1", "on_behalf_of": 6},
         {"kind": "account", "key": 1},
         3,
@@ -271,7 +280,7 @@ async def test_a_draft_is_recorded_as_it_is_encoded(auth_database: Database, pos
         "why",
         {"session": 11, "address": None, "request": "r"},
         "refused",
-    )
+    ]
     assert '"service":"svc_auth"' in octets
     assert f'"id":{entry_id},' in octets
 

@@ -48,7 +48,9 @@ async def test_the_first_start_makes_the_account_and_its_key(start: FirstStart, 
 
     assert await start.opens(OWNER_KEY)
     assert postgres.audited() == [("account.created", "done"), ("api_key.created", "done")]
-    assert postgres.rows("SELECT login_name, login_canonical, state FROM auth.account") == [(OWNER, "owner@localhost", "active")]
+    assert postgres.rows("SELECT login_name, login_canonical, state FROM auth.account") == [
+        (OWNER, "owner@localhost", "active")
+    ]
 
 
 async def test_a_later_start_changes_nothing(start: FirstStart, postgres: Postgres) -> None:
@@ -124,7 +126,9 @@ async def test_given_a_malformed_key_when_auth_starts_then_it_is_refused_and_not
     assert postgres.rows("SELECT count(*) FROM auth.account") == [(0,)]
 
 
-async def test_neither_the_key_nor_the_login_name_lies_where_it_should_not(start: FirstStart, postgres: Postgres) -> None:
+async def test_neither_the_key_nor_the_login_name_lies_where_it_should_not(
+    start: FirstStart, postgres: Postgres
+) -> None:
     await start()
 
     entries = str(postgres.rows("SELECT queue::text FROM audit.queue"))

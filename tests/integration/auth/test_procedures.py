@@ -45,11 +45,16 @@ PAYLOADS: dict[str, tuple[Any, set[str]]] = {
 
 
 def order(flash_id: UUID | None = None, **changes: Any) -> IssueDeviceCredential:
-    return IssueDeviceCredential(**{"flash_id": flash_id or uuid4(), "device_key": 7, "project_key": 3, "serial_number": SERIAL, **changes})
+    return IssueDeviceCredential(
+        **{"flash_id": flash_id or uuid4(), "device_key": 7, "project_key": 3, "serial_number": SERIAL, **changes}
+    )
 
 
 async def found(procedures: Procedures, authid: str = "3-7") -> FoundDeviceCredential | None:
-    return await procedures.device_credential_find(ROUTER, FindDeviceCredential(authid))
+    credential: FoundDeviceCredential | None = await procedures.device_credential_find(
+        ROUTER, FindDeviceCredential(authid)
+    )
+    return credential
 
 
 async def sign_up(database: Database, keyring: Keyring, postgres: Postgres) -> int:
@@ -86,8 +91,12 @@ async def test_the_router_finds_what_was_issued(procedures: Procedures) -> None:
     assert await procedures.app_cred_key_find(DEVICES, DeviceKey(7)) == issued.app_cred_key
 
 
-@pytest.mark.parametrize("authid", ["3-8", "4-7", "7-3", "7", "", "3-7 ", "03-7", "3-7-1", "owner", "3-" + "9" * 200, "\x00"])
-async def test_given_another_authid_when_the_router_asks_then_there_is_none(procedures: Procedures, authid: str) -> None:
+@pytest.mark.parametrize(
+    "authid", ["3-8", "4-7", "7-3", "7", "", "3-7 ", "03-7", "3-7-1", "owner", "3-" + "9" * 200, "\x00"]
+)
+async def test_given_another_authid_when_the_router_asks_then_there_is_none(
+    procedures: Procedures, authid: str
+) -> None:
     await procedures.device_credential_issue(DEVICES, order())
 
     assert await found(procedures, authid) is None
@@ -167,7 +176,8 @@ async def test_given_sealed_secrets_of_another_device_in_its_row_when_they_are_a
     await procedures.device_credential_issue(DEVICES, order())
     await procedures.device_credential_issue(DEVICES, order(device_key=8, serial_number=uuid4()))
     postgres.run(
-        "UPDATE auth.device_credential SET secret = (SELECT secret FROM auth.device_credential WHERE device_key = 8) WHERE device_key = 7"
+        "UPDATE auth.device_credential SET secret = (SELECT secret FROM auth.device_credential WHERE device_key = 8)"
+        " WHERE device_key = 7"
     )
 
     with pytest.raises(Exception, match="does not belong"):

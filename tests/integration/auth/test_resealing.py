@@ -29,7 +29,9 @@ async def test_every_value_is_resealed_once_and_opens(
     monkeypatch.setattr(resealing, "BATCH", 4)
     secrets = {}
     for key in range(1, DEVICE_COUNT + 1):
-        secrets[key] = await procedures.device_credential_issue(DEVICES, IssueDeviceCredential(uuid4(), key, 3, uuid4()))
+        secrets[key] = await procedures.device_credential_issue(
+            DEVICES, IssueDeviceCredential(uuid4(), key, 3, uuid4())
+        )
     private = (await signing.key()).as_dict(private=True)
     postgres.run("UPDATE auth.data_key SET created_at = now() - interval '400 days'")
     newer = Keyring(masters("m1"), auth_database)

@@ -26,7 +26,9 @@ async def test_given_many_first_uses_at_once_when_they_are_over_then_there_is_on
     assert postgres.rows("SELECT count(*) FROM auth.assertion_key") == [(1,)]
 
 
-async def test_what_one_process_signs_the_public_keys_of_another_verify(auth_database: Database, signing: Signing) -> None:
+async def test_what_one_process_signs_the_public_keys_of_another_verify(
+    auth_database: Database, signing: Signing
+) -> None:
     other = Signing(auth_database, Keyring(masters("m1"), auth_database), lambda: NOW)
     person = Person(5, 0, "key-1")
     claims = claims_for(person, audience="realms", procedure="p", digest=arguments_hash({}), nonce="n", now=NOW)

@@ -51,7 +51,14 @@ async def test_call_3_takes_nothing_and_answers_a_text(world: World) -> None:
 @pytest.mark.parametrize("status", ["CONFIGURING", "CONNECTED", "EMERGENCY"])
 async def test_call_4_sets_the_status_and_answers_the_base_url(world: World, status: str) -> None:
     key = (await world.create()).device_key
-    said = {"swarm_key": 3, "device_key": key, "status": status, "wamp_session_id": 999, "stats": STATS, "tunnel_capable": True}
+    said = {
+        "swarm_key": 3,
+        "device_key": key,
+        "status": status,
+        "wamp_session_id": 999,
+        "stats": STATS,
+        "tunnel_capable": True,
+    }
 
     answer = await call(world, "reswarm.devices.update_device_status", said, device=key)
 
@@ -75,7 +82,12 @@ async def test_call_4_keeps_the_last_stats_where_none_are_said(world: World) -> 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 10**400, "x\x00", {"a": "\x00"}])
 async def test_call_4_is_answered_whatever_a_device_measures(world: World, value: Any) -> None:
     key = (await world.create()).device_key
-    said = {"swarm_key": 3, "device_key": key, "status": "CONNECTED", "stats": {"cpu_usage": value, value if isinstance(value, str) else "x": value}}
+    said = {
+        "swarm_key": 3,
+        "device_key": key,
+        "status": "CONNECTED",
+        "stats": {"cpu_usage": value, value if isinstance(value, str) else "x": value},
+    }
 
     assert await call(world, "reswarm.devices.update_device_status", said, device=key) == {"reswarmBaseURL": BASE_URL}
     assert world.status(key) == ("CONNECTED", 11)
@@ -86,16 +98,24 @@ async def test_call_4_refuses_another_status(world: World, status: Any) -> None:
     key = (await world.create()).device_key
     said = {"swarm_key": 3, "device_key": key, "status": status}
 
-    assert await refused(world, "reswarm.devices.update_device_status", said, device=key) == "wamp.error.invalid_argument"
+    assert (
+        await refused(world, "reswarm.devices.update_device_status", said, device=key) == "wamp.error.invalid_argument"
+    )
     assert world.status(key) == ("DISCONNECTED", None)
 
 
 async def test_call_5_sets_machine_and_release(world: World) -> None:
     key = (await world.create()).device_key
     said = {
-        "swarm_key": 3, "device_key": key, "architecture": "amd64", "os": "linux debian 12.11\x00 6.1", "arch": "amd64", "variant": "",
-        "agent_version": "0.20.20", "later": 1,
-    }  # fmt: skip
+        "swarm_key": 3,
+        "device_key": key,
+        "architecture": "amd64",
+        "os": "linux debian 12.11\x00 6.1",
+        "arch": "amd64",
+        "variant": "",
+        "agent_version": "0.20.20",
+        "later": 1,
+    }
 
     assert await call(world, "reswarm.devices.update_device_architecture", said, device=key) is None
 
@@ -121,10 +141,19 @@ async def test_calls_6_7_8_and_10_answer_an_error_and_never_an_empty_list(
     assert await refused(world, uri, *args, device=key) == "ironflock.error.not_supported"
 
 
-@pytest.mark.parametrize(("account", "privilege", "holds"), [(5, "READ", True), (5, "DEVELOP", True), (6, "READ", False), (5, "ROOT", False), (0, "READ", False)])
+@pytest.mark.parametrize(
+    ("account", "privilege", "holds"),
+    [(5, "READ", True), (5, "DEVELOP", True), (6, "READ", False), (5, "ROOT", False), (0, "READ", False)],
+)
 async def test_call_9_answers_a_real_boolean(world: World, account: int, privilege: str, *, holds: bool) -> None:
     key = (await world.create()).device_key
-    asked = {"privilege": privilege, "entity": "DEVICE", "entity_key": key, "requestor_account_key": account, "swarm_key": 3}
+    asked = {
+        "privilege": privilege,
+        "entity": "DEVICE",
+        "entity_key": key,
+        "requestor_account_key": account,
+        "swarm_key": 3,
+    }
 
     assert await call(world, "reswarm.devices.check_privilege", asked, device=key) is holds
 
@@ -154,13 +183,16 @@ async def test_given_another_device_in_the_payload_when_a_device_calls_then_it_i
 
     assert world.status(other) == world.status(own) == ("DISCONNECTED", None)
     rows = world.postgres.rows(
-        "SELECT actor ->> 'kind', actor -> 'key', asset -> 'key', source -> 'session', outcome FROM audit.queue WHERE action = 'device.impersonated'"
+        "SELECT actor ->> 'kind', actor -> 'key', asset -> 'key', source -> 'session', outcome"
+        " FROM audit.queue WHERE action = 'device.impersonated'"
     )
     assert rows == [("device", own, own, 11, "refused")]
 
 
 @pytest.mark.parametrize("uri", ["reswarm.devices.update_device_status", "reswarm.devices.update_device_architecture"])
-async def test_given_another_project_in_the_payload_when_a_device_calls_then_it_is_refused(world: World, uri: str) -> None:
+async def test_given_another_project_in_the_payload_when_a_device_calls_then_it_is_refused(
+    world: World, uri: str
+) -> None:
     key = (await world.create()).device_key
     payload = {"swarm_key": 4, "device_key": key, "status": "CONNECTED", "architecture": "x"}
 
@@ -168,7 +200,10 @@ async def test_given_another_project_in_the_payload_when_a_device_calls_then_it_
 
 
 async def test_a_device_that_is_not_registered_any_more_is_told_so(world: World) -> None:
-    assert await refused(world, "reswarm.devices.read_device_metadata", {"device_key": 99}, device=99) == "ironflock.error.not_found"
+    assert (
+        await refused(world, "reswarm.devices.read_device_metadata", {"device_key": 99}, device=99)
+        == "ironflock.error.not_found"
+    )
 
 
 async def test_given_auth_away_when_a_device_asks_once_a_connection_then_it_is_sent_to_ask_again(world: World) -> None:
@@ -181,6 +216,13 @@ async def test_given_auth_away_when_a_device_asks_once_a_connection_then_it_is_s
     assert [args[0] for args in world.router.called(KILL)] == [11]
 
 
-@pytest.mark.parametrize("payload", [(), (None,), ([],), ({"device_key": "7"},), ({},), ({"device_key": 1}, {"device_key": 1})])
-async def test_given_another_shape_when_a_device_calls_then_it_is_refused(world: World, payload: tuple[Any, ...]) -> None:
-    assert await refused(world, "reswarm.devices.read_device_metadata", *payload, device=7) == "wamp.error.invalid_argument"
+@pytest.mark.parametrize(
+    "payload", [(), (None,), ([],), ({"device_key": "7"},), ({},), ({"device_key": 1}, {"device_key": 1})]
+)
+async def test_given_another_shape_when_a_device_calls_then_it_is_refused(
+    world: World, payload: tuple[Any, ...]
+) -> None:
+    assert (
+        await refused(world, "reswarm.devices.read_device_metadata", *payload, device=7)
+        == "wamp.error.invalid_argument"
+    )

@@ -16,7 +16,9 @@ async def test_a_pair_is_recorded_once_however_often_it_is_told(world: World) ->
         world.router.publish(SYSTEM_REALM, TOPIC, {"device_key": device_key, "project_key": 3})
         await world.settle()
 
-    rows = world.postgres.rows("SELECT action, outcome, actor ->> 'key', asset -> 'key', project FROM audit.queue ORDER BY id")
+    rows = world.postgres.rows(
+        "SELECT action, outcome, actor ->> 'key', asset -> 'key', project FROM audit.queue ORDER BY id"
+    )
     assert rows == [("device.duplicated", "refused", "router", key, 3) for key in (7, 8)]
 
 

@@ -69,7 +69,9 @@ async def test_the_number_of_watches_is_bounded_and_an_ended_one_makes_room(
     assert not world.feed._watches
 
 
-async def test_given_no_router_when_something_changes_then_it_is_told_to_nobody_and_that_is_no_fault(world: World) -> None:
+async def test_given_no_router_when_something_changes_then_it_is_told_to_nobody_and_that_is_no_fault(
+    world: World,
+) -> None:
     world.system.is_lost = True  # gone, and not yet known to be
     world.feed.tell(Change(7, 3))
     world.system.is_lost = False

@@ -166,7 +166,9 @@ async def test_given_two_flashings_at_once_when_they_are_over_then_one_was_refus
     assert actions(world).count("device.flashed") == 1
 
 
-async def test_given_many_flashings_at_the_same_moment_when_they_are_over_then_the_winner_s_secret_counts(world: World) -> None:
+async def test_given_many_flashings_at_the_same_moment_when_they_are_over_then_the_winner_s_secret_counts(
+    world: World,
+) -> None:
     key = (await world.create()).device_key
 
     results = await asyncio.gather(*(world.lifecycle.flash(ANNA, key) for _ in range(6)), return_exceptions=True)
@@ -198,7 +200,9 @@ async def test_given_auth_away_when_a_device_is_deleted_then_it_is_deleted_once_
     assert world.state(key) is None
 
 
-async def test_given_auth_away_when_a_device_is_flashed_then_it_is_finished_and_can_be_flashed_again(world: World) -> None:
+async def test_given_auth_away_when_a_device_is_flashed_then_it_is_finished_and_can_be_flashed_again(
+    world: World,
+) -> None:
     key = (await world.create()).device_key
     world.auth.is_away = True
     with pytest.raises(UnavailableError):
@@ -237,12 +241,14 @@ async def test_given_no_device_when_it_is_flashed_or_deleted_then_it_is_not_foun
 
     for act in (world.lifecycle.flash, world.lifecycle.delete):
         with pytest.raises(NotFoundError):
-            await act(ANNA, key)  # type: ignore[operator]
+            await act(ANNA, key)
 
 
 async def test_given_a_deletion_in_between_when_a_flashing_ends_then_it_says_so(world: World) -> None:
     key = (await world.create()).device_key
-    world.after_kill = lambda: world.postgres.run("UPDATE devices.device SET state = 'deleting' WHERE device_key = %s", key)
+    world.after_kill = lambda: world.postgres.run(
+        "UPDATE devices.device SET state = 'deleting' WHERE device_key = %s", key
+    )
 
     with pytest.raises(ConflictError):
         await world.lifecycle.flash(ANNA, key)

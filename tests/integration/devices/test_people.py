@@ -24,10 +24,22 @@ def invocation(world: World, uri: str) -> Any:
 async def test_a_device_is_created_in_a_project_and_recorded(world: World) -> None:
     device = await world.people.device_create(ANNA, CreateDevice("plant", "  Press 1 ", " the\nfirst "))
 
-    assert (device.project_key, device.project_name, device.name, device.description) == (3, "plant", "Press 1", "the\nfirst")
-    assert (device.state, device.status, device.status_since, device.flashed_at) == ("registered", "DISCONNECTED", None, None)
+    assert (device.project_key, device.project_name, device.name, device.description) == (
+        3,
+        "plant",
+        "Press 1",
+        "the\nfirst",
+    )
+    assert (device.state, device.status, device.status_since, device.flashed_at) == (
+        "registered",
+        "DISCONNECTED",
+        None,
+        None,
+    )
     assert device.serial_number.version == 4
-    rows = world.postgres.rows("SELECT service, action, actor ->> 'key', asset, project, before, after, source -> 'session' FROM audit.queue")
+    rows = world.postgres.rows(
+        "SELECT service, action, actor ->> 'key', asset, project, before, after, source -> 'session' FROM audit.queue"
+    )
     after = {"name": "Press 1", "description": "the\nfirst", "serial_number": str(device.serial_number)}
     asset = {"kind": "device", "key": device.device_key}
     assert rows == [("svc_devices", "device.created", "5", asset, 3, None, after, 11)]
@@ -61,7 +73,9 @@ async def test_another_project_may_have_a_device_of_that_name(world: World) -> N
 
 
 @pytest.mark.parametrize("name", ["", "7", "a\x00b", "x" * 101, "a\u200bb", "\ud800"])
-async def test_given_an_unfit_name_when_it_is_given_then_it_is_refused_and_nothing_changed(world: World, name: str) -> None:
+async def test_given_an_unfit_name_when_it_is_given_then_it_is_refused_and_nothing_changed(
+    world: World, name: str
+) -> None:
     key = (await world.create()).device_key
 
     with pytest.raises(InvalidArgumentError):
@@ -128,11 +142,19 @@ async def test_a_flash_shows_the_file_with_the_secret_once(world: World) -> None
 
     flock = flashed.flock
     secret = world.auth.issued[key][1]
-    assert (flock["secret"], flock["device_key"], flock["swarm_key"], flock["swarm_owner_name"]) == (secret, key, 3, "person 5")
+    assert (flock["secret"], flock["device_key"], flock["swarm_key"], flock["swarm_owner_name"]) == (
+        secret,
+        key,
+        3,
+        "person 5",
+    )
     assert secret not in repr(flashed)
     shown = await invocation(world, "ironflock.devices.device.show")(details=call_details("user", "5"), device=key)
     assert secret not in json.dumps(shown)
-    assert secret not in str(world.postgres.rows("SELECT d::text FROM devices.device d") + world.postgres.rows("SELECT q::text FROM audit.queue q"))
+    assert secret not in str(
+        world.postgres.rows("SELECT d::text FROM devices.device d")
+        + world.postgres.rows("SELECT q::text FROM audit.queue q")
+    )
 
 
 async def test_a_device_is_renamed_and_recorded(world: World) -> None:
@@ -250,8 +272,8 @@ async def test_a_device_on_the_wire_is_plain_and_holds_what_the_contract_says(wo
     answer = await call(details=call_details("user", "5"), project="plant", name="press")
 
     assert set(answer) == {
-        "device_key", "project_key", "project_name", "name", "description", "serial_number", "state", "status", "status_since",
-        "created_at", "flashed_at", "architecture", "os", "agent_version",
-    }  # fmt: skip
+        *("device_key", "project_key", "project_name", "name", "description", "serial_number", "state", "status"),
+        *("status_since", "created_at", "flashed_at", "architecture", "os", "agent_version"),
+    }
     assert json.loads(json.dumps(answer)) == answer
     assert set(answer) < {field.name for field in Device.__attrs_attrs__}

@@ -230,7 +230,9 @@ async def test_given_the_database_away_when_a_device_says_how_it_is_then_it_is_w
     assert world.status(key) == ("CONNECTED", 11)
 
 
-async def test_given_a_newer_word_when_an_older_one_was_to_be_written_later_then_the_newer_one_stays(world: World) -> None:
+async def test_given_a_newer_word_when_an_older_one_was_to_be_written_later_then_the_newer_one_stays(
+    world: World,
+) -> None:
     key = (await world.create()).device_key
     database: Any = Away(world)
     presence = Presence(world.bus, database, world.feed)

@@ -50,7 +50,7 @@ class Auth:
     async def issue(self, *, flash_id: str, device_key: int, project_key: int, serial_number: str) -> dict[str, str]:
         """`ironflock.auth.device_credential.issue`."""
         assert project_key
-        assert UUID(serial_number)
+        assert str(UUID(serial_number)) == serial_number
         await self._come()
         if self.issued.get(device_key, ("", ""))[0] != flash_id:
             self.issued[device_key] = (flash_id, f"secret of {flash_id}")
@@ -128,11 +128,13 @@ class World:
 
     async def create(self, name: str = "press-1", project: int | str = 3, person: Person = ANNA) -> PublicDevice:
         """A new device."""
-        return await self.people.device_create(person, CreateDevice(project, name))
+        device: PublicDevice = await self.people.device_create(person, CreateDevice(project, name))
+        return device
 
     async def show(self, key: int, person: Person = ANNA) -> PublicDevice:
         """What a person sees of the device."""
-        return await self.people.device_show(person, NameDevice(key))
+        device: PublicDevice = await self.people.device_show(person, NameDevice(key))
+        return device
 
     def state(self, key: int) -> tuple[str, UUID | None] | None:
         """State and flash id of the row."""

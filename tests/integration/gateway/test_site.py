@@ -37,9 +37,7 @@ def fixture_folder(tmp_path: Path) -> Path:
 @pytest.fixture(name="ask_for")
 def fixture_ask_for(certificates: Certificates, folder: Path) -> Iterator[Ask]:
     root = Root(folder, "0.20.20")
-    with listening(
-        certificates, lambda tls: listen_https(tls, 0, "127.0.0.1", root, idle_timeout_s=10)
-    ) as port:
+    with listening(certificates, lambda tls: listen_https(tls, 0, "127.0.0.1", root, idle_timeout_s=10)) as port:
         yield lambda path, method="GET": ask(certificates, port, path, method)
 
 

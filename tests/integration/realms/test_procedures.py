@@ -35,7 +35,8 @@ def fixture_realms(realms_database: Database) -> Procedures:
 
 
 async def create(realms: Procedures, name: str, person: Person = ANNA) -> Project:
-    return await realms.project_create(person, CreateProject(name))
+    project: Project = await realms.project_create(person, CreateProject(name))
+    return project
 
 
 async def test_a_project_is_created_for_the_caller_and_recorded(realms: Procedures, postgres: Postgres) -> None:
@@ -78,7 +79,9 @@ async def test_two_owners_may_use_one_name(realms: Procedures) -> None:
     assert first.project_key != second.project_key
 
 
-async def test_given_many_of_one_name_at_once_when_they_are_over_then_one_has_won(realms: Procedures, postgres: Postgres) -> None:
+async def test_given_many_of_one_name_at_once_when_they_are_over_then_one_has_won(
+    realms: Procedures, postgres: Postgres
+) -> None:
     results = await asyncio.gather(*(create(realms, "plant") for _ in range(8)), return_exceptions=True)
 
     assert sum(isinstance(result, Project) for result in results) == 1
@@ -87,7 +90,9 @@ async def test_given_many_of_one_name_at_once_when_they_are_over_then_one_has_wo
 
 
 @pytest.mark.parametrize("name", ["", " ", "7", "a\x00b", "a\u202eb", "x" * 101, "\ud800"])
-async def test_given_an_unfit_name_when_it_is_created_then_it_is_refused(realms: Procedures, postgres: Postgres, name: str) -> None:
+async def test_given_an_unfit_name_when_it_is_created_then_it_is_refused(
+    realms: Procedures, postgres: Postgres, name: str
+) -> None:
     with pytest.raises(InvalidArgumentError):
         await create(realms, name)
 

@@ -8,7 +8,7 @@ import attrs
 import psycopg
 import pytest
 
-from shared.database import Database, Password, connection_arguments, database_settings
+from shared.database import Connection, Database, Password, connection_arguments, database_settings
 from shared.errors import NotFoundError, UnavailableError
 from shared.health import Health
 from shared.settings import Settings, SettingsError
@@ -35,12 +35,41 @@ async def test_a_block_that_ends_is_committed(realms_database: Database, postgre
 async def test_a_block_that_fails_is_rolled_back(
     realms_database: Database, postgres: Postgres, error: BaseException
 ) -> None:
-    with pytest.raises(type(error)):
+    async def change() -> None:
         async with realms_database.transaction() as connection:
             await connection.execute(INSERT)
             raise error
 
+    with pytest.raises(type(error)):
+        await change()
+
     assert count(postgres) == 0
+
+
+async def test_one_statement_is_a_transaction_by_itself(realms_database: Database, postgres: Postgres) -> None:
+    async def insert(connection: Connection) -> int:
+        return (await connection.execute(INSERT)).rowcount
+
+    assert await realms_database.run(insert) == 1
+    assert count(postgres) == 1
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await realms_database.run(insert)
+
+
+async def test_a_statement_whose_result_nobody_looks_at_fails_the_block_all_the_same(
+    realms_database: Database, postgres: Postgres
+) -> None:
+    async def change() -> None:
+        async with realms_database.transaction() as connection:
+            await connection.execute(INSERT)
+            await connection.execute("SELECT 1 / 0")
+
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await change()
+
+    assert count(postgres) == 0
+    async with realms_database.transaction() as connection:
+        await connection.execute(INSERT)
 
 
 async def test_an_error_of_ours_stays_what_it_is(realms_database: Database) -> None:
@@ -62,7 +91,9 @@ async def test_every_connection_is_over_verified_tls(realms_database: Database) 
     assert row[1] in ("TLSv1.2", "TLSv1.3")
 
 
-async def test_given_another_authority_when_a_service_connects_then_it_does_not(postgres: Postgres, tmp_path: Path) -> None:
+async def test_given_another_authority_when_a_service_connects_then_it_does_not(
+    postgres: Postgres, tmp_path: Path
+) -> None:
     settings = attrs.evolve(postgres.settings("svc_realms"), ca=make_certificates(tmp_path).ca)
 
     with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
@@ -72,10 +103,13 @@ async def test_given_another_authority_when_a_service_connects_then_it_does_not(
 async def test_given_a_statement_that_takes_too_long_when_it_is_cut_off_then_the_pool_goes_on(
     realms_database: Database,
 ) -> None:
-    with pytest.raises(UnavailableError):
+    async def sleep() -> None:
         async with realms_database.transaction() as connection:
             await connection.execute("SET LOCAL statement_timeout = 20")
             await connection.execute("SELECT pg_sleep(60)")
+
+    with pytest.raises(UnavailableError):
+        await sleep()
 
     async with realms_database.transaction() as connection:
         await connection.execute("SELECT 1")
@@ -84,11 +118,14 @@ async def test_given_a_statement_that_takes_too_long_when_it_is_cut_off_then_the
 async def test_given_connections_that_were_cut_when_the_next_transaction_comes_then_it_works(
     realms_database: Database, postgres: Postgres
 ) -> None:
-    with pytest.raises(UnavailableError):
+    async def change() -> None:
         async with realms_database.transaction() as connection:
             await connection.execute(INSERT)
             postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'svc_realms'")
             await connection.execute("SELECT 1")
+
+    with pytest.raises(UnavailableError):
+        await change()
     assert count(postgres) == 0
 
     async with realms_database.transaction() as connection:

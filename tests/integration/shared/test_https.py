@@ -23,9 +23,7 @@ def fixture_certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificat
 def fixture_port(certificates: Certificates) -> Iterator[int]:
     root = Resource()
     root.putChild(b"page", Data(b"content", "text/plain"))
-    with listening(
-        certificates, lambda tls: https.listen_https(tls, 0, "127.0.0.1", root, idle_timeout_s=1)
-    ) as port:
+    with listening(certificates, lambda tls: https.listen_https(tls, 0, "127.0.0.1", root, idle_timeout_s=1)) as port:
         yield port
 
 

@@ -77,21 +77,34 @@ def test_the_tunnel_proof_is_that_of_wire_agent_section_6() -> None:
 
 def test_the_digest_of_the_proof_is_of_its_text() -> None:
     # printf '%s' 2TJMd0LLTN8Y48swTqBSjA80t9lQdcmCD8e_In1Ctos | sha256sum
-    assert rules.tunnel_proof_digest("s3cret-dev", 7).hex() == "06c4eb609ba3bf9150b29f090bdde55867e8e1debd281bbd8d84dbc3156e9013"
+    assert (
+        rules.tunnel_proof_digest("s3cret-dev", 7).hex()
+        == "06c4eb609ba3bf9150b29f090bdde55867e8e1debd281bbd8d84dbc3156e9013"
+    )
 
 
-@given(st.text(min_size=1, max_size=5, alphabet="ab"), st.text(min_size=1, max_size=5, alphabet="ab"), st.integers(1, 99), st.integers(1, 99))
+@given(
+    st.text(min_size=1, max_size=5, alphabet="ab"),
+    st.text(min_size=1, max_size=5, alphabet="ab"),
+    st.integers(1, 99),
+    st.integers(1, 99),
+)
 def test_no_two_devices_share_a_proof(one: str, other: str, key: int, other_key: int) -> None:
     same = (one, key) == (other, other_key)
 
     assert (rules.tunnel_proof(one, key) == rules.tunnel_proof(other, other_key)) == same
 
 
-@pytest.mark.parametrize(("authid", "key"), [("3-7", 7), ("9-7", 7), ("7", None), ("", None), ("3-x", None), ("3-0", None)])
+@pytest.mark.parametrize(
+    ("authid", "key"), [("3-7", 7), ("9-7", 7), ("7", None), ("", None), ("3-x", None), ("3-0", None)]
+)
 def test_the_key_to_look_under_is_the_authid_s_second_part(authid: str, key: int | None) -> None:
     assert rules.device_key_of(authid) == key
 
 
-@pytest.mark.parametrize(("authid", "belongs"), [("3-7", True), ("3-8", False), ("4-7", False), ("7-3", False), ("7", False), ("3-7 ", False), ("03-7", False)])
+@pytest.mark.parametrize(
+    ("authid", "belongs"),
+    [("3-7", True), ("3-8", False), ("4-7", False), ("7-3", False), ("7", False), ("3-7 ", False), ("03-7", False)],
+)
 def test_only_project_and_device_together_belong(authid: str, *, belongs: bool) -> None:
     assert rules.belongs(CREDENTIAL, authid) is belongs

@@ -49,7 +49,7 @@ class MemorySession:
         self.subscriptions.append((topic, follower, options))
         return succeed(None)
 
-    def publish(self, topic: str, *args: Any, options: Any = None) -> None:  # noqa: ARG002 - nobody is excluded
+    def publish(self, topic: str, *args: Any, options: Any = None) -> None:
         """Tell every session of the realm."""
         if self.is_lost:
             raise TransportLost
@@ -89,7 +89,9 @@ class MemoryRouter:
 
     def __init__(self) -> None:
         """Nobody has joined."""
-        self.answers: dict[str, Callable[..., Any]] = {}
+        self.answers: dict[str, Callable[..., Any]] = {
+            "wamp.session.get": lambda _: {"authextra": {"credential": "key-1"}}
+        }
         self.refused: set[str] = set()
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.published: list[tuple[str, tuple[Any, ...]]] = []
@@ -131,7 +133,9 @@ async def settled(bus: Bus) -> None:
         await asyncio.wait(bus._tasks)
 
 
-def call_details(authrole: str, authid: str, progress: Callable[[Any], None] | None = None, session: int = 11) -> CallDetails:
+def call_details(
+    authrole: str, authid: str, progress: Callable[[Any], None] | None = None, session: int = 11
+) -> CallDetails:
     """What the router discloses of a caller."""
     registration = Registration(None, 1, "test", None)
     return CallDetails(registration, progress, session, caller_authid=authid, caller_authrole=authrole)

@@ -52,9 +52,7 @@ class Callee:
         self.fetched += 1
         return cast(KeySetSerialization, {"keys": [key.as_dict(private=False) for key in self.keys]})
 
-    async def take(
-        self, assertion: str, procedure: str = PROCEDURE, arguments: dict[str, Any] | None = None
-    ) -> Person:
+    async def take(self, assertion: str, procedure: str = PROCEDURE, arguments: dict[str, Any] | None = None) -> Person:
         """The person."""
         return await self._assertions.verify(
             assertion, procedure=procedure, arguments=ARGUMENTS if arguments is None else arguments
@@ -144,7 +142,9 @@ async def test_given_another_procedure_when_it_is_taken_then_it_is_refused() -> 
     await Callee(KEY).refuses(sign(claims(), KEY), procedure="ironflock.realms.project.show")
 
 
-@pytest.mark.parametrize(("after", "is_taken"), [(-MAX_SKEW_S - 1, False), (-MAX_SKEW_S, True), (LIFE_S, True), (LIFE_S + 1, False)])
+@pytest.mark.parametrize(
+    ("after", "is_taken"), [(-MAX_SKEW_S - 1, False), (-MAX_SKEW_S, True), (LIFE_S, True), (LIFE_S + 1, False)]
+)
 async def test_an_assertion_is_taken_in_its_minute_only(after: int, *, is_taken: bool) -> None:
     callee = Callee(KEY)
     callee.now = NOW + after
@@ -179,7 +179,11 @@ async def test_given_a_key_that_it_brings_along_when_it_is_taken_then_it_is_refu
 
     await Callee(KEY).refuses(sign(claims(), FOREIGN_KEY))
     await Callee(KEY).refuses(".".join([octets(header), *signed[1:]]))
-    for name, value in [("jwk", FOREIGN_KEY.as_dict(private=False)), ("jku", "https://evil/keys"), ("x5u", "https://evil/x")]:
+    for name, value in [
+        ("jwk", FOREIGN_KEY.as_dict(private=False)),
+        ("jku", "https://evil/keys"),
+        ("x5u", "https://evil/x"),
+    ]:
         await Callee(KEY).refuses(with_header({name: value}, FOREIGN_KEY))
 
 
@@ -237,9 +241,17 @@ async def test_any_text_is_refused_and_nothing_else(text: str) -> None:
     await Callee(KEY).refuses(text)
 
 
-@given(st.lists(st.one_of(st.none(), st.integers(), st.text(max_size=5), st.lists(st.integers(), max_size=2)), min_size=3, max_size=3))
+@given(
+    st.lists(
+        st.one_of(st.none(), st.integers(), st.text(max_size=5), st.lists(st.integers(), max_size=2)),
+        min_size=3,
+        max_size=3,
+    )
+)
 async def test_any_json_in_header_and_body_is_refused(parts: list[Any]) -> None:
-    await Callee(KEY).refuses(f"{octets({'alg': parts[0], 'kid': parts[1], 'typ': TYPE})}.{octets(parts[2])}.{octets(b'x' * 64)}")
+    await Callee(KEY).refuses(
+        f"{octets({'alg': parts[0], 'kid': parts[1], 'typ': TYPE})}.{octets(parts[2])}.{octets(b'x' * 64)}"
+    )
     await Callee(KEY).refuses(f"{octets(parts[0])}.{octets(claims())}.{octets(b'x' * 64)}")
 
 

@@ -65,7 +65,13 @@ def changed() -> list[Entry]:
     drafts: dict[str, list[Any]] = {
         "action": [Action.DEVICE_CREATED],
         "aspect": [Aspect.IDENTITY],
-        "actor": [Actor(ActorKind.DEVICE, 5), Actor(ActorKind.PERSON, 6), Actor(ActorKind.PERSON, "5"), Actor(ActorKind.PERSON, 5, "c"), Actor(ActorKind.PERSON, 5, None, 6)],
+        "actor": [
+            Actor(ActorKind.DEVICE, 5),
+            Actor(ActorKind.PERSON, 6),
+            Actor(ActorKind.PERSON, "5"),
+            Actor(ActorKind.PERSON, 5, "c"),
+            Actor(ActorKind.PERSON, 5, None, 6),
+        ],
         "asset": [Asset("project", 7), Asset("device", 8), Asset("device", "7")],
         "project_key": [0, 1],
         "before": [{}, {"name": None}],
@@ -75,11 +81,16 @@ def changed() -> list[Entry]:
         "address": [Personal(5, b""), Personal(6, b"")],
         "request_id": ["", "x"],
         "outcome": [Outcome.FAILED],
-    }  # fmt: skip
+    }
     assert set(drafts) == {field.name for field in attrs.fields(Draft)}
     entries = [attrs.evolve(ENTRY, draft=attrs.evolve(DRAFT, **{name: v})) for name, vs in drafts.items() for v in vs]
     later = ENTRY.recorded_at + timedelta(microseconds=1)
-    return [*entries, attrs.evolve(ENTRY, entry_id=2), attrs.evolve(ENTRY, recorded_at=later), attrs.evolve(ENTRY, service="x")]
+    return [
+        *entries,
+        attrs.evolve(ENTRY, entry_id=2),
+        attrs.evolve(ENTRY, recorded_at=later),
+        attrs.evolve(ENTRY, service="x"),
+    ]
 
 
 def test_no_field_can_change_without_a_change_of_the_octets() -> None:
@@ -89,8 +100,14 @@ def test_no_field_can_change_without_a_change_of_the_octets() -> None:
 
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(alphabet=st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(alphabet=st.characters(exclude_categories=["Cs"])), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.text(alphabet=st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(alphabet=st.characters(exclude_categories=["Cs"])), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 

@@ -1,14 +1,16 @@
 """A service on the bus, as far as no router is needed: what is registered where, joins, losses, errors, stopping."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from autobahn.wamp.exception import ApplicationError, TransportLost
 
+from shared import bus as bus_module
 from shared.bus import Bus, call
-from shared.errors import InternalError, NotFoundError, UnavailableError
+from shared.errors import InternalError, NotAuthorizedError, NotFoundError, OutcomeUnknownError, UnavailableError
 from shared.identities import CONTROL_REALM, SYSTEM_REALM, DeviceIdentity, Person, ServiceIdentity
 from shared.procedures import NoArguments, Progress, for_devices, for_people, for_services
 from shared.session import BusSession
@@ -29,7 +31,7 @@ class Surface:
         self.ends: list[str] = []
 
     @for_people("test.people")
-    async def people(self, person: Person, request: NoArguments) -> int:  # noqa: ARG002
+    async def people(self, person: Person, request: NoArguments) -> int:
         """Wait until it may end."""
         self.started.set()
         await self.may_end.wait()
@@ -37,7 +39,7 @@ class Surface:
         return person.account_key
 
     @for_people("test.stream", is_stream=True)
-    async def stream(self, person: Person, request: NoArguments, progress: Progress) -> None:  # noqa: ARG002
+    async def stream(self, person: Person, request: NoArguments, progress: Progress) -> None:
         """Never end by itself."""
         progress(1)
         try:
@@ -46,14 +48,18 @@ class Surface:
             self.ends.append("stream")
 
     @for_services("test.services")
-    async def services(self, service: ServiceIdentity, request: NoArguments) -> str:  # noqa: ARG002
+    async def services(self, service: ServiceIdentity, request: NoArguments) -> str:
         """Its name."""
         return service.name
 
     @for_devices("test.devices")
-    async def devices(self, device: DeviceIdentity, request: NoArguments) -> int:  # noqa: ARG002
+    async def devices(self, device: DeviceIdentity, request: NoArguments) -> int:
         """Its key."""
         return device.device_key
+
+
+def sessions_of(sessions: Sequence[object]) -> list[object]:
+    return list(sessions)
 
 
 @pytest.fixture(name="ca", scope="module")
@@ -137,7 +143,7 @@ async def test_the_end_of_an_older_session_does_not_take_the_newer_one_away(bus:
 
     older.lose()
 
-    assert bus.sessions(SYSTEM_REALM) == [newer]
+    assert sessions_of(bus.sessions(SYSTEM_REALM)) == [newer]
     assert bus.health.ready()
 
 
@@ -147,12 +153,12 @@ async def test_one_cell_that_is_away_is_seen_in_health_and_by_who_asks_for_every
     bus = new_bus(ca, *CELLS)
     first = await router.join(bus, CONTROL_REALM, cell=0)
     second = await router.join(bus, CONTROL_REALM, cell=1)
-    assert bus.every_session(CONTROL_REALM) == [first, second]
+    assert sessions_of(bus.every_session(CONTROL_REALM)) == [first, second]
 
     first.lose()
 
     assert not bus.health.ready()
-    assert bus.sessions(CONTROL_REALM) == [second]
+    assert sessions_of(bus.sessions(CONTROL_REALM)) == [second]
     with pytest.raises(UnavailableError):
         bus.every_session(CONTROL_REALM)
 
@@ -170,7 +176,7 @@ async def test_a_call_answers_what_the_service_answered(bus: Bus, router: Memory
         (ApplicationError("ironflock.error.not_found", "none", code="not_found", message="none", x=1), NotFoundError),
         (ApplicationError("ironflock.error.internal", "wrong", incident="ab"), InternalError),
         (ApplicationError("wamp.error.no_such_procedure", "x"), UnavailableError),
-        (ApplicationError("wamp.error.canceled"), UnavailableError),
+        (ApplicationError("wamp.error.canceled"), OutcomeUnknownError),
     ],
 )
 async def test_a_refusal_of_another_service_is_ours(
@@ -210,20 +216,24 @@ async def test_given_no_session_when_a_service_is_called_then_it_is_unavailable(
         await bus.call("other.double")
 
 
-async def test_given_a_lost_transport_when_a_session_is_called_then_it_is_unavailable(bus: Bus, router: MemoryRouter) -> None:
+async def test_given_a_lost_transport_when_a_session_is_called_then_the_outcome_is_unknown(
+    bus: Bus, router: MemoryRouter
+) -> None:
     session: Any = await router.join(bus, SYSTEM_REALM)
     session.lose()
 
-    with pytest.raises(UnavailableError) as refused:
+    with pytest.raises(OutcomeUnknownError) as refused:
         await call(session, "other.double")
     assert isinstance(refused.value.__cause__, TransportLost)
 
 
-async def test_given_a_silent_callee_when_its_time_is_over_then_it_is_unavailable(bus: Bus, router: MemoryRouter) -> None:
+async def test_given_a_silent_callee_when_its_time_is_over_then_the_outcome_is_unknown(
+    bus: Bus, router: MemoryRouter
+) -> None:
     await router.join(bus, SYSTEM_REALM)
     router.answers["other.silent"] = asyncio.Event().wait
 
-    with pytest.raises(UnavailableError):
+    with pytest.raises(OutcomeUnknownError):
         await bus.call("other.silent", timeout_s=0.01)
 
 
@@ -239,6 +249,41 @@ async def test_an_invocation_goes_through_the_wrapper(bus: Bus, router: MemoryRo
         await session.endpoints["test.services"](details=call_details("user", "5")).asFuture(loop)
 
 
+async def test_a_person_s_credential_is_what_the_router_noted_and_is_asked_for_once(
+    bus: Bus, router: MemoryRouter
+) -> None:
+    await router.join(bus, CONTROL_REALM)
+
+    assert [await bus.credential_of(11), await bus.credential_of(11)] == ["key-1", "key-1"]
+
+    assert router.called("wamp.session.get") == [(11,)]
+
+
+async def test_given_a_session_that_is_over_when_its_credential_is_asked_for_then_the_call_is_refused(
+    bus: Bus, router: MemoryRouter
+) -> None:
+    def gone(_: int) -> None:
+        raise ApplicationError("wamp.error.no_such_session", "no")
+
+    await router.join(bus, CONTROL_REALM)
+    router.answers["wamp.session.get"] = gone
+
+    with pytest.raises(NotAuthorizedError):
+        await bus.credential_of(11)
+
+
+async def test_the_memory_of_credentials_is_bounded(
+    bus: Bus, router: MemoryRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_module, "CREDENTIALS_REMEMBERED", 3)
+    await router.join(bus, CONTROL_REALM)
+
+    for session in range(10):
+        assert await bus.credential_of(session) == "key-1"
+
+    assert len(bus._credentials) == 3
+
+
 async def test_stopping_ends_the_streams_and_waits_for_the_calls(bus: Bus, router: MemoryRouter) -> None:
     surface = Surface()
     bus.serve(surface)
@@ -247,7 +292,7 @@ async def test_stopping_ends_the_streams_and_waits_for_the_calls(bus: Bus, route
     sent: list[Any] = []
     stream = session.endpoints["test.stream"](details=call_details("user", "5", sent.append))
     stream_ended = stream.asFuture(asyncio.get_running_loop())
-    await surface.started.wait()
+    await asyncio.wait_for(surface.started.wait(), 10)
 
     stopping = asyncio.ensure_future(bus.stop())
     with pytest.raises(asyncio.CancelledError):

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import InternalError, NotFoundError, PublicError, UnavailableError, from_wire
+from shared.errors import InternalError, NotFoundError, OutcomeUnknownError, PublicError, UnavailableError, from_wire
 
-KINDS = PublicError.__subclasses__()
+KINDS = [*PublicError.__subclasses__(), *UnavailableError.__subclasses__()]
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 names = st.from_regex(r"[a-z_]{1,12}", fullmatch=True).filter(lambda name: name not in ("self", "code", "message"))
 
@@ -42,6 +43,7 @@ def test_the_uris_are_those_of_the_contract() -> None:
                 "over_limit",
                 "not_supported",
                 "unavailable",
+                "outcome_unknown",
                 "internal",
             )
         ),
@@ -66,11 +68,23 @@ def test_from_wire_inverts_details(kind: type[PublicError], message: str, detail
 
 
 @pytest.mark.parametrize(
-    "uri", ["wamp.error.no_such_procedure", "wamp.error.no_available_callee", "wamp.error.canceled", "wamp.close.transport_lost"]
+    ("uri", "kind"),
+    [
+        ("wamp.error.no_such_procedure", UnavailableError),
+        ("wamp.error.no_available_callee", UnavailableError),
+        ("wamp.error.canceled", OutcomeUnknownError),
+        ("wamp.close.transport_lost", OutcomeUnknownError),
+    ],
 )
-def test_a_callee_that_is_away_is_unavailable(uri: str) -> None:
-    assert isinstance(from_wire(uri, "secret marker", {"x": 1}), UnavailableError)
+def test_a_callee_that_is_away_is_unavailable_and_one_that_was_lost_may_have_acted(
+    uri: str, kind: type[PublicError]
+) -> None:
+    assert type(from_wire(uri, "secret marker", {"x": 1})) is kind
     assert "marker" not in str(from_wire(uri, "secret marker", {}))
+
+
+def test_who_repeats_what_is_unavailable_does_not_see_the_difference() -> None:
+    assert issubclass(OutcomeUnknownError, UnavailableError)
 
 
 @pytest.mark.parametrize("uri", ["wamp.error.runtime_error", "ironflock.error.other", ""])

@@ -1,4 +1,4 @@
-"""Every registered procedure stands in its service's README and in the router's table, and nothing else stands there."""
+"""Every registered procedure stands in its service's README and in the router's table, and no other does."""
 
 import re
 from pathlib import Path

@@ -7,7 +7,24 @@ from hypothesis import strategies as st
 from shared.identities import MAX_KEY, device_authid, parse_account_authid, parse_device_authid, service_role
 
 keys = st.integers(1, MAX_KEY)
-HOSTILE = ["", "-", "1-", "-1", "0-1", "1-0", "01-1", "1-01", "1--1", "+1-1", " 1-1", "1-1\n", "1-1-1", "\u0661-\u0661", "1.0-1", f"1-{MAX_KEY + 1}"]
+HOSTILE = [
+    "",
+    "-",
+    "1-",
+    "-1",
+    "0-1",
+    "1-0",
+    "01-1",
+    "1-01",
+    "1--1",
+    "+1-1",
+    " 1-1",
+    "1-1\n",
+    "1-1-1",
+    "\u0661-\u0661",
+    "1.0-1",
+    f"1-{MAX_KEY + 1}",
+]
 
 
 @given(keys, keys)
@@ -27,7 +44,9 @@ def test_another_text_is_no_device(authid: str) -> None:
     assert parse_device_authid(authid) is None
 
 
-@pytest.mark.parametrize("authid", ["", "0", "01", "-1", "1 ", "1\n", "\u0661", "1e3", "owner@localhost", str(MAX_KEY + 1), "9" * 5000])
+@pytest.mark.parametrize(
+    "authid", ["", "0", "01", "-1", "1 ", "1\n", "\u0661", "1e3", "owner@localhost", str(MAX_KEY + 1), "9" * 5000]
+)
 def test_another_text_is_no_account(authid: str) -> None:
     assert parse_account_authid(authid) is None
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = '''
+PROGRAM = """
 import asyncio
 import structlog
 from autobahn.wamp.exception import ApplicationError
@@ -52,13 +52,13 @@ try:
     fail("MARKER of an argument")
 except OSError:
     library.failure("it failed")
-'''
+"""
 
 
 @pytest.fixture(name="lines", scope="module")
 def fixture_lines() -> list[dict[str, Any]]:
     """The lines of a program that logs."""
-    finished = subprocess.run(  # noqa: S603 - our own program
+    finished = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
     assert finished.stderr == ""

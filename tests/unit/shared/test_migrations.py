@@ -45,7 +45,9 @@ def test_files_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
         ["0001_a.sql", "helper.sql"],
     ],
 )
-def test_given_a_gap_a_twin_or_another_name_when_files_are_read_then_it_is_refused(tmp_path: Path, names: list[str]) -> None:
+def test_given_a_gap_a_twin_or_another_name_when_files_are_read_then_it_is_refused(
+    tmp_path: Path, names: list[str]
+) -> None:
     with pytest.raises(MigrationError):
         load(write(tmp_path, *names))
 

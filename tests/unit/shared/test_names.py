@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import InvalidArgumentError
@@ -11,8 +11,38 @@ from shared.names import MAX_NAME_LENGTH, MAX_TEXT_LENGTH, canonical_name, clean
 
 # Source: DerivedCoreProperties.txt, Default_Ignorable_Code_Point, as far as the category alone does not tell; and the
 # blank of braille.
-UNSEEN = ["\u034f", "\u115f", "\u1160", "\u17b4", "\u180b", "\u180f", "\u2800", "\u3164", "\ufe00", "\ufe0f", "\uffa0", "\U000e0100"]
-CONTROLS = ["\x00", "\x1b", "\x7f", "\x9f", "\u00ad", "\u200b", "\u200d", "\u202e", "\u2028", "\u2060", "\ufeff", "\ud800", "\ue000", "\uffff", "a\nb", "a\tb"]
+UNSEEN = [
+    "\u034f",
+    "\u115f",
+    "\u1160",
+    "\u17b4",
+    "\u180b",
+    "\u180f",
+    "\u2800",
+    "\u3164",
+    "\ufe00",
+    "\ufe0f",
+    "\uffa0",
+    "\U000e0100",
+]
+CONTROLS = [
+    "\x00",
+    "\x1b",
+    "\x7f",
+    "\x9f",
+    "\u00ad",
+    "\u200b",
+    "\u200d",
+    "\u202e",
+    "\u2028",
+    "\u2060",
+    "\ufeff",
+    "\ud800",
+    "\ue000",
+    "\uffff",
+    "a\nb",
+    "a\tb",
+]
 
 
 @given(st.text())
@@ -62,9 +92,7 @@ def test_different_names_stay_different() -> None:
 def test_a_name_is_kept_in_clean_form_or_refused(name: str) -> None:
     try:
         kept = clean_name(name, what="name")
-    except InvalidArgumentError as refusal:
-        assert refusal.details()["argument"] == "name"
-        assume(False)
+    except InvalidArgumentError:
         return
     assert kept == unicodedata.normalize("NFC", kept).strip()
     assert clean_name(kept, what="name") == kept
@@ -76,7 +104,9 @@ def test_a_name_is_kept_as_it_is_shown() -> None:
     assert clean_name("  Press no. 7 (caf\u0065\u0301)  ", what="name") == "Press no. 7 (caf\u00e9)"
 
 
-@pytest.mark.parametrize("name", ["", "   ", "\u3000", "7", " 42 ", "\u0664\u0662", "\u00b2", "\uff11", "x" * 101, "x" * 10**6])
+@pytest.mark.parametrize(
+    "name", ["", "   ", "\u3000", "7", " 42 ", "\u0664\u0662", "\u00b2", "\uff11", "x" * 101, "x" * 10**6]
+)
 def test_given_an_unfit_name_when_it_is_cleaned_then_it_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgumentError) as refused:
         clean_name(name, what="name")

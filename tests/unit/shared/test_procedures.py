@@ -150,7 +150,16 @@ async def test_the_procedure_gets_who_calls(uri: str, caller: tuple[str, str], w
     assert surface.callers == [who]
 
 
-OTHERS = [("", ""), ("user", "3-7"), ("user", "0"), ("device", "5"), ("svc_auth", "svc_gateway"), ("app", "5"), ("anonymous", "5"), ("USER", "5")]
+OTHERS = [
+    ("", ""),
+    ("user", "3-7"),
+    ("user", "0"),
+    ("device", "5"),
+    ("svc_auth", "svc_gateway"),
+    ("app", "5"),
+    ("anonymous", "5"),
+    ("USER", "5"),
+]
 
 
 @pytest.mark.parametrize("verifier", [None, Verifier()])
@@ -263,7 +272,8 @@ async def test_given_positional_arguments_when_people_call_then_they_are_refused
 
 
 @pytest.mark.parametrize(
-    "args", [(), ({"number": 1}, {"number": 1}), (1,), ([{"number": 1}],), ("number",), (None,), ({},), ({"number": "1"},)]
+    "args",
+    [(), ({"number": 1}, {"number": 1}), (1,), ([{"number": 1}],), ("number",), (None,), ({},), ({"number": "1"},)],
 )
 async def test_given_another_shape_when_a_device_calls_then_it_is_refused(args: tuple[Any, ...]) -> None:
     error = await refused(wrapped(Surface(), "test.devices")(*args, details=details(DEVICE)))
@@ -323,7 +333,8 @@ async def test_a_public_error_leaves_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [ValueError("MARKER"), KeyError("MARKER"), FileNotFoundError(2, "MARKER"), ApplicationError("x.y", "MARKER")]
+    "fault",
+    [ValueError("MARKER"), KeyError("MARKER"), FileNotFoundError(2, "MARKER"), ApplicationError("x.y", "MARKER")],
 )
 async def test_anything_else_leaves_as_an_incident_only(fault: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     error = await refused(wrapped(Failing(fault), "test.failing")(details=details(USER)))
@@ -371,13 +382,21 @@ async def test_any_disclosure_is_a_caller_or_refused(role: str | None, authid: s
     assert caller.session == (session or 0)
 
 
-@pytest.mark.parametrize("caller", [("", ""), ("device", ""), ("user", "1-1"), ("svc_auth", "1"), ("svc_auth", "svc_Auth")])
-async def test_given_a_hostile_disclosure_when_the_caller_is_identified_then_it_is_refused(caller: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "caller", [("", ""), ("device", ""), ("user", "1-1"), ("svc_auth", "1"), ("svc_auth", "svc_Auth")]
+)
+async def test_given_a_hostile_disclosure_when_the_caller_is_identified_then_it_is_refused(
+    caller: tuple[str, str],
+) -> None:
     with pytest.raises(NotAuthorizedError):
         identify(details(caller))
 
 
-@given(st.dictionaries(st.sampled_from(["number", "colour", "place", "other"]), st.none() | st.integers() | st.text() | st.floats()))
+@given(
+    st.dictionaries(
+        st.sampled_from(["number", "colour", "place", "other"]), st.none() | st.integers() | st.text() | st.floats()
+    )
+)
 async def test_any_arguments_decode_strictly_or_are_refused(arguments: dict[str, Any]) -> None:
     try:
         order = decode(Order, arguments)

@@ -51,7 +51,7 @@ def test_given_a_cell_without_tls_when_settings_are_read_then_the_variable_is_na
 
 @pytest.mark.parametrize("name", ["auth", "realms", "devices", "gateway"])
 def test_given_an_empty_environment_when_a_service_starts_then_it_names_what_is_missing_and_ends(name: str) -> None:
-    ended = subprocess.run(  # noqa: S603 - our own program
+    ended = subprocess.run(
         [sys.executable, "-m", f"services.{name}"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},

@@ -76,7 +76,10 @@ def test_it_joins_its_realm_by_wamp_cra_under_its_role(session: BusSession) -> N
 
 def test_it_signs_the_challenge_as_wamp_cra_has_it(session: BusSession) -> None:
     # printf '%s' '{"nonce":"x"}' | openssl dgst -sha256 -hmac s3cret -binary | base64
-    assert session.onChallenge(Challenge("wampcra", {"challenge": '{"nonce":"x"}'})) == "u5WFh9mfwBnVihWI2mwvQZrhEEAY7DPAMIF33zMuOWc="
+    assert (
+        session.onChallenge(Challenge("wampcra", {"challenge": '{"nonce":"x"}'}))
+        == "u5WFh9mfwBnVihWI2mwvQZrhEEAY7DPAMIF33zMuOWc="
+    )
 
 
 def test_given_no_answer_when_the_time_to_join_is_over_then_the_connection_is_dropped(
@@ -121,7 +124,9 @@ def test_the_secret_is_in_no_representation() -> None:
     assert "s3cret" not in repr(BusCredential("svc_auth", "s3cret", Path("ca.pem")))
 
 
-@pytest.mark.parametrize("url", ["ws://localhost:1/ws-svc", "https://localhost/ws-svc", "localhost:1", "wss:///ws-svc", ""])
+@pytest.mark.parametrize(
+    "url", ["ws://localhost:1/ws-svc", "https://localhost/ws-svc", "localhost:1", "wss:///ws-svc", ""]
+)
 def test_given_a_url_without_tls_when_it_is_dialled_then_it_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="wss"):
         client_endpoint(cast("Any", MemoryReactorClock()), url, make_certificates(tmp_path).ca)

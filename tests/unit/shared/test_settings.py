@@ -63,7 +63,7 @@ def test_given_an_unfit_value_when_it_is_read_then_the_refusal_names_the_variabl
 
 @pytest.mark.parametrize("read", [text, integer, port, lambda found: found.path("A"), lambda found: found.secret("A")])
 def test_given_nothing_when_it_is_read_without_a_default_then_the_refusal_names_the_variable(read: Read) -> None:
-    with pytest.raises(SettingsError, match="IRONFLOCK_X_A.* missing"):
+    with pytest.raises(SettingsError, match=r"IRONFLOCK_X_A.* missing"):
         read(settings())
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from OpenSSL import SSL, crypto
-from twisted.internet.task import Clock
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.test import iosim
 
@@ -167,7 +167,14 @@ def test_given_an_older_tls_when_a_client_comes_then_it_is_refused(first: Certif
 
 @pytest.mark.parametrize(
     "ciphers",
-    [b"AES128-SHA", b"AES128-GCM-SHA256", b"ECDHE-ECDSA-AES128-SHA", b"ECDHE-ECDSA-AES256-SHA384", b"aNULL", b"DHE-RSA-AES128-GCM-SHA256"],
+    [
+        b"AES128-SHA",
+        b"AES128-GCM-SHA256",
+        b"ECDHE-ECDSA-AES128-SHA",
+        b"ECDHE-ECDSA-AES256-SHA384",
+        b"aNULL",
+        b"DHE-RSA-AES128-GCM-SHA256",
+    ],
 )
 def test_given_weak_ciphers_when_a_client_comes_then_it_is_refused(first: Certificates, ciphers: bytes) -> None:
     context = client_context(maximum=SSL.TLS1_2_VERSION, ciphers=ciphers + b":@SECLEVEL=0")
@@ -222,7 +229,7 @@ class Side(Factory):
         """Make it."""
         self.greeting = Greeting()
 
-    def buildProtocol(self, addr: Any) -> Greeting:  # noqa: ARG002 - the interface
+    def buildProtocol(self, addr: Any) -> Greeting:
         """The one."""
         return self.greeting
 
@@ -231,10 +238,13 @@ def meet(server: Certificates, host: str, ca: Path) -> tuple[Greeting, Greeting]
     """A server with the certificate of `server`, and a client that looks for `host` vouched for by `ca`."""
     there, here, clock = Side(), Side(), Clock()
     options = server_options(server.certificate, server.key)
-    at_server = TLSMemoryBIOFactory(options, False, there, clock).buildProtocol(None)  # noqa: FBT003
-    at_client = TLSMemoryBIOFactory(client_options(host, ca), True, here, clock).buildProtocol(None)  # noqa: FBT003
+    at_server = TLSMemoryBIOFactory(options, False, there, clock).buildProtocol(None)
+    at_client = TLSMemoryBIOFactory(client_options(host, ca), True, here, clock).buildProtocol(None)
     wire: Any = iosim.connect(
-        at_server, iosim.FakeTransport(at_server, isServer=True), at_client, iosim.FakeTransport(at_client, isServer=False)
+        at_server,
+        iosim.FakeTransport(at_server, isServer=True),
+        at_client,
+        iosim.FakeTransport(at_client, isServer=False),
     )
     for _ in range(5):
         wire.flush()
