@@ -7,6 +7,7 @@ them, and stops everything in its order. Source: prctl(2) PR_SET_PDEATHSIG.
 
 import ctypes
 import os
+import resource
 import sys
 
 PR_SET_PDEATHSIG = 1
@@ -29,12 +30,19 @@ def become(uid: int, gid: int) -> None:
         os.setuid(uid)
 
 
+def allow_open_files() -> None:
+    """Take as many open files as we may have: the router needs one for each device."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main(arguments: list[str]) -> None:
     """Set everything up, then replace this process by the program."""
     parent, signal_number, uid, gid = (int(argument) for argument in arguments[:4])
     program = arguments[4:]
     os.setsid()
     os.umask(0o077)
+    allow_open_files()
     become(uid, gid)
     # After the change of user, because that clears it.
     end_with_parent(parent, signal_number)

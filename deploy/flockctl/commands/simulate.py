@@ -1,5 +1,6 @@
 """`flockctl simulate`: stand-in devices."""
 
+import resource
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -69,6 +70,7 @@ async def simulate(
 
 
 async def _run(reactor: Any, fleet: Fleet, teller: "_Teller", duration: float | None) -> int:
+    _allow_open_files()
     began = reactor.seconds()
     starting = Deferred.fromCoroutine(fleet.start())
     told = fleet.all_online.addCallback(lambda _: teller.summary("online", fleet, reactor.seconds() - began))
@@ -83,6 +85,12 @@ async def _run(reactor: Any, fleet: Fleet, teller: "_Teller", duration: float | 
     await fleet.stop()
     teller.summary("stopped", fleet, reactor.seconds() - began)
     return ExitStatus.DONE if were_online and told.called else ExitStatus.REFUSED
+
+
+def _allow_open_files() -> None:
+    """A device is a connection: take as many as we may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class _Teller:
