@@ -3,15 +3,54 @@
 from typing import Final
 
 from twisted.internet import reactor
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IDelayedCall, IListeningPort
+from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ThrottlingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel, Request
 from twisted.web.resource import IResource
 from twisted.web.server import Site
+from typing_extensions import override
 
 from shared.tls import ServerOptions
 
 MAX_CONNECTIONS: Final = 2_000
+HEAD_TIMEOUT_S: Final = 15
+
+
+class _Channel(HTTPChannel):
+    """One connection: each request's head must be whole in time, however busily it trickles in."""
+
+    _deadline: IDelayedCall | None = None
+
+    @override
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._expect_head()
+
+    @override
+    def allHeadersReceived(self) -> None:
+        self._rest()
+        super().allHeadersReceived()
+
+    @override
+    def requestDone(self, request: Request) -> None:
+        super().requestDone(request)
+        self._expect_head()
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._rest()
+        super().connectionLost(reason)
+
+    def _expect_head(self) -> None:
+        self._rest()
+        self._deadline = self.callLater(HEAD_TIMEOUT_S, self.forceAbortClient)
+
+    def _rest(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
 
 
 def listen_https(
@@ -22,6 +61,8 @@ def listen_https(
     Raises:
         CannotListenError: The port is taken.
     """
-    secured = TLSMemoryBIOFactory(tls, False, Site(root, timeout=idle_timeout_s))  # noqa: FBT003 - Twisted's order
+    site = Site(root, timeout=idle_timeout_s)
+    site.protocol = _Channel  # type: ignore[method-assign, assignment]  # HTTP/1.1 alone, with our deadline
+    secured = TLSMemoryBIOFactory(tls, False, site)  # noqa: FBT003 - Twisted's order
     limited = ThrottlingFactory(secured, maxConnectionCount=MAX_CONNECTIONS)
     return reactor.listenTCP(port, limited, interface=interface)  # type: ignore[arg-type]  # a wrapper is a factory too

@@ -1,7 +1,7 @@
 """Assertions, over the bus as the gateway: for one person, one procedure, its arguments, once (decision 7)."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,23 +21,18 @@ LIST = "ironflock.realms.project.list"
 NOT_AUTHORIZED = "wamp.error.not_authorized"
 
 
-@pytest.fixture
-def gateway_secret(ironflock: RunningPlatform) -> Iterator[None]:
+@pytest_asyncio.fixture
+async def gateway(ironflock: RunningPlatform) -> AsyncIterator[Peer]:
     """The gateway joins the bus in no release yet; the router reads services' secrets anew for each join."""
     file = ironflock.state.bus_secrets / "svc_gateway"
-    had = file.read_bytes() if file.exists() else None
-    if had is None:
+    is_made_here = not file.exists()
+    if is_made_here:
         file.write_text(secrets.token_urlsafe(32), encoding="utf-8")
         file.chmod(0o600)
-    yield
-    if had is None:
-        file.unlink()
-
-
-@pytest_asyncio.fixture
-async def gateway(ironflock: RunningPlatform, gateway_secret: None) -> AsyncIterator[Peer]:
     async with await join_service(ironflock, "gateway", "ironflock.system") as peer:
         yield peer
+    if is_made_here:
+        file.unlink()
 
 
 async def issue(

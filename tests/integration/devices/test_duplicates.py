@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
 async def test_a_pair_is_recorded_once_however_often_it_is_told(world: World) -> None:
     for device_key in (7, 7, 8, 7):
-        world.router.publish(SYSTEM_REALM, TOPIC, {"device_key": device_key, "project_key": 3})
+        world.router.publish(SYSTEM_REALM, TOPIC, device_key=device_key, project_key=3)
         await world.settle()
 
     rows = world.postgres.rows(
@@ -27,14 +27,14 @@ async def test_given_the_database_away_when_a_pair_is_told_then_it_is_recorded_t
     await world.database._pool.drain()
     world.postgres.run("ALTER ROLE svc_devices NOLOGIN")
     try:
-        world.router.publish(SYSTEM_REALM, TOPIC, {"device_key": 7, "project_key": 3})
+        world.router.publish(SYSTEM_REALM, TOPIC, device_key=7, project_key=3)
         await world.settle()
         await asyncio.sleep(0)
     finally:
         world.postgres.run("ALTER ROLE svc_devices LOGIN")
         world.database._pool.timeout = 10
 
-    world.router.publish(SYSTEM_REALM, TOPIC, {"device_key": 7, "project_key": 3})
+    world.router.publish(SYSTEM_REALM, TOPIC, device_key=7, project_key=3)
     await world.settle()
 
     assert world.postgres.audited() == [("device.duplicated", "refused")]

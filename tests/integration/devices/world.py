@@ -93,7 +93,7 @@ class World:
         self.bus = new_bus(ca, role="svc_devices")
         self.feed = Feed(self.bus)
         self.presence = Presence(self.bus, database, self.feed)
-        self.duplicates = Duplicates(self.bus, database)
+        Duplicates(self.bus, database)
         credentials = Credentials(self.bus)
         self.lifecycle = Lifecycle(database, credentials, self.presence, self.feed)
         self.people = PeopleProcedures(database, Projects(self.bus), self.lifecycle, self.feed, FLOCK)

@@ -121,7 +121,7 @@ async def test_given_connections_that_were_cut_when_the_next_transaction_comes_t
     async def change() -> None:
         async with realms_database.transaction() as connection:
             await connection.execute(INSERT)
-            postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'svc_realms'")
+            postgres.run("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = 'svc_realms'")
             await connection.execute("SELECT 1")
 
     with pytest.raises(UnavailableError):

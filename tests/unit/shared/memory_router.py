@@ -106,16 +106,17 @@ class MemoryRouter:
         await settled(bus)
         return session
 
-    def publish(self, realm: str, topic: str, *args: Any, publisher: int | None = None) -> None:
+    def publish(self, realm: str, topic: str, *args: Any, publisher: int | None = None, **kwargs: Any) -> None:
         """Tell every session of `realm` that follows `topic`."""
         self.published.append((topic, args))
         for session in [each for each in self.sessions if each.realm == realm]:
             for name, follower, options in session.subscriptions:
                 if name == topic and options is not None:
                     subscription = Subscription(1, topic, None, None)
-                    follower(*args, **{options.details_arg: EventDetails(subscription, 1, publisher=publisher)})
+                    details = EventDetails(subscription, 1, publisher=publisher)
+                    follower(*args, **kwargs, **{options.details_arg: details})
                 elif name == topic:
-                    follower(*args)
+                    follower(*args, **kwargs)
 
     def called(self, procedure: str) -> list[tuple[Any, ...]]:
         """The positional arguments of every call of `procedure`."""

@@ -11,7 +11,8 @@ from shared.errors import InternalError, NotFoundError, OutcomeUnknownError, Pub
 KINDS = [*PublicError.__subclasses__(), *UnavailableError.__subclasses__()]
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=5,
 )
 names = st.from_regex(r"[a-z_]{1,12}", fullmatch=True).filter(lambda name: name not in ("self", "code", "message"))
 
@@ -55,7 +56,7 @@ def test_the_base_refuses_to_be_raised() -> None:
         PublicError("no")
 
 
-@given(st.sampled_from(KINDS), st.text(), st.dictionaries(names, plain))
+@given(st.sampled_from(KINDS), st.text(), st.dictionaries(names, plain, max_size=4))
 def test_from_wire_inverts_details(kind: type[PublicError], message: str, details: dict[str, object]) -> None:
     refusal = kind(message, **details)
 

@@ -81,8 +81,8 @@ class Surface:
         progress(Order(1))
         progress({"place": UUID(int=7)})
 
-    async def unmarked(self) -> None:
-        """No procedure."""
+    async def run(self) -> None:
+        """No procedure: it is not marked."""
 
 
 class Verifier:
