@@ -70,6 +70,15 @@ _PEOPLE: Final = (
     "ironflock.devices.device.rename",
     "ironflock.devices.device.watch",
     "ironflock.auth.account.me",
+    "ironflock.audit.entry.list",
+    "ironflock.audit.entry.show",
+    "ironflock.audit.entry.tail",
+    "ironflock.audit.entry.proof",
+    "ironflock.audit.entry.export",
+    "ironflock.audit.head.show",
+    "ironflock.audit.head.consistency",
+    "ironflock.audit.retention.set",
+    "ironflock.audit.retention.show",
 )
 
 _DEVICES: Final = (
@@ -116,6 +125,10 @@ _SERVICES_SYSTEM: Final = (
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.account.find"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.realms.project.resolve"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.realms.project.owned"),
+    # Who may read which entries; personal values are auth's to open.
+    Grant("svc_audit", Action.CALL, SYSTEM, "ironflock.realms.project.resolve"),
+    Grant("svc_audit", Action.CALL, SYSTEM, "ironflock.realms.project.owned"),
+    Grant("svc_audit", Action.CALL, SYSTEM, "ironflock.auth.personal.open"),
     Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, DEVICE_DUPLICATED),
     Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, "ironflock.devices.device.changed"),
     *(Grant(f"svc_{name}", Action.PUBLISH, SYSTEM, f"ironflock.{name}.**") for name in SERVICES),

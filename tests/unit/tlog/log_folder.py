@@ -63,7 +63,9 @@ class LogFolder:
 
     def add(self, count: int, *, flavour: str = "plain") -> "LogFolder":
         for number in range(len(self.entries), len(self.entries) + count):
-            self.entries.append({"id": number + 1, "action": "device.renamed", "after": {"name": f"{flavour} {number}"}})
+            self.entries.append(
+                {"id": number + 1, "action": "device.renamed", "after": {"name": f"{flavour} {number}"}}
+            )
         return self
 
     @property
@@ -118,7 +120,11 @@ class LogFolder:
             self.put(f"tile/{name}/{group(at // WIDTH, len(part))}", b"".join(part))
 
     def export(
-        self, *, indexes: list[int] | None = None, chosen: Mapping[str, Any] | None = None, redacted: tuple[int, ...] = ()
+        self,
+        *,
+        indexes: list[int] | None = None,
+        chosen: Mapping[str, Any] | None = None,
+        redacted: tuple[int, ...] = (),
     ) -> list[dict[str, Any]]:
         """The lines of an export file of `indexes` (of all)."""
         wanted = list(range(self.size)) if indexes is None else indexes
@@ -144,7 +150,9 @@ def _full(hashes: list[bytes]) -> range:
 
 def _over_tile(hashes: list[bytes]) -> bytes:
     while len(hashes) > 1:
-        hashes = [sha256(b"\x01" + left + right).digest() for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
+        hashes = [
+            sha256(b"\x01" + left + right).digest() for left, right in zip(hashes[::2], hashes[1::2], strict=True)
+        ]
     return hashes[0]
 
 
