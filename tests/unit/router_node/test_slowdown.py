@@ -34,3 +34,9 @@ def test_delays_and_memory_are_bounded(failures: list[tuple[str, str, float]]) -
     for principal, address, now in failures:
         assert 0 < slowdown.after_failure(principal, address, now) <= LIMIT_S < 3
     assert len(slowdown) <= 10
+
+
+def test_without_a_principal_strangers_do_not_slow_each_other() -> None:
+    slowdown = Slowdown()
+    for number in range(50):
+        assert slowdown.after_failure("", f"192.0.2.{number}", 0.0) == 0.0
