@@ -41,7 +41,10 @@ async def test_a_payload_that_names_another_device_is_refused_and_recorded(
         ("update_device_status", {**named, "status": "CONNECTED", "wamp_session_id": 1}),
         ("update_device_architecture", {**named, "architecture": "amd64"}),
         ("check_privilege", privilege_of(theirs)),
-        ("update_device_status", {**named, "device_key": mine["device_key"], "swarm_key": 1, "status": "CONNECTED"}),
+        (
+            "update_device_status",
+            {**named, "device_key": mine["device_key"], "swarm_key": mine["swarm_key"] + 1, "status": "CONNECTED"},
+        ),
     ]
     async with await join_device(ironflock, mine) as device:
         for name, payload in calls:

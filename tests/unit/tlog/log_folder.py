@@ -134,14 +134,11 @@ class LogFolder:
 
     def _line(self, index: int, *, is_redacted: bool) -> dict[str, Any]:
         proof = [b64(each) for each in reference.path(index, self.commitments())]
+        place = {"leaf_index": index, "inclusion_proof": proof}
         if is_redacted:
             gone = {"cause": "retention", "redacted_at": "2026-11-25T00:00:00.000000Z"}
-            return {
-                "type": "redacted", "leaf_index": index, "commitment": b64(self.commitment(index)), **gone, "inclusion_proof": proof
-            }  # fmt: skip
-        return {
-            "type": "entry", "leaf_index": index, "salt": b64(self.salt(index)), "entry": self.entries[index], "inclusion_proof": proof
-        }  # fmt: skip
+            return {"type": "redacted", "commitment": b64(self.commitment(index)), **gone, **place}
+        return {"type": "entry", "salt": b64(self.salt(index)), "entry": self.entries[index], **place}
 
 
 def _full(hashes: list[bytes]) -> range:
