@@ -12,9 +12,10 @@ import structlog
 from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
-from twisted.web.http import NOT_FOUND, OK, SERVICE_UNAVAILABLE, Request
+from twisted.web.http import NOT_ALLOWED, NOT_FOUND, OK, SERVICE_UNAVAILABLE, Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
+from typing_extensions import override
 
 from services.audit.store import log as store
 from shared.database import Connection, Database
@@ -108,6 +109,15 @@ class Site(Resource):
         """Serve `tiles`."""
         super().__init__()
         self._tiles = tiles
+
+    @override
+    def render(self, request: Request) -> int | bytes:
+        """Only what reads is known here."""
+        if request.method in (b"GET", b"HEAD"):
+            return self.render_GET(request)
+        request.setResponseCode(NOT_ALLOWED)
+        request.setHeader("allow", "GET, HEAD")
+        return b""
 
     def render_GET(self, request: Request) -> int:
         """Answer as soon as the database has."""
