@@ -15,7 +15,6 @@ from twisted.python.failure import Failure
 from twisted.web.http import NOT_ALLOWED, NOT_FOUND, OK, SERVICE_UNAVAILABLE, Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
-from typing_extensions import override
 
 from services.audit.store import log as store
 from shared.database import Connection, Database
@@ -110,11 +109,8 @@ class Site(Resource):
         super().__init__()
         self._tiles = tiles
 
-    @override
-    def render(self, request: Request) -> int | bytes:
-        """Only what reads is known here."""
-        if request.method in (b"GET", b"HEAD"):
-            return self.render_GET(request)
+    def render_POST(self, request: Request) -> bytes:  # noqa: N802 - the name that Twisted looks for
+        """Nothing here is changed by anybody."""
         request.setResponseCode(NOT_ALLOWED)
         request.setHeader("allow", "GET, HEAD")
         return b""

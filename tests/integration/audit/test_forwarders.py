@@ -10,7 +10,7 @@ from services.audit.forwarders import Forwarding
 from services.audit.posting import PostingError, post
 from services.audit.records import Row
 from tests.integration.audit.receivers import HttpReceiver, serving
-from tests.integration.audit.world import World
+from tests.integration.audit.world import World, until
 from tests.integration.flockctl.certificates import make_certificates
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
@@ -59,8 +59,7 @@ async def test_given_a_receiver_that_fails_when_it_is_back_then_nothing_was_lost
     receiver.failures = 3
     running = asyncio.create_task(forwarding(world, receiver).run())
 
-    while position(world) < 250:
-        await asyncio.sleep(0.01)
+    await until(lambda: position(world) == 250)
 
     running.cancel()
     assert receiver.taken == ids
@@ -85,8 +84,7 @@ async def test_a_forwarder_wakes_for_new_entries_and_its_position_outlives_it(wo
     running = asyncio.create_task(forwarding(world, receiver).run())
 
     second = await world.recorded(2)
-    while position(world) < 4:
-        await asyncio.sleep(0.01)
+    await until(lambda: position(world) == 4)
 
     running.cancel()
     assert receiver.taken == [*first, *second]

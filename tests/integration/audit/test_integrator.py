@@ -13,7 +13,7 @@ from services.audit.signing import Notary
 from services.audit.store import log as store
 from shared.errors import UnavailableError
 from shared.tlog.note import Signer
-from tests.integration.audit.world import ORIGIN, SIGNER, World, record_on, salts
+from tests.integration.audit.world import ORIGIN, SIGNER, World, record_on, salts, until
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
@@ -88,15 +88,9 @@ def write(world: World, number: int, committed: list[int], rolled_back: list[int
     with world.postgres.connect("svc_devices") as connection:
         for turn in range(40):
             fails = (turn + number) % 10 == 0
-            try:
-                with connection.transaction():
-                    entry_id = record_on(connection, after={"turn": turn, "writer": number})
-                    if fails:
-                        raise CrashError
-            except CrashError:
-                rolled_back.append(entry_id)
-            else:
-                committed.append(entry_id)
+            with connection.transaction(force_rollback=fails):
+                entry_id = record_on(connection, after={"turn": turn, "writer": number})
+            (rolled_back if fails else committed).append(entry_id)
 
 
 def crash(*_: Any, **__: Any) -> Any:
@@ -119,9 +113,10 @@ async def test_given_a_crash_at_any_step_when_it_starts_again_then_each_entry_is
     if is_first:
         world.restarted()
     owners: dict[str, Any] = {"sign": world.notary, "write": world.heads, "ring": world.bell}
-    with monkeypatch.context() as patch, pytest.raises(CrashError):
+    with monkeypatch.context() as patch:
         patch.setattr(owners.get(step, store), step, crash)
-        await world.integrator.step(salts)
+        with pytest.raises(CrashError):
+            await world.integrator.step(salts)
 
     world.restarted()
     await world.settle()
@@ -137,12 +132,9 @@ async def test_given_a_commit_of_unknown_outcome_when_it_goes_on_then_nothing_is
 ) -> None:
     await world.settle()
     world.record(5)
-    publish = world.integrator._publish
-    with monkeypatch.context() as patch:
-        patch.setattr(world.integrator, "_publish", crash)  # the batch is committed, the head is not published
-        with pytest.raises(CrashError):
-            await world.integrator.step(salts)
-    assert publish is not None
+    monkeypatch.setattr(world.integrator, "_publish", crash)  # the batch is committed, the head is not published
+    with pytest.raises(CrashError):
+        await world.integrator.step(salts)
     assert (await world.head()).size == 0
 
     world.restarted()
@@ -231,7 +223,7 @@ async def test_given_an_older_backup_when_it_starts_then_nothing_is_signed_until
         last = await world.head()
         for name in tables:
             world.as_superuser(
-                f"DELETE FROM audit.{name}",
+                f"DELETE FROM audit.{name}",  # noqa: S608
                 f"INSERT INTO audit.{name} OVERRIDING SYSTEM VALUE SELECT * FROM public.backup_{name}",  # noqa: S608
             )
     finally:
@@ -246,7 +238,7 @@ async def test_given_an_older_backup_when_it_starts_then_nothing_is_signed_until
 
     assert codes == ["older_than_last_head"]
     assert (await world.head()).size == 11
-    assert [finding.code for finding in (await world.verified(last)).findings][0] in ("forked", "first_difference")
+    assert (await world.verified(last)).findings[0].code in ("forked", "first_difference")
 
 
 async def test_given_a_changed_tile_when_it_starts_then_nothing_is_signed(world: World) -> None:
@@ -283,13 +275,11 @@ async def test_given_a_database_that_goes_away_when_it_is_back_then_the_loop_goe
         patch.setattr(world.database, "run", away)
         patch.setattr(world.database, "transaction", away)
         running = asyncio.create_task(world.integrator.run(salts))
-        while "log" not in world.health.report()["parts"]:  # type: ignore[operator]
-            await asyncio.sleep(0.01)
+        await until(lambda: "log" in str(world.health.report()))
         assert not world.health.ready()
     world.record(2)
 
-    while len(world.entries()) < 2 or not world.health.ready():
-        await asyncio.sleep(0.01)
+    await until(lambda: len(world.entries()) == 2 and world.health.ready())
 
     running.cancel()
 
@@ -298,7 +288,7 @@ async def test_the_functions_refuse_what_does_not_continue_the_log(world: World)
     (entry_id,) = world.record()
     await world.settle()
     world.record()
-    wrong = [
+    wrong: list[tuple[str, list[Any]]] = [
         ("SELECT audit.integrate(0, %s, %s, %s, '{}', '{}', '{}', '{}')", [[entry_id], [b"s" * 32], [b"c" * 32]]),
         ("SELECT audit.integrate(1, %s, %s, %s, '{}', '{}', '{}', '{}')", [[entry_id], [b"s" * 32], [b"c" * 32]]),
         ("SELECT audit.integrate(1, '{}', '{}', '{}', '{0}', '{0}', '{0}', %s)", [[b"h" * 32]]),

@@ -8,8 +8,8 @@ from autobahn.wamp.exception import ApplicationError
 
 from services.audit.procedures.entries import EntryProcedures
 from services.audit.records import ListEntries, NameEntry
-from shared.audit import Actor, ActorKind, Asset, Draft, Entry, Personal, canonical_entry
 from shared.audit import Action as Tag
+from shared.audit import Actor, ActorKind, Asset, Draft, Entry, Personal, canonical_entry
 from shared.audit import Aspect as Part
 from shared.errors import InvalidArgumentError, NotFoundError, UnavailableError
 from shared.identities import Person
@@ -55,7 +55,7 @@ async def test_what_is_foreign_looks_as_if_it_were_not_there(world: World, proce
     refusals = []
     for asked in ({"project": MILL}, {"project": 77}, {"project": "other"}):
         with pytest.raises(NotFoundError) as refused:
-            await procedures.entry_list(ANNA, ListEntries(**asked))  # type: ignore[arg-type]
+            await procedures.entry_list(ANNA, ListEntries(**asked))
         refusals.append(refused.value.details())
     shown = []
     for entry_id in (mill, mill + 1000):
@@ -161,7 +161,7 @@ async def test_offsets_from_the_top_hold_each_entry_once_while_others_arrive(
     await world.recorded(3)
 
     rest = [
-        ids_of((await procedures.entry_list(ANNA, ListEntries(**page))).entries)  # type: ignore[arg-type]
+        ids_of((await procedures.entry_list(ANNA, ListEntries(**page))).entries)
         for page in (
             {"project": 1, "action": "device.renamed", "cursor": first.top, "offset": offset, "limit": 4}
             for offset in (4, 8)

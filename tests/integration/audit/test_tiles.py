@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from services.audit.proofs import consistency, inclusion
 from services.audit.tiles import Site, Tiles
@@ -138,8 +139,6 @@ def fixture_served(postgres: Postgres, tmp_path: Path) -> Iterator[tuple[World, 
 
 def as_task(coroutine: Any) -> Any:
     """The reactor's coroutines await Deferreds; psycopg wants a task."""
-    from twisted.internet.defer import Deferred
-
     return Deferred.fromFuture(asyncio.ensure_future(coroutine))
 
 

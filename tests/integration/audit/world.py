@@ -1,5 +1,6 @@
 """Audit's rooms on a real database, with stand-ins for realms and auth, and the log read as verifiers read it."""
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -26,7 +27,7 @@ from shared.tlog.errors import AbsentError
 from shared.tlog.findings import Report
 from shared.tlog.heads import Trust
 from shared.tlog.layout import bundle_at, entries_path, tile_path, tiles
-from shared.tlog.note import Signer, SignedNote
+from shared.tlog.note import SignedNote, Signer
 from shared.tlog.verification import verify_log
 from tests.integration.database import Postgres
 
@@ -184,6 +185,13 @@ class World:
             connection.execute("SET session_replication_role = replica")
             for statement in statements:
                 connection.execute(statement.encode())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds, at most 20 seconds."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - what is waited for is in a database
+            await asyncio.sleep(0.01)
 
 
 def record_on(connection: psycopg.Connection[Any], **said: Any) -> int:
