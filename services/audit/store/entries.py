@@ -63,8 +63,8 @@ async def entries_all(connection: Connection, *, start: int, limit: int) -> list
 async def leaves(connection: Connection, *, start: int, limit: int) -> list[Leaf]:
     """Leaves from index `start` on with what there is for them, as of one moment."""
     cursor = await connection.execute(
-        "SELECT l.leaf_index, l.commitment, r.leaf_index IS NOT NULL, e.id, e.recorded_at, e.service, e.action, e.aspect,"
-        " e.actor, e.asset, e.project, e.before, e.after, e.reason, e.source, e.outcome, e.leaf_index, e.salt"
+        "SELECT l.leaf_index, l.commitment, r.leaf_index IS NOT NULL, e.id, e.recorded_at, e.service, e.action,"
+        " e.aspect, e.actor, e.asset, e.project, e.before, e.after, e.reason, e.source, e.outcome, e.leaf_index, e.salt"
         " FROM audit.leaf l LEFT JOIN audit.entry e USING (leaf_index) LEFT JOIN audit.redaction r USING (leaf_index)"
         " WHERE l.leaf_index >= %s ORDER BY l.leaf_index LIMIT %s",
         [start, limit],
