@@ -45,6 +45,7 @@ class WampError(Exception):
         """As the ERROR says."""
         super().__init__(uri, args)
         self.uri = uri
+        self.details = args
 
 
 class AbortedError(Exception):
@@ -312,7 +313,11 @@ class Peer:
         if endpoint is None:
             self.send(ERROR, INVOCATION, message[1], {}, "wamp.error.no_such_procedure")
             return
-        result = endpoint(*args, details=message[3], **kwargs)
-        if asyncio.iscoroutine(result):
-            result = await result
+        try:
+            result = endpoint(*args, details=message[3], **kwargs)
+            if asyncio.iscoroutine(result):
+                result = await result
+        except WampError as error:
+            self.send(ERROR, INVOCATION, message[1], {}, error.uri, error.details)
+            return
         self.send(YIELD, message[1], {}, [result])
