@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.router_node.node import Node, Platform, eventually, new_address, platform, serial_of
-from tests.integration.router_node.wire import PUBLISH, AbortedError, ClosedError, Peer, WampError
+from tests.integration.router_node.wire import PUBLISH, YIELD, AbortedError, ClosedError, Peer, WampError
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio]
 
@@ -187,6 +187,25 @@ async def test_a_service_may_send_16_times_as_much_as_the_public_and_an_answer_t
             with pytest.raises(WampError) as caught:
                 await person.call("ironflock.devices.device.list", length)
             assert caught.value.uri == "ironflock.error.over_limit"
+        assert not person.closed.is_set()
+    assert not service.closed.is_set()
+
+
+async def test_a_service_that_goes_on_answering_a_call_that_got_too_long_is_told_to_stop(guarded: Platform) -> None:
+    service = guarded.devices
+    calls: list[int] = []
+
+    async def watch(details: dict[str, Any]) -> str:
+        service.send(YIELD, details["request"], {"progress": True}, ["x" * 2_000_000])
+        calls.append(details["request"])
+        return "end"
+
+    await service.register("ironflock.devices.device.watch", watch)
+    async with await guarded.node.person() as person:
+        with pytest.raises(WampError) as caught:
+            await person.call("ironflock.devices.device.watch", options={"receive_progress": True})
+        assert caught.value.uri == "ironflock.error.over_limit"
+        await eventually(lambda: service.interrupted == calls)
         assert not person.closed.is_set()
     assert not service.closed.is_set()
 
