@@ -14,14 +14,14 @@ from services.audit.backoff import Backoff
 from services.audit.bell import Bell
 from services.audit.forwarders import Forwarding
 from services.audit.head_file import HeadFile
-from services.audit.inspecting import inspect_forever
+from services.audit.inspecting import STEP_S, Inspector
 from services.audit.integrator import Integrator
 from services.audit.procedures.entries import EntryProcedures
 from services.audit.procedures.heads import HeadProcedures
 from services.audit.procedures.retention import RetentionProcedures
 from services.audit.projects import PersonalValues, Projects
 from services.audit.reading import Reading
-from services.audit.redacting import redact_forever
+from services.audit.redacting import INTERVAL_S, redact_due
 from services.audit.settings import AuditSettings, Forwarder
 from services.audit.signing import Notary
 from services.audit.syslog import SyslogSender
@@ -58,8 +58,12 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     port = listen_https(service.server_tls(read.common), read.port, read.bind, site, idle_timeout_s=IDLE_TIMEOUT_S)
     heads = HeadFile(read.head_file, notary.verifiers)
     integrator = Integrator(database, notary, heads, bell, health, batch=read.batch)
-    running = [service.probe_forever(database), integrator.run(salts), redact_forever(database)]
-    running.append(inspect_forever(database, health))
+    running = [
+        service.probe_forever(database, health),
+        integrator.run(salts),
+        service.forever("retention", lambda: redact_due(database), health, pause_s=INTERVAL_S),
+        service.forever("inspection", Inspector(database, health).step, health, pause_s=STEP_S),
+    ]
     loops = [asyncio.create_task(each) for each in (*running, *outward(read, database, bell))]
     bus.start()
 

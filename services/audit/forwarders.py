@@ -8,18 +8,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import psycopg
 import structlog
 from prometheus_client import Gauge
 
 from services.audit.backoff import Backoff
 from services.audit.bell import Bell
-from services.audit.posting import PostingError
 from services.audit.records import Row
 from services.audit.store import entries, upkeep
 from services.audit.store import log as store
 from shared.database import Connection, Database
-from shared.errors import UnavailableError
 
 BATCH: Final = 100
 LOOK_S: Final = 1.0
@@ -45,8 +42,8 @@ class Forwarding:
         while True:
             try:
                 is_behind = await self.step()
-            except (PostingError, OSError, UnavailableError, psycopg.Error) as error:
-                log.warning("entries_not_forwarded", forwarder=self._name, reason=str(error))
+            except Exception as error:  # noqa: BLE001 - whatever the receiver does, its entries are sent again
+                log.warning("entries_not_forwarded", forwarder=self._name, reason=repr(error))
                 await asyncio.sleep(self._backoff.failed())
             else:
                 self._backoff.succeeded()

@@ -4,10 +4,8 @@ Tiles and heads are verified by anybody; that each leaf still has its entry, unc
 see. What is found is said loudly: it stands in health until the process is started anew.
 """
 
-import asyncio
 from typing import Final
 
-import psycopg
 import rfc8785
 import structlog
 
@@ -15,14 +13,13 @@ from services.audit.encoding import canonical_octets
 from services.audit.records import Leaf
 from services.audit.store import entries as store
 from shared.database import Database
-from shared.errors import UnavailableError
 from shared.health import Health
 from shared.tlog.hashing import commitment
 
 PART: Final = "entries"
 CHUNK: Final = 500
-CHUNK_PAUSE_S: Final = 1.0
-ROUND_PAUSE_S: Final = 600.0
+STEP_S: Final = 1.0
+REST_STEPS: Final = 600
 
 log = structlog.get_logger()
 
@@ -39,26 +36,28 @@ def wrong_with(leaf: Leaf) -> str | None:
     return None if commitment(leaf.row.salt or bytes(32), octets) == leaf.commitment else changed
 
 
-async def inspect_chunk(database: Database, health: Health, start: int) -> int:
-    """Compare the entries from leaf index `start` on, and say how many there were."""
-    leaves = await database.run(lambda connection: store.leaves(connection, start=start, limit=CHUNK))
-    wrong = [(leaf.leaf_index, found) for leaf in leaves if (found := wrong_with(leaf)) is not None]
-    for leaf_index, found in wrong:
-        log.error("log_tampered_with", leaf_index=leaf_index, finding=found)
-    if wrong:
-        health.set(PART, ok=False, reason=wrong[0][1])
-    return len(leaves)
+class Inspector:
+    """Goes through the log, a part at each step, and rests after its end."""
 
+    def __init__(self, database: Database, health: Health) -> None:
+        """Begin with the first entry."""
+        self._database = database
+        self._health = health
+        self._start = 0
+        self._rest = 0
 
-async def inspect_forever(database: Database, health: Health) -> None:
-    """Compare everything, a part a second, and begin anew ten minutes after the end."""
-    start = 0
-    while True:
-        try:
-            count = await inspect_chunk(database, health, start)
-        except (UnavailableError, psycopg.Error) as error:
-            log.warning("entries_not_inspected", reason=str(error))
-            count = CHUNK
-        else:
-            start = start + count if count == CHUNK else 0
-        await asyncio.sleep(CHUNK_PAUSE_S if count == CHUNK else ROUND_PAUSE_S)
+    async def step(self) -> None:
+        """Compare the next entries, or rest on."""
+        if self._rest > 0:
+            self._rest -= 1
+            return
+        leaves = await self._database.run(lambda connection: store.leaves(connection, start=self._start, limit=CHUNK))
+        self._tell([(leaf.leaf_index, found) for leaf in leaves if (found := wrong_with(leaf)) is not None])
+        is_end = len(leaves) < CHUNK
+        self._start, self._rest = (0, REST_STEPS) if is_end else (leaves[-1].leaf_index + 1, 0)
+
+    def _tell(self, wrong: list[tuple[int, str]]) -> None:
+        for leaf_index, found in wrong:
+            log.error("log_tampered_with", leaf_index=leaf_index, finding=found)
+        if wrong:
+            self._health.set(PART, ok=False, reason=wrong[0][1])

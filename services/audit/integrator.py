@@ -24,7 +24,7 @@ from services.audit.sequencing import make_batch
 from services.audit.signing import Notary
 from services.audit.store import log as store
 from shared.database import Connection, Database
-from shared.errors import UnavailableError
+from shared.errors import PublicError
 from shared.health import Health
 from shared.tlog.errors import TlogError
 from shared.tlog.tree import CompactRange
@@ -58,7 +58,7 @@ class Integrator:
         while True:
             try:
                 is_behind = await self.step(salts)
-            except (BrokenLogError, TlogError, OSError, UnavailableError, psycopg.Error) as error:
+            except Exception as error:  # noqa: BLE001 - a loop that ends in silence loses the log; it goes on aloud
                 self._stumbled(error)
                 await asyncio.sleep(RETRY_S)
             else:
@@ -68,7 +68,8 @@ class Integrator:
 
     def _stumbled(self, error: Exception) -> None:
         self._border = None  # whatever was done or not: the database knows
-        log.error("log_not_grown", reason=str(error), kind=type(error).__name__)
+        is_known = isinstance(error, BrokenLogError | TlogError | OSError | PublicError | psycopg.Error)
+        log.error("log_not_grown", reason=str(error), kind=type(error).__name__, exc_info=None if is_known else error)
         self._health.set(PART, ok=False, reason=f"entries wait in the queue: {error}")
 
     async def step(self, salts: Callable[[int], list[bytes]]) -> bool:

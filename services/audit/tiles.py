@@ -18,7 +18,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from services.audit.store import log as store
 from shared.database import Connection, Database
-from shared.errors import UnavailableError
+from shared.errors import PublicError
 from shared.tlog.contents import bundle_octets
 from shared.tlog.errors import MalformedError
 from shared.tlog.hashing import HASH_LENGTH
@@ -73,7 +73,7 @@ class Tiles:
             return await self._tile(parse_path(wanted))
         except MalformedError:
             return ABSENT
-        except UnavailableError:
+        except PublicError:
             return AWAY
 
     async def _checkpoint(self) -> Answer:

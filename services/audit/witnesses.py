@@ -3,19 +3,16 @@
 import asyncio
 from typing import Final
 
-import psycopg
 import structlog
 
 from services.audit.backoff import Backoff
 from services.audit.bell import Bell
-from services.audit.posting import PostingError, post
-from services.audit.proofs import BrokenLogError, consistency
+from services.audit.posting import post
+from services.audit.proofs import consistency
 from services.audit.records import Head
 from services.audit.settings import Witness
 from services.audit.store import log as store
 from shared.database import Database
-from shared.errors import UnavailableError
-from shared.tlog.errors import TlogError
 from shared.tlog.note import SignedNote
 from shared.tlog.witness import ADD_CHECKPOINT_PATH, AddCheckpoint, Status, cosignatures_in, known_size_in
 
@@ -46,15 +43,8 @@ class Witnessing:
         while True:
             try:
                 await self.step()
-            except (
-                PostingError,
-                WitnessRefusedError,
-                TlogError,
-                BrokenLogError,
-                UnavailableError,
-                psycopg.Error,
-            ) as error:
-                log.warning("head_not_cosigned", witness=self._witness.key.name, reason=str(error))
+            except Exception as error:  # noqa: BLE001 - whatever a witness does, the next head is offered to it again
+                log.warning("head_not_cosigned", witness=self._witness.key.name, reason=repr(error))
                 await asyncio.sleep(self._backoff.failed())
             else:
                 self._backoff.succeeded()

@@ -1,5 +1,6 @@
 """What the published agent calls, with its exact shapes (wire-agent section 4). The numbers are that section's."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -16,10 +17,18 @@ from services.devices.agent_records import (
 from services.devices.feed import Change, Feed
 from services.devices.presence import Presence
 from services.devices.projects import Credentials
+from services.devices.quiet import Quiet
 from services.devices.records import Device
 from shared import audit
 from shared.database import Database
-from shared.errors import NotAuthorizedError, NotFoundError, NotSupportedError, UnavailableError
+from shared.errors import (
+    NotAuthorizedError,
+    NotFoundError,
+    NotSupportedError,
+    OutcomeUnknownError,
+    OverLimitError,
+    UnavailableError,
+)
 from shared.identities import DeviceIdentity
 from shared.names import clean_token
 from shared.procedures import NoArguments, for_devices
@@ -41,6 +50,7 @@ class AgentProcedures:
         self._presence = presence
         self._feed = feed
         self._base_url = base_url
+        self._quiet = Quiet()
 
     @for_devices("reswarm.devices.read_device_metadata", ReadDeviceMetadata)
     async def read_device_metadata(self, device: DeviceIdentity, request: ReadDeviceMetadata) -> DeviceMetadata:
@@ -115,7 +125,7 @@ class AgentProcedures:
         """Have the device reconnect later where what it asks once a connection cannot be answered now."""
         try:
             yield
-        except UnavailableError:
+        except (UnavailableError, OverLimitError, OutcomeUnknownError):
             self._presence.asked_in_vain(device)
             raise
 
@@ -128,6 +138,12 @@ class AgentProcedures:
     async def _own(self, device: DeviceIdentity, is_own: bool) -> None:  # noqa: FBT001 - the verdict of a rule
         if is_own:
             return
+        count = self._quiet.take(device.device_key, asyncio.get_running_loop().time())
+        if count is not None:
+            await self._record_foreign(device, count)
+        raise NotAuthorizedError(FOREIGN)
+
+    async def _record_foreign(self, device: DeviceIdentity, count: int) -> None:
         async with self._database.transaction() as connection:
             await audit.record(
                 connection,
@@ -137,8 +153,8 @@ class AgentProcedures:
                     actor=audit.actor_of(device),
                     asset=audit.Asset("device", device.device_key),
                     project_key=device.project_key,
+                    after={"attempts": count},
                     session=device.session,
                     outcome=audit.Outcome.REFUSED,
                 ),
             )
-        raise NotAuthorizedError(FOREIGN)

@@ -1,13 +1,11 @@
 """Each entry is compared with its leaf: what somebody changed or took away is said."""
 
-import asyncio
-
 import pytest
 
 from services.audit import inspecting
-from services.audit.inspecting import inspect_chunk, inspect_forever
+from services.audit.inspecting import Inspector
 from shared.health import Health
-from tests.integration.audit.world import World, until
+from tests.integration.audit.world import World
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
@@ -21,7 +19,7 @@ async def test_a_log_that_nobody_touched_is_well(world: World) -> None:
     health = Health("other")
     health.set("other", ok=True)
 
-    assert await inspect_chunk(world.database, health, 0) == 20
+    await Inspector(world.database, health).step()
 
     assert health.ready()
 
@@ -43,7 +41,7 @@ async def test_what_was_done_to_an_entry_is_said(world: World, tampering: str, s
     world.as_superuser(tampering)
     health = Health()
 
-    await inspect_chunk(world.database, health, 0)
+    await Inspector(world.database, health).step()
 
     assert said in str(health.report())
     assert not health.ready()
@@ -51,13 +49,17 @@ async def test_what_was_done_to_an_entry_is_said(world: World, tampering: str, s
 
 async def test_it_goes_through_all_of_the_log_again_and_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspecting, "CHUNK", 4)
-    monkeypatch.setattr(inspecting, "CHUNK_PAUSE_S", 0.001)
-    monkeypatch.setattr(inspecting, "ROUND_PAUSE_S", 0.001)
+    monkeypatch.setattr(inspecting, "REST_STEPS", 2)
     await world.recorded(10)
     health = Health()
-    running = asyncio.create_task(inspect_forever(world.database, health))
-
+    inspector = Inspector(world.database, health)
+    for _ in range(3):
+        await inspector.step()
     world.as_superuser("UPDATE audit.entry SET reason = 'x' WHERE leaf_index = 9")
-    await until(lambda: "entry 9" in str(health.report()))
 
-    running.cancel()
+    said = []
+    for _ in range(5):
+        await inspector.step()
+        said.append("entry 9" in str(health.report()))
+
+    assert said == [False, False, False, False, True]  # two to rest, two before the last part

@@ -16,7 +16,7 @@ from services.auth.records import ApiKey, DeviceCredential
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 HASH = bytes(range(32))
-KEY = ApiKey("id", 5, HASH, NOW + timedelta(seconds=1), None, "active")
+KEY = ApiKey("id", 5, HASH, ["*"], NOW + timedelta(seconds=1), None, "active")
 CREDENTIAL = DeviceCredential(7, 3, UUID(int=1), "active", UUID(int=2), b"", b"", b"")
 octets = st.binary(min_size=64, max_size=64)
 
