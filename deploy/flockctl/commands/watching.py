@@ -44,15 +44,22 @@ class DeviceBoard:
         self._as_json = as_json
         self._seconds = seconds
         self._devices: Devices = {}
+        self._arriving: list[Any] = []  # of a snapshot that comes in several answers
         is_live = not as_json and sys.stdout.isatty()
         self._live = Live(device_table([]), auto_refresh=False, console=Console()) if is_live else None
 
     def show(self, message: Mapping[str, Any]) -> None:
         """Take in one answer of the watch."""
-        before, self._devices = self._devices, taken_in(self._devices, message)
         if self._as_json:
             write_json(message)
-        elif self._live is not None:
+            return
+        self._arriving += message.get("devices", ())
+        if message.get("more"):
+            return
+        if "devices" in message:
+            message, self._arriving = {"devices": self._arriving}, []
+        before, self._devices = self._devices, taken_in(self._devices, message)
+        if self._live is not None:
             self._live.update(device_table(self._devices.values()), refresh=True)
         else:
             for line in lines(before, self._devices, local_moment(self._seconds())):
