@@ -77,3 +77,17 @@ def test_without_a_terminal_changes_are_lines(capsys: pytest.CaptureFixture[str]
         f"{now}  plant/press-1  DISCONNECTED",
         f"{now}  plant/press-1  deleted",
     ]
+
+
+def test_a_snapshot_in_several_answers_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    board = DeviceBoard(as_json=False, seconds=lambda: 0.0)
+    board.show({"devices": [device(1), device(2)], "more": False})
+    capsys.readouterr()
+
+    board.show({"devices": [device(1)], "more": True})
+    board.show({"devices": [device(2, "DISCONNECTED")], "more": False})
+
+    said = capsys.readouterr().out
+    assert "deleted" not in said
+    assert said.count("\n") == 1
+    assert "press-2  DISCONNECTED" in said
