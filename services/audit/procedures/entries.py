@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from services.audit.bell import Bell
+from services.audit.bounds import Bound
 from services.audit.encoding import canonical
 from services.audit.exporting import Export
 from services.audit.proofs import BrokenLogError, inclusion
@@ -33,6 +34,8 @@ from shared.paging import cursor_at, page, position_after
 from shared.procedures import Progress, for_people
 from shared.tlog.note import encode_base64
 
+MAX_TAILS: Final = 500
+MAX_EXPORTS: Final = 8
 NOT_PUBLISHED: Final = "the entry is not in a published head yet; try again in a moment"
 
 
@@ -45,6 +48,8 @@ class EntryProcedures:
         self._reading = reading
         self._notary = notary
         self._bell = bell
+        self._tails = Bound(MAX_TAILS, "tails")
+        self._exports = Bound(MAX_EXPORTS, "exports")
 
     @for_people("ironflock.audit.entry.list", ListEntries)
     async def entry_list(self, person: Person, request: ListEntries) -> EntryPage:
@@ -99,13 +104,15 @@ class EntryProcedures:
     async def entry_tail(self, person: Person, request: TailEntries, progress: Progress) -> None:
         """Entries as they come, until the caller ends it."""
         question = await self._reading.question(person, request)
-        await Tail(self._database, self._reading, self._bell, question).follow(progress)
+        with self._tails.one():
+            await Tail(self._database, self._reading, self._bell, question).follow(progress)
 
     @for_people("ironflock.audit.entry.export", ExportEntries, is_stream=True)
     async def entry_export(self, person: Person, request: ExportEntries, progress: Progress) -> None:
         """The lines of an export file, oldest entry first."""
         question = await self._reading.question(person, request)
-        await Export(self._database, self._reading, self._notary, question).send(progress)
+        with self._exports.one():
+            await Export(self._database, self._reading, self._notary, question).send(progress)
 
     async def _found(self, person: Person, entry_id: int) -> Row:
         """The entry, once the reading of it is recorded."""
