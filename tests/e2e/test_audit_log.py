@@ -82,9 +82,9 @@ def test_what_a_person_did_is_read_proved_and_verified(ironflock: RunningPlatfor
     wait_until(lambda: is_integrated(ironflock), 10.0, "the queue is empty")
 
     report = Log(ironflock).verified()
-    assert listed(owner, device=device["device_key"])[-3:] == [
-        "device.flashed", "device_credential.issued", "device.created",
-    ]  # fmt: skip
+    actions = listed(owner, device=device["device_key"])
+    assert actions[-1] == "device.created"
+    assert {"device.flashed", "device_credential.issued"} <= set(actions)
     (created,) = [
         entry
         for entry in owner.call("ironflock.audit.entry.list", project=device["project_key"])["entries"]
