@@ -24,8 +24,10 @@ class Action(StrEnum):
     """Every tag of the log, past tense; one that goes out of use stays here and is never given another meaning."""
 
     ACCOUNT_CREATED = "account.created"
+    ACCOUNT_ERASED = "account.erased"
     API_KEY_CREATED = "api_key.created"
     API_KEY_ENDED = "api_key.ended"
+    DEVICE_ARCHITECTURE_CHANGED = "device.architecture_changed"
     DEVICE_CREATED = "device.created"
     DEVICE_CREDENTIAL_ENDED = "device_credential.ended"
     DEVICE_CREDENTIAL_ISSUED = "device_credential.issued"
@@ -40,6 +42,7 @@ class Action(StrEnum):
 class Aspect(StrEnum):
     """What of an asset a change touches; people filter by it (platform-docs section 4)."""
 
+    ARCHITECTURE = "architecture"
     CREDENTIAL = "credential"
     EXISTENCE = "existence"
     IDENTITY = "identity"

@@ -70,6 +70,7 @@ _PEOPLE: Final = (
     "ironflock.devices.device.rename",
     "ironflock.devices.device.watch",
     "ironflock.auth.account.me",
+    "ironflock.auth.account.erase",
 )
 
 _DEVICES: Final = (
@@ -106,6 +107,8 @@ _SERVICES_CONTROL: Final = (
     Grant("svc_devices", Action.SUBSCRIBE, REALM1, "wamp.session.on_join"),
     Grant("svc_devices", Action.SUBSCRIBE, REALM1, "wamp.session.on_leave"),
     Grant("svc_devices", Action.SUBSCRIBE, REALM1, DEVICE_TESTAMENT),
+    # Ending every session of an account that was erased.
+    Grant("svc_auth", Action.CALL, REALM1, "wamp.session.kill_by_authid"),
 )
 
 _SERVICES_SYSTEM: Final = (
@@ -116,6 +119,11 @@ _SERVICES_SYSTEM: Final = (
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.account.find"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.realms.project.resolve"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.realms.project.owned"),
+    Grant("svc_audit", Action.CALL, SYSTEM, "ironflock.auth.personal.open"),
+    # The names of erased owners must go; who owns projects is asked before they are erased.
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.account.find_erased"),
+    Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, "ironflock.auth.account.erased"),
+    Grant("svc_auth", Action.CALL, SYSTEM, "ironflock.realms.project.owned"),
     Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, DEVICE_DUPLICATED),
     Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, "ironflock.devices.device.changed"),
     *(Grant(f"svc_{name}", Action.PUBLISH, SYSTEM, f"ironflock.{name}.**") for name in SERVICES),

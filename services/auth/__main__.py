@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import structlog
 
 from services.auth import first_owner, settings
+from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
 from services.auth.procedures import Procedures
 from services.auth.resealing import reseal_everything
@@ -32,18 +33,21 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     keyring = Keyring(read.masters, database)
     bus = service.make_bus(read.bus, health)
     signing = Signing(database, keyring, time.time)
-    bus.serve(Procedures(database, keyring, signing, time.time), service.assertions_for(bus, "auth", time.time))
+    erasure = Erasure(bus, database)
+    bus.serve(
+        Procedures(database, keyring, signing, erasure, time.time), service.assertions_for(bus, "auth", time.time)
+    )
     await database.open()
     service.listen_ops(read.common, health)
     probe = asyncio.create_task(service.probe_forever(database))
     health.set("first owner", ok=True, reason=await _first_owner(read, database, keyring))
-    resealing = asyncio.create_task(reseal_everything(database, keyring))
+    loops = [probe, asyncio.create_task(reseal_everything(database, keyring)), asyncio.create_task(erasure.run())]
     bus.start()
 
     async def stop() -> None:
         await bus.stop()
-        resealing.cancel()
-        probe.cancel()
+        for loop in loops:
+            loop.cancel()
         await database.close()
 
     return stop

@@ -10,6 +10,7 @@ from services.devices import settings
 from services.devices.duplicates import Duplicates
 from services.devices.feed import Feed
 from services.devices.lifecycle import Lifecycle
+from services.devices.owners import Owners
 from services.devices.presence import Presence
 from services.devices.procedures.agents import AgentProcedures
 from services.devices.procedures.people import PeopleProcedures
@@ -28,6 +29,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     feed = Feed(bus)
     presence = Presence(bus, database, feed)
     Duplicates(bus, database)
+    owners = Owners(bus, database)
     credentials = Credentials(bus)
     lifecycle = Lifecycle(database, credentials, presence, feed)
     people = PeopleProcedures(database, Projects(bus), lifecycle, feed, read.flock)
@@ -37,7 +39,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     service.listen_ops(read.common, health)
     loops = [
         asyncio.create_task(coroutine)
-        for coroutine in (service.probe_forever(database), presence.run(), lifecycle.repair_forever())
+        for coroutine in (service.probe_forever(database), presence.run(), owners.run(), lifecycle.repair_forever())
     ]
     bus.start()
 

@@ -73,8 +73,8 @@ class Procedures:
 
     @for_services("ironflock.realms.project.owned", AccountKey)
     async def project_owned(self, service: ServiceIdentity, request: AccountKey) -> list[Project]:
-        """Every project that an account may see, for devices."""
-        _only(service, "devices")
+        """Every project that an account may see, for devices and auth."""
+        _only(service, "auth", "devices")
         return await self._owned(request.account_key, after=0, limit=MAX_OWNED)
 
     async def _owned(self, account_key: int, *, after: int, limit: int) -> list[Project]:

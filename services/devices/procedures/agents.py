@@ -16,7 +16,7 @@ from services.devices.agent_records import (
 from services.devices.feed import Change, Feed
 from services.devices.presence import Presence
 from services.devices.projects import Credentials
-from services.devices.records import Device
+from services.devices.records import Device, Machine
 from shared import audit
 from shared.database import Database
 from shared.errors import NotAuthorizedError, NotFoundError, NotSupportedError, UnavailableError
@@ -69,14 +69,17 @@ class AgentProcedures:
     async def update_device_architecture(self, device: DeviceIdentity, request: UpdateDeviceArchitecture) -> None:
         """5: the machine and the agent's release."""
         await self._own(device, rules.is_own(device, request.device_key, request.swarm_key))
+        said = Machine(
+            architecture=clean_token(request.architecture),
+            os=clean_token(request.os),
+            agent_version=clean_token(request.agent_version),
+        )
         async with self._database.transaction() as connection:
-            await store.device_set_architecture(
-                connection,
-                device.device_key,
-                architecture=clean_token(request.architecture),
-                os=clean_token(request.os),
-                agent_version=clean_token(request.agent_version),
-            )
+            row = await store.device_lock_in_txn(connection, device.device_key)
+            if row is None or row.machine == said:
+                return
+            await store.device_set_machine(connection, device.device_key, said)
+            await audit.record(connection, _machine_changed(device, row, said))
         self._feed.tell(Change(device_key=device.device_key, project_key=device.project_key))
 
     @for_devices("reswarm.containers.get_requested_app_states")
@@ -142,3 +145,17 @@ class AgentProcedures:
                 ),
             )
         raise NotAuthorizedError(FOREIGN)
+
+
+def _machine_changed(device: DeviceIdentity, row: Device, said: Machine) -> audit.Draft:
+    was, becomes = rules.difference(row.machine, said)
+    return audit.Draft(
+        action=audit.Action.DEVICE_ARCHITECTURE_CHANGED,
+        aspect=audit.Aspect.ARCHITECTURE,
+        actor=audit.actor_of(device),
+        asset=audit.Asset("device", row.device_key),
+        project_key=row.project_key,
+        before=was,
+        after=becomes,
+        session=device.session,
+    )
