@@ -27,6 +27,9 @@ class Action(StrEnum):
     ACCOUNT_ERASED = "account.erased"
     API_KEY_CREATED = "api_key.created"
     API_KEY_ENDED = "api_key.ended"
+    AUDIT_LOG_EXPORTED = "audit_log.exported"
+    AUDIT_LOG_READ = "audit_log.read"
+    AUDIT_RETENTION_SET = "audit_retention.set"
     DEVICE_ARCHITECTURE_CHANGED = "device.architecture_changed"
     DEVICE_CREATED = "device.created"
     DEVICE_CREDENTIAL_ENDED = "device_credential.ended"
@@ -47,6 +50,8 @@ class Aspect(StrEnum):
     EXISTENCE = "existence"
     IDENTITY = "identity"
     NAME = "name"
+    READING = "reading"
+    RETENTION = "retention"
 
 
 class Outcome(StrEnum):
@@ -159,9 +164,14 @@ async def record(connection: Connection, draft: Draft) -> None:
     )
 
 
+def rfc3339(time: datetime) -> str:
+    """`time` as entries have it: UTC, microseconds, `Z`."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def canonical_entry(entry: Entry) -> bytes:
     """The octets that a leaf commits to: canonical JSON (RFC 8785), every field present, null where there is none."""
-    time = entry.recorded_at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    time = rfc3339(entry.recorded_at)
     head: dict[str, Any] = {"v": ENTRY_VERSION, "id": entry.entry_id, "time": time, "service": entry.service}
     return rfc8785.dumps({**head, **_fields(entry.draft)})
 

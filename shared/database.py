@@ -30,6 +30,7 @@ WAIT_TIMEOUT_S: Final = 5.0
 STATEMENT_TIMEOUT_MS: Final = 10_000
 POOL_SIZE: Final = 8
 MAX_WAITING: Final = 512
+READS_TO_THE_END: Final = 5
 AWAY: Final = "the database is away; nothing was changed, try again in a moment"
 LOST: Final = "the database went away while it committed; look before you repeat"
 
@@ -165,10 +166,14 @@ async def _check(connection: Connection) -> None:
     """
     waiting = poll()
     waiting.register(connection.fileno(), POLLIN)
-    if waiting.poll(0):
+    # What waits first may be a TLS session ticket, or the server's last words: the end is seen by a later read only.
+    for _ in range(READS_TO_THE_END):
+        if not waiting.poll(0):
+            return
         connection.pgconn.consume_input()
         if connection.pgconn.status != ConnStatus.OK:
-            raise psycopg.OperationalError("the server has closed the connection")
+            break
+    raise psycopg.OperationalError("the server has closed the connection")
 
 
 async def _select_one(connection: Connection) -> None:

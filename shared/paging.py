@@ -29,7 +29,7 @@ def position_after(cursor: str | None) -> int:
         raise InvalidArgumentError("this is no cursor of ours", argument="cursor") from error
     digits = text.removeprefix(_PREFIX)
     is_key = digits.isdigit() and len(digits) <= len(str(MAX_KEY)) and int(digits) <= MAX_KEY
-    if not is_key or _cursor(int(digits)) != cursor:
+    if not is_key or cursor_at(int(digits)) != cursor:
         raise InvalidArgumentError("this is no cursor of ours", argument="cursor")
     return int(digits)
 
@@ -38,8 +38,9 @@ def page(rows: Sequence[Row], limit: int, key: Callable[[Row], int]) -> tuple[li
     """The page out of up to `limit + 1` rows, and the cursor of the next one (None when this is the last)."""
     if len(rows) <= limit:
         return list(rows), None
-    return list(rows[:limit]), _cursor(key(rows[limit - 1]))
+    return list(rows[:limit]), cursor_at(key(rows[limit - 1]))
 
 
-def _cursor(last: int) -> str:
+def cursor_at(last: int) -> str:
+    """The cursor of a page that ended with key `last`."""
     return base64.urlsafe_b64encode(f"{_PREFIX}{last}".encode()).rstrip(b"=").decode()

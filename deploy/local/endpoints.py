@@ -25,6 +25,8 @@ def endpoints(settings: LocalSettings) -> dict[str, object]:
             "services": f"wss://localhost:{ports.router_services}/ws-svc",
         },
         "gateway": f"https://{host}:{ports.gateway}",
+        "audit": f"https://localhost:{ports.audit}/audit",
+        "audit_key_file": str(state.audit_public_keys),
         "postgres": {"host": "localhost", "port": ports.postgres, "database": DATABASE_NAME},
         "health": {name: f"https://localhost:{port}/health/ready" for name, port in ports.operations.items()},
         "owner_api_key_file": str(state.owner_api_key),

@@ -31,6 +31,7 @@ def listeners(settings: LocalSettings) -> list[Listener]:
         Listener("router, services", loopback, ports.router_services),
         Listener("gateway", settings.bind, ports.gateway),
         Listener("postgres", loopback, ports.postgres),
+        Listener("audit", loopback, ports.audit),
         *operations,
     ]
 

@@ -81,6 +81,7 @@ def ensure_secrets(state: StateFolder) -> dict[str, str]:
     for service in BUS_SERVICES:
         ensure_secret(state.bus_secrets / f"svc_{service}", _token)
     ensure_secret(state.master_keys, _master_keys)
+    ensure_secret(state.audit_signing_keys, _signing_keys)
     ensure_secret(state.owner_api_key, _api_key)
     return {login: ensure_secret(state.database_secrets / login, _token) for login in (SUPERUSER, *LOGINS)}
 
@@ -92,6 +93,12 @@ def _token() -> str:
 def _master_keys() -> str:
     name, key = secrets.token_hex(4), secrets.token_bytes(SECRET_OCTETS)
     return json.dumps({"active": name, "keys": {name: base64.b64encode(key).decode()}})
+
+
+def _signing_keys() -> str:
+    # The seeds of Ed25519 keys (RFC 8032); two are active while one takes over from the other.
+    name, seed = secrets.token_hex(4), secrets.token_bytes(SECRET_OCTETS)
+    return json.dumps({"active": [name], "keys": {name: base64.b64encode(seed).decode()}})
 
 
 def _api_key() -> str:

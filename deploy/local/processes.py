@@ -16,8 +16,8 @@ from shared.settings import SettingsError
 
 LEASH: Final = Path(__file__).with_name("leash.py")
 DATABASE_NAME: Final = "ironflock"
-SERVICES: Final = ("auth", "realms", "devices", "gateway")
-BUS_SERVICES: Final = ("auth", "realms", "devices")
+SERVICES: Final = ("auth", "realms", "devices", "audit", "gateway")
+BUS_SERVICES: Final = ("auth", "realms", "devices", "audit")
 # What a child may know of our own environment, besides the variables of its own prefix.
 INHERITED: Final = frozenset({"LANG", "LC_ALL", "LC_CTYPE", "PATH", "PYTHONPATH", "SSL_CERT_FILE", "TMPDIR", "TZ"})
 
@@ -126,6 +126,13 @@ def _own_variables(name: str, settings: LocalSettings, state: StateFolder) -> di
     """What only service `name` is told."""
     if name == "auth":
         return {"MASTER_KEYS_FILE": str(state.master_keys), "FIRST_OWNER_KEY_FILE": str(state.owner_api_key)}
+    if name == "audit":
+        return {
+            "PORT": str(settings.ports.audit),
+            "SIGNING_KEYS_FILE": str(state.audit_signing_keys),
+            "PUBLIC_KEYS_FILE": str(state.audit_public_keys),
+            "HEAD_FILE": str(state.audit_head),
+        }
     if name == "gateway":
         port, updates = str(settings.ports.gateway), str(state.agent_updates)
         return {"PORT": port, "BIND": settings.bind, "AGENT_UPDATES": updates}

@@ -106,6 +106,21 @@ class StateFolder:
         return self.secrets / "master-keys.json"
 
     @property
+    def audit_signing_keys(self) -> Path:
+        """The keys with which the audit log signs its heads."""
+        return self.secrets / "audit-signing-keys.json"
+
+    @property
+    def audit_public_keys(self) -> Path:
+        """What those heads are verified with, one key a line."""
+        return self.root / "audit-keys"
+
+    @property
+    def audit_head(self) -> Path:
+        """The newest head that the audit log has signed, kept outside the database."""
+        return self.root / "audit-head"
+
+    @property
     def owner_api_key(self) -> Path:
         """The first owner's API key."""
         return self.root / "owner-api-key"

@@ -71,6 +71,15 @@ _PEOPLE: Final = (
     "ironflock.devices.device.watch",
     "ironflock.auth.account.me",
     "ironflock.auth.account.erase",
+    "ironflock.audit.entry.list",
+    "ironflock.audit.entry.show",
+    "ironflock.audit.entry.tail",
+    "ironflock.audit.entry.proof",
+    "ironflock.audit.entry.export",
+    "ironflock.audit.head.show",
+    "ironflock.audit.head.consistency",
+    "ironflock.audit.retention.set",
+    "ironflock.audit.retention.show",
 )
 
 _DEVICES: Final = (
@@ -119,6 +128,9 @@ _SERVICES_SYSTEM: Final = (
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.account.find"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.realms.project.resolve"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.realms.project.owned"),
+    # Who may read which entries; personal values are auth's to open.
+    Grant("svc_audit", Action.CALL, SYSTEM, "ironflock.realms.project.resolve"),
+    Grant("svc_audit", Action.CALL, SYSTEM, "ironflock.realms.project.owned"),
     Grant("svc_audit", Action.CALL, SYSTEM, "ironflock.auth.personal.open"),
     # The names of erased owners must go; who owns projects is asked before they are erased.
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.account.find_erased"),

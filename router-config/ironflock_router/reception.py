@@ -117,7 +117,7 @@ class Reception:
             log.info("join_refused", path=claim.door.value, outcome=refusal.outcome, unwritten=unwritten, **who)
 
     async def _hold_back(self, claim: Claim) -> None:
-        principal = f"{claim.door.value} {claim.authid[:MAX_AUTHID_LENGTH]}"
+        principal = f"{claim.door.value} {claim.authid[:MAX_AUTHID_LENGTH]}" if claim.authid else ""
         delay = self.slowdown.after_failure(principal, claim.address, self.reactor.seconds())
         await _pause(self.reactor, delay)
 

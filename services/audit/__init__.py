@@ -1,1 +1,1 @@
-"""The audit log; so far its schema, into which every service records in its own transaction."""
+"""The audit log: a transparency log of what every service recorded, readable by whom it concerns, verifiable by all."""

@@ -67,14 +67,14 @@ class Procedures:
 
     @for_services("ironflock.realms.project.resolve", ResolveProject)
     async def project_resolve(self, service: ServiceIdentity, request: ResolveProject) -> Project:
-        """One project as an account may see it, for devices."""
-        _only(service, "devices")
+        """One project as an account may see it, for devices and audit."""
+        _only(service, "devices", "audit")
         return await self._seen_by(request.account_key, request.project)
 
     @for_services("ironflock.realms.project.owned", AccountKey)
     async def project_owned(self, service: ServiceIdentity, request: AccountKey) -> list[Project]:
-        """Every project that an account may see, for devices and auth."""
-        _only(service, "auth", "devices")
+        """Every project that an account may see, for auth, devices and audit."""
+        _only(service, "auth", "devices", "audit")
         return await self._owned(request.account_key, after=0, limit=MAX_OWNED)
 
     async def _owned(self, account_key: int, *, after: int, limit: int) -> list[Project]:

@@ -113,8 +113,8 @@ def tile_at(level: int, index: int, size: int) -> Tile:
 
     Source: C2SP tlog-tiles, "Partial Tiles".
     """
-    width = min(level_width(level, size) - index * TILE_WIDTH, TILE_WIDTH)
-    if level < 0 or index < 0 or width < 1:
+    width = min(level_width(level, size) - index * TILE_WIDTH, TILE_WIDTH) if level >= 0 <= index else 0
+    if width < 1:
         raise RangeError(f"a tree of {size} leaves has no tile {index} of level {level}")
     return Tile(level, index, width)
 

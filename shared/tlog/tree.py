@@ -15,7 +15,7 @@ from shared.tlog.errors import RangeError
 from shared.tlog.hashing import EMPTY_ROOT, HASH_LENGTH, node_hash
 
 MAX_TREE_SIZE: Final = 2**63 - 1
-"""No proof over such a tree is longer than the 63 lines of C2SP tlog-witness, and a PostgreSQL bigint holds it."""
+"""What a PostgreSQL bigint holds."""
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""Every change leaves one entry in the audit queue, and nobody but the database itself can touch the queue."""
+"""Every change leaves one entry, and nobody but the database itself can touch what is recorded."""
 
 from collections import Counter
 from typing import Any
@@ -8,17 +8,19 @@ import pytest
 from psycopg import sql
 
 from tests.harness.clients import Account, new_name
+from tests.harness.recorded import RECORDED
 from tests.harness.running import RunningPlatform
 from tests.integration.router_node.wire import WampError
 
 pytestmark = pytest.mark.real
+COUNT = f"SELECT count(*) FROM {RECORDED}"  # noqa: S608
 
 
 def entries(platform: RunningPlatform, kind: str, key: int | str) -> list[dict[str, Any]]:
-    """All that the queue says of one thing, in order."""
+    """All that was recorded of one thing, in order."""
     with platform.database() as connection:
         rows = connection.execute(
-            "SELECT service, action, outcome, actor, project, before, after FROM audit.queue"
+            f"SELECT service, action, outcome, actor, project, before, after FROM {RECORDED}"  # noqa: S608
             " WHERE asset ->> 'kind' = %s AND asset ->> 'key' = %s ORDER BY id",
             [kind, str(key)],
         ).fetchall()
@@ -65,7 +67,7 @@ def test_an_entry_says_who_changed_what_and_where(ironflock: RunningPlatform, ow
 def test_what_is_refused_or_only_read_leaves_no_entry(ironflock: RunningPlatform, owner: Account) -> None:
     device = owner.device()
     with ironflock.database() as connection:
-        before = connection.execute("SELECT count(*) FROM audit.queue").fetchone()
+        before = connection.execute(COUNT).fetchone()
 
     owner.call("ironflock.devices.device.list")
     for arguments in ({"name": device["name"]}, {"name": "1"}, {"name": ""}):
@@ -73,12 +75,14 @@ def test_what_is_refused_or_only_read_leaves_no_entry(ironflock: RunningPlatform
             owner.call("ironflock.devices.device.create", project=device["project_key"], **arguments)
 
     with ironflock.database() as connection:
-        assert connection.execute("SELECT count(*) FROM audit.queue").fetchone() == before
+        assert connection.execute(COUNT).fetchone() == before
 
 
 def test_the_installation_began_with_one_owner_and_one_key(ironflock: RunningPlatform, owner: Account) -> None:
     with ironflock.database() as connection:
-        rows = connection.execute("SELECT action FROM audit.queue WHERE service = 'svc_auth'").fetchall()
+        rows = connection.execute(
+            f"SELECT action FROM {RECORDED} WHERE service = 'svc_auth'"  # noqa: S608
+        ).fetchall()
 
     counted = Counter(row[0] for row in rows)
     assert counted["account.created"] == 1

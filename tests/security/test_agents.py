@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.harness.clients import Account, join_device
+from tests.harness.recorded import RECORDED
 from tests.harness.running import RunningPlatform
 from tests.harness.waiting import eventually
 from tests.integration.router_node.wire import Peer, WampError
@@ -21,7 +22,7 @@ async def refused(attempt: Any, uri: str = "wamp.error.not_authorized") -> None:
 def impersonations(platform: RunningPlatform, device_key: int) -> int:
     with platform.database() as connection:
         row = connection.execute(
-            "SELECT count(*) FROM audit.queue WHERE action = 'device.impersonated' AND outcome = 'refused'"
+            f"SELECT count(*) FROM {RECORDED} WHERE action = 'device.impersonated' AND outcome = 'refused'"  # noqa: S608
             " AND actor ->> 'key' = %s",
             [str(device_key)],
         ).fetchone()
@@ -40,7 +41,10 @@ async def test_a_payload_that_names_another_device_is_refused_and_recorded(
         ("update_device_status", {**named, "status": "CONNECTED", "wamp_session_id": 1}),
         ("update_device_architecture", {**named, "architecture": "amd64"}),
         ("check_privilege", privilege_of(theirs)),
-        ("update_device_status", {**named, "device_key": mine["device_key"], "swarm_key": 1, "status": "CONNECTED"}),
+        (
+            "update_device_status",
+            {**named, "device_key": mine["device_key"], "swarm_key": mine["swarm_key"] + 1, "status": "CONNECTED"},
+        ),
     ]
     async with await join_device(ironflock, mine) as device:
         for name, payload in calls:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.harness.clients import Account, join_device
 from tests.harness.commands import Flockctl
+from tests.harness.recorded import RECORDED
 from tests.harness.running import RunningPlatform
 from tests.harness.waiting import wait_until
 from tests.integration.router_node.wire import WampError
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.real
 def duplications(platform: RunningPlatform, device_key: int) -> int:
     with platform.database() as connection:
         row = connection.execute(
-            "SELECT count(*) FROM audit.queue WHERE action = 'device.duplicated' AND asset ->> 'key' = %s",
+            f"SELECT count(*) FROM {RECORDED} WHERE action = 'device.duplicated' AND asset ->> 'key' = %s",  # noqa: S608
             [str(device_key)],
         ).fetchone()
     assert row is not None

@@ -23,8 +23,11 @@ class Slowdown:
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def after_failure(self, principal: str, address: str, now: float) -> float:
-        """Record one failure at `now` (seconds, any epoch); return the seconds to hold the answer back."""
-        of_principal = self._count(f"principal {principal}", now)
+        """Record one failure at `now` (seconds, any epoch); return the seconds to hold the answer back.
+
+        Without a principal (a person's ticket names nobody) the address alone counts.
+        """
+        of_principal = self._count(f"principal {principal}", now) if principal else 0
         of_address = self._count(f"address {address}", now) - FREE_OF_ADDRESS
         return max(_delay(of_principal), _delay(of_address))
 

@@ -1,5 +1,6 @@
 """`audit.record`, as each service may call it, and what nobody may do beside it."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,8 @@ from shared.database import Database
 from tests.integration.database import Postgres
 
 pytestmark = pytest.mark.real
-LOGINS = ["svc_auth", "svc_realms", "svc_devices"]
+WRITERS = ["svc_auth", "svc_realms", "svc_devices"]
+LOGINS = [*WRITERS, "svc_audit"]
 OWN = {"svc_auth": "account.created", "svc_realms": "project.created", "svc_devices": "device.created"}
 ACTOR: dict[str, Any] = {"kind": "person", "key": 5, "credential": None, "on_behalf_of": None}
 ASSET: dict[str, Any] = {"kind": "device", "key": 7}
@@ -24,7 +26,7 @@ ARGUMENTS = ("action", "aspect", "actor", "asset", "project", "before", "after",
 CALL = b"SELECT audit.record(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
-@pytest.fixture(name="login", params=LOGINS)
+@pytest.fixture(name="login", params=WRITERS)
 def fixture_login(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -227,6 +229,14 @@ def test_given_objects_of_the_same_names_in_a_schema_of_an_attacker_when_it_is_r
         {"aspect": None},
         {"source": None},
         {"source": {}},
+        {"after": {"number": 2**53}},
+        {"after": {"deep": [{"number": -(10**400)}]}},
+        {"before": {"number": 9007199254740992.5}},
+        {"source": {"session": 2**60, "address": None, "request": None}},
+        {"actor": {**ACTOR, "key": 2**53}},
+        {"project": 2**53},
+        {"project": 0},
+        {"after": {"deep": json.loads("[" * 64 + "]" * 64)}},
         {"outcome": "perhaps"},
         {"outcome": None},
     ],
@@ -285,8 +295,9 @@ async def test_a_draft_is_recorded_as_it_is_encoded(auth_database: Database, pos
     assert f'"id":{entry_id},' in octets
 
 
-def test_the_migration_names_every_tag_once() -> None:
-    text = (Path(__file__).parents[3] / "services/audit/migrations/0001_create_queue_and_record.sql").read_text()
+def test_the_migrations_name_every_tag_once() -> None:
+    folder = Path(__file__).parents[3] / "services/audit/migrations"
+    text = "".join(path.read_text() for path in sorted(folder.glob("*.sql")))
 
     tags = re.findall(r"\('([a-z_.]+)', 'svc_[a-z]+'\)", text)
 

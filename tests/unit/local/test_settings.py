@@ -13,14 +13,22 @@ def test_the_ports_are_those_of_the_readme() -> None:
     ports = Ports(8440)
 
     assert (ports.router_public, ports.router_services, ports.gateway, ports.postgres) == (8443, 8444, 8445, 8446)
-    assert ports.operations == {"router": 8447, "gateway": 8448, "auth": 8449, "realms": 8450, "devices": 8451}
+    assert ports.operations == {
+        "router": 8447,
+        "gateway": 8448,
+        "auth": 8449,
+        "realms": 8450,
+        "devices": 8451,
+        "audit": 8453,
+    }
+    assert ports.audit == 8452
 
 
-@given(base=st.integers(1, 65_524))
+@given(base=st.integers(1, 65_522))
 def test_every_listener_has_a_port_of_its_own_that_exists(base: int) -> None:
     ports = [each.port for each in listeners(local_settings({"IRONFLOCK_LOCAL_PORT_BASE": str(base)}))]
 
-    assert len(set(ports)) == len(ports) == 9
+    assert len(set(ports)) == len(ports) == 11
     assert all(base < port <= 65_535 for port in ports)
 
 
@@ -49,7 +57,7 @@ def test_given_an_address_in_another_spelling_when_read_then_it_is_the_one_of_ce
     [
         *(("HOST", text) for text in ("https://plant", "a b", "-a", "a" * 64, "a\nb", "*.plant", "a..b")),
         *(("BIND", text) for text in ("localhost", "1.2.3")),
-        *(("PORT_BASE", text) for text in ("0", "65525", "eight", "-1")),
+        *(("PORT_BASE", text) for text in ("0", "65523", "eight", "-1")),
         *(("CERTIFICATE_LIFE", text) for text in ("0", "nan", "inf")),
         ("PORTS", "1"),
     ],

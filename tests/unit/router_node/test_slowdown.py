@@ -32,5 +32,13 @@ def test_failures_are_forgotten() -> None:
 def test_delays_and_memory_are_bounded(failures: list[tuple[str, str, float]]) -> None:
     slowdown = Slowdown(capacity=10)
     for principal, address, now in failures:
-        assert 0 < slowdown.after_failure(principal, address, now) <= LIMIT_S < 3
+        delay = slowdown.after_failure(principal, address, now)
+        assert 0 < delay or not principal
+        assert delay <= LIMIT_S < 3
     assert len(slowdown) <= 10
+
+
+def test_without_a_principal_strangers_do_not_slow_each_other() -> None:
+    slowdown = Slowdown()
+    for number in range(50):
+        assert slowdown.after_failure("", f"192.0.2.{number}", 0.0) == 0.0

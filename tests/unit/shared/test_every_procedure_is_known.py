@@ -8,6 +8,9 @@ import pytest
 
 from ironflock_router.permissions import TABLE
 from ironflock_router.wire_names import Action
+from services.audit.procedures.entries import EntryProcedures
+from services.audit.procedures.heads import HeadProcedures
+from services.audit.procedures.retention import RetentionProcedures
 from services.auth.procedures import Procedures as Auth
 from services.devices.procedures.agents import AgentProcedures
 from services.devices.procedures.people import PeopleProcedures
@@ -19,6 +22,7 @@ ROOT = Path(__file__).parents[3]
 SURFACES: dict[str, list[type[Any]]] = {
     "auth": [Auth],
     "realms": [Realms],
+    "audit": [EntryProcedures, HeadProcedures, RetentionProcedures],
     "devices": [PeopleProcedures, AgentProcedures],
 }
 # Decision 6: the router's own component alone calls these, so that no client's role may have a line for them.

@@ -63,7 +63,9 @@ class LogFolder:
 
     def add(self, count: int, *, flavour: str = "plain") -> "LogFolder":
         for number in range(len(self.entries), len(self.entries) + count):
-            self.entries.append({"id": number + 1, "action": "device.renamed", "after": {"name": f"{flavour} {number}"}})
+            self.entries.append(
+                {"id": number + 1, "action": "device.renamed", "after": {"name": f"{flavour} {number}"}}
+            )
         return self
 
     @property
@@ -118,7 +120,11 @@ class LogFolder:
             self.put(f"tile/{name}/{group(at // WIDTH, len(part))}", b"".join(part))
 
     def export(
-        self, *, indexes: list[int] | None = None, chosen: Mapping[str, Any] | None = None, redacted: tuple[int, ...] = ()
+        self,
+        *,
+        indexes: list[int] | None = None,
+        chosen: Mapping[str, Any] | None = None,
+        redacted: tuple[int, ...] = (),
     ) -> list[dict[str, Any]]:
         """The lines of an export file of `indexes` (of all)."""
         wanted = list(range(self.size)) if indexes is None else indexes
@@ -128,14 +134,11 @@ class LogFolder:
 
     def _line(self, index: int, *, is_redacted: bool) -> dict[str, Any]:
         proof = [b64(each) for each in reference.path(index, self.commitments())]
+        place = {"leaf_index": index, "inclusion_proof": proof}
         if is_redacted:
             gone = {"cause": "retention", "redacted_at": "2026-11-25T00:00:00.000000Z"}
-            return {
-                "type": "redacted", "leaf_index": index, "commitment": b64(self.commitment(index)), **gone, "inclusion_proof": proof
-            }  # fmt: skip
-        return {
-            "type": "entry", "leaf_index": index, "salt": b64(self.salt(index)), "entry": self.entries[index], "inclusion_proof": proof
-        }  # fmt: skip
+            return {"type": "redacted", "commitment": b64(self.commitment(index)), **gone, **place}
+        return {"type": "entry", "salt": b64(self.salt(index)), "entry": self.entries[index], **place}
 
 
 def _full(hashes: list[bytes]) -> range:
@@ -144,7 +147,9 @@ def _full(hashes: list[bytes]) -> range:
 
 def _over_tile(hashes: list[bytes]) -> bytes:
     while len(hashes) > 1:
-        hashes = [sha256(b"\x01" + left + right).digest() for left, right in zip(hashes[::2], hashes[1::2], strict=True)]
+        hashes = [
+            sha256(b"\x01" + left + right).digest() for left, right in zip(hashes[::2], hashes[1::2], strict=True)
+        ]
     return hashes[0]
 
 

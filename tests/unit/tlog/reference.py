@@ -1,4 +1,4 @@
-"""The definitions of RFC 6962 section 2.1 as they stand there: slow, recursive, and used only to check the fast code."""
+"""The definitions of RFC 6962 section 2.1 as they stand there: slow, recursive, only to check the fast code."""
 
 from collections.abc import Sequence
 from hashlib import sha256
