@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 from typer._click.exceptions import ClickException
 
-from deploy.flockctl.commands import devices, projects
+from deploy.flockctl.commands import accounts, audit, devices, projects
 from deploy.flockctl.commands.platform import add_platform_commands
 from deploy.flockctl.commands.simulate import add_simulate_command
 from deploy.flockctl.errors import CommandError, ExitStatus, from_public
@@ -27,6 +27,8 @@ def make_app() -> typer.Typer:
     add_platform_commands(app)
     app.add_typer(projects.app, name="project")
     app.add_typer(devices.app, name="device")
+    app.add_typer(audit.app, name="audit")
+    app.add_typer(accounts.app, name="account")
     add_simulate_command(app)
     return app
 

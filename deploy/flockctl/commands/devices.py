@@ -127,7 +127,7 @@ async def device_watch(operator: Operator, project: Project = None) -> None:
     Example: flockctl device watch --project plant
     """
     with DeviceBoard(as_json=operator.output.as_json) as board:
-        await follow(operator, board, _within(project))
+        await follow(operator, "ironflock.devices.device.watch", board.show, _within(project))
 
 
 def _one(device: str, project: str | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a watch hears, as a table that lives or as lines."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -75,20 +75,22 @@ def _name(device: Mapping[str, Any]) -> str:
     return f"{printable(device['project_name'])}/{printable(device['name'])}"
 
 
-async def follow(operator: Operator, board: DeviceBoard, arguments: Mapping[str, Any]) -> None:
-    """Watch until Ctrl-C; where the platform goes away, watch again when it is back (all devices are told anew)."""
+async def follow(
+    operator: Operator, procedure: str, show: Callable[[dict[str, Any]], None], arguments: Mapping[str, Any]
+) -> None:
+    """Call `procedure` and `show` what it says, until Ctrl-C; where the platform goes away, again when it is back."""
 
     async def attempt() -> None:
         connection = await operator.connection()
         has_heard = False
 
-        def hear(message: Mapping[str, Any]) -> None:
+        def hear(message: dict[str, Any]) -> None:
             nonlocal has_heard
             has_heard = True
-            board.show(message)
+            show(message)
 
         try:
-            await connection.stream("ironflock.devices.device.watch", hear, **arguments)
+            await connection.stream(procedure, hear, **arguments)
         except (AwayError, OutcomeUnknownError) as error:
             if not has_heard:
                 raise AwayError(error.message) from error
