@@ -45,8 +45,8 @@ async def audit_export(
 
     Example: flockctl audit export --project plant --out plant.jsonl
     """
-    proof = out if form is Format.JSONL else out + PROOF_SUFFIX
-    beside = nullcontext() if form is Format.JSONL else _draft(out, replace=force)
+    proof = out + PROOF_SUFFIX if form is Format.CSV else out
+    beside = _draft(out, replace=force) if form is Format.CSV else nullcontext()
     with beside as rows, _draft(proof, replace=force) as lines:
         export = Export(lines, rows)
         connection = await operator.patiently(operator.connection)
