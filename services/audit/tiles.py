@@ -12,7 +12,7 @@ import structlog
 from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
-from twisted.web.http import NOT_FOUND, OK, SERVICE_UNAVAILABLE, Request
+from twisted.web.http import NOT_ALLOWED, NOT_FOUND, OK, SERVICE_UNAVAILABLE, Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
@@ -108,6 +108,12 @@ class Site(Resource):
         """Serve `tiles`."""
         super().__init__()
         self._tiles = tiles
+
+    def render_POST(self, request: Request) -> bytes:  # noqa: N802 - the name that Twisted looks for
+        """Nothing here is changed by anybody."""
+        request.setResponseCode(NOT_ALLOWED)
+        request.setHeader("allow", "GET, HEAD")
+        return b""
 
     def render_GET(self, request: Request) -> int:
         """Answer as soon as the database has."""

@@ -105,8 +105,10 @@ async def tiles(connection: Connection, wanted: list[Tile]) -> dict[tuple[int, i
 
 
 async def commitments(connection: Connection, start: int, end: int) -> list[bytes]:
-    """The leaf data `[start, end)`, as far as there are any."""
+    """The leaf data `[start, end)`, up to the first that is not there."""
     cursor = await connection.execute(
-        "SELECT commitment FROM audit.leaf WHERE leaf_index >= %s AND leaf_index < %s ORDER BY leaf_index", [start, end]
+        "SELECT leaf_index, commitment FROM audit.leaf WHERE leaf_index >= %s AND leaf_index < %s ORDER BY leaf_index",
+        [start, end],
     )
-    return [bytes(row[0]) for row in await cursor.fetchall()]
+    rows = await cursor.fetchall()
+    return [bytes(row[1]) for at, row in enumerate(rows) if row[0] == start + at]

@@ -22,6 +22,14 @@ OWN: Final = {
         "DEVICE_ENDPOINT_URL": "wss://localhost:8443/ws-re-dev",
         "UPDATE_URL": "https://localhost:8445",
     },
+    "audit": {
+        **BUS,
+        **DATABASE,
+        "PORT": "8452",
+        "SIGNING_KEYS_FILE": "signing",
+        "PUBLIC_KEYS_FILE": "public",
+        "HEAD_FILE": "head",
+    },
     "gateway": {"PORT": "8445", "AGENT_UPDATES": "updates"},
 }
 
@@ -31,8 +39,10 @@ def environment(name: str, folder: Path) -> dict[str, str]:
     (folder / "secret").write_text("s3cret\n")
     masters = {"active": "m1", "keys": {"m1": base64.b64encode(bytes(32)).decode()}}
     (folder / "masters").write_text(json.dumps(masters))
+    signing = {"active": ["a"], "keys": {"a": base64.b64encode(bytes(32)).decode()}}
+    (folder / "signing").write_text(json.dumps(signing))
     variables = {**COMMON, **OWN[name]}
-    files = {"secret", "masters", "updates", "ca.pem", "x.pem", "x.key"}
+    files = {"secret", "masters", "signing", "public", "head", "updates", "ca.pem", "x.pem", "x.key"}
     return {
         f"IRONFLOCK_{name.upper()}_{variable}": str(folder / value) if value in files else value
         for variable, value in variables.items()

@@ -128,6 +128,7 @@ def test_the_same_moment_is_the_same_octets_in_every_zone(hours: int) -> None:
 
 
 def test_tags_are_past_tense_and_unique() -> None:
+    assert Action("account.erased") is Action.ACCOUNT_ERASED
     assert len({action.value for action in Action}) == len(Action)
     for action in Action:
         noun, _, verb = action.value.partition(".")

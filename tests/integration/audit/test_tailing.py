@@ -1,0 +1,94 @@
+"""A live tail shows what is published, and its reading is summed up."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from services.audit import tailing
+from services.audit.bell import Bell
+from services.audit.procedures.entries import EntryProcedures
+from services.audit.records import TailEntries
+from tests.integration.audit.world import ANNA, MILL, World, person
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.real]
+
+
+@contextlib.asynccontextmanager
+async def following(world: World, asked: TailEntries) -> AsyncIterator["asyncio.Queue[Any]"]:
+    sent: asyncio.Queue[Any] = asyncio.Queue()
+    procedures = EntryProcedures(world.database, world.reading, world.notary, world.bell)
+    running = asyncio.create_task(procedures.entry_tail(ANNA, asked, sent.put_nowait))
+    try:
+        yield sent
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_entries_come_as_they_are_published(world: World) -> None:
+    await world.recorded(3)
+    async with asyncio.timeout(20), following(world, TailEntries(project=1)) as sent:
+        assert await sent.get() == {"following": {"size": 3}}
+        wanted = world.record(300)
+        world.record(1, project=MILL, actor=person(6))
+        await world.settle()
+
+        assert [(await sent.get())["entry"]["id"] for _ in wanted] == wanted
+        assert sent.empty()
+
+
+async def test_what_was_followed_is_recorded_at_the_end(world: World) -> None:
+    await world.settle()
+    async with asyncio.timeout(20), following(world, TailEntries(project=1, aspect="name")) as sent:
+        await sent.get()
+        await world.recorded(2)
+        await sent.get()
+        await sent.get()
+
+    assert world.postgres.rows("SELECT action, after FROM audit.queue") == [
+        ("audit_log.read", {"filter": {"project": 1, "aspect": "name"}, "rows": 2})
+    ]
+
+
+async def test_a_long_tail_is_recorded_each_minute_and_its_own_records_are_no_reading(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tailing, "SUMMED_S", 0.0)
+    await world.settle()
+    async with asyncio.timeout(20), following(world, TailEntries(project=1)) as sent:
+        await sent.get()
+        await world.recorded(1)
+        assert (await sent.get())["entry"]["action"] == "device.renamed"
+        while world.postgres.rows("SELECT count(*) FROM audit.queue") == [(0,)]:
+            world.bell.ring()
+            await asyncio.sleep(0.01)
+        await world.settle()
+        assert (await sent.get())["entry"]["action"] == "audit_log.read"
+        world.bell.ring()
+
+    assert world.postgres.rows("SELECT count(*) FROM audit.queue") == [(0,)]
+
+
+async def test_a_tail_that_nobody_recorded_for_leaves_no_entry(world: World) -> None:
+    await world.settle()
+    async with following(world, TailEntries(project=1)) as sent:
+        await sent.get()
+
+    assert world.postgres.rows("SELECT count(*) FROM audit.queue") == [(0,)]
+
+
+async def test_a_bell_wakes_who_waits_and_only_once() -> None:
+    bell = Bell()
+    waiting = asyncio.create_task(bell.heard(30))
+    await asyncio.sleep(0)
+
+    bell.ring()
+    await asyncio.wait_for(waiting, 5)
+
+    started = asyncio.get_running_loop().time()
+    await bell.heard(0.05)
+    assert asyncio.get_running_loop().time() - started >= 0.04
