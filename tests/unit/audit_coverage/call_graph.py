@@ -72,10 +72,6 @@ class Service:
         """The procedures of other services that `start` may call."""
         return {uri for name in self.reached(start) for uri in self.facts[name].asks} - set(self.procedures)
 
-    def recorders(self) -> set[Name]:
-        """Every function that itself records."""
-        return {name for name, facts in self.facts.items() if facts.records}
-
     def _add(self, name: Name, node: AnyFunction) -> None:
         self.functions[name] = node
         if "." in name[1]:
