@@ -7,7 +7,7 @@ from typing import Any, Final
 from rich.table import Table
 
 from deploy.flockctl.output import table
-from deploy.flockctl.text import local_time
+from deploy.flockctl.text import local_time, printable
 
 Entry = Mapping[str, Any]
 CSV_TITLES: Final = (
@@ -27,8 +27,8 @@ def entry_table(entries: Iterable[Entry]) -> Table:
 
 
 def entry_line(entry: Entry) -> str:
-    """One entry on a line of its own, for a tail."""
-    return "  ".join(str(cell) for cell in _cells(entry) if cell not in (None, ""))
+    """One entry on a line of its own, safe on any terminal, for a tail."""
+    return "  ".join(printable(cell) for cell in _cells(entry) if cell not in (None, ""))
 
 
 def entry_details(entry: Entry) -> Table:

@@ -90,7 +90,7 @@ class Erasure:
         owned = await self._bus.call("ironflock.realms.project.owned", account_key=account_key)
         if owned:
             raise ConflictError(
-                "this account owns projects; erase it with its projects left without an owner, or not at all",
+                "this account owns projects; say with_projects to leave them without an owner",
                 projects=len(owned),
             )
 

@@ -13,7 +13,6 @@ from deploy.flockctl.filters import with_filters
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
 from deploy.flockctl.output import table, write_json
-from deploy.flockctl.text import printable
 from deploy.flockctl.words import MAX_KEY, key_or_name
 
 DEFAULT_LIMIT: Final = 50
@@ -76,7 +75,7 @@ async def audit_tail(operator: Operator, chosen: dict[str, Any]) -> None:
         if operator.output.as_json:
             write_json(message)
         elif "entry" in message:
-            Console().print(Text(printable(entry_line(message["entry"]))), soft_wrap=True)
+            Console().print(Text(entry_line(message["entry"])), soft_wrap=True)
 
     await follow(operator, "ironflock.audit.entry.tail", show, chosen)
 

@@ -149,7 +149,7 @@ def test_a_tail_writes_one_object_a_line_until_it_is_interrupted(router: FakeRou
 
 
 def test_a_tail_for_people_has_a_line_an_entry(router: FakeRouter, flockctl: CommandLine) -> None:
-    said = [{"following": {"size": 5}}, {"entry": ENTRY}]
+    said = [{"following": {"size": 5}}, {"entry": {**ENTRY, "after": {"name": "\x1b[31m" + "x" * 300}}}]
     router.script.procedures["ironflock.audit.entry.tail"] = lambda **_: Progressive(said)
 
     with flockctl.start("audit", "tail") as process:
@@ -159,6 +159,8 @@ def test_a_tail_for_people_has_a_line_an_entry(router: FakeRouter, flockctl: Com
         process.communicate(timeout=10)
 
     assert "person 1  device.renamed  device 7" in line
+    assert "name: press-1 -> \\x1b[31mxxx" in line
+    assert line.endswith("done\n")
 
 
 def test_an_export_is_what_the_platform_sent_and_for_its_owner_alone(
