@@ -14,6 +14,7 @@ from services.audit.backoff import Backoff
 from services.audit.bell import Bell
 from services.audit.forwarders import Forwarding
 from services.audit.head_file import HeadFile
+from services.audit.inspecting import inspect_forever
 from services.audit.integrator import Integrator
 from services.audit.procedures.entries import EntryProcedures
 from services.audit.procedures.heads import HeadProcedures
@@ -58,6 +59,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     heads = HeadFile(read.head_file, notary.verifiers)
     integrator = Integrator(database, notary, heads, bell, health, batch=read.batch)
     running = [service.probe_forever(database), integrator.run(salts), redact_forever(database)]
+    running.append(inspect_forever(database, health))
     loops = [asyncio.create_task(each) for each in (*running, *outward(read, database, bell))]
     bus.start()
 

@@ -53,6 +53,16 @@ class Tombstone:
 
 
 @frozen
+class Leaf:
+    """A leaf and what the database has for it: an entry, a tombstone, or wrongly neither."""
+
+    leaf_index: int
+    commitment: bytes
+    row: Row | None
+    is_redacted: bool
+
+
+@frozen
 class Head:
     """A published head; `note` has the log's signatures and those of witnesses that have come in since."""
 

@@ -53,7 +53,7 @@ def test_a_second_launcher_on_the_same_state_leaves_the_first_one_alone(ironfloc
 def test_status_names_every_process(ironflock: RunningPlatform) -> None:
     said = ironflock.local("status")
 
-    for name in ("launcher", "postgres", "router", "auth", "realms", "devices", "gateway"):
+    for name in ("launcher", "postgres", "router", "auth", "realms", "devices", "audit", "gateway"):
         assert name in said
 
 

@@ -70,7 +70,8 @@ def ports(platform: RunningPlatform) -> dict[int, str]:
 
 def test_the_platform_listens_where_it_says_and_nowhere_else(ironflock: RunningPlatform) -> None:
     known = ironflock.ports
-    expected = {known.router_public, known.router_services, known.gateway, known.postgres, *known.operations.values()}
+    own = {known.router_public, known.router_services, known.gateway, known.postgres, known.audit}
+    expected = {*own, *known.operations.values()}
 
     found = ports(ironflock)
 

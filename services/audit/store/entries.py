@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from psycopg.rows import class_row
 
-from services.audit.records import Filter, Question, Row, Scope, Tombstone
+from services.audit.records import Filter, Leaf, Question, Row, Scope, Tombstone
 from services.audit.store.log import FIELDS
 from shared.database import Connection
 
@@ -58,6 +58,21 @@ async def entries_all(connection: Connection, *, start: int, limit: int) -> list
             [start, limit],
         )
         return await cursor.fetchall()
+
+
+async def leaves(connection: Connection, *, start: int, limit: int) -> list[Leaf]:
+    """Leaves from index `start` on with what there is for them, as of one moment."""
+    cursor = await connection.execute(
+        "SELECT l.leaf_index, l.commitment, r.leaf_index IS NOT NULL, e.id, e.recorded_at, e.service, e.action,"
+        " e.aspect, e.actor, e.asset, e.project, e.before, e.after, e.reason, e.source, e.outcome, e.leaf_index, e.salt"
+        " FROM audit.leaf l LEFT JOIN audit.entry e USING (leaf_index) LEFT JOIN audit.redaction r USING (leaf_index)"
+        " WHERE l.leaf_index >= %s ORDER BY l.leaf_index LIMIT %s",
+        [start, limit],
+    )
+    return [
+        Leaf(index, committed, Row(*fields) if fields[-1] is not None else None, is_redacted)
+        for index, committed, is_redacted, *fields in await cursor.fetchall()
+    ]
 
 
 async def tombstones(connection: Connection, projects: tuple[int, ...], *, start: int, end: int) -> list[Tombstone]:

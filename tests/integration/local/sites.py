@@ -28,7 +28,7 @@ def free_base() -> int:
     """A base of ports that are free at the moment, below those that the system gives to clients."""
     for base in range(20_000 + os.getpid() % 500 * 20, 32_000, 20):
         try:
-            for port in range(base + 3, base + 12):
+            for port in range(base + 3, base + 14):
                 with socket.create_server(("127.0.0.1", port)):
                     pass
         except OSError:
