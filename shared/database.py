@@ -14,10 +14,10 @@ import psycopg
 from attrs import frozen
 from psycopg.pq import ConnStatus
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, TooManyRequests
 from typing_extensions import override
 
-from shared.errors import OutcomeUnknownError, UnavailableError
+from shared.errors import OutcomeUnknownError, OverLimitError, PublicError, UnavailableError
 from shared.health import Health
 from shared.settings import Settings
 
@@ -31,6 +31,9 @@ STATEMENT_TIMEOUT_MS: Final = 10_000
 POOL_SIZE: Final = 8
 MAX_WAITING: Final = 512
 READS_TO_THE_END: Final = 5
+BUSY_SQLSTATES: Final = ("40", "53", "55P03", "57014")
+"""Class 40 serialization and deadlock, 53 resources, lock not available, query cancelled (PostgreSQL, appendix A)."""
+BUSY: Final = "the database has too much to do; nothing was changed, try again in a moment"
 AWAY: Final = "the database is away; nothing was changed, try again in a moment"
 LOST: Final = "the database went away while it committed; look before you repeat"
 
@@ -121,7 +124,7 @@ class Database:
         """Ask the server for a sign of life and tell health."""
         try:
             await self.run(_select_one)
-        except UnavailableError as error:
+        except PublicError as error:
             self._health.set("database", ok=False, reason=error.message)
         else:
             self._health.set("database", ok=True)
@@ -136,7 +139,7 @@ class Database:
             async with self._pool.connection() as connection:
                 return await query(connection)
         except psycopg.OperationalError as error:
-            raise UnavailableError(AWAY) from error
+            raise _refusal(error) from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -147,6 +150,7 @@ class Database:
 
         Raises:
             UnavailableError: No connection in time, or the server went away; nothing was changed.
+            OverLimitError: Too many wait already, or the server gave the statement up; nothing was changed.
             OutcomeUnknownError: The server went away while it committed.
         """
         is_committing = False
@@ -155,7 +159,15 @@ class Database:
                 yield connection
                 is_committing = True
         except psycopg.OperationalError as error:
-            raise (OutcomeUnknownError(LOST) if is_committing else UnavailableError(AWAY)) from error
+            if is_committing and error.sqlstate is None:
+                raise OutcomeUnknownError(LOST) from error
+            raise _refusal(error) from error
+
+
+def _refusal(error: psycopg.OperationalError) -> PublicError:
+    """What a failure of the server means to a caller; a statement that it gave up was not committed."""
+    is_busy = isinstance(error, TooManyRequests) or (error.sqlstate or "").startswith(BUSY_SQLSTATES)
+    return OverLimitError(BUSY) if is_busy else UnavailableError(AWAY)
 
 
 async def _check(connection: Connection) -> None:

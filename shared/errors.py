@@ -85,7 +85,7 @@ class UnavailableError(PublicError):
     uri = "ironflock.error.unavailable"
 
 
-class OutcomeUnknownError(UnavailableError):
+class OutcomeUnknownError(PublicError):
     """A part of the platform went away before it answered: the change may have happened; look before you repeat."""
 
     uri = "ironflock.error.outcome_unknown"

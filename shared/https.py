@@ -1,6 +1,6 @@
 """An HTTPS listener: TLS before anything is answered, a bound on idle connections and on their number."""
 
-from typing import Final
+from typing import Any, Final, cast
 
 from twisted.internet import reactor
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
@@ -54,7 +54,13 @@ class _Channel(HTTPChannel):
 
 
 def listen_https(
-    tls: ServerOptions, port: int, interface: str, root: IResource, *, idle_timeout_s: int
+    tls: ServerOptions,
+    port: int,
+    interface: str,
+    root: IResource,
+    *,
+    idle_timeout_s: int,
+    reactor: Any = reactor,
 ) -> IListeningPort:
     """Serve `root` on `interface`:`port`.
 
@@ -65,4 +71,4 @@ def listen_https(
     site.protocol = _Channel  # type: ignore[method-assign, assignment]  # HTTP/1.1 alone, with our deadline
     secured = TLSMemoryBIOFactory(tls, False, site)  # noqa: FBT003 - Twisted's order
     limited = ThrottlingFactory(secured, maxConnectionCount=MAX_CONNECTIONS)
-    return reactor.listenTCP(port, limited, interface=interface)  # type: ignore[arg-type]  # a wrapper is a factory too
+    return cast("IListeningPort", reactor.listenTCP(port, limited, interface=interface))

@@ -5,10 +5,12 @@ Twisted's and autobahn's own messages pass through the same renderer at warning 
 
 import logging
 import sys
+from functools import partial
 from typing import Any
 
 import structlog
 import txaio
+from structlog.typing import EventDict
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogBeginner
 from zope.interface import implementer
 
@@ -22,6 +24,7 @@ def configure(service: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            partial(_add_service, service),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             tracebacks,
@@ -31,8 +34,13 @@ def configure(service: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
     globalLogBeginner.beginLoggingTo([_Forward(service)], redirectStandardIO=False)
+
+
+def _add_service(service: str, _logger: Any, _method: str, event: EventDict) -> EventDict:
+    """In every line: a context variable would miss what Twisted calls from elsewhere."""
+    event["service"] = service
+    return event
 
 
 def _name_of(value: Any) -> str:

@@ -8,12 +8,12 @@ import json
 
 from prometheus_client.twisted import MetricsResource
 from twisted.internet.interfaces import IListeningPort, IReactorTime
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.web.http import OK, SERVICE_UNAVAILABLE
 from twisted.web.resource import Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import Request
 
 from shared.health import Health
+from shared.https import listen_https
 from shared.tls import ServerOptions
 
 IDLE_TIMEOUT_S = 15
@@ -56,5 +56,4 @@ def listen(reactor: IReactorTime, port: int, interface: str, tls: ServerOptions,
     Raises:
         CannotListenError: The port is taken.
     """
-    site = Site(resource(health), timeout=IDLE_TIMEOUT_S)
-    return reactor.listenTCP(port, TLSMemoryBIOFactory(tls, False, site), interface=interface)  # type: ignore[attr-defined, no-any-return]  # noqa: FBT003
+    return listen_https(tls, port, interface, resource(health), idle_timeout_s=IDLE_TIMEOUT_S, reactor=reactor)

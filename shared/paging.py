@@ -8,11 +8,15 @@ import binascii
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
+import msgspec
+
 from shared.errors import InvalidArgumentError
 from shared.identities import MAX_KEY
 
 Row = TypeVar("Row")
 _PREFIX: Final = "k"
+MAX_ANSWER_OCTETS: Final = 512 * 1024
+"""Half of what the router takes in one message of a client (1 MiB)."""
 
 
 def position_after(cursor: str | None) -> int:
@@ -35,10 +39,24 @@ def position_after(cursor: str | None) -> int:
 
 
 def page(rows: Sequence[Row], limit: int, key: Callable[[Row], int]) -> tuple[list[Row], str | None]:
-    """The page out of up to `limit + 1` rows, and the cursor of the next one (None when this is the last)."""
-    if len(rows) <= limit:
+    """The page out of up to `limit + 1` rows, and the cursor of the next one (None when this is the last).
+
+    A page also ends where its rows would make an answer that is too long to be sent, after one row at the earliest.
+    """
+    fitting = min(limit, max(1, fitting_rows(rows)))
+    if len(rows) <= fitting:
         return list(rows), None
-    return list(rows[:limit]), cursor_at(key(rows[limit - 1]))
+    return list(rows[:fitting]), cursor_at(key(rows[fitting - 1]))
+
+
+def fitting_rows(rows: Sequence[Row]) -> int:
+    """How many of `rows`, from the first on, make an answer of at most `MAX_ANSWER_OCTETS`."""
+    octets = 0
+    for count, row in enumerate(rows):
+        octets += len(msgspec.json.encode(row))
+        if octets > MAX_ANSWER_OCTETS:
+            return count
+    return len(rows)
 
 
 def cursor_at(last: int) -> str:

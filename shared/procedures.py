@@ -21,7 +21,7 @@ from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallDetails
 from prometheus_client import Histogram
 
-from shared.errors import InternalError, InvalidArgumentError, NotAuthorizedError, PublicError, UnavailableError
+from shared.errors import InternalError, InvalidArgumentError, NotAuthorizedError, OutcomeUnknownError, PublicError
 from shared.identities import (
     DEVICE_ROLE,
     ROUTER_ROLE,
@@ -138,7 +138,7 @@ def public_errors(
                 result = await _run(declaration, method, caller, payload, details)
                 outcome = "done"
             except Exception as error:  # noqa: BLE001 - the one place that stands between any fault and a caller
-                refusal = _public(declaration, error)
+                refusal = _public(declaration, error, details)
                 outcome = refusal.code
                 raise ApplicationError(refusal.uri, refusal.message, **refusal.details()) from None
             finally:
@@ -160,15 +160,16 @@ async def _run(
     return plain(await method(caller, payload, lambda value: send(plain(value))))
 
 
-def _public(declaration: Declaration, error: Exception) -> PublicError:
+def _public(declaration: Declaration, error: Exception, details: CallDetails) -> PublicError:
+    who = {"authid": details.caller_authid, "session": details.caller}
     if isinstance(error, PublicError):
-        log.info("procedure_refused", procedure=declaration.uri, code=error.code)
+        log.info("procedure_refused", procedure=declaration.uri, code=error.code, **who)
         return error
     if isinstance(error, TimeoutError):
-        log.warning("procedure_timed_out", procedure=declaration.uri)
-        return UnavailableError("this took too long and was given up; try again in a moment")
+        log.warning("procedure_timed_out", procedure=declaration.uri, **who)
+        return OutcomeUnknownError("this took too long and was given up; look before you repeat")
     incident = secrets.token_hex(8)
-    log.error("procedure_failed", procedure=declaration.uri, incident=incident, exc_info=error)
+    log.error("procedure_failed", procedure=declaration.uri, incident=incident, exc_info=error, **who)
     return InternalError("something went wrong here; the incident id finds it in the log", incident=incident)
 
 

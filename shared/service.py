@@ -26,6 +26,7 @@ from shared import ops  # noqa: E402
 from shared.assertions import Assertions  # noqa: E402
 from shared.bus import Bus  # noqa: E402
 from shared.database import Database, DatabaseSettings, database_settings  # noqa: E402
+from shared.errors import PublicError  # noqa: E402
 from shared.health import Health  # noqa: E402
 from shared.identities import service_role  # noqa: E402
 from shared.logging import configure  # noqa: E402
@@ -98,11 +99,28 @@ def make_bus(settings: BusSettings, health: Health) -> Bus:
     return Bus(cast(IReactorCore, reactor), settings.credential, settings.urls, health)
 
 
-async def probe_forever(database: Database) -> None:
-    """Keep health's `database` part true to life."""
+async def forever(name: str, once: Callable[[], Awaitable[object]], health: Health, *, pause_s: float) -> None:
+    """Do `once` again and again, whatever happens to it; health's part `name` tells how the last time went.
+
+    A loop that ends in silence is worse than one that fails aloud: a refusal is a reason, anything else an incident.
+    """
     while True:
-        await database.probe()
-        await asyncio.sleep(PROBE_INTERVAL_S)
+        try:
+            await once()
+        except PublicError as error:
+            log.warning("loop_refused", loop=name, reason=error.message)
+            health.set(name, ok=False, reason=error.message)
+        except Exception as error:
+            log.exception("loop_failed", loop=name)
+            health.set(name, ok=False, reason=f"failed ({type(error).__name__}); it goes on, the log says more")
+        else:
+            health.set(name, ok=True)
+        await asyncio.sleep(pause_s)
+
+
+def probe_forever(database: Database, health: Health) -> Coroutine[Any, Any, None]:
+    """Keep health's `database` part true to life."""
+    return forever("database probe", database.probe, health, pause_s=PROBE_INTERVAL_S)
 
 
 def server_tls(settings: CommonSettings) -> ServerOptions:

@@ -58,7 +58,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     port = listen_https(service.server_tls(read.common), read.port, read.bind, site, idle_timeout_s=IDLE_TIMEOUT_S)
     heads = HeadFile(read.head_file, notary.verifiers)
     integrator = Integrator(database, notary, heads, bell, health, batch=read.batch)
-    running = [service.probe_forever(database), integrator.run(salts), redact_forever(database)]
+    running = [service.probe_forever(database, health), integrator.run(salts), redact_forever(database)]
     running.append(inspect_forever(database, health))
     loops = [asyncio.create_task(each) for each in (*running, *outward(read, database, bell))]
     bus.start()

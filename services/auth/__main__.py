@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import Final
 
 import structlog
 
@@ -16,11 +17,13 @@ from services.auth.procedures import Procedures
 from services.auth.resealing import reseal_everything
 from services.auth.signing import Signing
 from shared.database import Database
-from shared.errors import UnavailableError
+from shared.errors import OutcomeUnknownError, OverLimitError, UnavailableError
 from shared.health import Health
 from shared.settings import Settings
 
-RETRY_S = 1.0
+RETRY_S: Final = 1.0
+RESEALING_PAUSE_S: Final = 3600.0
+ERASURE_PAUSE_S: Final = 0.2
 
 log = structlog.get_logger()
 
@@ -39,9 +42,13 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     )
     await database.open()
     service.listen_ops(read.common, health)
-    probe = asyncio.create_task(service.probe_forever(database))
+    probe = asyncio.create_task(service.probe_forever(database, health))
     health.set("first owner", ok=True, reason=await _first_owner(read, database, keyring))
-    loops = [probe, asyncio.create_task(reseal_everything(database, keyring)), asyncio.create_task(erasure.run())]
+    resealing = service.forever(
+        "resealing", lambda: reseal_everything(database, keyring), health, pause_s=RESEALING_PAUSE_S
+    )
+    erasing = service.forever("erasures", erasure.keep_up, health, pause_s=ERASURE_PAUSE_S)
+    loops = [probe, asyncio.create_task(resealing), asyncio.create_task(erasing)]
     bus.start()
 
     async def stop() -> None:
@@ -59,8 +66,8 @@ async def _first_owner(read: settings.AuthSettings, database: Database, keyring:
             return await first_owner.ensure(
                 database, keyring, read.first_owner, read.first_owner_key, now=datetime.now(UTC)
             )
-        except UnavailableError:
-            log.warning("first_owner_waiting", reason="the database is away")
+        except (UnavailableError, OverLimitError, OutcomeUnknownError) as error:
+            log.warning("first_owner_waiting", reason=error.message)
             await asyncio.sleep(RETRY_S)
 
 

@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Final
 
 import structlog
-from autobahn.wamp.exception import ApplicationError, TransportLost
+from autobahn.wamp.exception import TransportLost
 
 from services.auth import rules, store
 from services.auth.records import Account, EraseAccount, Receipt
 from shared import audit
 from shared.bus import Bus, call
 from shared.database import Connection, Database
-from shared.errors import ConflictError, NotFoundError, PublicError
+from shared.errors import ConflictError, NotFoundError
 from shared.identities import CONTROL_REALM, SYSTEM_REALM, Person
 from shared.session import BusSession
 
@@ -60,17 +60,21 @@ class Erasure:
         self._is_due.set()
         return Receipt(account_key=person.account_key, erased_at=erased_at)
 
-    async def run(self) -> None:
-        """Follow up what was erased, for ever: at once when there is something new, and again and again."""
-        while True:
-            try:
-                await self.follow_up()
-            except (PublicError, ApplicationError, TransportLost) as error:
-                log.warning("erasure_not_followed_up", error=type(error).__name__)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(REPEAT_INTERVAL_S):
-                    await self._is_due.wait()
-            self._is_due.clear()
+    async def keep_up(self) -> None:
+        """Wait until something was erased, some seconds at most, and follow up.
+
+        Raises:
+            PublicError, ApplicationError, TransportLost: A part is away; it is due again.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REPEAT_INTERVAL_S):
+                await self._is_due.wait()
+        self._is_due.clear()
+        try:
+            await self.follow_up()
+        except Exception:
+            self._is_due.set()
+            raise
 
     async def follow_up(self) -> None:
         """End the sessions of accounts that were erased lately, and tell of each account once."""

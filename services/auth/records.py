@@ -37,6 +37,7 @@ class ApiKey:
     key_id: str
     account_key: int
     key_hash: bytes = field(repr=False)
+    scopes: list[str]
     ends_at: datetime
     ended_at: datetime | None
     account_state: Literal["active", "disabled"]

@@ -1,6 +1,5 @@
 """After a new data key: every sealed row is sealed anew, a few at a time, while auth serves."""
 
-import asyncio
 from typing import Final
 
 import structlog
@@ -9,28 +8,24 @@ from services.auth import store
 from services.auth.keyring import Keyring
 from services.auth.records import SealedRow
 from shared.database import Database
-from shared.errors import UnavailableError
 
 BATCH: Final = 100
-RETRY_S: Final = 5.0
 
 log = structlog.get_logger()
 
 
 async def reseal_everything(database: Database, keyring: Keyring) -> int:
-    """Seal under the active data key whatever an older one sealed; returns how many values there were."""
+    """Seal under the active data key whatever an older one sealed; returns how many values there were.
+
+    Raises:
+        PublicError: The database is away or busy; what was done stays done.
+    """
     count = 0
-    while True:
-        try:
-            done = await reseal_some(database, keyring)
-        except UnavailableError:
-            await asyncio.sleep(RETRY_S)
-            continue
+    while done := await reseal_some(database, keyring):
         count += done
-        if not done:
-            if count:
-                log.info("secrets_resealed", values=count)
-            return count
+    if count:
+        log.info("secrets_resealed", values=count)
+    return count
 
 
 async def reseal_some(database: Database, keyring: Keyring) -> int:

@@ -6,7 +6,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from services.auth.records import Account, ApiKey, DeviceCredential, DeviceSecrets
+from services.auth.records import EVERYTHING, Account, ApiKey, DeviceCredential, DeviceSecrets
 from shared.errors import InvalidArgumentError
 from shared.identities import parse_device_authid
 from shared.names import canonical_name
@@ -17,11 +17,15 @@ SECRET_OCTETS: Final = 32
 def opens(key: ApiKey | None, *, presented: bytes, now: datetime) -> bool:
     """Whether the key whose hash is `presented` opens: stored, not ended, not past its end, the account active.
 
+    A key with narrower scopes opens nothing before there is something that enforces them.
+
     The comparison takes the same time whatever differs.
     """
     stored = key.key_hash if key is not None else bytes(len(presented))
     matches = hmac.compare_digest(stored, presented)
-    return key is not None and matches and key.ended_at is None and key.ends_at > now and key.account_state == "active"
+    if key is None or not matches or tuple(key.scopes) != EVERYTHING:
+        return False
+    return key.ended_at is None and key.ends_at > now and key.account_state == "active"
 
 
 def confirm_login(account: Account, confirm: str) -> None:

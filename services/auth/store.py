@@ -180,7 +180,7 @@ async def api_key_find(connection: Connection, key_id: str) -> ApiKey | None:
     """The key of that id."""
     async with connection.cursor(row_factory=class_row(ApiKey)) as cursor:
         await cursor.execute(
-            "SELECT k.key_id, k.account_key, k.key_hash, k.ends_at, k.ended_at, a.state AS account_state"
+            "SELECT k.key_id, k.account_key, k.key_hash, k.scopes, k.ends_at, k.ended_at, a.state AS account_state"
             " FROM auth.api_key k JOIN auth.account a USING (account_key) WHERE k.key_id = %s",
             [key_id],
         )

@@ -5,6 +5,7 @@ from shared import service  # noqa: I001 - installs the reactor before anything 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from services.devices import settings
 from services.devices.duplicates import Duplicates
@@ -18,6 +19,11 @@ from services.devices.projects import Credentials, Projects
 from shared.database import Database
 from shared.health import Health
 from shared.settings import Settings
+
+
+PRESENCE_PAUSE_S: Final = 1.0
+OWNERS_PAUSE_S: Final = 2.0
+REPAIR_PAUSE_S: Final = 3.0
 
 
 async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
@@ -39,7 +45,12 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     service.listen_ops(read.common, health)
     loops = [
         asyncio.create_task(coroutine)
-        for coroutine in (service.probe_forever(database), presence.run(), owners.run(), lifecycle.repair_forever())
+        for coroutine in (
+            service.probe_forever(database, health),
+            service.forever("presence", presence.keep_true, health, pause_s=PRESENCE_PAUSE_S),
+            service.forever("owners", owners.keep_true, health, pause_s=OWNERS_PAUSE_S),
+            service.forever("repair", lifecycle.repair, health, pause_s=REPAIR_PAUSE_S),
+        )
     ]
     bus.start()
 

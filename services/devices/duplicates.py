@@ -5,16 +5,15 @@ from typing import Any, Final
 
 import structlog
 
+from services.devices.quiet import Quiet
 from shared import audit
 from shared.bus import Bus
 from shared.database import Database
-from shared.errors import UnavailableError
+from shared.errors import PublicError
 from shared.identities import SYSTEM_REALM
 from shared.session import BusSession
 
 TOPIC: Final = "ironflock.router.device.duplicated"
-QUIET_S: Final = 60.0
-MAX_REMEMBERED: Final = 10_000
 
 log = structlog.get_logger()
 
@@ -26,7 +25,7 @@ class Duplicates:
         """Listen on `bus`."""
         self._bus = bus
         self._database = database
-        self._told: dict[int, float] = {}
+        self._quiet = Quiet()
         bus.on_join(SYSTEM_REALM, self._subscribe)
 
     async def _subscribe(self, session: BusSession) -> None:
@@ -36,12 +35,8 @@ class Duplicates:
         await session.subscribe(duplicated, TOPIC).asFuture(asyncio.get_running_loop())
 
     async def _record(self, device_key: int, project_key: int) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._told.get(device_key, -QUIET_S) < QUIET_S:
+        if self._quiet.take(device_key, asyncio.get_running_loop().time()) is None:
             return
-        if len(self._told) >= MAX_REMEMBERED:
-            self._told.clear()
-        self._told[device_key] = now
         log.warning("device_duplicated", device_key=device_key, project_key=project_key)
         draft = audit.Draft(
             action=audit.Action.DEVICE_DUPLICATED,
@@ -55,5 +50,5 @@ class Duplicates:
         try:
             async with self._database.transaction() as connection:
                 await audit.record(connection, draft)
-        except UnavailableError:
-            del self._told[device_key]
+        except PublicError:
+            self._quiet.take_back(device_key)

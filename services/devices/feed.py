@@ -5,7 +5,7 @@ than the registry. A watch that does not keep up is ended: it begins anew with a
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from autobahn.wamp.types import PublishOptions
 from prometheus_client import Gauge
 
 from shared.bus import Bus
-from shared.errors import OverLimitError
+from shared.errors import OverLimitError, UnavailableError
 from shared.identities import SYSTEM_REALM
 from shared.session import BusSession
 
@@ -37,11 +37,21 @@ class Change:
 class Watch:
     """One follower of some projects, with a bounded queue."""
 
-    def __init__(self, project_keys: frozenset[int]) -> None:
-        """Follow `project_keys`."""
-        self._project_keys = project_keys
+    def __init__(self) -> None:
+        """Follow nothing yet."""
+        self._project_keys: frozenset[int] = frozenset()
         self._queue: asyncio.Queue[Change] = asyncio.Queue(QUEUE_LENGTH)
         self._fell_behind = False
+        self._is_interrupted = False
+
+    def follow(self, project_keys: frozenset[int]) -> bool:
+        """Follow `project_keys`; returns whether they are others than before."""
+        is_other, self._project_keys = project_keys != self._project_keys, project_keys
+        return is_other
+
+    def interrupt(self) -> None:
+        """Changes may have been missed."""
+        self._is_interrupted = True
 
     def offer(self, change: Change) -> None:
         """Take `change` if it is of a followed project."""
@@ -52,17 +62,22 @@ class Watch:
         except asyncio.QueueFull:
             self._fell_behind = True
 
-    async def changes(self) -> AsyncIterator[Change]:
-        """Every change from now on.
+    async def next_change(self, timeout_s: float) -> Change | None:
+        """The next change, None where there is none in time.
 
         Raises:
             OverLimitError: The follower did not keep up.
+            UnavailableError: Changes may have been missed: a new watch begins with what is.
         """
-        while True:
-            change = await self._queue.get()
-            if self._fell_behind:
-                raise OverLimitError("this watch did not keep up with the changes; watch again")
-            yield change
+        change = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                change = await self._queue.get()
+        if self._fell_behind:
+            raise OverLimitError("this watch did not keep up with the changes; watch again")
+        if self._is_interrupted:
+            raise UnavailableError("the feed of changes was interrupted; watch again")
+        return change
 
 
 class Feed:
@@ -82,15 +97,15 @@ class Feed:
                 session.publish(TOPIC, change.device_key, change.project_key, options=PublishOptions(exclude_me=False))
 
     @contextmanager
-    def watch(self, project_keys: frozenset[int]) -> Iterator[Watch]:
-        """Follow the projects while the block runs.
+    def watch(self) -> Iterator[Watch]:
+        """A watch, open while the block runs.
 
         Raises:
             OverLimitError: Too many are watching.
         """
         if len(self._watches) >= MAX_WATCHES:
             raise OverLimitError("too many are watching; try again later")
-        watch = Watch(project_keys)
+        watch = Watch()
         self._watches.add(watch)
         try:
             yield watch
@@ -103,4 +118,6 @@ class Feed:
                 for watch in set(self._watches):
                     watch.offer(Change(device_key=device_key, project_key=project_key))
 
+        for watch in set(self._watches):
+            watch.interrupt()
         await session.subscribe(changed, TOPIC).asFuture(asyncio.get_running_loop())

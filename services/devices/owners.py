@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 import structlog
-from autobahn.wamp.exception import ApplicationError, TransportLost
 
 from services.devices import store
 from shared.bus import Bus
@@ -20,7 +19,6 @@ from shared.session import BusSession
 
 TOPIC: Final = "ironflock.auth.account.erased"
 COMPARE_INTERVAL_S: Final = 60.0
-RETRY_S: Final = 2.0
 BATCH: Final = 1_000
 
 log = structlog.get_logger()
@@ -36,19 +34,21 @@ class Owners:
         self._is_due = asyncio.Event()
         bus.on_join(SYSTEM_REALM, self._subscribe)
 
-    async def run(self) -> None:
-        """Compare whenever it is due, for ever."""
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(COMPARE_INTERVAL_S):
-                    await self._is_due.wait()
-            self._is_due.clear()
-            try:
-                await self.compare()
-            except (PublicError, ApplicationError, TransportLost) as error:
-                log.warning("owners_not_compared", error=type(error).__name__)
-                self._is_due.set()
-                await asyncio.sleep(RETRY_S)
+    async def keep_true(self) -> None:
+        """Wait until a comparison is due, a minute at most, and compare.
+
+        Raises:
+            PublicError, ApplicationError, TransportLost: A part is away; it is due again.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COMPARE_INTERVAL_S):
+                await self._is_due.wait()
+        self._is_due.clear()
+        try:
+            await self.compare()
+        except Exception:
+            self._is_due.set()
+            raise
 
     async def compare(self) -> None:
         """Ask auth about every owner who has a name here, and forget the names of those who are erased."""

@@ -6,6 +6,7 @@ after each join of the bus, after every failure, and once a minute.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,15 +19,14 @@ from services.devices.feed import Change, Feed
 from services.devices.records import Device, Status
 from services.devices.session_memory import SessionMemory
 from shared.bus import NO_SUCH_SESSION, Bus, call
-from shared.database import Connection, Database
-from shared.errors import PublicError, UnavailableError
+from shared.database import Database
+from shared.errors import OutcomeUnknownError, OverLimitError, PublicError, UnavailableError
 from shared.identities import CONTROL_REALM, DEVICE_ROLE, DeviceIdentity, device_authid, parse_device_authid
 from shared.session import BusSession
 
 TESTAMENT: Final = "reswarm.api.testament_device"
 ENDED: Final = "wamp.close.system_shutdown"
 COMPARE_INTERVAL_S: Final = 60.0
-RETRY_S: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -42,26 +42,28 @@ class Presence:
         self._sessions = SessionMemory()
         self._unwritten: dict[int, tuple[DeviceIdentity, Status, dict[str, Any]]] = {}
         self._asked_in_vain: set[int] = set()
+        self._unchecked: dict[int, tuple[BusSession, dict[str, Any]]] = {}
         self._is_due = asyncio.Event()
         bus.on_join(CONTROL_REALM, self._follow)
 
-    async def run(self) -> None:
-        """Compare whenever it is due, for ever."""
-        while True:
-            try:
-                async with asyncio.timeout(COMPARE_INTERVAL_S):
-                    await self._is_due.wait()
-            except TimeoutError:
-                pass
-            self._is_due.clear()
-            try:
-                await self._write_late()
-                await self._compare()
-                await self._send_off()
-            except (PublicError, ApplicationError, TransportLost) as error:
-                log.warning("presence_not_compared", error=type(error).__name__)
-                self._is_due.set()
-                await asyncio.sleep(RETRY_S)
+    async def keep_true(self) -> None:
+        """Wait until something is due, a minute at most, and make good what was missed.
+
+        Raises:
+            PublicError, ApplicationError, TransportLost: A part is away; it is due again.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COMPARE_INTERVAL_S):
+                await self._is_due.wait()
+        self._is_due.clear()
+        try:
+            await self._write_late()
+            await self._compare()
+            await self._check_late()
+            await self._send_off()
+        except Exception:
+            self._is_due.set()
+            raise
 
     async def report(self, device: DeviceIdentity, status: Status, stats: dict[str, Any]) -> None:
         """Set what a device said of itself, over its session.
@@ -92,12 +94,14 @@ class Presence:
     async def _write_late(self) -> None:
         for key in list(self._unwritten):
             if key in self._unwritten:
-                await self._write_or_keep(*self._unwritten.pop(key))
+                device, status, stats = self._unwritten[key]
+                await self._write(device, status, stats)
+                self._unwritten.pop(key, None)
 
     async def _write_or_keep(self, device: DeviceIdentity, status: Status, stats: dict[str, Any]) -> None:
         try:
             await self._write(device, status, stats)
-        except UnavailableError:
+        except (UnavailableError, OverLimitError, OutcomeUnknownError):
             self._unwritten.setdefault(device.device_key, (device, status, stats))
             self._is_due.set()
 
@@ -119,12 +123,14 @@ class Presence:
 
         def left(session_id: Any, *_: Any) -> None:
             self._sessions.left(session_id)
+            self._unchecked.pop(session_id, None)
             self._bus.spawn(self._settle_leave(session_id))
 
         def joined(details: Any, *_: Any) -> None:
             if details.get("authrole") == DEVICE_ROLE:
                 self._sit(details)
-                self._bus.spawn(self._check_credential(session, details))
+                self._unchecked[details["session"]] = (session, details)
+                self._bus.spawn(self._check_soon(details["session"]))
 
         def testament(*_: Any, details: EventDetails) -> None:
             # Only the sender counts: a testament may say what it likes about others.
@@ -149,6 +155,18 @@ class Presence:
         except PublicError:
             self._is_due.set()
 
+    async def _check_soon(self, session_id: int) -> None:
+        try:
+            await self._check_late(session_id)
+        except (PublicError, ApplicationError, TransportLost):
+            self._is_due.set()  # a session that could not be checked is checked again until it was
+
+    async def _check_late(self, *session_ids: int) -> None:
+        for session_id in session_ids or tuple(self._unchecked):
+            if session_id in self._unchecked:
+                await self._check_credential(*self._unchecked[session_id])
+                self._unchecked.pop(session_id, None)
+
     async def _check_credential(self, session: BusSession, details: dict[str, Any]) -> None:
         """End a session that began with secrets which have been replaced while it was joining (decision 4)."""
         extra = details.get("authextra") or {}
@@ -169,10 +187,8 @@ class Presence:
 
     async def _gone(self, sessions: list[int]) -> None:
         async with self._database.transaction() as connection:
-            keys = await store.device_set_disconnected(connection, sessions)
-            changes = await self._changes(connection, keys)
-        for change in changes:
-            self._feed.tell(change)
+            gone = await store.device_set_disconnected(connection, sessions)
+        self._tell(gone)
 
     async def _compare(self) -> None:
         began = await self._database.run(store.clock)
@@ -180,15 +196,13 @@ class Presence:
         for session in self._bus.every_session(CONTROL_REALM):
             live += await call(session, "wamp.session.list", args=([DEVICE_ROLE],))
         async with self._database.transaction() as connection:
-            keys = await store.device_set_disconnected_except(connection, live, began)
-            changes = await self._changes(connection, keys)
-        for change in changes:
-            self._feed.tell(change)
-        log.info("presence_compared", live=len(live), gone=len(keys))
+            gone = await store.device_set_disconnected_except(connection, live, began)
+        self._tell(gone)
+        log.info("presence_compared", live=len(live), gone=len(gone))
 
-    async def _changes(self, connection: Connection, keys: list[int]) -> list[Change]:
-        found = [await store.device_find(connection, key) for key in keys]
-        return [Change(device_key=d.device_key, project_key=d.project_key) for d in found if d is not None]
+    def _tell(self, gone: list[tuple[int, int]]) -> None:
+        for device_key, project_key in gone:
+            self._feed.tell(Change(device_key=device_key, project_key=project_key))
 
 
 def _uuid(text: object) -> UUID | None:

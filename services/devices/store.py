@@ -162,24 +162,27 @@ async def device_set_status(
     return row is not None and bool(row[0])
 
 
-async def device_set_disconnected(connection: Connection, sessions: list[int]) -> list[int]:
-    """Those of `sessions` that were a device's current one are over; returns the devices' keys."""
+async def device_set_disconnected(connection: Connection, sessions: list[int]) -> list[tuple[int, int]]:
+    """Those of `sessions` that were a device's current one are over; returns device and project keys."""
     cursor = await connection.execute(
         "UPDATE devices.device SET status = 'DISCONNECTED', session = NULL, status_since = now()"
-        " WHERE session = ANY (%s) RETURNING device_key",
+        " WHERE session = ANY (%s) RETURNING device_key, project_key",
         [sessions],
     )
-    return [int(row[0]) for row in await cursor.fetchall()]
+    return [(int(row[0]), int(row[1])) for row in await cursor.fetchall()]
 
 
-async def device_set_disconnected_except(connection: Connection, live: list[int], seen_before: datetime) -> list[int]:
+async def device_set_disconnected_except(
+    connection: Connection, live: list[int], seen_before: datetime
+) -> list[tuple[int, int]]:
     """Every device whose session is not among `live` is gone, unless it was heard of after `seen_before`."""
     cursor = await connection.execute(
         "UPDATE devices.device SET status = 'DISCONNECTED', session = NULL, status_since = now()"
-        " WHERE session IS NOT NULL AND session <> ALL (%s) AND seen_at < %s RETURNING device_key",
+        " WHERE session IS NOT NULL AND session <> ALL (%s) AND seen_at < %s"
+        " RETURNING device_key, project_key",
         [live, seen_before],
     )
-    return [int(row[0]) for row in await cursor.fetchall()]
+    return [(int(row[0]), int(row[1])) for row in await cursor.fetchall()]
 
 
 async def device_set_machine(connection: Connection, device_key: int, machine: Machine) -> None:

@@ -22,7 +22,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     bus.serve(Procedures(database), service.assertions_for(bus, "realms", time.time))
     await database.open()
     service.listen_ops(read.common, health)
-    probe = asyncio.create_task(service.probe_forever(database))
+    probe = asyncio.create_task(service.probe_forever(database, health))
     bus.start()
 
     async def stop() -> None:

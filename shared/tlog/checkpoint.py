@@ -34,12 +34,20 @@ class Checkpoint:
         Raises:
             MalformedError: A part is not what may stand in a checkpoint.
         """
+        self.require_valid()
+        lines = (self.origin, str(self.size), encode_base64(self.root), *self.extensions)
+        return "".join(f"{line}\n" for line in lines)
+
+    def require_valid(self) -> None:
+        """Check that the text of this head would be that of a checkpoint.
+
+        Raises:
+            MalformedError: It would not.
+        """
         if not _is_origin(self.origin) or len(self.root) != HASH_LENGTH or not 0 <= self.size <= MAX_TREE_SIZE:
             raise MalformedError("not an origin, a size and a root hash")
         if any(not line or _UNFIT.search(line) for line in self.extensions):
             raise MalformedError("not an extension line")
-        lines = (self.origin, str(self.size), encode_base64(self.root), *self.extensions)
-        return "".join(f"{line}\n" for line in lines)
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -52,8 +60,7 @@ class Checkpoint:
         if len(lines) <= _LINES or lines.pop() or not all(lines):
             raise MalformedError("a checkpoint has three lines at least, and none that is empty")
         checkpoint = cls(lines[0], parse_size(lines[1]), decode_base64(lines[2]), tuple(lines[3:]))
-        if checkpoint.text != text:
-            raise MalformedError("not the canonical form of a checkpoint")
+        checkpoint.require_valid()
         return checkpoint
 
     def signed(self, signers: Iterable[Signer]) -> SignedNote:

@@ -73,7 +73,9 @@ class _Reading:
             self._accept_leaf(line, self.head)
 
     def finish(self) -> None:
-        if not self.is_ended:
+        if self.head is None:
+            self.findings.append(Finding(Code.MALFORMED, "the file is empty"))
+        elif not self.is_ended:
             self._missing("the file ends before its last line: it was cut off")
 
     def _accept_head(self, line: Mapping[str, Any]) -> None:

@@ -6,9 +6,10 @@ from attrs import frozen
 
 from shared.tlog.checkpoint import Checkpoint, open_checkpoint
 from shared.tlog.cosignature import Cosignature, cosigned_by
-from shared.tlog.errors import BadSignatureError, MalformedError, UnsignedError
+from shared.tlog.errors import AbsentError, BadSignatureError, MalformedError, UnsignedError
 from shared.tlog.findings import Code, Finding, Report
 from shared.tlog.note import VerifierKey
+from shared.tlog.reading import LogReader
 
 
 @frozen
@@ -65,6 +66,15 @@ def verify_head(octets: bytes, trust: Trust) -> Head | Finding:
             Code.UNSIGNED_HEAD, f"{len(cosignatures)} of {trust.witnesses} wanted witnesses cosigned the head"
         )
     return Head(opened.checkpoint, octets, cosignatures)
+
+
+def read_head(reader: LogReader, trust: Trust) -> Head | Finding:
+    """The head that `reader` finds, or why it is none that can be trusted."""
+    try:
+        octets = reader.checkpoint()
+    except AbsentError:
+        return Finding(Code.UNSIGNED_HEAD, "the log has no head")
+    return verify_head(octets, trust)
 
 
 def head_findings(head: Checkpoint, last: Checkpoint | None) -> Iterator[Finding]:

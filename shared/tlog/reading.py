@@ -12,7 +12,7 @@ from shared.tlog.layout import TILE_HEIGHT, TILE_WIDTH, EntryBundle, Tile
 class LogReader(Protocol):
     """Where a log is read from; each method answers the octets as they are served.
 
-    `tile` and `entries` raise `AbsentError` where the log has no such thing.
+    Each raises `AbsentError` where the log has no such thing.
     """
 
     def checkpoint(self) -> bytes:

@@ -11,7 +11,7 @@ from attrs import field, mutable
 from shared.tlog.checkpoint import Checkpoint
 from shared.tlog.findings import Code, Finding, Report
 from shared.tlog.hashing import leaf_hash
-from shared.tlog.heads import Trust, head_findings, verify_head
+from shared.tlog.heads import Trust, head_findings, read_head
 from shared.tlog.layout import TILE_HEIGHT, TILE_WIDTH, Tile, border_tiles, bundle_at, level_width, tile_at
 from shared.tlog.reading import LogReader, WrongError, first_leaf, read_entries, read_tile
 from shared.tlog.tree import CompactRange, fold, perfect_root
@@ -19,7 +19,7 @@ from shared.tlog.tree import CompactRange, fold, perfect_root
 
 def verify_log(reader: LogReader, trust: Trust) -> Report:
     """Verify every entry, every tile and the head of a log, and that it continues the last head."""
-    head = verify_head(reader.checkpoint(), trust)
+    head = read_head(reader, trust)
     if isinstance(head, Finding):
         return Report(findings=(head,))
     findings = list(head_findings(head.checkpoint, trust.last_head))
@@ -34,7 +34,7 @@ def verify_range(reader: LogReader, trust: Trust, *, start: int, end: int) -> Re
 
     What lies outside the range is taken at its tiles' word, which the head vouches for.
     """
-    head = verify_head(reader.checkpoint(), trust)
+    head = read_head(reader, trust)
     if isinstance(head, Finding):
         return Report(findings=(head,))
     findings = list(head_findings(head.checkpoint, trust.last_head))
@@ -153,7 +153,7 @@ class _WholeLog:
     def _fork(self) -> Iterator[Finding]:
         last = self.last
         if last is not None and self._root_at_last(last) != last.root:
-            yield _fork(last)
+            yield _forked(last)
 
 
 def _difference(start: int, end: int) -> Finding:
@@ -163,7 +163,7 @@ def _difference(start: int, end: int) -> Finding:
     return Finding(Code.FIRST_DIFFERENCE, sentence, start)
 
 
-def _fork(last: Checkpoint) -> Finding:
+def _forked(last: Checkpoint) -> Finding:
     sentence = f"the first {last.size} entries are not those that were verified last: the log was forked or rewritten"
     return Finding(Code.FORKED, sentence)
 
@@ -195,7 +195,7 @@ class _SomeEntries:
             self._believed[tile.level, tile.index] = served
             hashes += _folded(served)
         if fold(hashes) != self.head.root:
-            raise WrongError(Code.FIRST_DIFFERENCE, "the tiles do not lead to the head that is signed", 0)
+            raise WrongError(Code.FIRST_DIFFERENCE, "the tiles do not lead to the head that is signed", None)
 
     def _compare_with_last(self) -> None:
         if self.last is None:
@@ -204,7 +204,7 @@ class _SomeEntries:
         for tile in border_tiles(self.last.size):
             hashes += _folded(self._tile(tile.level, tile.index)[: tile.width])
         if fold(hashes) != self.last.root:
-            raise WrongError(Code.FORKED, _fork(self.last).sentence, None)
+            raise WrongError(Code.FORKED, _forked(self.last).sentence, None)
 
     def _tile(self, level: int, index: int) -> tuple[bytes, ...]:
         found = self._believed.get((level, index))

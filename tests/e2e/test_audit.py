@@ -28,9 +28,9 @@ def entries(platform: RunningPlatform, kind: str, key: int | str) -> list[dict[s
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def actions(platform: RunningPlatform, kind: str, key: int | str) -> list[str]:
+def actions(platform: RunningPlatform, kind: str, key: int | str, outcome: str = "done") -> list[str]:
     """The tags of these entries."""
-    return [entry["action"] for entry in entries(platform, kind, key)]
+    return [entry["action"] for entry in entries(platform, kind, key) if entry["outcome"] == outcome]
 
 
 def test_each_change_of_a_device_leaves_exactly_one_entry(ironflock: RunningPlatform, owner: Account) -> None:
@@ -45,6 +45,7 @@ def test_each_change_of_a_device_leaves_exactly_one_entry(ironflock: RunningPlat
     flashed = ["device_credential.issued", "device.flashed"]
     deleted = ["device_credential.ended", "device.deleted"]
     assert actions(ironflock, "device", key) == ["device.created", *flashed, "device.renamed", *flashed, *deleted]
+    assert actions(ironflock, "device", key, "intended") == ["device.flashed", "device.flashed", "device.deleted"]
     assert actions(ironflock, "project", device["project_key"]) == ["project.created"]
 
 

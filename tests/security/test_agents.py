@@ -50,7 +50,7 @@ async def test_a_payload_that_names_another_device_is_refused_and_recorded(
         for name, payload in calls:
             await refused(device.call(f"reswarm.devices.{name}", payload))
 
-    assert impersonations(ironflock, mine["device_key"]) == len(calls)
+    assert impersonations(ironflock, mine["device_key"]) == 1  # once a minute, with the count in the next one
     assert impersonations(ironflock, theirs["device_key"]) == 0
     assert owner.status(theirs["device_key"]) == "DISCONNECTED"
 

@@ -1,5 +1,6 @@
 """What the published agent calls, with its exact shapes (wire-agent section 4). The numbers are that section's."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -13,17 +14,27 @@ from services.devices.agent_records import (
     UpdateDeviceArchitecture,
     UpdateDeviceStatus,
 )
+from services.devices.allowance import Allowance
 from services.devices.feed import Change, Feed
 from services.devices.presence import Presence
 from services.devices.projects import Credentials
+from services.devices.quiet import Quiet
 from services.devices.records import Device, Machine
 from shared import audit
 from shared.database import Database
-from shared.errors import NotAuthorizedError, NotFoundError, NotSupportedError, UnavailableError
+from shared.errors import (
+    NotAuthorizedError,
+    NotFoundError,
+    NotSupportedError,
+    OutcomeUnknownError,
+    OverLimitError,
+    UnavailableError,
+)
 from shared.identities import DeviceIdentity
 from shared.names import clean_token
 from shared.procedures import NoArguments, for_devices
 
+TOO_OFTEN: Final = "this device tells of another machine too often; tell again within the hour"
 FOREIGN: Final = "a device speaks for itself only"
 NO_APPS: Final = "apps are not part of this version; the device keeps what it has"
 NO_TUNNELS: Final = "tunnels are not part of this version"
@@ -41,6 +52,8 @@ class AgentProcedures:
         self._presence = presence
         self._feed = feed
         self._base_url = base_url
+        self._quiet = Quiet()
+        self._allowance = Allowance()
 
     @for_devices("reswarm.devices.read_device_metadata", ReadDeviceMetadata)
     async def read_device_metadata(self, device: DeviceIdentity, request: ReadDeviceMetadata) -> DeviceMetadata:
@@ -78,6 +91,8 @@ class AgentProcedures:
             row = await store.device_lock_in_txn(connection, device.device_key)
             if row is None or row.machine == said:
                 return
+            if not self._allowance.take(device.device_key, asyncio.get_running_loop().time()):
+                raise OverLimitError(TOO_OFTEN)
             await store.device_set_machine(connection, device.device_key, said)
             await audit.record(connection, _machine_changed(device, row, said))
         self._feed.tell(Change(device_key=device.device_key, project_key=device.project_key))
@@ -118,7 +133,7 @@ class AgentProcedures:
         """Have the device reconnect later where what it asks once a connection cannot be answered now."""
         try:
             yield
-        except UnavailableError:
+        except (UnavailableError, OverLimitError, OutcomeUnknownError):
             self._presence.asked_in_vain(device)
             raise
 
@@ -131,6 +146,12 @@ class AgentProcedures:
     async def _own(self, device: DeviceIdentity, is_own: bool) -> None:  # noqa: FBT001 - the verdict of a rule
         if is_own:
             return
+        count = self._quiet.take(device.device_key, asyncio.get_running_loop().time())
+        if count is not None:
+            await self._record_foreign(device, count)
+        raise NotAuthorizedError(FOREIGN)
+
+    async def _record_foreign(self, device: DeviceIdentity, count: int) -> None:
         async with self._database.transaction() as connection:
             await audit.record(
                 connection,
@@ -140,11 +161,11 @@ class AgentProcedures:
                     actor=audit.actor_of(device),
                     asset=audit.Asset("device", device.device_key),
                     project_key=device.project_key,
+                    after={"attempts": count},
                     session=device.session,
                     outcome=audit.Outcome.REFUSED,
                 ),
             )
-        raise NotAuthorizedError(FOREIGN)
 
 
 def _machine_changed(device: DeviceIdentity, row: Device, said: Machine) -> audit.Draft:

@@ -30,10 +30,11 @@ from shared.database import Connection, Database
 from shared.errors import AlreadyExistsError, ConflictError, NotFoundError
 from shared.identities import Person
 from shared.names import canonical_name, clean_name, clean_text, lookup_name
-from shared.paging import page, position_after
+from shared.paging import fitting_rows, page, position_after
 from shared.procedures import Progress, for_people
 
 SNAPSHOT_LIMIT: Final = 100_000
+LOOK_FOR_PROJECTS_EVERY_S: Final = 30.0
 
 
 class PeopleProcedures:
@@ -82,8 +83,8 @@ class PeopleProcedures:
         rows = await self._database.run(
             lambda connection: store.device_list(connection, _keys(projects), after=after, limit=request.limit + 1)
         )
-        devices, cursor = page(rows, request.limit, lambda device: device.device_key)
-        return DevicePage(devices=[rules.public(device) for device in devices], next=cursor)
+        devices, cursor = page([rules.public(row) for row in rows], request.limit, lambda device: device.device_key)
+        return DevicePage(devices=devices, next=cursor)
 
     @for_people("ironflock.devices.device.show", NameDevice)
     async def device_show(self, person: Person, request: NameDevice) -> PublicDevice:
@@ -123,16 +124,25 @@ class PeopleProcedures:
 
     @for_people("ironflock.devices.device.watch", WatchDevices, is_stream=True)
     async def device_watch(self, person: Person, request: WatchDevices, progress: Progress) -> None:
-        """The devices as they are, then each change, until the caller ends it."""
-        projects = await self._projects.usable(person.account_key, request.project)
-        keys = _keys(projects)
-        with self._feed.watch(frozenset(keys)) as watch:
-            devices = await self._database.run(
-                lambda connection: store.device_list(connection, keys, after=0, limit=SNAPSHOT_LIMIT)
-            )
-            progress(Snapshot(devices=[rules.public(device) for device in devices]))
-            async for change in watch.changes():
-                progress(await self._news(change))
+        """The devices as they are, then each change, until the caller ends it; new projects are followed too."""
+        with self._feed.watch() as watch:
+            while True:
+                keys = _keys(await self._projects.usable(person.account_key, request.project))
+                if watch.follow(frozenset(keys)):
+                    await self._show_all(keys, progress)
+                while (change := await watch.next_change(LOOK_FOR_PROJECTS_EVERY_S)) is not None:
+                    progress(await self._news(change))
+
+    async def _show_all(self, keys: list[int], progress: Progress) -> None:
+        """A snapshot; what does not fit into one answer follows as changes."""
+        devices = await self._database.run(
+            lambda connection: store.device_list(connection, keys, after=0, limit=SNAPSHOT_LIMIT)
+        )
+        shown = [rules.public(device) for device in devices]
+        fitting = fitting_rows(shown)
+        progress(Snapshot(devices=shown[:fitting]))
+        for device in shown[fitting:]:
+            progress(Changed(device=device))
 
     async def _news(self, change: Change) -> Changed | Deleted:
         device = await self._database.run(lambda connection: store.device_find(connection, change.device_key))

@@ -6,8 +6,10 @@ binary without looking at the status. So a missing binary is refused without a l
 """
 
 import json
+from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from twisted.internet.threads import deferToThread
@@ -62,8 +64,23 @@ class Digest(Resource):
         return NOT_DONE_YET
 
     def _line(self) -> bytes:
-        with self._path.open("rb") as file:
-            return f"{file_digest(file, 'sha256').hexdigest()}  {self._path.name}\n".encode()
+        now = self._path.stat()
+        return f"{_digest(self._path, now.st_mtime_ns, now.st_size)}  {self._path.name}\n".encode()
+
+
+_one_at_a_time = Lock()
+
+
+def _digest(path: Path, changed_ns: int, size: int) -> str:
+    """The SHA-256 of a file that was last changed then: computed once, whoever asks however often."""
+    with _one_at_a_time:
+        return _remembered_digest(path, changed_ns, size)
+
+
+@lru_cache(maxsize=64)
+def _remembered_digest(path: Path, _changed_ns: int, _size: int) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 class DefaultVersions(Resource):

@@ -12,7 +12,9 @@ from services.auth.procedures import Procedures
 from services.auth.records import AccountKeys, EraseAccount, VerifyTicket
 from shared.database import Database
 from shared.errors import ConflictError, InvalidArgumentError, NotFoundError, UnavailableError
+from shared.health import Health
 from shared.identities import CONTROL_REALM, Person, ServiceIdentity
+from shared.service import forever
 from tests.harness.waiting import eventually
 from tests.integration.auth.material import MOMENT, OTHER_KEY, OWNER_KEY, masters
 from tests.integration.auth.neighbours import KILL_BY_AUTHID, OWNED, Neighbours
@@ -133,7 +135,7 @@ async def test_given_a_log_that_takes_nothing_when_somebody_would_be_erased_then
 async def test_every_session_ends_and_the_others_are_told_once(
     procedures: Procedures, erasure: Erasure, anna: Person, neighbours: Neighbours
 ) -> None:
-    running = asyncio.create_task(erasure.run())
+    running = asyncio.create_task(forever("erasures", erasure.keep_up, Health(), pause_s=0.01))
     try:
         await procedures.account_erase(anna, EraseAccount(LOGIN))
 
@@ -169,7 +171,7 @@ async def test_given_the_router_away_when_somebody_is_erased_then_their_sessions
 ) -> None:
     [_, control] = neighbours.router.sessions
     control.lose()
-    running = asyncio.create_task(erasure.run())
+    running = asyncio.create_task(forever("erasures", erasure.keep_up, Health(), pause_s=0.01))
     try:
         await procedures.account_erase(anna, EraseAccount(LOGIN))
         assert neighbours.killed() == []

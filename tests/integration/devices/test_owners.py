@@ -9,7 +9,9 @@ import pytest
 
 from services.devices import owners
 from services.devices.owners import TOPIC, Owners
+from shared.health import Health
 from shared.identities import SYSTEM_REALM
+from shared.service import forever
 from tests.harness.waiting import eventually
 from tests.integration.devices.world import BERT, World, refusal
 
@@ -31,7 +33,7 @@ async def populate(world: World) -> None:
 @asynccontextmanager
 async def running(owners: Owners) -> AsyncIterator[None]:
     """Its loop, during the block."""
-    task = asyncio.create_task(owners.run())
+    task = asyncio.create_task(forever("owners", owners.keep_true, Health(), pause_s=0.01))
     try:
         yield
     finally:
@@ -82,9 +84,8 @@ async def test_nobody_is_asked_about_who_has_no_name_any_more(world: World) -> N
 
 
 async def test_given_auth_away_after_a_join_when_it_is_back_then_the_owners_are_compared(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    monkeypatch.setattr(owners, "RETRY_S", 0.01)
     await populate(world)
     asked: list[list[int]] = []
 

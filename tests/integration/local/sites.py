@@ -61,7 +61,7 @@ class Site:
 
     def start(self, *command: str, **more: str) -> subprocess.Popen[str]:
         """Start a launcher; its lines can be read."""
-        return subprocess.Popen(  # noqa: S603 - our own program
+        return subprocess.Popen(
             [sys.executable, *command], cwd=REPOSITORY, env=self.environment(**more), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -70,7 +70,7 @@ class Site:
         """Run a command of the launcher to its end."""
         command = [sys.executable, "-m", "deploy.local", *arguments]
         environment = self.environment(**more)
-        return subprocess.run(  # noqa: S603 - our own program
+        return subprocess.run(
             command, cwd=REPOSITORY, env=environment, text=True, capture_output=True, timeout=60, check=False
         )
 

@@ -60,7 +60,7 @@ def kill_everywhere(settings: LocalSettings, *, after: bool) -> set[Path]:
 @pytest.mark.parametrize("after", [False, True])
 def test_given_a_kill_at_every_step_when_started_again_then_the_database_comes_up(
     new_site: Callable[[], Site],
-    after: bool,  # noqa: FBT001
+    after: bool,
 ) -> None:
     site = new_site()
 

@@ -70,7 +70,7 @@ def assert_second_launcher_is_refused(site: Site) -> None:
 
 
 def assert_stopped_in_order(said: str) -> None:
-    ends = [line.split()[0] for line in said.splitlines() if "ended" in line and "again" not in line]
+    ends = [line.split()[0] for line in said.splitlines() if line.endswith(" stopped")]
 
     assert set(ends[:5]) == {"auth", "realms", "devices", "audit", "gateway"}
     assert ends[5:] == ["router", "postgres"]

@@ -4,13 +4,15 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.integration.router_node.node import Node, Platform, eventually, new_address, platform, serial_of
-from tests.integration.router_node.wire import PUBLISH, AbortedError, ClosedError, Peer
+from tests.integration.router_node.wire import PUBLISH, YIELD, AbortedError, ClosedError, Peer, WampError
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio]
 
@@ -112,6 +114,125 @@ async def test_500_silent_connections_of_one_address_are_refused_and_200_that_jo
     assert not any(peer.closed.is_set() for peer in peers)
     for peer in peers:
         await peer.drop()
+
+
+async def begun_handshake(node: Node, address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that says the first octet of TLS and no more."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", node.public, local_addr=(address, 0))
+    writer.write(b"\x16")
+    return reader, writer
+
+
+async def end(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def test_an_address_that_holds_handshakes_keeps_nobody_at_another_address_out(guarded: Platform) -> None:
+    node, address = guarded.node, new_address()
+
+    async def hold() -> None:
+        while True:
+            reader, writer = await begun_handshake(node, address)
+            with suppress(OSError):
+                try:
+                    await reader.read(1)
+                finally:
+                    await end(writer)
+            await asyncio.sleep(0.1)
+
+    holding = [asyncio.create_task(hold()) for _ in range(256)]
+    try:
+        await asyncio.sleep(1.0)  # they are at it
+        for key in range(50, 60):
+            device = await asyncio.wait_for(node.device(key, source=new_address()), 1.25)  # as agents dial
+            await device.drop()
+    finally:
+        for task in holding:
+            task.cancel()
+        await asyncio.gather(*holding, return_exceptions=True)
+
+
+async def test_who_shares_an_address_with_held_handshakes_joins_by_dialling_again(guarded: Platform) -> None:
+    node, address = guarded.node, new_address()
+    held = [await begun_handshake(node, address) for _ in range(64)]
+
+    async def attempt() -> Peer | None:
+        try:
+            return await node.device(60, source=address)
+        except (OSError, ClosedError, AbortedError):
+            return None
+
+    device: Peer = await eventually(attempt, 2.0)
+    await device.drop()
+    for _, writer in held:
+        await end(writer)
+
+
+async def test_a_service_may_send_16_times_as_much_as_the_public_and_an_answer_too_long_ends_its_call_alone(
+    guarded: Platform,
+) -> None:
+    lengths = {"short": 900_000, "long": 5_000_000}
+
+    def answer(length: str, **_: Any) -> str:
+        return "x" * lengths[length]
+
+    service = guarded.devices
+    await service.register("ironflock.devices.device.list", answer)
+    async with await guarded.node.person() as person:
+        for length in ("long", "short", "long", "short"):
+            if length == "short":
+                assert len(await person.call("ironflock.devices.device.list", length)) == lengths[length]
+                continue
+            with pytest.raises(WampError) as caught:
+                await person.call("ironflock.devices.device.list", length)
+            assert caught.value.uri == "ironflock.error.over_limit"
+        assert not person.closed.is_set()
+    assert not service.closed.is_set()
+
+
+async def test_a_service_that_goes_on_answering_a_call_that_got_too_long_is_told_to_stop(guarded: Platform) -> None:
+    service = guarded.devices
+    calls: list[int] = []
+
+    async def watch(details: dict[str, Any]) -> str:
+        service.send(YIELD, details["request"], {"progress": True}, ["x" * 2_000_000])
+        calls.append(details["request"])
+        return "end"
+
+    await service.register("ironflock.devices.device.watch", watch)
+    async with await guarded.node.person() as person:
+        with pytest.raises(WampError) as caught:
+            await person.call("ironflock.devices.device.watch", options={"receive_progress": True})
+        assert caught.value.uri == "ironflock.error.over_limit"
+        await eventually(lambda: service.interrupted == calls)
+        assert not person.closed.is_set()
+    assert not service.closed.is_set()
+
+
+async def test_an_error_too_long_for_the_caller_ends_its_call_alone(guarded: Platform) -> None:
+    service = guarded.devices
+
+    def fail(**_: Any) -> None:
+        raise WampError("ironflock.error.conflict", ["x" * 2_000_000])
+
+    await service.register("ironflock.devices.device.list", fail)
+    async with await guarded.node.person() as person:
+        with pytest.raises(WampError) as caught:
+            await person.call("ironflock.devices.device.list")
+        assert caught.value.uri == "ironflock.error.over_limit"
+    assert not service.closed.is_set()
+
+
+async def test_a_call_too_long_for_the_device_ends_alone(guarded: Platform) -> None:
+    async with await guarded.node.device(61) as device:
+        uri = f"re.mgmt.{serial_of(61)}.device_handshake"
+        await device.register(uri, lambda *args, **_: len(args[0]))
+        with pytest.raises(WampError) as caught:
+            await guarded.devices.call(uri, "x" * 2_000_000)
+        assert caught.value.uri == "ironflock.error.over_limit"
+        assert await guarded.devices.call(uri, "x" * 1000) == 1000
+    assert not guarded.devices.closed.is_set()
 
 
 async def test_a_message_above_the_bound_ends_its_connection_and_one_below_passes(guarded: Platform) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Self
 HELLO, WELCOME, ABORT, CHALLENGE, AUTHENTICATE, GOODBYE, ERROR = 1, 2, 3, 4, 5, 6, 8
 PUBLISH, PUBLISHED, SUBSCRIBE, SUBSCRIBED, UNSUBSCRIBE, UNSUBSCRIBED, EVENT = 16, 17, 32, 33, 34, 35, 36
 CALL, RESULT, REGISTER, REGISTERED, UNREGISTER, UNREGISTERED = 48, 50, 64, 65, 66, 67
-INVOCATION, YIELD = 68, 70
+INVOCATION, INTERRUPT, YIELD = 68, 69, 70
 ANSWERS = {
     RESULT: CALL,
     REGISTERED: REGISTER,
@@ -45,6 +45,7 @@ class WampError(Exception):
         """As the ERROR says."""
         super().__init__(uri, args)
         self.uri = uri
+        self.details = args
 
 
 class AbortedError(Exception):
@@ -85,6 +86,7 @@ class Peer:
         self.session = 0
         self.goodbye: list[Any] | None = None
         self.kicked: list[list[Any]] = []
+        self.interrupted: list[int] = []
         self.closed = asyncio.Event()
         self._goodbye_heard = asyncio.Event()
 
@@ -287,6 +289,8 @@ class Peer:
                 listener(message)
         elif kind == INVOCATION:
             await self._invoke(message)
+        elif kind == INTERRUPT:
+            self.interrupted.append(message[1])
         elif kind == GOODBYE:
             self._say_goodbye(message)
 
@@ -312,7 +316,11 @@ class Peer:
         if endpoint is None:
             self.send(ERROR, INVOCATION, message[1], {}, "wamp.error.no_such_procedure")
             return
-        result = endpoint(*args, details=message[3], **kwargs)
-        if asyncio.iscoroutine(result):
-            result = await result
+        try:
+            result = endpoint(*args, details={**message[3], "request": message[1]}, **kwargs)
+            if asyncio.iscoroutine(result):
+                result = await result
+        except WampError as error:
+            self.send(ERROR, INVOCATION, message[1], {}, error.uri, error.details)
+            return
         self.send(YIELD, message[1], {}, [result])

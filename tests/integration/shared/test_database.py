@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from shared.database import Connection, Database, Password, connection_arguments, database_settings
-from shared.errors import NotFoundError, UnavailableError
+from shared.errors import NotFoundError, OverLimitError, UnavailableError
 from shared.health import Health
 from shared.settings import Settings, SettingsError
 from tests.integration.database import Postgres
@@ -108,7 +108,7 @@ async def test_given_a_statement_that_takes_too_long_when_it_is_cut_off_then_the
             await connection.execute("SET LOCAL statement_timeout = 20")
             await connection.execute("SELECT pg_sleep(60)")
 
-    with pytest.raises(UnavailableError):
+    with pytest.raises(OverLimitError):
         await sleep()
 
     async with realms_database.transaction() as connection:

@@ -21,12 +21,12 @@ SERVICES: Final = ("auth", "realms", "devices", "audit", "gateway")
 TITLES: Final = ("what", "writes", "records", "asks", "because")
 JOBS: Final[tuple[Name, ...]] = (
     ("services.auth.first_owner", "ensure"),
-    ("services.auth.erasure", "Erasure.run"),
+    ("services.auth.erasure", "Erasure.keep_up"),
     ("services.auth.resealing", "reseal_everything"),
     ("services.devices.duplicates", "Duplicates._record"),
-    ("services.devices.lifecycle", "Lifecycle.repair_forever"),
-    ("services.devices.owners", "Owners.run"),
-    ("services.devices.presence", "Presence.run"),
+    ("services.devices.lifecycle", "Lifecycle.repair"),
+    ("services.devices.owners", "Owners.keep_true"),
+    ("services.devices.presence", "Presence.keep_true"),
     ("services.audit.integrator", "Integrator.run"),
     ("services.audit.redacting", "redact_forever"),
     ("services.audit.witnesses", "Witnessing.run"),

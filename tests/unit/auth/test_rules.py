@@ -17,7 +17,7 @@ from shared.errors import InvalidArgumentError
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 HASH = bytes(range(32))
-KEY = ApiKey("id", 5, HASH, NOW + timedelta(seconds=1), None, "active")
+KEY = ApiKey("id", 5, HASH, ["*"], NOW + timedelta(seconds=1), None, "active")
 CREDENTIAL = DeviceCredential(7, 3, UUID(int=1), "active", UUID(int=2), b"", b"", b"")
 ACCOUNT = Account(5, "Änne.Meier@example.com", "active", None)
 octets = st.binary(min_size=64, max_size=64)

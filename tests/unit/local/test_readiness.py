@@ -57,7 +57,14 @@ def test_given_a_taken_port_when_checked_then_the_setting_that_moves_it_is_named
 
 def test_given_an_address_of_another_machine_when_checked_then_it_is_refused() -> None:
     with pytest.raises(PortTakenError, match="IRONFLOCK_LOCAL_BIND"):
-        check_ports([Listener("router", "192.0.2.1", 0)])
+        check_ports([Listener("router", "192.0.2.1", 0, is_movable=True)])
+
+
+def test_given_a_port_that_stays_on_this_machine_when_it_cannot_be_had_then_no_setting_of_addresses_is_named() -> None:
+    with pytest.raises(PortTakenError) as told:
+        check_ports([Listener("postgres", "192.0.2.1", 0)])
+
+    assert "IRONFLOCK_LOCAL_BIND" not in str(told.value)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ PROCESSES = st.builds(
 )
 RECORDS = st.builds(
     PlatformRecord, state=st.sampled_from([RUNNING, STOPPED]), launcher=NUMBERS, port_base=NUMBERS,
-    processes=st.lists(PROCESSES, max_size=3).map(tuple),
+    processes=st.lists(PROCESSES, max_size=3).map(tuple), renewal_problem=st.text(),
 )  # fmt: skip
 
 
@@ -39,6 +39,13 @@ def test_given_no_record_that_can_be_read_when_read_then_nothing_ran(tmp_path: P
 
     assert read_record(tmp_path / "processes.json").processes == ()
     assert read_record(tmp_path / "absent.json").state == STOPPED
+
+
+def test_given_a_record_of_an_earlier_release_when_read_then_it_counts_and_has_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "processes.json"
+    path.write_text('{"state": "running", "launcher": 7, "port_base": 8440, "processes": []}')
+
+    assert read_record(path) == PlatformRecord(RUNNING, 7, 8440, ())
 
 
 ROUTER = ProcessRecord("router", pid=100, born=5_000, since=0.0, restarts=0)

@@ -22,7 +22,7 @@ REPOSITORY = Path("/somewhere/ironflock")
 
 
 @given(is_root=st.booleans(), crossable=st.booleans())
-def test_given_a_setting_when_the_folder_is_asked_for_then_the_setting_wins(is_root: bool, crossable: bool) -> None:  # noqa: FBT001
+def test_given_a_setting_when_the_folder_is_asked_for_then_the_setting_wins(is_root: bool, crossable: bool) -> None:
     environ = {"IRONFLOCK_LOCAL_STATE": "/chosen"}
 
     assert state_folder(environ, REPOSITORY, is_root=is_root, others_may_cross=lambda _: crossable) == Path("/chosen")
@@ -38,8 +38,8 @@ def test_given_a_setting_when_the_folder_is_asked_for_then_the_setting_wins(is_r
     ],
 )
 def test_without_a_setting_only_root_behind_a_closed_folder_goes_elsewhere(
-    is_root: bool,  # noqa: FBT001
-    crossable: bool,  # noqa: FBT001
+    is_root: bool,
+    crossable: bool,
     expected: Path,
 ) -> None:
     found = state_folder(
@@ -80,7 +80,7 @@ def test_given_a_lock_whose_holder_was_killed_when_a_launcher_comes_then_it_gets
     program = "import os, signal, sys; from pathlib import Path; from deploy.local.state import LauncherLock;"
     program += "LauncherLock(Path(sys.argv[1])); os.kill(os.getpid(), signal.SIGKILL)"
     repository = Path(__file__).resolve().parents[3]
-    subprocess.run([sys.executable, "-c", program, str(path)], cwd=repository, check=False)  # noqa: S603
+    subprocess.run([sys.executable, "-c", program, str(path)], cwd=repository, check=False)
 
     assert path.read_text()
     assert launcher_pid(path) is None

@@ -118,6 +118,18 @@ def _still_needed() -> None:
     assert "invocation_request.callee is not session" not in source, "mended: messages.violation may go"
 
 
+@check("a RESULT or EVENT that the receiver's transport refuses ends nobody's session; of a RESULT an ERROR comes next")
+def _too_long() -> None:
+    source = inspect.getsource(Dealer.processYield)
+    refused = source[source.index("except PayloadExceededError") :]
+    assert refused.index("call_complete = True") < refused.index("reply = message.Error(")
+    assert refused.index("reply = message.Error(") < refused.index(
+        "self._router.send(invocation_request.caller, reply)"
+    )
+    broker = inspect.getsource(Broker)
+    assert broker.count("self._router.send(receiver, ") == broker.count("except PayloadExceededError")
+
+
 @check("RouterSession has the attributes that PlatformSession reads")
 def _session() -> None:
     session = sessions.RouterSession(RouterFactory("node", "worker", None))

@@ -18,9 +18,12 @@ LIMITS = Limits(
     room_after_s=2.0,
     unjoined_per_address=3,
     unjoined_in_all=5,
+    handshake_room_after_s=0.5,
+    handshakes_per_address=2,
     handshakes_at_once=2,
     connections=7,
     octets_before_join=100,
+    max_message_octets=1000,
     waiting_per_connection=1000,
     waiting_in_all=1500,
 )
@@ -160,6 +163,58 @@ def test_handshakes_at_once_are_bounded_and_silence_is_none() -> None:
     assert received(third) == b""
     first.handshake_done()
     assert case.open("10.0.0.4") is not None
+
+
+def shaking(case: Case, address: str, count: int = 1) -> list[GuardedConnection]:
+    """Connections that said their first octet and no more."""
+    connections = [case.opened(address) for _ in range(count)]
+    for connection in connections:
+        connection.dataReceived(b"x")
+    return connections
+
+
+def test_handshakes_of_one_address_are_bounded_and_those_of_others_welcome() -> None:
+    case = Case(handshakes_per_address=2, handshakes_at_once=4)
+    silent = [case.opened() for _ in range(3)]
+    for connection in silent:
+        connection.dataReceived(b"x")
+    assert [is_cut(connection) for connection in silent] == [False, False, True]
+    assert case.open() is None
+    assert not is_cut(shaking(case, "10.0.0.2")[0])
+
+
+def test_a_handshake_that_had_its_time_gives_way_to_one_of_the_same_address() -> None:
+    case = Case(handshakes_per_address=2, handshakes_at_once=4)
+    stranger = shaking(case, "10.0.0.2")[0]
+    oldest, younger = shaking(case, "10.0.0.1", 2)
+    case.clock.advance(0.4)
+    assert case.open() is None
+    case.clock.advance(0.1)
+    silent = case.opened()
+    assert not is_cut(oldest)
+    silent.dataReceived(b"x")
+    assert received(silent) == b"x"
+    assert [is_cut(connection) for connection in (stranger, oldest, younger, silent)] == [False, True, False, False]
+
+
+def test_at_the_bound_in_all_the_oldest_of_an_address_with_more_gives_way() -> None:
+    case = Case(handshakes_per_address=3, handshakes_at_once=4, unjoined_in_all=9, connections=9)
+    single = shaking(case, "10.0.0.1")[0]
+    crowd = shaking(case, "10.0.0.2", 3)
+    assert case.open("10.0.0.3") is None
+    case.clock.advance(0.5)
+    newcomers = shaking(case, "10.0.0.3", 3)
+    assert [is_cut(connection) for connection in (single, *crowd)] == [False, True, True, False]
+    # Then no address has more than the newcomers' own.
+    assert [is_cut(connection) for connection in newcomers] == [False, False, True]
+
+
+def test_a_handshake_that_gave_way_leaves_its_place_in_the_same_turn() -> None:
+    case = Case(handshakes_per_address=1, handshakes_at_once=1)
+    for _ in range(3):
+        newcomer = shaking(case, "10.0.0.1")[0]
+        assert received(newcomer) == b"x"
+        case.clock.advance(0.5)
 
 
 def test_a_lost_connection_gives_its_places_back() -> None:

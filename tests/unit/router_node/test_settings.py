@@ -3,6 +3,7 @@
 import pytest
 
 from ironflock_router.settings import RouterSettings
+from shared.session import MAX_MESSAGE_OCTETS
 from shared.settings import SettingsError
 
 GIVEN = {
@@ -18,12 +19,20 @@ GIVEN = {
 def test_what_is_not_given_has_the_documented_default() -> None:
     settings = RouterSettings.from_environment(GIVEN)
     assert (settings.host, settings.bind, settings.public_port) == ("localhost", "127.0.0.1", 8443)
-    assert settings.max_message_octets == 2**20
     limits = settings.public
+    assert limits.max_message_octets == 2**20
     assert (limits.join_timeout_s, limits.unjoined_per_address, limits.unjoined_in_all) == (8.0, 128, 4096)
-    assert (limits.handshakes_at_once, limits.waiting_per_connection) == (128, 4 * 2**20)
+    assert (limits.handshakes_per_address, limits.handshakes_at_once) == (32, 128)
+    assert limits.waiting_per_connection == 4 * 2**20
     # An agent waits 7 s for each reply; held back refusals and pings to a first session come on top of this.
     assert settings.credential_timeout_s + 2.5 < 7
+
+
+def test_a_service_may_send_what_its_own_end_of_the_connection_may_and_lag_a_few_such_messages() -> None:
+    limits = RouterSettings.from_environment(GIVEN | {"IRONFLOCK_ROUTER_MAX_MESSAGE_OCTETS": "65536"}).services
+    assert limits.max_message_octets == MAX_MESSAGE_OCTETS
+    assert limits.waiting_per_connection >= 4 * MAX_MESSAGE_OCTETS
+    assert limits.waiting_in_all >= 4 * limits.waiting_per_connection
 
 
 @pytest.mark.parametrize("name", sorted(GIVEN))

@@ -33,7 +33,7 @@ def test_delays_and_memory_are_bounded(failures: list[tuple[str, str, float]]) -
     slowdown = Slowdown(capacity=10)
     for principal, address, now in failures:
         delay = slowdown.after_failure(principal, address, now)
-        assert 0 < delay or not principal
+        assert delay > 0 or not principal
         assert delay <= LIMIT_S < 3
     assert len(slowdown) <= 10
 

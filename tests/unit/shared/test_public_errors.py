@@ -76,10 +76,10 @@ async def test_two_incidents_have_two_ids() -> None:
     assert len(incidents) == 5
 
 
-async def test_a_call_that_takes_too_long_is_unavailable() -> None:
+async def test_of_a_call_that_takes_too_long_nothing_is_known() -> None:
     error = await refused(wrapped(Failing(TimeoutError()), "test.failing")(details=details(USER)))
 
-    assert error.error == "ironflock.error.unavailable"
+    assert error.error == "ironflock.error.outcome_unknown"
 
 
 async def test_a_cancelled_call_is_cancelled() -> None:

@@ -93,6 +93,7 @@ def test_the_tiles_of_70000_leaves_are_those_of_the_specification() -> None:
     assert [sum(tile.level == 0 and tile.width == 256 for tile in found), tile_at(0, 273, 70_000).width] == [273, 112]
     assert [tile for tile in found if tile.level > 0] == [Tile(1, 0), Tile(1, 1, 17), Tile(2, 0, 1)]
     assert list(tiles(256)) == [Tile(0, 0), Tile(1, 0, 1)]
+    assert border_tiles(256) == (Tile(1, 0, 1),)
     assert border_tiles(70_000) == (Tile(2, 0, 1), Tile(1, 1, 17), Tile(0, 273, 112))
     assert list(tiles(0)) == []
 

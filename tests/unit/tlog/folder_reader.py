@@ -10,6 +10,8 @@ from shared.tlog.layout import entries_path, tile_path
 
 @frozen
 class FolderReader:
+    """Reads the files of a folder."""
+
     folder: Path
 
     def checkpoint(self) -> bytes:
