@@ -4,9 +4,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
-from typer._click.exceptions import ClickException
+from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from deploy.flockctl.commands import accounts, audit, devices, projects
 from deploy.flockctl.commands.platform import add_platform_commands
@@ -17,6 +19,8 @@ from shared.errors import PublicError
 
 HELP = """Operate an IronFlock platform: projects, devices, their presence.
 
+--json may also stand before the command.
+
 Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 the platform is away, 130 interrupted.
 """
 
@@ -24,6 +28,7 @@ Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 the platform is away,
 def make_app() -> typer.Typer:
     """All commands."""
     app = typer.Typer(name="flockctl", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
+    app.callback(help=HELP)(_options)
     add_platform_commands(app)
     app.add_typer(projects.app, name="project")
     app.add_typer(devices.app, name="device")
@@ -33,19 +38,41 @@ def make_app() -> typer.Typer:
     return app
 
 
+def _say_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's call
+    if wanted:
+        sys.stdout.write(f"flockctl {version('ironflock')}\n")
+        raise typer.Exit
+
+
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options that stand before every command."""
+
+
+def with_json_behind(arguments: Sequence[str]) -> list[str]:
+    """`arguments` with a `--json` that stands before the command behind it, where the command takes it."""
+    if not arguments or arguments[0] != "--json":
+        return list(arguments)
+    rest = list(arguments[1:])
+    rest.insert(rest.index("--") if "--" in rest else len(rest), "--json")
+    return rest
+
+
 def run(arguments: Sequence[str]) -> int:
     """The exit status of `flockctl <arguments>`. No exception leaves, so no traceback reaches anybody."""
     as_json = "--json" in arguments
     try:
-        return int(make_app()(args=list(arguments), prog_name="flockctl", standalone_mode=False) or 0)
-    except typer.Exit as error:
-        return int(error.exit_code)
+        return _carry_out(with_json_behind(arguments))
     except CommandError as error:
         failure = error
     except PublicError as error:
         failure = from_public(error)
     except ClickException as error:
-        failure = CommandError("usage", f"{error.format_message()} See --help.", ExitStatus.USAGE)
+        failure = CommandError("usage", f"{error.format_message().rstrip('.')}. See --help.", ExitStatus.USAGE)
     except (KeyboardInterrupt, typer.Abort):
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
@@ -55,6 +82,15 @@ def run(arguments: Sequence[str]) -> int:
         failure = CommandError("internal", f"flockctl itself failed ({type(error).__name__}); please report this")
     write_error(failure, as_json=as_json)
     return failure.status
+
+
+def _carry_out(words: list[str]) -> int:
+    try:
+        return int(make_app()(args=words, prog_name="flockctl", standalone_mode=False) or 0)
+    except typer.Exit as error:
+        return int(error.exit_code)
+    except NoArgsIsHelpError:  # which has written the help
+        return ExitStatus.DONE
 
 
 def _forget_standard_output() -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from autobahn.twisted.wamp import ApplicationSession
-from autobahn.twisted.websocket import WampWebSocketClientFactory
+from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp.exception import ApplicationError, SessionNotReady, TransportLost
 from autobahn.wamp.serializer import JsonSerializer
 from autobahn.wamp.types import CallOptions, Challenge, CloseDetails, SessionDetails
@@ -14,12 +14,13 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.internet.protocol import connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from deploy.flockctl.errors import AwayError, CommandError, OutcomeUnknownError, from_public
+from deploy.flockctl.errors import AwayError, CommandError, OutcomeUnknownError, RefusedKeyError, from_public
 from shared.errors import from_wire
 from shared.tls import client_options
 
@@ -34,7 +35,8 @@ _NOT_BEGUN: Final = frozenset(
 )
 _CANCELLED: Final = "wamp.error.canceled"
 _CLOSED: Final = "wamp.close."
-BROKEN_OFF: Final = "the router broke the connection off; is its certificate one of this platform's?"
+BROKEN_OFF: Final = "the router broke the connection off: it may be starting, stopping, or full"
+UNTRUSTED: Final = "no TLS connection that can be trusted: is the router's certificate one of this platform's?"
 AWAY: Final = "the platform is starting, or a part of it is away"
 
 
@@ -72,10 +74,22 @@ class _Session(ApplicationSession):
         self.lost()
         super().onDisconnect()
 
-    def broke_off(self) -> None:
+    def broke_off(self, why: str = BROKEN_OFF) -> None:
         """The connection is gone, perhaps before there was a session on it."""
         if not self.joined.called:
-            self.joined.errback(Failure(AwayError(BROKEN_OFF)))
+            self.joined.errback(Failure(AwayError(why)))
+
+
+class _Protocol(WampWebSocketClientProtocol):
+    """Remembers how its connection was lost."""
+
+    was_untrusted = False
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        # TLS says itself what it does not like; a peer that goes amid the handshake is an end like any other.
+        self.was_untrusted = reason.check(ConnectionClosed) is None
+        super().connectionLost(reason)
 
 
 class Connection:
@@ -135,7 +149,7 @@ async def connect(reactor: Any, url: str, ca: Path | None, api_key: str) -> Conn
     session = _Session(api_key)
     try:
         protocol = await _endpoint(reactor, url, ca).connect(_factory(url, session))
-        protocol.is_closed.addCallback(lambda _: session.broke_off())
+        protocol.is_closed.addCallback(lambda _: session.broke_off(UNTRUSTED if protocol.was_untrusted else BROKEN_OFF))
         await session.joined.addTimeout(JOIN_TIMEOUT_S, reactor)
     except ConnectError as error:
         raise AwayError(f"the router at {url} cannot be reached") from error
@@ -156,6 +170,7 @@ def _endpoint(reactor: Any, url: str, ca: Path | None) -> Any:
 
 def _factory(url: str, session: _Session) -> Any:
     factory: Any = WampWebSocketClientFactory(lambda: session, url=url, serializers=[JsonSerializer()])
+    factory.protocol = _Protocol
     factory.noisy = False
     factory.setProtocolOptions(
         openHandshakeTimeout=CONNECT_TIMEOUT_S,
@@ -171,9 +186,11 @@ def _factory(url: str, session: _Session) -> Any:
 
 def _refusal(reason: str, message: str) -> CommandError:
     if reason in ("wamp.error.not_authorized", "wamp.error.authentication_failed", "wamp.error.authentication_denied"):
-        return CommandError("not_authenticated", "the API key was refused: it is unknown, ended or revoked")
-    known = from_wire(reason, message, {})
-    return from_public(known) if known is not None else AwayError(AWAY, reason=reason)
+        return RefusedKeyError()
+    known = from_wire(reason, message or AWAY, {})
+    if known is not None:
+        return from_public(known)
+    return AwayError(f"the router let nobody in: {message or AWAY}", reason=reason)
 
 
 def _refused_call(error: ApplicationError) -> CommandError:

@@ -22,6 +22,8 @@ class Endpoints:
     people: str
     health: Mapping[str, str]
     owner_api_key: Path | None
+    audit: str | None = None
+    audit_keys: Path | None = None
 
 
 def candidates(state: Path | None, environ: Mapping[str, str], working_folder: Path) -> Iterator[Path]:
@@ -73,6 +75,8 @@ def parse_endpoints(file: Path, text: str) -> Endpoints:
             people=_url(content["router"]["people"], "wss://"),
             health={str(name): _url(url, "https://") for name, url in content["health"].items()},
             owner_api_key=_path(content["owner_api_key_file"]) if content.get("owner_api_key_file") else None,
+            audit=_url(content["audit"], "https://") if content.get("audit") else None,
+            audit_keys=_path(content["audit_key_file"]) if content.get("audit_key_file") else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CommandError("unreadable_endpoints", f"{file} is not an endpoints file of this release") from error

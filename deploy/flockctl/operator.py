@@ -10,7 +10,7 @@ from twisted.internet.task import deferLater
 from deploy.flockctl.bus import Connection, connect
 from deploy.flockctl.credentials import key_file, read_api_key
 from deploy.flockctl.endpoints import Endpoints, find_endpoints
-from deploy.flockctl.errors import AwayError, CommandError, OutcomeUnknownError
+from deploy.flockctl.errors import AwayError, CommandError, OutcomeUnknownError, RefusedKeyError
 from deploy.flockctl.output import Output
 
 Result = TypeVar("Result")
@@ -44,15 +44,20 @@ class Operator:
         """The open session, opened now if need be (once, without patience)."""
         if self._connection is None or not self._connection.is_open:
             found = self.endpoints
-            key = read_api_key(key_file(self.api_key_file, self.environ, found.owner_api_key))
-            self._connection = await connect(self.reactor, found.people, found.ca, key)
+            file = key_file(self.api_key_file, self.environ, found.owner_api_key)
+            key = read_api_key(file)
+            try:
+                self._connection = await connect(self.reactor, found.people, found.ca, key)
+            except RefusedKeyError as error:
+                raise error.of_file(file) from error
         return self._connection
 
     async def call(self, procedure: str, *, repeatable: bool = True, **arguments: Any) -> Any:
         """The result of `procedure`, tried again while the platform is away.
 
         Args:
-            repeatable: Whether it may be sent again after a first try of which no answer came back.
+            repeatable: Whether it may be sent again after a first try of which no answer came back: only what changes
+                nothing may.
         """
 
         async def attempt() -> Any:

@@ -1,9 +1,9 @@
 """Runs one coroutine on Twisted's reactor and comes back with what became of it."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar, cast
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
 from twisted.logger import globalLogBeginner
 from twisted.python.failure import Failure
 
@@ -38,6 +38,18 @@ def run(work: Callable[[Any], Coroutine[Any, Any, Result]]) -> Result:
     reactor.callWhenRunning(begin)
     reactor.run()
     return cast(Result, _unpacked(results))
+
+
+async def all_of(works: Iterable[Deferred[Result]]) -> list[Result]:
+    """The results of `works`, which go on side by side.
+
+    Raises:
+        Exception: What the first of them that failed raised, itself and not in Twisted's wrapping.
+    """
+    try:
+        return await gatherResults(works, consumeErrors=True)
+    except FirstError as error:
+        error.subFailure.raiseException()
 
 
 def _stop(reactor: Any, trigger: object) -> None:

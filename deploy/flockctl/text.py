@@ -1,7 +1,7 @@
 """What may be written to a terminal: text of others without anything that would steer it."""
 
 import unicodedata
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 MAX_SHOWN_LENGTH: Final = 200
@@ -23,13 +23,18 @@ def is_printable(text: str) -> bool:
 
 
 def local_time(value: object) -> str:
-    """An RFC 3339 time as this machine's local time, to the second; other text as it is, safely."""
+    """An RFC 3339 time as this machine's local time with its offset, to the second; other text as it is, safely."""
     text = printable(value)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return moment.astimezone().isoformat(" ", "seconds")
+
+
+def local_moment(seconds: float) -> str:
+    """Unix seconds as `local_time` shows a time."""
+    return local_time(datetime.fromtimestamp(seconds, tz=UTC).isoformat())
 
 
 def _is_steering(character: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import frozen
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -77,9 +77,10 @@ def is_due(authority: Authority, order: Order, now: dt.datetime) -> bool:
         certificate = x509.load_pem_x509_certificate(order.certificate.read_bytes())
         key = _load_key(order.key)
         certificate.verify_directly_issued_by(authority.certificate)
-    except (OSError, ValueError, TypeError, InvalidSignature):
+        hosts = _hosts_in(certificate)
+    except (OSError, ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound, UnsupportedAlgorithm):
         return True
-    fits = _hosts_in(certificate) == set(order.hosts) and key.public_key() == certificate.public_key()
+    fits = hosts == set(order.hosts) and key.public_key() == certificate.public_key()
     left = certificate.not_valid_after_utc - now
     # More left than it was given: the ordered life was shortened, or the clock went back.
     return not fits or not order.life / 3 < left <= order.life

@@ -78,7 +78,10 @@ def status(settings: LocalSettings) -> tuple[list[str], bool]:
     record = read_record(state.processes)
     reasons = unready(Ports(record.port_base), state)
     lines = [f"launcher  process {pid}, {record.state}", *_lines(record, reasons)]
-    return lines, record.state == RUNNING and reasons.keys().isdisjoint(each.name for each in record.processes)
+    if record.renewal_problem:
+        lines.append(f"certificates could not be renewed, tried again each minute: {record.renewal_problem}")
+    is_whole = record.state == RUNNING and reasons.keys().isdisjoint(each.name for each in record.processes)
+    return lines, is_whole and not record.renewal_problem
 
 
 def _spawn(settings: LocalSettings, complaints: IO[bytes]) -> subprocess.Popen[bytes]:

@@ -10,11 +10,10 @@ import psycopg
 from attrs import frozen
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IReactorProcess
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.interfaces import IReactorProcess, IReactorTime
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from deploy.local.authority import renew
 from deploy.local.bootstrap import bootstrap
 from deploy.local.endpoints import write_endpoints
 from deploy.local.errors import PlatformError
@@ -33,6 +32,7 @@ from deploy.local.records import (
     ProcessRecord,
     write_record,
 )
+from deploy.local.renewal import Renewal, Surroundings
 from deploy.local.settings import LocalSettings
 from deploy.local.state import StateFolder
 from deploy.local.supervision import Supervisor
@@ -81,7 +81,14 @@ class Launcher:
         self._state = StateFolder(settings.state)
         self._phase = STARTING
         self._supervisor = Supervisor(IReactorProcess(reactor), self._state.log, self._tell)
-        self._renewal = LoopingCall(self._renew)
+        around = Surroundings(
+            IReactorTime(reactor),
+            shell.now,
+            shell.say,
+            renewed=lambda: self._supervisor.hang_up("postgres"),
+            changed=self._write_record,
+        )
+        self._renewal = Renewal(prepared.authority, prepared.orders, around)
         self._starting: Deferred[None] | None = None
         self._database_problem = ""
 
@@ -99,8 +106,7 @@ class Launcher:
         self._enter(STOPPING)
         if self._starting is not None:
             self._starting.cancel()
-        if self._renewal.running:
-            self._renewal.stop()
+        self._renewal.stop()
         services = [self._supervisor.stop(service.name) for service in self._plan.services]
         await gatherResults([Deferred.fromCoroutine(each) for each in services])
         await self._supervisor.stop("router")
@@ -126,8 +132,7 @@ class Launcher:
             reason = f"postgres could not be set up within {DATABASE_TIMEOUT_S:.0f} s"
             log = self._state.log / "postgres.log"
             raise LaunchError(f"{reason} ({self._database_problem}); the end of {log}:\n{tail(log)}")
-        interval = min(RENEWAL_CHECK_S, self._settings.certificate_life_s / 10)
-        _ended = self._renewal.start(interval, now=False)
+        self._renewal.start(min(RENEWAL_CHECK_S, self._settings.certificate_life_s / 10))
 
     async def _migrate(self) -> None:
         if self._plan.migrate is None:
@@ -172,16 +177,6 @@ class Launcher:
     def _all_ready(self) -> bool:
         return not unready(self._settings.ports, self._state)
 
-    def _renew(self) -> None:
-        try:
-            renewed = renew(self._prepared.authority, self._prepared.orders, self._shell.now())
-        except OSError as error:  # a full disk, say: two thirds of a life leave time to mend it
-            self._shell.say(f"certificates could not be renewed: {error}")
-            return
-        if renewed:
-            self._supervisor.hang_up("postgres")
-            self._shell.say(f"renewed the certificates of {', '.join(order.certificate.stem for order in renewed)}")
-
     def _enter(self, phase: str) -> None:
         self._phase = phase
         self._write_record()
@@ -196,5 +191,6 @@ class Launcher:
             for each in self._supervisor.report()
         )
         with contextlib.suppress(OSError):  # a full disk must not end the supervision
-            record = PlatformRecord(self._phase, os.getpid(), self._settings.ports.base, processes)
+            port_base, problem = self._settings.ports.base, self._renewal.problem
+            record = PlatformRecord(self._phase, os.getpid(), port_base, processes, problem)
             write_record(self._state.processes, record)

@@ -15,11 +15,12 @@ class PortTakenError(PlatformError):
 
 @frozen
 class Listener:
-    """A port that a process of ours is going to listen on."""
+    """A port that a process of ours is going to listen on; `is_movable`: whether a setting chooses its address."""
 
     name: str
     address: str
     port: int
+    is_movable: bool = False
 
 
 def listeners(settings: LocalSettings) -> list[Listener]:
@@ -27,9 +28,9 @@ def listeners(settings: LocalSettings) -> list[Listener]:
     ports, loopback = settings.ports, "127.0.0.1"
     operations = [Listener(f"{name}, health", loopback, port) for name, port in ports.operations.items()]
     return [
-        Listener("router", settings.bind, ports.router_public),
+        Listener("router", settings.bind, ports.router_public, is_movable=True),
         Listener("router, services", loopback, ports.router_services),
-        Listener("gateway", settings.bind, ports.gateway),
+        Listener("gateway", settings.bind, ports.gateway, is_movable=True),
         Listener("postgres", loopback, ports.postgres),
         Listener("audit", loopback, ports.audit),
         *operations,
@@ -55,4 +56,5 @@ def check_ports(wanted: Iterable[Listener]) -> None:
 
 def _explain(listener: Listener, error: OSError) -> str:
     where = f"{listener.address} port {listener.port} ({listener.name})"
-    return f"{where}: {error.strerror}. IRONFLOCK_LOCAL_PORT_BASE moves all ports, IRONFLOCK_LOCAL_BIND the address"
+    address = ", IRONFLOCK_LOCAL_BIND the address" if listener.is_movable else ""
+    return f"{where}: {error.strerror}. IRONFLOCK_LOCAL_PORT_BASE moves all ports{address}"

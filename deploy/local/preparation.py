@@ -5,12 +5,14 @@ import datetime as dt
 import json
 import secrets
 from collections.abc import Mapping
+from typing import Final
 
 from attrs import frozen
 
 from deploy.local.accounts import check_crossable, check_owner, postgres_account
 from deploy.local.authority import Authority, Order, ensure_authority, hosts_of, renew
 from deploy.local.bootstrap import LOGINS, SUPERUSER, Server
+from deploy.local.errors import PlatformError
 from deploy.local.files import CROSSED_FOLDER, PRIVATE_FOLDER, Account, ensure_folder, ensure_secret
 from deploy.local.postgres import Cluster, ensure_cluster
 from deploy.local.processes import BUS_SERVICES, SERVICES
@@ -18,8 +20,12 @@ from deploy.local.settings import LocalSettings
 from deploy.local.state import StateFolder
 from shared.api_keys import ENTROPY_OCTETS, mint
 
-SECRET_OCTETS = 32
-LISTENERS = ("postgres", "router", *SERVICES)
+SECRET_OCTETS: Final = 32
+LISTENERS: Final = ("postgres", "router", *SERVICES)
+
+
+class SecretLostError(PlatformError):
+    """A secret is gone that what is stored cannot do without; the text names its file and says what to do."""
 
 
 @frozen
@@ -55,8 +61,13 @@ def ensure_state(settings: LocalSettings, *, is_root: bool) -> Account | None:
 
 
 def prepare(settings: LocalSettings, account: Account | None, now: dt.datetime) -> Prepared:
-    """Bring everything up to date; what is there is kept."""
+    """Bring everything up to date; what is there is kept.
+
+    Raises:
+        SecretLostError: A secret that belongs to data that are there is gone: a new one would not fit them.
+    """
     state = StateFolder(settings.state)
+    check_kept_secrets(state)
     authority = ensure_authority(state.ca, now)
     orders = certificate_orders(settings, account)
     renew(authority, orders, now)
@@ -74,6 +85,26 @@ def certificate_orders(settings: LocalSettings, account: Account | None) -> list
         Order(tls / f"{name}.pem", tls / f"{name}.key", hosts, life, account if name == "postgres" else None)
         for name in LISTENERS
     ]
+
+
+def check_kept_secrets(state: StateFolder) -> None:
+    """Refuse to go on without the secrets that the data were made with.
+
+    Raises:
+        SecretLostError: One of them is missing or empty.
+    """
+    data = state.postgres / "data"
+    if not data.exists():
+        return
+    for file, use in (
+        (state.master_keys, "what is stored encrypted cannot be read without it"),
+        (state.database_secrets / SUPERUSER, "the database opens to nobody else"),
+    ):
+        if not file.exists() or not file.read_bytes().strip():
+            raise SecretLostError(
+                f"{file} is missing, and {use}: put it back from your backup of the state folder; it is not made anew "
+                f"because {data} is there (move that away to start with an empty database)"
+            )
 
 
 def ensure_secrets(state: StateFolder) -> dict[str, str]:

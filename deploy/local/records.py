@@ -29,12 +29,16 @@ class ProcessRecord:
 
 @frozen
 class PlatformRecord:
-    """A platform: one of the states above, its launcher's process, where its ports begin, and its processes."""
+    """A platform: one of the states above, its launcher's process, where its ports begin, and its processes.
+
+    `renewal_problem` says which certificates could not be renewed and why; empty when all is well.
+    """
 
     state: str
     launcher: int
     port_base: int
     processes: tuple[ProcessRecord, ...]
+    renewal_problem: str = ""
 
 
 def write_record(path: Path, record: PlatformRecord) -> None:
@@ -47,6 +51,7 @@ def read_record(path: Path) -> PlatformRecord:
     try:
         content = json.loads(path.read_bytes())
         processes = tuple(ProcessRecord(**each) for each in content["processes"])
-        return PlatformRecord(content["state"], content["launcher"], content["port_base"], processes)
+        problem = content.get("renewal_problem", "")  # a record of an earlier release has none
+        return PlatformRecord(content["state"], content["launcher"], content["port_base"], processes, problem)
     except (FileNotFoundError, ValueError, TypeError, KeyError):
         return PlatformRecord(STOPPED, 0, FIRST_PORT, ())

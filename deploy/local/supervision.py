@@ -160,7 +160,9 @@ class Supervisor(ProcessMonitor):
         super()._monitoredProcessExited(name, reason)
         again = self.restart.get(name)
         follows = ", to be started again" if again is not None and again.active() else ""
-        self._changed(f"{name} ended ({describe_end(reason)}){follows}")
+        # Told to stop, a process ends with whatever status it likes (Crossbar with 1): only a kill is worth a word.
+        stopped = f"{name} stopped" if exit_status(reason) != -signal.SIGKILL else f"{name} had to be killed"
+        self._changed(f"{name} ended ({describe_end(reason)}){follows}" if name in self._processes else stopped)
         for waiter in self._waiting.pop(name, []):
             waiter.callback(None)
 

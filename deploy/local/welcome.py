@@ -11,15 +11,18 @@ def welcome(settings: LocalSettings, *, whole: bool) -> str:
     if not whole:
         return f"PostgreSQL runs: localhost port {ports.postgres}, database {DATABASE_NAME}, CA {state.ca_certificate}"
     host = url_host(settings.host)
+    public = f"wss://{host}:{ports.router_public}"
     return f"""
 IronFlock runs.
-  devices, people, apps   wss://{host}:{ports.router_public}
+  devices                 {public}/ws-re-dev
+  people                  {public}/ws-usr
+  apps                    {public}/ws-ua-usr
   gateway                 https://{host}:{ports.gateway}
   state folder            {state.root}
   for programs            {state.endpoints}
   CA to trust             {state.ca_certificate}
   logs                    {state.log}
-  first owner's API key   in {state.owner_api_key}; flockctl finds it by itself
+  to sign in              the first owner's API key in {state.owner_api_key}; flockctl finds it by itself
 Try:  .venv/bin/flockctl status
 Stop: Ctrl-C, or `make down`
 """

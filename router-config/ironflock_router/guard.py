@@ -6,6 +6,7 @@ it holds the raw TCP transport of each connection and sees every octet before TL
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import Any, Final
 
 import structlog
@@ -15,6 +16,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from typing_extensions import override
 
+from ironflock_router.handshakes import Handshakes
 from ironflock_router.loops import Loop
 from ironflock_router.metrics import CONNECTIONS, DROPPED, UNJOINED, WAITING_OCTETS
 from ironflock_router.settings import Limits
@@ -71,8 +73,12 @@ class GuardedConnection(ProtocolWrapper):
     def write(self, data: bytes) -> None:
         """Octets to the peer."""
         super().write(data)  # type: ignore[no-untyped-call]
-        if self.waiting_octets() > BURST * self.factory.limits.waiting_per_connection:
-            self.factory.drop(self, "slow_reader")
+        self.factory.written(self)
+
+    @override
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Octets to the peer."""
+        self.write(b"".join(data))
 
     def waiting_octets(self) -> int:
         """How many octets the peer has not taken yet."""
@@ -115,7 +121,8 @@ class Guard(WrappingFactory):
         self._reactor = reactor
         self._unjoined: OrderedDict[GuardedConnection, None] = OrderedDict()  # oldest first
         self._by_address: dict[str, OrderedDict[GuardedConnection, None]] = {}
-        self._handshakes: set[GuardedConnection] = set()
+        self._handshakes: Handshakes[GuardedConnection] = Handshakes(limits, reactor.seconds)
+        self._written: set[GuardedConnection] = set()  # where something may wait: few of many
         self._sweeps = Loop(reactor, self.sweep, SWEEP_EVERY_S)
 
     @override
@@ -154,21 +161,31 @@ class Guard(WrappingFactory):
     def connection_lost(self, connection: GuardedConnection) -> None:
         """It is gone."""
         self._forget_unjoined(connection)
-        self._handshakes.discard(connection)
+        self._handshakes.end(connection)
+        self._written.discard(connection)
+
+    def written(self, connection: GuardedConnection) -> None:
+        """Octets were given to its transport."""
+        self._written.add(connection)
+        if connection.waiting_octets() > BURST * self.limits.waiting_per_connection:
+            self.drop(connection, "slow_reader")
 
     def handshake_begun(self, connection: GuardedConnection) -> bool:
-        """The first octet of TLS came: whether it may go on; above the bound it is cut."""
-        if len(self._handshakes) >= self.limits.handshakes_at_once:
-            self.drop(connection, "handshakes_at_once")
+        """The first octet of TLS came: whether it may go on; above the bounds it is cut, or another one for it."""
+        place = self._handshakes.place_for(connection.address)
+        if place.refusal is not None:
+            self.drop(connection, place.refusal)
             return False
+        if place.instead_of is not None:
+            self.drop(place.instead_of, "handshake_made_room")
         connection.is_shaking_hands = True
-        self._handshakes.add(connection)
+        self._handshakes.begin(connection)
         return True
 
     def handshake_ended(self, connection: GuardedConnection) -> None:
         """TLS stands."""
         connection.is_shaking_hands = False
-        self._handshakes.discard(connection)
+        self._handshakes.end(connection)
 
     def drop(self, connection: GuardedConnection, reason: str) -> None:
         """Cut a connection, and count why."""
@@ -176,6 +193,7 @@ class Guard(WrappingFactory):
         if connection.is_joined:
             log.warning("connection_dropped", listener=self._name, address=connection.address, reason=reason)
         self._forget_unjoined(connection)
+        self._handshakes.end(connection)
         connection.abort()
 
     def sweep(self) -> None:
@@ -195,7 +213,9 @@ class Guard(WrappingFactory):
         self._count()
 
     def _sweep_waiting(self) -> None:
-        waiting = {connection: connection.waiting_octets() for connection in self.protocols}
+        looked_at = {connection: connection.waiting_octets() for connection in self._written}
+        waiting = {connection: octets for connection, octets in looked_at.items() if octets}
+        self._written = set(waiting)
         for connection, octets in waiting.items():
             if octets > self.limits.waiting_per_connection:
                 self.drop(connection, "slow_reader")
@@ -212,8 +232,10 @@ class Guard(WrappingFactory):
     def _refusal(self, address: str) -> str | None:
         if len(self.protocols) >= self.limits.connections:
             return "connections"
-        if len(self._handshakes) >= self.limits.handshakes_at_once:
-            return "handshakes_at_once"
+        # Nobody goes for a connection that has not said a word.
+        place = self._handshakes.place_for(address)
+        if place.refusal is not None:
+            return place.refusal
         of_address = self._by_address.get(address, OrderedDict())
         if len(of_address) >= self.limits.unjoined_per_address and not self._make_room(of_address):
             return "unjoined_per_address"

@@ -64,7 +64,7 @@ class Listeners:
         return self._open("public", PUBLIC_DOORS, settings.public, settings.public_port, settings.bind)
 
     def _open(self, name: str, doors: Iterable[Door], limits: Limits, port: int, interface: str) -> IListeningPort:
-        paths = {door.value: self._websockets(door) for door in doors}
+        paths = {door.value: self._websockets(door, limits) for door in doors}
         over_tls: Any = TLSMemoryBIOFactory(self._tls, isClient=False, wrappedFactory=EntranceFactory(paths))
         over_tls.noisy = False
         guard = Guard(name, limits, over_tls, self._reactor)
@@ -72,12 +72,12 @@ class Listeners:
         log.info("listener_opened", listener=name, port=port, interface=interface)
         return listening
 
-    def _websockets(self, door: Door) -> PlatformWebSocketFactory:
+    def _websockets(self, door: Door, limits: Limits) -> PlatformWebSocketFactory:
         controller = self._controller
         return PlatformWebSocketFactory(
             self._sessions,
             door,
             controller.config.extra.cbdir,
             controller.templates(),
-            self._settings.max_message_octets,
+            limits.max_message_octets,
         )

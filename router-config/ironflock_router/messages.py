@@ -26,6 +26,8 @@ from ironflock_router.wire_names import (
 MAX_TESTAMENTS: Final = 4
 """An agent leaves one."""
 
+OVER_LIMIT: Final = "ironflock.error.over_limit"
+
 _UNASKED: Final = (message.Unsubscribe, message.Unregister, message.Cancel, message.Yield, message.Error)
 
 
@@ -80,8 +82,23 @@ def own_answer(sender: Sender, msg: message.Message, may_register: MayRegister) 
     if msg.procedure == SUBSCRIPTION_MATCH and not is_about(identity, msg.args[0] if msg.args else None):
         return message.Result(msg.request, args=[None])
     if msg.procedure == ADD_TESTAMENT and sender.testament_count >= MAX_TESTAMENTS:
-        return _error(msg, "ironflock.error.over_limit", "a session can leave no more testaments")
+        return _error(msg, OVER_LIMIT, "a session can leave no more testaments")
     return None
+
+
+def answer_too_long(request_type: int, request: int) -> message.Error:
+    """What a caller gets in place of an answer that is longer than its listener's messages may be."""
+    return _over_limit(request_type, request, "the answer is longer than a message may be: ask for less at once")
+
+
+def invocation_too_long(request: int) -> message.Error:
+    """What a callee would say of a call that is longer than its listener's messages may be."""
+    return _over_limit(message.Invocation.MESSAGE_TYPE, request, "the call is longer than the other side takes")
+
+
+def _over_limit(request_type: int, request: int, text: str) -> message.Error:
+    details = {"code": "over_limit", "message": text}
+    return message.Error(request_type, request, OVER_LIMIT, args=[text], kwargs=details)
 
 
 def _answer_register(identity: Identity, msg: message.Register, may_register: MayRegister) -> message.Message | None:

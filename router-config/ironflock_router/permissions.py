@@ -106,7 +106,7 @@ _SERVICES_OWN: Final = tuple(
 
 _SERVICES_CONTROL: Final = (
     *(Grant("svc_devices", Action.REGISTER, REALM1, uri, SHARED) for uri in AGENT_PROCEDURES),
-    Grant("svc_devices", Action.CALL, REALM1, "re.mgmt.**"),
+    Grant("svc_devices", Action.CALL, REALM1, "re.mgmt.**"),  # issue 9: what the agents can do
     # By which credential a person is there: the audit log names it.
     *(Grant(f"svc_{name}", Action.CALL, REALM1, "wamp.session.get") for name in SERVICES if name != "gateway"),
     # Presence: who is there, who comes and goes; and ending sessions whose device was flashed again or deleted.
@@ -139,7 +139,6 @@ _SERVICES_SYSTEM: Final = (
     Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, DEVICE_DUPLICATED),
     Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, "ironflock.devices.device.changed"),
     *(Grant(f"svc_{name}", Action.PUBLISH, SYSTEM, f"ironflock.{name}.**") for name in SERVICES),
-    Grant("svc_realms", Action.CALL, SYSTEM, "ironflock.auth.account.find"),
     Grant("svc_gateway", Action.CALL, SYSTEM, "ironflock.auth.assertion.issue"),
     *(Grant("svc_gateway", Action.CALL, SYSTEM, uri) for uri in _PEOPLE),
     *(Grant(f"svc_{name}", Action.CALL, SYSTEM, "ironflock.auth.assertion.keys") for name in SERVICES),

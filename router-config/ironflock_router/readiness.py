@@ -49,13 +49,8 @@ class AgentProcedures:
         """The procedures that have no callee, in the order of the agent's list."""
         return [uri for uri in AGENT_PROCEDURES if not self._is_registered(uri)]
 
-    @property
-    def is_open(self) -> bool:
-        """Whether devices may join now."""
-        return not self.look()
-
     def look(self) -> list[str]:
-        """Look again, act on a change, and return what is missing."""
+        """Look again, act on a change, and return what is missing: devices may join while nothing is."""
         missing = self.missing()
         if self._was_open and missing:
             self._lost(missing)

@@ -108,7 +108,7 @@ class Reception:
             return AWAY
         if outcome.role != DEVICE:
             return outcome
-        return await self.seats.admit(outcome) if self.procedures.is_open else AWAY
+        return AWAY if self.procedures.look() else await self.seats.admit(outcome)
 
     def _record(self, claim: Claim, refusal: Refusal) -> None:
         unwritten = self.lines.take(self.reactor.seconds())

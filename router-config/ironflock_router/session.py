@@ -19,6 +19,7 @@ from ironflock_router import messages
 from ironflock_router.authentication.proofs import Claim, challenge_text
 from ironflock_router.authentication.refusals import NO_AUTH_METHOD, OUT_OF_ORDER, Refusal
 from ironflock_router.records import Identity
+from ironflock_router.wire_names import SERVICE_ROLES
 
 if TYPE_CHECKING:
     from ironflock_router.reception import Reception
@@ -95,6 +96,8 @@ class PlatformSession(RouterSession):
         super().onMessage(msg)  # type: ignore[no-untyped-call]
         if isinstance(msg, message.Goodbye | message.Abort):
             self._end_soon()
+        elif isinstance(msg, message.Yield) and msg.progress:
+            self._stop_if_over(msg.request)
 
     @override
     def leave(self, reason: str | None = None, message: str | None = None) -> None:
@@ -134,10 +137,15 @@ class PlatformSession(RouterSession):
         if not self.closed.called:
             self.closed.callback(None)
 
+    def refuse_invocation(self, request: int) -> None:
+        """Answer invocation `request` in the client's place: it is longer than the client takes."""
+        refusal = messages.invocation_too_long(request)
+        # Not at once: Crossbar is in the middle of the call.
+        self._reception.reactor.callLater(0, self._answer_instead, refusal)
+
     def is_foreign_invocation(self, request: int) -> bool:
         """Whether invocation `request` is running at another session of the realm."""
-        router: Any = self._router
-        invocation = router._dealer._invocations.get(request)  # noqa: SLF001 - Crossbar keeps it there only
+        invocation = self._invocation(request)
         return invocation is not None and invocation.callee is not self
 
     @property
@@ -150,6 +158,11 @@ class PlatformSession(RouterSession):
         if self._transport is None:
             raise ApplicationError(ApplicationError.CANCELED, "the connection is gone")
         return self._transport
+
+    def _invocation(self, request: int) -> Any:
+        router: Any = self._router
+        # Crossbar keeps it there only.
+        return router._dealer._invocations.get(request) if router is not None else None  # noqa: SLF001
 
     def _is_settled(self, msg: message.Message) -> bool:
         """Whether nothing is left to route: the sender broke a rule, or the router has answered itself."""
@@ -165,6 +178,16 @@ class PlatformSession(RouterSession):
         if answer is not None:
             self._connected.send(answer)
         return answer is not None
+
+    def _answer_instead(self, refusal: message.Error) -> None:
+        if self._session_id is not None:
+            super().onMessage(refusal)  # type: ignore[no-untyped-call]  # as if the client had sent it
+
+    def _stop_if_over(self, request: int) -> None:
+        """Tell a service that goes on answering a call that is over; Crossbar ends one silently that gets too long."""
+        is_service = self.identity is not None and self.identity.role in SERVICE_ROLES
+        if is_service and self._transport is not None and self._invocation(request) is None:
+            self._transport.send(message.Interrupt(request))
 
     def _detach(self) -> None:
         if self._session_id is not None:

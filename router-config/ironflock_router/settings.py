@@ -10,6 +10,8 @@ from shared.settings import Settings
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
+SERVICE_MESSAGE: Final = 16 * MIB
+"""What services take (`shared/session.py`): longer than any public message, so a service can always be told it."""
 
 
 @frozen
@@ -18,7 +20,8 @@ class Limits:
 
     `join_timeout_s` runs from accept to WELCOME: TLS, HTTP, HELLO and AUTHENTICATE together. `handshake_timeout_s` runs
     from accept to the end of TLS: an agent gives all of its dialling 1.25 s. `room_after_s` is the age at which a
-    connection that has not joined gives its place to a newcomer. `waiting` counts octets that a peer has not taken yet.
+    connection that has not joined gives its place to a newcomer; `handshake_room_after_s` that of a handshake, from its
+    first octet. `max_message_octets` holds in both directions. `waiting` counts octets that a peer has not taken yet.
     """
 
     join_timeout_s: float
@@ -26,9 +29,12 @@ class Limits:
     room_after_s: float
     unjoined_per_address: int
     unjoined_in_all: int
+    handshake_room_after_s: float
+    handshakes_per_address: int
     handshakes_at_once: int
     connections: int
     octets_before_join: int
+    max_message_octets: int
     waiting_per_connection: int
     waiting_in_all: int
 
@@ -45,7 +51,6 @@ class RouterSettings:
     tls_certificate: Path
     tls_key: Path
     service_secrets: Path
-    max_message_octets: int
     registrations_per_session: int
     subscriptions_per_session: int
     credential_timeout_s: float
@@ -69,7 +74,6 @@ class RouterSettings:
             tls_certificate=settings.path("TLS_CERTIFICATE"),
             tls_key=settings.path("TLS_KEY"),
             service_secrets=settings.path("SERVICE_SECRETS"),
-            max_message_octets=settings.integer("MAX_MESSAGE_OCTETS", MIB, minimum=64 * KIB, maximum=16 * MIB),
             registrations_per_session=settings.integer("REGISTRATIONS_PER_SESSION", 512, minimum=64, maximum=100_000),
             subscriptions_per_session=settings.integer("SUBSCRIPTIONS_PER_SESSION", 512, minimum=64, maximum=100_000),
             credential_timeout_s=settings.seconds("CREDENTIAL_TIMEOUT_S", 3.0, maximum=4.0),
@@ -88,10 +92,14 @@ def _public_limits(settings: Settings) -> Limits:
         room_after_s=min(2.0, join_timeout_s),
         unjoined_per_address=settings.integer("UNJOINED_PER_ADDRESS", 128, minimum=1, maximum=100_000),
         unjoined_in_all=settings.integer("UNJOINED_IN_ALL", 4096, minimum=1, maximum=100_000),
+        handshake_room_after_s=0.5,
+        # An address has a quarter of them: one that begins and does not go on keeps nobody else out.
+        handshakes_per_address=settings.integer("HANDSHAKES_PER_ADDRESS", 32, minimum=1, maximum=10_000),
         # About 2 ms of one core each, so 128 finish within the agent's 1.25 s with room for the rest of the join.
         handshakes_at_once=settings.integer("HANDSHAKES_AT_ONCE", 128, minimum=1, maximum=10_000),
         connections=settings.integer("CONNECTIONS", 50_000, minimum=1, maximum=1_000_000),
         octets_before_join=64 * KIB,
+        max_message_octets=settings.integer("MAX_MESSAGE_OCTETS", MIB, minimum=64 * KIB, maximum=SERVICE_MESSAGE),
         waiting_per_connection=settings.integer("WAITING_PER_CONNECTION", 4 * MIB, minimum=64 * KIB, maximum=256 * MIB),
         waiting_in_all=settings.integer("WAITING_IN_ALL", 256 * MIB, minimum=MIB, maximum=16 * 1024 * MIB),
     )
@@ -105,9 +113,12 @@ def _service_limits() -> Limits:
         room_after_s=2.0,
         unjoined_per_address=256,
         unjoined_in_all=1024,
+        handshake_room_after_s=0.5,
+        handshakes_per_address=128,  # all of them come from one address
         handshakes_at_once=128,
         connections=4096,
         octets_before_join=64 * KIB,
-        waiting_per_connection=32 * MIB,
-        waiting_in_all=256 * MIB,
+        max_message_octets=SERVICE_MESSAGE,
+        waiting_per_connection=64 * MIB,
+        waiting_in_all=512 * MIB,
     )

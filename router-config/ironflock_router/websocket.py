@@ -3,13 +3,14 @@
 import secrets
 from typing import Any, cast
 
+from autobahn.exception import PayloadExceededError
 from autobahn.wamp import message
 from crossbar.router.protocol import WampWebSocketServerFactory, WampWebSocketServerProtocol
 from crossbar.router.session import RouterSessionFactory
 from twisted.internet.defer import Deferred
 from typing_extensions import override
 
-from ironflock_router import payloads
+from ironflock_router import messages, payloads
 from ironflock_router.authentication.doors import Door
 from ironflock_router.guard import GuardedConnection
 
@@ -30,6 +31,7 @@ class PlatformWebSocket(WampWebSocketServerProtocol):
         """Made by the factory."""
         super().__init__()  # type: ignore[no-untyped-call]
         self._pings: dict[bytes, Deferred[bool]] = {}
+        self._result_too_long: int | None = None
 
     @property
     def connection(self) -> GuardedConnection:
@@ -44,10 +46,34 @@ class PlatformWebSocket(WampWebSocketServerProtocol):
 
     @override
     def send(self, msg: message.Message) -> None:
-        """Send one WAMP message; a WELCOME without what Crossbar tells about its processes."""
+        """Send one WAMP message; a WELCOME without what Crossbar tells about its processes.
+
+        Raises:
+            PayloadExceededError: A RESULT or EVENT is longer than this peer takes. Crossbar ends the call, or leaves
+                the subscriber out. It does not expect this of other messages, and would end the *sender's* session.
+        """
         if isinstance(msg, message.Welcome):
             msg = _modest(msg)
-        super().send(msg)  # type: ignore[no-untyped-call]
+        elif isinstance(msg, message.Error) and msg.request == self._result_too_long:
+            # Crossbar's own answer in place of the RESULT blames the caller's arguments.
+            msg, self._result_too_long = messages.answer_too_long(message.Call.MESSAGE_TYPE, msg.request), None
+        try:
+            super().send(msg)  # type: ignore[no-untyped-call]
+        except PayloadExceededError:
+            if not self._is_answered_instead(msg):
+                raise
+
+    def _is_answered_instead(self, msg: message.Message) -> bool:
+        """Whether the call of a message that is too long ends here; of a RESULT it is Crossbar that ends it."""
+        if isinstance(msg, message.Error):
+            self.send(messages.answer_too_long(msg.request_type, msg.request))
+            return True
+        if isinstance(msg, message.Invocation):
+            session: Any = self._session
+            session.refuse_invocation(msg.request)
+            return True
+        self._result_too_long = msg.request if isinstance(msg, message.Result) else None
+        return False
 
     def ping(self) -> Deferred[bool]:
         """Ask the peer for a sign of life; True when it comes, False when the connection closes first."""

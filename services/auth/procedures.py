@@ -144,7 +144,7 @@ class Procedures:
     @for_services("ironflock.auth.account.find", AccountKey)
     async def account_find(self, service: ServiceIdentity, request: AccountKey) -> PublicAccount:
         """What other services show of an account."""
-        _only(service, "devices", "realms")
+        _only(service, "devices")
         return await self._account(request.account_key)
 
     @for_services("ironflock.auth.account.find_erased", AccountKeys)

@@ -139,9 +139,10 @@ class WatchDevices:
 
 @frozen
 class Snapshot:
-    """The first answer of a watch."""
+    """All devices that are watched, or a part of them where `more` follows."""
 
     devices: list[PublicDevice]
+    more: bool = False
 
 
 @frozen

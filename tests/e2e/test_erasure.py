@@ -146,6 +146,8 @@ def test_an_erased_person_is_named_nowhere_and_the_log_verifies(hers: RunningPla
     log = verified(hers)
     assert naming(log.served) == []
     assert verify_export(export.read_bytes().splitlines(), log.trust).is_well, "what she exported stays provable"
+    for words in ((), ("--export", str(export))):
+        assert flockctl.run("audit", "verify", *words).status == 0
     assert naming({"export": exported_by_heir(hers, project, tmp_path)}) == []
     assert_no_further_owner(hers)
 

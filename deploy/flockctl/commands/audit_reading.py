@@ -115,7 +115,7 @@ async def audit_retention(
         raise CommandError("usage", "--days and --forever cannot be said together. See --help.", ExitStatus.USAGE)
     which: dict[str, Any] = {"project": key_or_name(project, what="project")}
     if forever or days is not None:
-        found = await operator.call("ironflock.audit.retention.set", days=days, **which)
+        found = await operator.call("ironflock.audit.retention.set", repeatable=False, days=days, **which)
     else:
         found = await operator.call("ironflock.audit.retention.show", **which)
     kept = "for ever" if found["days"] is None else f"{found['days']} days"

@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.flockctl.commands.flashing import flash
 from deploy.flockctl.commands.watching import DeviceBoard, follow
 from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
+from deploy.flockctl.output import write_json
 from deploy.flockctl.rendering import device_details, device_table
 from deploy.flockctl.secret_files import SecretFile, write_to_standard_output
 from deploy.flockctl.words import key_or_name
@@ -19,6 +21,7 @@ app = typer.Typer(help="Devices: create, flash, watch.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Its name.")]
 Device = Annotated[str, typer.Argument(help="Its name or key.")]
 Project = Annotated[str | None, typer.Option(help="The project's name or key; needed where two have the name.")]
+Only = Annotated[str | None, typer.Option(help="Only the devices of this project (its name or key).")]
 
 
 @command(app, "create")
@@ -39,7 +42,7 @@ async def device_create(
 
 
 @command(app, "list")
-async def device_list(operator: Operator, project: Project = None) -> None:
+async def device_list(operator: Operator, project: Only = None) -> None:
     """List devices with their presence.
 
     Example: flockctl device list --project plant --json
@@ -61,8 +64,8 @@ async def device_flash(
     operator: Operator,
     device: Device,
     *,
+    out: Annotated[str, typer.Option(help="File to write (mode 0600), or - to have the secret on standard output.")],
     project: Project = None,
-    out: Annotated[str | None, typer.Option(help="File to write (mode 0600), or - for standard output.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Make a device's .flock file: its identity, with a new secret that is shown this once.
@@ -71,15 +74,14 @@ async def device_flash(
 
     Example: flockctl device flash press-1 --out press-1.flock
     """
-    if out is None and sys.stdout.isatty():
-        raise CommandError("secret_on_terminal", "name a file with --out FILE (or --out - to see the secret here)")
     arguments = _one(device, project)
-    if out is None or out == "-":
-        answer = await operator.call("ironflock.devices.device.flash", **arguments)
-        write_to_standard_output(answer["flock"])
+    if out == "-":
+        flock = (await flash(operator, arguments))["flock"]
+        write = write_json if operator.output.as_json else write_to_standard_output
+        write(flock)
         return
     with SecretFile(out, replace=force) as file:  # before the old secret ends, not after
-        answer = await operator.call("ironflock.devices.device.flash", **arguments)
+        answer = await flash(operator, arguments)
         file.write(answer["flock"])
     said = f"{file.path} holds the device's new secret; copy it to the device and keep it from others"
     operator.output.result({"device": answer["device"], "file": str(file.path)}, said)
@@ -97,7 +99,8 @@ async def device_rename(
     Example: flockctl device rename press-1 press-left
     """
     arguments = {**_one(device, project), "name": clean_name(name, what="name")}
-    found = await operator.call("ironflock.devices.device.rename", **arguments)
+    # By its old name it would not be found a second time.
+    found = await operator.call("ironflock.devices.device.rename", repeatable=False, **arguments)
     operator.output.result({"device": found}, device_table([found]))
 
 
@@ -121,12 +124,12 @@ async def device_delete(
 
 
 @command(app, "watch")
-async def device_watch(operator: Operator, project: Project = None) -> None:
+async def device_watch(operator: Operator, project: Only = None) -> None:
     """Follow the presence of devices until Ctrl-C; with --json one object a line.
 
     Example: flockctl device watch --project plant
     """
-    with DeviceBoard(as_json=operator.output.as_json) as board:
+    with DeviceBoard(as_json=operator.output.as_json, seconds=operator.reactor.seconds) as board:
         await follow(operator, "ironflock.devices.device.watch", board.show, _within(project))
 
 

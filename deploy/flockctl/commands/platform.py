@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import typer
 from attrs import asdict, frozen
 from OpenSSL import SSL
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError, ConnectionClosed
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.web.client import Agent, ResponseFailed, ResponseNeverReceived, readBody
@@ -19,6 +19,7 @@ from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
 from deploy.flockctl.output import table
+from deploy.flockctl.reactor import all_of
 from deploy.flockctl.text import printable
 from shared.tls import client_options
 
@@ -49,7 +50,7 @@ async def status(operator: Operator) -> int:
     health = operator.endpoints.health
     http = Agent(operator.reactor, _TrustOneAuthority(operator.endpoints.ca), connectTimeout=HEALTH_TIMEOUT_S)
     asked = [Deferred.fromCoroutine(_ask(operator.reactor, http, url)) for url in health.values()]
-    parts = dict(zip(health, await gatherResults(asked), strict=True))
+    parts = dict(zip(health, await all_of(asked), strict=True))
     all_ready = bool(parts) and all(part.ready for part in parts.values())
     payload = {"ready": all_ready, "parts": {name: asdict(part) for name, part in parts.items()}}
     rows = ((name, "ready" if part.ready else "not ready", part.reason) for name, part in parts.items())

@@ -7,13 +7,15 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 from rich.text import Text
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 
+from deploy.flockctl.commands.flashing import flash
 from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
 from deploy.flockctl.output import write_json
+from deploy.flockctl.reactor import all_of
 from deploy.flockctl.simulator.agent import Happening
 from deploy.flockctl.simulator.fleet import Fleet
 from deploy.flockctl.simulator.flock import MAX_FLOCK_OCTETS, Flock, FlockError, flock_from_content, parse_flock
@@ -26,6 +28,7 @@ MAX_DEVICES: Final = 20_000
 FLASHES_AT_ONCE: Final = 8
 MAX_DEVICES_BY_LINE: Final = 20  # of more than these only the counts are printed
 DEFAULT_PROJECT: Final = "simulation"
+_TRYING: Final = frozenset({State.CONNECTING, State.OFFLINE})
 
 
 def add_simulate_command(app: typer.Typer) -> None:
@@ -99,6 +102,7 @@ class _Teller:
     def __init__(self, *, as_json: bool, by_line: bool) -> None:
         self._as_json = as_json
         self._by_line = by_line
+        self._said: dict[int, set[str]] = {}
 
     def tell(self, happening: Happening) -> None:
         """A device is in another state."""
@@ -108,7 +112,17 @@ class _Teller:
             write_json({"event": happening.state.value, **who, "detail": happening.detail})
         elif self._by_line or happening.state is State.ENDED:
             line = f"{printable(flock.name)}: {happening.state.value} {printable(happening.detail)}".rstrip()
-            Console(stderr=True).print(Text(line), soft_wrap=True)
+            if line not in self._said.get(flock.device_key, ()):
+                Console(stderr=True).print(Text(line + hint(happening.detail)), soft_wrap=True)
+            self._remember(happening, line)
+
+    def _remember(self, happening: Happening, line: str) -> None:
+        """A device that tries again each second says the same each second: once is enough, until it is through."""
+        key = happening.agent.memory.flock.device_key
+        if happening.state in _TRYING:
+            self._said.setdefault(key, set()).add(line)
+        else:
+            self._said.pop(key, None)
 
     def summary(self, event: str, fleet: Fleet, elapsed_s: float) -> None:
         """All devices are online, or the simulation is over."""
@@ -117,7 +131,15 @@ class _Teller:
             write_json({"event": f"all_{event}", "devices": len(fleet.agents), "elapsed_s": round(elapsed_s, 3)})
             return
         detail = "" if event == "online" else f" ({', '.join(f'{number} {state}' for state, number in counts.items())})"
-        Console().print(Text(f"{len(fleet.agents)} devices {event} after {elapsed_s:.1f} s{detail}"), soft_wrap=True)
+        devices = "1 device" if len(fleet.agents) == 1 else f"{len(fleet.agents)} devices"
+        Console().print(Text(f"{devices} {event} after {elapsed_s:.1f} s{detail}"), soft_wrap=True)
+
+
+def hint(detail: str) -> str:
+    """What a person can do where the router's sentence in `detail` is one that trying again does not help."""
+    if "authentication failed" not in detail:
+        return ""
+    return "; its secret may have been replaced: flash the device again and use the new file"
 
 
 def _read(file: Path) -> Flock:
@@ -143,11 +165,11 @@ async def _provide(operator: Operator, number: int, project: str) -> list[Flock]
         if key is None:
             made = await operator.call("ironflock.devices.device.create", project=where, name=name, repeatable=False)
             key = made["device_key"]
-        answer = await operator.call("ironflock.devices.device.flash", project=where, device=key)
+        answer = await flash(operator, {"project": where, "device": key})
         return flock_from_content(answer["flock"])
 
     names = [f"sim-{at:04}" for at in range(1, number + 1)]
-    return await gatherResults([places.run(provide, name) for name in names])
+    return await all_of([places.run(provide, name) for name in names])
 
 
 async def _ensure_project(operator: Operator, project: int | str) -> int:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -14,9 +14,17 @@ from deploy.flockctl.errors import AwayError, OutcomeUnknownError
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.output import write_json
 from deploy.flockctl.rendering import device_table
-from deploy.flockctl.text import local_time, printable
+from deploy.flockctl.text import local_moment, local_time, printable
 
 Devices = dict[int, Mapping[str, Any]]
+_TOLD_AT_FIRST: Final = {"status": "{}", "state": "{}"}
+_TOLD: Final = {
+    **_TOLD_AT_FIRST,
+    "agent_version": "agent {}",
+    "architecture": "architecture {}",
+    "os": "system {}",
+    "description": "described anew",
+}
 
 
 def taken_in(devices: Devices, message: Mapping[str, Any]) -> Devices:
@@ -31,22 +39,30 @@ def taken_in(devices: Devices, message: Mapping[str, Any]) -> Devices:
 class DeviceBoard:
     """Shows what a watch says: JSON lines, a live table on a terminal, or a line a change elsewhere."""
 
-    def __init__(self, *, as_json: bool) -> None:
-        """Show on standard output."""
+    def __init__(self, *, as_json: bool, seconds: Callable[[], float]) -> None:
+        """Show on standard output; `seconds` is the clock (Unix seconds)."""
         self._as_json = as_json
+        self._seconds = seconds
         self._devices: Devices = {}
+        self._arriving: list[Any] = []  # of a snapshot that comes in several answers
         is_live = not as_json and sys.stdout.isatty()
         self._live = Live(device_table([]), auto_refresh=False, console=Console()) if is_live else None
 
     def show(self, message: Mapping[str, Any]) -> None:
         """Take in one answer of the watch."""
-        before, self._devices = self._devices, taken_in(self._devices, message)
         if self._as_json:
             write_json(message)
-        elif self._live is not None:
+            return
+        self._arriving += message.get("devices", ())
+        if message.get("more"):
+            return
+        if "devices" in message:
+            message, self._arriving = {"devices": self._arriving}, []
+        before, self._devices = self._devices, taken_in(self._devices, message)
+        if self._live is not None:
             self._live.update(device_table(self._devices.values()), refresh=True)
         else:
-            for line in lines(before, self._devices):
+            for line in lines(before, self._devices, local_moment(self._seconds())):
                 Console().print(Text(line), soft_wrap=True)
 
     def __enter__(self) -> Self:
@@ -63,12 +79,33 @@ class DeviceBoard:
             self._live.stop()
 
 
-def lines(before: Devices, after: Devices) -> list[str]:
-    """What changed from `before` to `after`, one line a device."""
-    changed = [device for key, device in after.items() if before.get(key) != device]
-    gone = [device for key, device in before.items() if key not in after]
-    said = [f"{local_time(each['status_since'])}  {_name(each)}  {printable(each['status'])}" for each in changed]
-    return [*said, *(f"{_name(each)}  deleted" for each in gone)]
+def lines(before: Devices, after: Devices, now: str) -> list[str]:
+    """What changed from `before` to `after`, one line a device, with the time of the change.
+
+    A status has its own time; of everything else the platform says no time, so it is `now`, when we heard of it.
+    """
+    said = []
+    for key, device in after.items():
+        old = before.get(key, {})
+        news = _news(old, device)
+        if news:
+            has_time = _differs(old, device, "status") and device["status_since"]
+            said.append(
+                f"{local_time(device['status_since']) if has_time else now}  {_name(device)}  {', '.join(news)}"
+            )
+    return [*said, *(f"{now}  {_name(device)}  deleted" for key, device in before.items() if key not in after)]
+
+
+def _news(old: Mapping[str, Any], device: Mapping[str, Any]) -> list[str]:
+    """What is other than it was, in words; of a device not seen before (`old` is empty) its status and state."""
+    renamed = [f"was {_name(old)}"] if old and _name(old) != _name(device) else []
+    told = _TOLD if old else _TOLD_AT_FIRST
+    changed = (words.format(printable(device[key])) for key, words in told.items() if _differs(old, device, key))
+    return [*renamed, *changed]
+
+
+def _differs(old: Mapping[str, Any], device: Mapping[str, Any], key: str) -> bool:
+    return bool(old.get(key) != device[key])
 
 
 def _name(device: Mapping[str, Any]) -> str:
@@ -90,11 +127,14 @@ async def follow(
             show(message)
 
         try:
+            # Without an answer nothing can have been done: following changes nothing.
             await connection.stream(procedure, hear, **arguments)
         except (AwayError, OutcomeUnknownError) as error:
             if not has_heard:
                 raise AwayError(error.message) from error
-        operator.output.notice("the connection to the platform was lost; watching again")
+            operator.output.notice(f"{error.message}; watching again")
+            return
+        operator.output.notice("the platform ended the watch; watching again")
 
     try:
         while True:

@@ -46,6 +46,7 @@ class Agent:
         self._stranded: list[Link] = []
         self._waiting: list[Deferred[None]] = []
         self._network_is_cut = False
+        self._is_leaving = False
 
     def start(self) -> None:
         """Begin to connect, and go on for ever or until an end that the agent does not survive (`ended` fires)."""
@@ -55,6 +56,7 @@ class Agent:
 
     async def stop(self) -> None:
         """Leave the realm, close the connection, and do not come back."""
+        self._is_leaving = True
         link = self._link
         if link is not None and self.session_id is not None and not self._network_is_cut:
             link.tell([Message.GOODBYE, {}, CLOSE_REALM])
@@ -99,6 +101,8 @@ class Agent:
             leave = await self._around.gate.enter()
             try:
                 outcome, detail = await self._live_once(leave)
+                if self._is_leaving:  # whatever the connection's end looked like
+                    outcome, detail = Outcome.LEFT, ""
             finally:
                 leave()
                 self._forget()

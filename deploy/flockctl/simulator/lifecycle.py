@@ -32,6 +32,7 @@ class Outcome(Enum):
     LOST = "lost"
     CLOSED_BY_ROUTER = "closed_by_router"
     CRASHED = "crashed"
+    LEFT = "left"  # told to stop
 
 
 # The agent's process ends on these; a supervisor may or may not start it again.

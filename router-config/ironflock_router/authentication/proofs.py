@@ -5,7 +5,6 @@ a client that never answers costs no question to `auth`. Randomness and the wall
 """
 
 import json
-import re
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -20,11 +19,11 @@ from ironflock_router.authentication.doors import Door
 from ironflock_router.authentication.refusals import ENDED_DEVICE, WRONG_PROOF, Refusal
 from ironflock_router.records import Identity
 from ironflock_router.wire_names import DEVICE, REALM1, USER
+from shared.identities import parse_device_authid
 
 MAX_AUTHID_LENGTH: Final = 128
-MAX_TICKET_LENGTH: Final = 8192
-# Decimal keys below 2^53 (decision 1).
-_DEVICE_AUTHID: Final = re.compile(r"[0-9]{1,16}-[0-9]{1,16}")
+MAX_TICKET_LENGTH: Final = 4096
+"""What `auth` takes; it refuses a longer one as malformed, which would read as being away."""
 _NOBODYS_SECRET: Final = secrets.token_urlsafe(32)
 
 
@@ -78,7 +77,7 @@ class Proofs:
         return await self._by_door[claim.door](claim, signature)
 
     async def _device(self, claim: Claim, signature: str) -> Identity | Refusal:
-        is_plausible = _DEVICE_AUTHID.fullmatch(claim.authid) is not None
+        is_plausible = parse_device_authid(claim.authid) is not None
         found = await self._credentials.device_find(claim.authid) if is_plausible else None
         if not _is_signed(claim.challenge, signature, found.secret if found else None) or found is None:
             return WRONG_PROOF

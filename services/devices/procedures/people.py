@@ -134,15 +134,15 @@ class PeopleProcedures:
                     progress(await self._news(change))
 
     async def _show_all(self, keys: list[int], progress: Progress) -> None:
-        """A snapshot; what does not fit into one answer follows as changes."""
+        """A snapshot, in as many answers as it needs."""
         devices = await self._database.run(
             lambda connection: store.device_list(connection, keys, after=0, limit=SNAPSHOT_LIMIT)
         )
-        shown = [rules.public(device) for device in devices]
-        fitting = fitting_rows(shown)
-        progress(Snapshot(devices=shown[:fitting]))
-        for device in shown[fitting:]:
-            progress(Changed(device=device))
+        rest = [rules.public(device) for device in devices]
+        while (fitting := max(1, fitting_rows(rest))) < len(rest):
+            progress(Snapshot(devices=rest[:fitting], more=True))
+            rest = rest[fitting:]
+        progress(Snapshot(devices=rest))
 
     async def _news(self, change: Change) -> Changed | Deleted:
         device = await self._database.run(lambda connection: store.device_find(connection, change.device_key))

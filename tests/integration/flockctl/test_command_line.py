@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import stat
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,18 @@ def test_a_refused_key_is_said_and_not_retried(router: FakeRouter, flockctl: Com
     ended = flockctl("whoami", "--json")
 
     assert (ended.status, ended.out, ended.error["code"]) == (1, "", "not_authenticated")
+    assert str(flockctl.state / "owner-api-key") in ended.error["message"]
     assert API_KEY not in ended.err
     assert len(router.script.sessions) == 1
+
+
+def test_what_the_router_says_of_its_state_reaches_the_person(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.abort_hello = ("ironflock.error.unavailable", "the database is away")
+
+    ended = flockctl("whoami", "--wait", "0", "--json")
+
+    assert (ended.status, ended.error["code"]) == (3, "unavailable")
+    assert "the database is away" in ended.error["message"]
 
 
 def test_a_project_is_created_with_the_name_that_was_given(router: FakeRouter, flockctl: CommandLine) -> None:
@@ -157,16 +168,55 @@ def test_a_router_that_is_away_is_status_3(router: FakeRouter, flockctl: Command
     assert "cannot be reached" in ended.err
 
 
-def test_a_creation_without_an_answer_is_not_sent_again(router: FakeRouter, flockctl: CommandLine) -> None:
+CHANGES = {
+    "ironflock.realms.project.create": ["project", "create", "plant"],
+    "ironflock.devices.device.create": ["device", "create", "press-1", "--project", "plant"],
+    "ironflock.devices.device.flash": ["device", "flash", "press-1", "--out", "-"],
+    "ironflock.devices.device.rename": ["device", "rename", "press-1", "press-left"],
+    "ironflock.devices.device.delete": ["device", "delete", "press-1", "--yes"],
+}
+
+
+@pytest.mark.parametrize("uri", CHANGES)
+def test_a_change_without_an_answer_is_not_sent_again(router: FakeRouter, flockctl: CommandLine, uri: str) -> None:
     def break_off(**_: Any) -> None:
         router.script.session.reset()
 
-    router.script.procedures["ironflock.realms.project.create"] = break_off
+    router.script.procedures[uri] = break_off
 
-    ended = flockctl("project", "create", "plant", "--json")
+    ended = flockctl(*CHANGES[uri], "--json")
 
     assert (ended.status, ended.error["code"]) == (3, "outcome_unknown")
-    assert len(router.script.sessions) == 1
+    assert len(heard(router, uri)) == 1
+
+
+@pytest.mark.parametrize("uri", CHANGES)
+def test_a_change_whose_outcome_the_platform_does_not_know_is_not_sent_again(
+    router: FakeRouter, flockctl: CommandLine, uri: str
+) -> None:
+    router.script.refuses[uri] = RefusedError("ironflock.error.outcome_unknown", "lost while it committed")
+
+    ended = flockctl(*CHANGES[uri], "--json")
+
+    assert (ended.status, ended.error["code"]) == (3, "outcome_unknown")
+    assert ended.error["message"].startswith("lost while it committed")
+    assert ("flash it again" in ended.error["message"]) == uri.endswith("flash")
+    assert len(heard(router, uri)) == 1
+
+
+def test_a_reading_without_an_answer_is_sent_again(router: FakeRouter, flockctl: CommandLine) -> None:
+    tries: list[int] = []
+
+    def answer(**_: Any) -> dict[str, Any]:
+        tries.append(1)
+        if len(tries) == 1:
+            raise RefusedError("ironflock.error.outcome_unknown", "lost")
+        return PROJECT
+
+    router.script.procedures["ironflock.realms.project.show"] = answer
+
+    assert flockctl("project", "show", "plant").status == 0
+    assert len(tries) == 2
 
 
 def test_a_wrong_authority_is_not_trusted(flockctl: CommandLine, tmp_path: Path) -> None:
@@ -177,6 +227,22 @@ def test_a_wrong_authority_is_not_trusted(flockctl: CommandLine, tmp_path: Path)
     ended = flockctl("whoami", "--wait", "0", "--json")
 
     assert ended.status == 3
+    assert "certificate" in ended.error["message"]
+
+
+def test_a_client_that_is_shut_out_is_not_sent_to_look_for_certificates(flockctl: CommandLine) -> None:
+    file = flockctl.state / "endpoints.json"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"wss://127.0.0.1:{listener.getsockname()[1]}/ws-usr"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "router": {"people": url}}))
+        with flockctl.start("whoami", "--wait", "0", "--json") as process:
+            listener.accept()[0].close()
+            _, err = process.communicate(timeout=20)
+
+    error = json.loads(err)["error"]
+    assert (process.returncode, error["code"]) == (3, "unavailable")
+    assert "full" in error["message"]
+    assert "certificate" not in error["message"]
 
 
 def flashed(router: FakeRouter) -> dict[str, Any]:
@@ -211,6 +277,18 @@ def test_a_flock_file_is_for_its_owner_only_and_never_overwritten(
     assert len(heard(router, "ironflock.devices.device.flash")) == 2
     assert SECRET not in first.out + first.err + third.out + third.err
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["press-1.flock"]
+
+
+def test_a_secret_for_standard_output_is_one_object_and_with_json_one_line(
+    router: FakeRouter, flockctl: CommandLine
+) -> None:
+    flock = flashed(router)
+
+    for_people = flockctl("device", "flash", "press-1", "--out", "-")
+    for_programs = flockctl("--json", "device", "flash", "press-1", "--out", "-")
+
+    assert for_people.json == for_programs.json == flock
+    assert for_people.out.count("\n") > for_programs.out.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["no-such-folder/x.flock", "x\x07.flock"])
@@ -277,8 +355,23 @@ def test_simulate_is_the_device_of_a_flock_file(router: FakeRouter, flockctl: Co
 
     assert events == ["connecting", "configuring", "online", "all_online"]
     assert (process.returncode, err) == (0, "")
-    assert json.loads(out.splitlines()[-1])["event"] == "all_stopped"
+    last = [json.loads(line) for line in out.splitlines()]
+    assert [(line["event"], line.get("detail")) for line in last] == [("offline", "left"), ("all_stopped", None)]
     assert router.script.session.received[-1][0] == 6
+
+
+def test_simulate_says_once_what_a_replaced_secret_looks_like_and_what_to_do(
+    router: FakeRouter, flockctl: CommandLine, tmp_path: Path
+) -> None:
+    file = tmp_path / "press-1.flock"
+    file.write_text(json.dumps(flashed(router)))
+
+    ended = flockctl("simulate", "--flock", str(file), "--for", "4")
+
+    assert ended.status == 1
+    assert len(router.script.sessions) > 1
+    assert ended.err.count("authentication failed; its secret may have been replaced: flash the device again") == 1
+    assert "1 device stopped" in ended.out
 
 
 def test_simulate_makes_its_project_and_devices(router: FakeRouter, flockctl: CommandLine) -> None:
@@ -305,6 +398,19 @@ def test_simulate_makes_its_project_and_devices(router: FakeRouter, flockctl: Co
     assert sorted(each["device"] for each in heard(router, "ironflock.devices.device.flash")) == [12, 21, 23]
 
 
+def test_simulate_says_why_a_device_could_not_be_had(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.procedures |= {
+        "ironflock.realms.project.show": lambda **_: PROJECT,
+        "ironflock.devices.device.list": lambda **_: {"devices": [], "next": None},
+        "ironflock.devices.device.create": lambda **_: DEVICE,
+    }
+    router.script.refuses["ironflock.devices.device.flash"] = RefusedError("ironflock.error.conflict", "being flashed")
+
+    ended = flockctl("simulate", "--devices", "3", "--json")
+
+    assert (ended.status, ended.error) == (1, {"code": "conflict", "message": "being flashed"})
+
+
 @pytest.mark.parametrize("content", ["[" * 100_000, "\udcff"])
 def test_a_malformed_flock_is_refused(flockctl: CommandLine, tmp_path: Path, content: str) -> None:
     file = tmp_path / "x.flock"
@@ -327,6 +433,15 @@ def test_status_names_the_part_that_does_not_answer(flockctl: CommandLine) -> No
     assert ended.status == 1
     assert ended.json["ready"] is False
     assert ended.json["parts"]["router"]["reason"] == "nothing listens on port 1"
+
+
+def test_status_names_the_authority_that_is_not_there(flockctl: CommandLine) -> None:
+    file = flockctl.state / "endpoints.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "ca_file": str(flockctl.state / "nowhere.pem")}))
+
+    ended = flockctl("status", "--json")
+
+    assert (ended.status, ended.error["code"]) == (1, "no_ca")
 
 
 def test_without_a_platform_it_says_how_to_start_one(tmp_path: Path, flockctl: CommandLine) -> None:

@@ -66,6 +66,10 @@ def sign(secret: str, challenge: str) -> str:
     return base64.b64encode(hmac.new(secret.encode(), challenge.encode(), hashlib.sha256).digest()).decode()
 
 
+def _ignore(_: list[Any]) -> None:
+    """Take an event for which there is no listener."""
+
+
 Endpoint = Callable[..., Any] | Callable[..., Awaitable[Any]]
 
 
@@ -284,9 +288,7 @@ class Peer:
         elif kind in ANSWERS:
             self._settle((ANSWERS[kind], message[1]), message)
         elif kind == EVENT:
-            listener = self._listeners.get(message[1])
-            if listener is not None:
-                listener(message)
+            self._listeners.get(message[1], _ignore)(message)
         elif kind == INVOCATION:
             await self._invoke(message)
         elif kind == INTERRUPT:

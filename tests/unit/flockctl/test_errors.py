@@ -5,6 +5,7 @@ from autobahn.wamp.exception import ApplicationError
 
 from deploy.flockctl.bus import _refusal, _refused_call
 from deploy.flockctl.errors import AwayError, CommandError, ExitStatus, OutcomeUnknownError, from_public
+from shared import errors as platform
 from shared.errors import NotFoundError, UnavailableError
 
 
@@ -25,11 +26,24 @@ def test_the_platforms_refusals_keep_code_and_details() -> None:
     assert isinstance(from_public(UnavailableError("away")), AwayError)
 
 
+def test_what_the_platform_does_not_know_itself_is_not_taken_for_not_done() -> None:
+    found = from_public(platform.OutcomeUnknownError("lost while it committed", table="devices"))
+
+    assert isinstance(found, OutcomeUnknownError)
+    assert (found.code, found.message, found.status, found.details) == (
+        "outcome_unknown",
+        "lost while it committed",
+        ExitStatus.UNAVAILABLE,
+        {"table": "devices"},
+    )
+
+
 @pytest.mark.parametrize(
     ("uri", "kind", "code"),
     [
         ("wamp.error.no_such_procedure", AwayError, "unavailable"),
         ("ironflock.error.unavailable", AwayError, "unavailable"),
+        ("ironflock.error.outcome_unknown", OutcomeUnknownError, "outcome_unknown"),
         ("wamp.error.canceled", OutcomeUnknownError, "outcome_unknown"),
         ("wamp.close.transport_lost", OutcomeUnknownError, "outcome_unknown"),
         ("wamp.error.not_authorized", CommandError, "not_authorized"),
@@ -56,3 +70,9 @@ def test_an_error_of_the_bus_is_what_it_means_for_a_command(uri: str, kind: type
 )
 def test_a_refused_join_is_the_keys_fault_or_the_platforms(reason: str, code: str) -> None:
     assert _refusal(reason, "text").code == code
+
+
+@pytest.mark.parametrize("reason", ["ironflock.error.unavailable", "wamp.error.no_such_realm"])
+def test_the_platforms_own_sentence_is_passed_on(reason: str) -> None:
+    assert "the database is away" in _refusal(reason, "the database is away").message
+    assert _refusal(reason, "").message

@@ -1,11 +1,12 @@
 """What reaches a terminal."""
 
 import unicodedata
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.flockctl.text import MAX_SHOWN_LENGTH, is_printable, local_time, printable
+from deploy.flockctl.text import MAX_SHOWN_LENGTH, is_printable, local_moment, local_time, printable
 
 
 @given(st.text())
@@ -32,6 +33,9 @@ def test_escapes_can_be_read() -> None:
 
 
 def test_a_time_is_shown_to_the_second_and_other_text_safely() -> None:
-    assert local_time("2026-11-25T10:00:00.123456+00:00").endswith(":00:00")
+    shown = local_time("2026-11-25T10:00:00.123456+00:00")
+    assert datetime.fromisoformat(shown) == datetime(2026, 11, 25, 10, tzinfo=UTC)  # so it says its offset
+    assert shown[10] == " "
+    assert local_moment(0.0) == local_time("1970-01-01T00:00:00+00:00")
     assert local_time(None) == ""
     assert local_time("\x07soon") == "\\x07soon"

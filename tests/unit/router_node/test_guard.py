@@ -268,6 +268,26 @@ def test_what_waits_in_all_is_bounded_and_the_largest_go_first() -> None:
     assert [is_cut(connection) for connection in connections] == [True, False, False, False]
 
 
+def test_a_sweep_looks_only_where_something_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case()
+    idle, written = case.opened(), case.opened()
+    written.writeSequence([b"x", b"y"])
+    looked_at: list[GuardedConnection] = []
+
+    def waiting_octets(connection: GuardedConnection) -> int:
+        looked_at.append(connection)
+        return tcp(connection)._tempDataLen
+
+    monkeypatch.setattr(GuardedConnection, "waiting_octets", waiting_octets)
+    case.guard.sweep()
+    assert looked_at == [written]
+    tcp(written)._tempDataLen = 0
+    case.guard.sweep()
+    case.guard.sweep()
+    assert looked_at == [written, written]
+    assert not is_cut(idle)
+
+
 def test_octets_already_sent_do_not_count_as_waiting() -> None:
     connection = Case().opened()
     tcp(connection).dataBuffer, tcp(connection).offset = b"x" * 500, 450

@@ -34,7 +34,7 @@ class Case:
 
     def is_open(self) -> bool:
         """Asked anew each time."""
-        return self.procedures.is_open
+        return not self.procedures.look()
 
     def device(self, joined_at: float = 0.0) -> Device:
         """A joined device."""

@@ -1,0 +1,1 @@
+"""The stand-alone verifier of the audit log: one file, to be copied anywhere, that imports nothing of ours."""
