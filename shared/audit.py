@@ -30,6 +30,7 @@ class Action(StrEnum):
     AUDIT_LOG_EXPORTED = "audit_log.exported"
     AUDIT_LOG_READ = "audit_log.read"
     AUDIT_RETENTION_SET = "audit_retention.set"
+    DEVICE_ARCHITECTURE_CHANGED = "device.architecture_changed"
     DEVICE_CREATED = "device.created"
     DEVICE_CREDENTIAL_ENDED = "device_credential.ended"
     DEVICE_CREDENTIAL_ISSUED = "device_credential.issued"
@@ -44,6 +45,7 @@ class Action(StrEnum):
 class Aspect(StrEnum):
     """What of an asset a change touches; people filter by it (platform-docs section 4)."""
 
+    ARCHITECTURE = "architecture"
     CREDENTIAL = "credential"
     EXISTENCE = "existence"
     IDENTITY = "identity"

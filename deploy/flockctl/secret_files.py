@@ -6,10 +6,10 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from deploy.flockctl.errors import CommandError
 from deploy.flockctl.text import is_printable, printable
@@ -35,22 +35,31 @@ class SecretFile:
             raise _cannot_write(name, error) from error
 
     def write(self, content: Mapping[str, Any]) -> None:
-        """Put `content` there as JSON.
+        """Put `content` there as JSON; errors as `draft` has them."""
+        with self.draft() as stream:
+            stream.write(as_json(content))
+
+    @contextlib.contextmanager
+    def draft(self) -> Iterator[TextIO]:
+        """Where the content is written piece by piece; the file comes to be, whole, when the block ends well.
 
         Raises:
             CommandError: Something came to be there meanwhile, or the disk is full; then no secret is left behind.
         """
         try:
-            with os.fdopen(os.dup(self._descriptor), "w", encoding="utf-8") as stream:
-                stream.write(as_json(content))
+            with os.fdopen(os.dup(self._descriptor), "w", encoding="utf-8", newline="") as stream:
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            if self._replace:
-                Path(self._draft).replace(self.path)
-            else:
-                os.link(self._draft, self.path)
+            self._put()
         except OSError as error:
             raise _cannot_write(str(self.path), error) from error
+
+    def _put(self) -> None:
+        if self._replace:
+            Path(self._draft).replace(self.path)
+        else:
+            os.link(self._draft, self.path)
 
     def _check(self) -> None:
         try:

@@ -70,6 +70,7 @@ _PEOPLE: Final = (
     "ironflock.devices.device.rename",
     "ironflock.devices.device.watch",
     "ironflock.auth.account.me",
+    "ironflock.auth.account.erase",
     "ironflock.audit.entry.list",
     "ironflock.audit.entry.show",
     "ironflock.audit.entry.tail",
@@ -115,6 +116,8 @@ _SERVICES_CONTROL: Final = (
     Grant("svc_devices", Action.SUBSCRIBE, REALM1, "wamp.session.on_join"),
     Grant("svc_devices", Action.SUBSCRIBE, REALM1, "wamp.session.on_leave"),
     Grant("svc_devices", Action.SUBSCRIBE, REALM1, DEVICE_TESTAMENT),
+    # Ending every session of an account that was erased.
+    Grant("svc_auth", Action.CALL, REALM1, "wamp.session.kill_by_authid"),
 )
 
 _SERVICES_SYSTEM: Final = (
@@ -129,6 +132,10 @@ _SERVICES_SYSTEM: Final = (
     Grant("svc_audit", Action.CALL, SYSTEM, "ironflock.realms.project.resolve"),
     Grant("svc_audit", Action.CALL, SYSTEM, "ironflock.realms.project.owned"),
     Grant("svc_audit", Action.CALL, SYSTEM, "ironflock.auth.personal.open"),
+    # The names of erased owners must go; who owns projects is asked before they are erased.
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.account.find_erased"),
+    Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, "ironflock.auth.account.erased"),
+    Grant("svc_auth", Action.CALL, SYSTEM, "ironflock.realms.project.owned"),
     Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, DEVICE_DUPLICATED),
     Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, "ironflock.devices.device.changed"),
     *(Grant(f"svc_{name}", Action.PUBLISH, SYSTEM, f"ironflock.{name}.**") for name in SERVICES),

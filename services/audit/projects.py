@@ -9,7 +9,7 @@ from shared.errors import NotFoundError, PublicError
 from shared.procedures import answered
 
 NO_PROJECT: Final = "there is no such project, or you may not see it"
-CONTEXT: Final = "audit.entry"
+MAX_ITEMS: Final = 1_000  # as many as auth opens at once
 
 
 class Projects:
@@ -48,12 +48,16 @@ class PersonalValues:
     async def opened(self, values: list[dict[str, Any]]) -> dict[tuple[int, str], Any]:
         """The clear texts, by account key and sealed text; erased ones say so. Empty while auth cannot be asked."""
         distinct = list({(each["account_key"], each["sealed"]) for each in values})
-        if not distinct:
-            return {}
-        asked = [{"account_key": key, "sealed": sealed, "context": CONTEXT} for key, sealed in distinct]
+        opened: dict[tuple[int, str], Any] = {}
+        for start in range(0, len(distinct), MAX_ITEMS):
+            opened |= await self._open_some(distinct[start : start + MAX_ITEMS])
+        return opened
+
+    async def _open_some(self, keys: list[tuple[int, str]]) -> dict[tuple[int, str], Any]:
+        items = [{"account_key": key, "sealed": sealed, "context": f"audit/{key}"} for key, sealed in keys]
         try:
-            answer = await self._bus.call("ironflock.auth.personal.open", values=asked)
+            answer = await self._bus.call("ironflock.auth.personal.open", items=items)
         except PublicError:
             return {}
-        texts = answer if isinstance(answer, list) and len(answer) == len(distinct) else []
-        return {key: rules.ERASED if text is None else text for key, text in zip(distinct, texts, strict=False)}
+        texts = answer if isinstance(answer, list) and len(answer) == len(keys) else []
+        return {key: rules.ERASED if text is None else text for key, text in zip(keys, texts, strict=False)}

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from services.auth import first_owner, settings
+from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
 from services.auth.procedures import Procedures
 from services.auth.resealing import reseal_everything
@@ -22,6 +23,7 @@ from shared.settings import Settings
 
 RETRY_S: Final = 1.0
 RESEALING_PAUSE_S: Final = 3600.0
+ERASURE_PAUSE_S: Final = 0.2
 
 log = structlog.get_logger()
 
@@ -34,20 +36,25 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     keyring = Keyring(read.masters, database)
     bus = service.make_bus(read.bus, health)
     signing = Signing(database, keyring, time.time)
-    bus.serve(Procedures(database, keyring, signing, time.time), service.assertions_for(bus, "auth", time.time))
+    erasure = Erasure(bus, database)
+    bus.serve(
+        Procedures(database, keyring, signing, erasure, time.time), service.assertions_for(bus, "auth", time.time)
+    )
     await database.open()
     service.listen_ops(read.common, health)
     probe = asyncio.create_task(service.probe_forever(database, health))
     health.set("first owner", ok=True, reason=await _first_owner(read, database, keyring))
-    resealing = asyncio.create_task(
-        service.forever("resealing", lambda: reseal_everything(database, keyring), health, pause_s=RESEALING_PAUSE_S)
+    resealing = service.forever(
+        "resealing", lambda: reseal_everything(database, keyring), health, pause_s=RESEALING_PAUSE_S
     )
+    erasing = service.forever("erasures", erasure.keep_up, health, pause_s=ERASURE_PAUSE_S)
+    loops = [probe, asyncio.create_task(resealing), asyncio.create_task(erasing)]
     bus.start()
 
     async def stop() -> None:
         await bus.stop()
-        resealing.cancel()
-        probe.cancel()
+        for loop in loops:
+            loop.cancel()
         await database.close()
 
     return stop

@@ -1,21 +1,20 @@
 """The first owner's account and API key, made on the first start from a key that waits in a file.
 
 The file holds the key in clear and stays the operator's; only its hash is kept. A new file (delete it, start again)
-makes a new key and ends the old one. An installation that has accounts gets no further first owner.
+makes a new key and ends the old one. An installation that has accounts gets no further first owner, also where the
+first one was erased.
 """
 
-import secrets
 from datetime import datetime
 from typing import Final
 
 import structlog
 
-from services.auth import rules, store
+from services.auth import personal, rules, store
 from services.auth.keyring import Keyring
 from shared import api_keys, audit
 from shared.database import Connection, Database
 from shared.names import canonical_name
-from shared.secrets import KEY_OCTETS, NONCE_OCTETS, Sealer
 from shared.settings import SettingsError
 
 log = structlog.get_logger()
@@ -37,7 +36,7 @@ async def ensure(database: Database, keyring: Keyring, login_name: str, key: str
     """
     if not api_keys.is_well_formed(key):
         raise SettingsError("IRONFLOCK_AUTH_FIRST_OWNER_KEY_FILE does not hold an API key")
-    person_key = secrets.token_bytes(KEY_OCTETS)
+    person_key = personal.new_person_key()
     await keyring.load()
     async with database.transaction() as connection:
         await store.start_lock_in_txn(connection)
@@ -53,11 +52,9 @@ async def ensure(database: Database, keyring: Keyring, login_name: str, key: str
 
 async def _create_in_txn(connection: Connection, keyring: Keyring, login_name: str, person_key: bytes) -> int:
     account_key = await store.account_insert(connection, login_name, canonical_name(login_name))
-    sealed = await keyring.seal(person_key, f"auth.person_key/{account_key}")
+    sealed = await keyring.seal(person_key, personal.place_of_key(account_key))
     await store.person_key_insert(connection, account_key, sealed)
-    context = f"audit/{account_key}"
-    nonce = secrets.token_bytes(NONCE_OCTETS)
-    personal = Sealer({"person": person_key}, "person").seal(login_name.encode(), context=context, nonce=nonce)
+    said = audit.Personal(account_key, personal.seal(person_key, account_key, login_name))
     await audit.record(
         connection,
         audit.Draft(
@@ -65,7 +62,7 @@ async def _create_in_txn(connection: Connection, keyring: Keyring, login_name: s
             aspect=audit.Aspect.EXISTENCE,
             actor=AUTH,
             asset=audit.Asset("account", account_key),
-            after={"login_name": audit.Personal(account_key, personal).value()},
+            after={"login_name": said.value()},
             reason="first owner of the installation",
         ),
     )

@@ -7,20 +7,25 @@ from typing import Final
 
 from joserfc.jwk import KeySetSerialization
 
-from services.auth import rules, store
+from services.auth import personal, rules, store
+from services.auth.erasure import NO_ACCOUNT, Erasure
 from services.auth.keyring import Keyring
 from services.auth.records import (
     AccountKey,
+    AccountKeys,
     ApiKey,
     DeviceCredential,
     DeviceKey,
     DeviceSecrets,
+    EraseAccount,
     FindDeviceCredential,
     FoundDeviceCredential,
     IssueAssertion,
     IssuedAssertion,
     IssueDeviceCredential,
+    OpenPersonal,
     PublicAccount,
+    Receipt,
     VerifiedTicket,
     VerifyTicket,
 )
@@ -32,16 +37,18 @@ from shared.identities import Person, ServiceIdentity
 from shared.procedures import NoArguments, for_people, for_services
 
 NONCE_OCTETS: Final = 16
-NO_ACCOUNT: Final = "there is no such account"
 NO_CREDENTIAL: Final = "this device has no credential; flash it"
 
 
 class Procedures:
     """Auth's procedures; each names the callers that it serves, whatever the router let through."""
 
-    def __init__(self, database: Database, keyring: Keyring, signing: Signing, now: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, keyring: Keyring, signing: Signing, erasure: Erasure, now: Callable[[], float]
+    ) -> None:
         """Serve from `database`; `now` gives Unix seconds."""
         self._now = now
+        self._erasure = erasure
         self._database = database
         self._keyring = keyring
         self._signing = signing
@@ -140,10 +147,28 @@ class Procedures:
         _only(service, "devices")
         return await self._account(request.account_key)
 
+    @for_services("ironflock.auth.account.find_erased", AccountKeys)
+    async def account_find_erased(self, service: ServiceIdentity, request: AccountKeys) -> list[int]:
+        """Which of these accounts are erased: what a service keeps of them must go."""
+        _only(service, "devices")
+        keys = request.account_keys
+        return await self._database.run(lambda connection: store.account_list_erased(connection, keys))
+
+    @for_services("ironflock.auth.personal.open", OpenPersonal)
+    async def personal_open(self, service: ServiceIdentity, request: OpenPersonal) -> list[str | None]:
+        """Personal values of audit entries in clear, for audit alone; None where a person's key is gone."""
+        _only(service, "audit")
+        return await personal.open_all(self._database, self._keyring, request.items)
+
     @for_people("ironflock.auth.account.me")
     async def account_me(self, person: Person, request: NoArguments) -> PublicAccount:  # noqa: ARG002
         """The caller's own account."""
         return await self._account(person.account_key)
+
+    @for_people("ironflock.auth.account.erase", EraseAccount)
+    async def account_erase(self, person: Person, request: EraseAccount) -> Receipt:
+        """Erase the caller's account for good; what the log says of it can be read by nobody any more."""
+        return await self._erasure.erase(person, request)
 
     async def _account(self, account_key: int) -> PublicAccount:
         account = await self._database.run(lambda connection: store.account_find(connection, account_key))

@@ -13,9 +13,11 @@ Ticket = Annotated[str, Meta(max_length=4096)]
 
 FIRST_KEY_LIFE: Final = timedelta(days=90)
 FIRST_KEY_NAME: Final = "first key"
+ERASED_KEY_NAME: Final = "erased"
 EVERYTHING: Final = ("*",)
 USE_RESOLUTION: Final = timedelta(minutes=1)
 DATA_KEY_LIFE: Final = timedelta(days=90)
+MAX_ITEMS: Final = 1_000
 
 
 @frozen
@@ -25,6 +27,7 @@ class Account:
     account_key: int
     login_name: str
     state: Literal["active", "disabled"]
+    erased_at: datetime | None
 
 
 @frozen
@@ -162,3 +165,43 @@ class PublicAccount:
 
     account_key: int
     login_name: str
+
+
+@frozen
+class PersonalItem:
+    """A value as an audit entry holds it: whose it is, the sealed octets in base64, and what they were sealed for."""
+
+    account_key: Key
+    sealed: Annotated[str, Meta(max_length=65_536)] = field(repr=False)
+    context: ShortText
+
+
+@frozen
+class OpenPersonal:
+    """`ironflock.auth.personal.open`."""
+
+    items: Annotated[list[PersonalItem], Meta(max_length=MAX_ITEMS)] = field(repr=False)
+
+
+@frozen
+class EraseAccount:
+    """`ironflock.auth.account.erase`: `confirm` is the login name of the account itself."""
+
+    confirm: ShortText = field(repr=False)
+    with_projects: bool = False
+
+
+@frozen
+class Receipt:
+    """What an erased person keeps: when it was, and the entry of the audit log that says so."""
+
+    account_key: int
+    erased_at: datetime
+    entry: Literal["account.erased"] = "account.erased"
+
+
+@frozen
+class AccountKeys:
+    """`ironflock.auth.account.find_erased`."""
+
+    account_keys: Annotated[list[Key], Meta(max_length=MAX_ITEMS)]

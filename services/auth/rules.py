@@ -6,8 +6,10 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from services.auth.records import EVERYTHING, ApiKey, DeviceCredential, DeviceSecrets
+from services.auth.records import EVERYTHING, Account, ApiKey, DeviceCredential, DeviceSecrets
+from shared.errors import InvalidArgumentError
 from shared.identities import parse_device_authid
+from shared.names import canonical_name
 
 SECRET_OCTETS: Final = 32
 
@@ -24,6 +26,16 @@ def opens(key: ApiKey | None, *, presented: bytes, now: datetime) -> bool:
     if key is None or not matches or tuple(key.scopes) != EVERYTHING:
         return False
     return key.ended_at is None and key.ends_at > now and key.account_state == "active"
+
+
+def confirm_login(account: Account, confirm: str) -> None:
+    """Let pass whoever named the account by its own login name.
+
+    Raises:
+        InvalidArgumentError: They did not; neither name is repeated.
+    """
+    if canonical_name(confirm) != canonical_name(account.login_name):
+        raise InvalidArgumentError("to confirm, give the login name of the account itself", argument="confirm")
 
 
 def device_secrets(octets: bytes) -> DeviceSecrets:

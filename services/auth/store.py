@@ -1,6 +1,7 @@
 """The SQL of auth, one statement a function."""
 
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, LiteralString
 from uuid import UUID
 
 from psycopg import sql
@@ -9,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from services.auth.records import (
     DATA_KEY_LIFE,
+    ERASED_KEY_NAME,
     EVERYTHING,
     FIRST_KEY_LIFE,
     FIRST_KEY_NAME,
@@ -30,6 +32,8 @@ SEALED_COLUMNS: Final = (
     ("person_key", "sealed", "'auth.person_key/' || account_key"),
     ("assertion_key", "sealed", "'auth.assertion_key/' || key_id"),
 )
+FOLLOWED_UP_FOR: Final = timedelta(hours=1)
+_ACCOUNT: Final = "SELECT account_key, login_name, state, erased_at FROM auth.account"
 _CREDENTIAL: Final = (
     "device_key, project_key, serial_number, state, flash_id, secret, app_cred_key, tunnel_proof_digest"
 )
@@ -97,20 +101,49 @@ async def account_count(connection: Connection) -> int:
 
 async def account_find(connection: Connection, account_key: int) -> Account | None:
     """The account of that key."""
-    async with connection.cursor(row_factory=class_row(Account)) as cursor:
-        await cursor.execute(
-            "SELECT account_key, login_name, state FROM auth.account WHERE account_key = %s", [account_key]
-        )
-        return await cursor.fetchone()
+    return await _account(connection, f"{_ACCOUNT} WHERE account_key = %s", account_key)
+
+
+async def account_lock_in_txn(connection: Connection, account_key: int) -> Account | None:
+    """The account of that key, its row locked until the transaction ends."""
+    return await _account(connection, f"{_ACCOUNT} WHERE account_key = %s FOR UPDATE", account_key)
 
 
 async def account_find_by_login(connection: Connection, login_canonical: str) -> Account | None:
     """The account of that login name, in its canonical form."""
-    async with connection.cursor(row_factory=class_row(Account)) as cursor:
-        await cursor.execute(
-            "SELECT account_key, login_name, state FROM auth.account WHERE login_canonical = %s", [login_canonical]
-        )
-        return await cursor.fetchone()
+    return await _account(connection, f"{_ACCOUNT} WHERE login_canonical = %s", login_canonical)
+
+
+async def account_erase(connection: Connection, account_key: int) -> datetime:
+    """Leave nothing of the person in the account's row; returns when that was."""
+    cursor = await connection.execute(
+        "UPDATE auth.account SET login_name = 'erased-' || account_key, login_canonical = 'erased-' || account_key,"
+        " state = 'disabled', erased_at = now() WHERE account_key = %s RETURNING erased_at",
+        [account_key],
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise LookupError("an update of a locked row returned no row")
+    erased_at: datetime = row[0]
+    return erased_at
+
+
+async def account_list_erased(connection: Connection, account_keys: list[int]) -> list[int]:
+    """Those of `account_keys` whose accounts are erased."""
+    cursor = await connection.execute(
+        "SELECT account_key FROM auth.account WHERE account_key = ANY (%s) AND erased_at IS NOT NULL"
+        " ORDER BY account_key",
+        [account_keys],
+    )
+    return [int(row[0]) for row in await cursor.fetchall()]
+
+
+async def account_list_erased_lately(connection: Connection) -> list[int]:
+    """The accounts that were erased within the last hour."""
+    cursor = await connection.execute(
+        "SELECT account_key FROM auth.account WHERE erased_at > now() - %s ORDER BY erased_at", [FOLLOWED_UP_FOR]
+    )
+    return [int(row[0]) for row in await cursor.fetchall()]
 
 
 async def account_insert(connection: Connection, login_name: str, login_canonical: str) -> int:
@@ -128,6 +161,19 @@ async def account_insert(connection: Connection, login_name: str, login_canonica
 async def person_key_insert(connection: Connection, account_key: int, sealed: bytes) -> None:
     """The key under which what is personal of `account_key` is sealed."""
     await connection.execute("INSERT INTO auth.person_key (account_key, sealed) VALUES (%s, %s)", [account_key, sealed])
+
+
+async def person_key_list(connection: Connection, account_keys: list[int]) -> dict[int, bytes]:
+    """The sealed keys of those persons who still have one, by account."""
+    cursor = await connection.execute(
+        "SELECT account_key, sealed FROM auth.person_key WHERE account_key = ANY (%s)", [account_keys]
+    )
+    return {int(row[0]): bytes(row[1]) for row in await cursor.fetchall()}
+
+
+async def person_key_delete(connection: Connection, account_key: int) -> None:
+    """Destroy the person's key: what is sealed under it opens never again."""
+    await connection.execute("DELETE FROM auth.person_key WHERE account_key = %s", [account_key])
 
 
 async def api_key_find(connection: Connection, key_id: str) -> ApiKey | None:
@@ -158,6 +204,20 @@ async def api_key_end_first(connection: Connection, account_key: int) -> list[st
         [account_key, FIRST_KEY_NAME],
     )
     return [str(row[0]) for row in await cursor.fetchall()]
+
+
+async def api_key_end_all(connection: Connection, account_key: int) -> list[str]:
+    """End every key of the account that is still alive; returns their ids."""
+    cursor = await connection.execute(
+        "UPDATE auth.api_key SET ended_at = now() WHERE account_key = %s AND ended_at IS NULL RETURNING key_id",
+        [account_key],
+    )
+    return [str(row[0]) for row in await cursor.fetchall()]
+
+
+async def api_key_unname_all(connection: Connection, account_key: int) -> None:
+    """Take the names that the person gave from all keys of the account."""
+    await connection.execute("UPDATE auth.api_key SET name = %s WHERE account_key = %s", [ERASED_KEY_NAME, account_key])
 
 
 async def api_key_touch(connection: Connection, key_id: str) -> None:
@@ -230,3 +290,9 @@ async def assertion_key_insert(connection: Connection, key: AssertionKey) -> Non
         "INSERT INTO auth.assertion_key (key_id, public_jwk, sealed) VALUES (%s, %s, %s)",
         [key.key_id, Jsonb(key.public_jwk), key.sealed],
     )
+
+
+async def _account(connection: Connection, query: LiteralString, value: int | str) -> Account | None:
+    async with connection.cursor(row_factory=class_row(Account)) as cursor:
+        await cursor.execute(query, [value])
+        return await cursor.fetchone()

@@ -11,6 +11,7 @@ from services.devices import settings
 from services.devices.duplicates import Duplicates
 from services.devices.feed import Feed
 from services.devices.lifecycle import Lifecycle
+from services.devices.owners import Owners
 from services.devices.presence import Presence
 from services.devices.procedures.agents import AgentProcedures
 from services.devices.procedures.people import PeopleProcedures
@@ -21,6 +22,7 @@ from shared.settings import Settings
 
 
 PRESENCE_PAUSE_S: Final = 1.0
+OWNERS_PAUSE_S: Final = 2.0
 REPAIR_PAUSE_S: Final = 3.0
 
 
@@ -33,6 +35,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     feed = Feed(bus)
     presence = Presence(bus, database, feed)
     Duplicates(bus, database)
+    owners = Owners(bus, database)
     credentials = Credentials(bus)
     lifecycle = Lifecycle(database, credentials, presence, feed)
     people = PeopleProcedures(database, Projects(bus), lifecycle, feed, read.flock)
@@ -45,6 +48,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         for coroutine in (
             service.probe_forever(database, health),
             service.forever("presence", presence.keep_true, health, pause_s=PRESENCE_PAUSE_S),
+            service.forever("owners", owners.keep_true, health, pause_s=OWNERS_PAUSE_S),
             service.forever("repair", lifecycle.repair, health, pause_s=REPAIR_PAUSE_S),
         )
     ]

@@ -19,6 +19,15 @@ DEFAULT_PAGE: Final = 100
 
 
 @frozen
+class Machine:
+    """What an agent says of its machine and itself; None before it has said anything."""
+
+    architecture: str | None
+    os: str | None
+    agent_version: str | None
+
+
+@frozen
 class Device:
     """A device as the registry has it; `session` and `flash_id` stay inside the service."""
 
@@ -40,6 +49,11 @@ class Device:
     architecture: str | None
     os: str | None
     agent_version: str | None
+
+    @property
+    def machine(self) -> Machine:
+        """What its agent said last."""
+        return Machine(architecture=self.architecture, os=self.os, agent_version=self.agent_version)
 
 
 @frozen

@@ -3,8 +3,10 @@
 import math
 from typing import Any, Final
 
+import attrs
+
 from services.devices.agent_records import CheckPrivilege
-from services.devices.records import Device, FlockSettings, Project, PublicDevice
+from services.devices.records import Device, FlockSettings, Machine, Project, PublicDevice
 from shared.identities import DeviceIdentity
 
 AGENT_PRIVILEGES: Final = frozenset({"READ", "NETWORK", "MAINTAIN", "DEVELOP", "OPERATE", "INSTALL"})
@@ -102,3 +104,9 @@ def flock(device: Device, secret: str, settings: FlockSettings) -> dict[str, Any
     if settings.appliance_domain is not None:
         content["appliance_domain"] = settings.appliance_domain
     return content
+
+
+def difference(before: Machine, after: Machine) -> tuple[dict[str, str | None], dict[str, str | None]]:
+    """What of a machine changed: the changed fields as they were, and as they are now."""
+    names = [field.name for field in attrs.fields(Machine) if getattr(before, field.name) != getattr(after, field.name)]
+    return {name: getattr(before, name) for name in names}, {name: getattr(after, name) for name in names}

@@ -7,9 +7,10 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.devices.records import Device, Status
+from services.devices.records import Device, Machine, Status
 from shared.database import Connection
 
+ERASED: Final = "erased"  # in place of an erased owner's name
 _SELECT: Final = (
     "SELECT d.device_key, d.project_key, p.name AS project_name, p.owner_account_key, p.owner_name, d.name,"
     " d.description, d.serial_number, d.state, d.flash_id, d.status, d.status_since, d.session, d.created_at,"
@@ -28,6 +29,25 @@ async def project_upsert(
         " owner_account_key = excluded.owner_account_key, owner_name = excluded.owner_name",
         [project_key, name, owner_account_key, owner_name],
     )
+
+
+async def owner_list(connection: Connection, *, after: int, limit: int) -> list[int]:
+    """At most `limit` accounts with keys above `after` whose names are kept here as owners of projects."""
+    cursor = await connection.execute(
+        "SELECT DISTINCT owner_account_key FROM devices.project"
+        " WHERE owner_account_key > %s AND owner_name <> %s ORDER BY owner_account_key LIMIT %s",
+        [after, ERASED, limit],
+    )
+    return [int(row[0]) for row in await cursor.fetchall()]
+
+
+async def owner_forget(connection: Connection, account_key: int) -> int:
+    """Replace the name of an erased owner; returns in how many projects it stood."""
+    cursor = await connection.execute(
+        "UPDATE devices.project SET owner_name = %s WHERE owner_account_key = %s AND owner_name <> %s",
+        [ERASED, account_key, ERASED],
+    )
+    return cursor.rowcount
 
 
 async def device_insert(
@@ -165,13 +185,11 @@ async def device_set_disconnected_except(
     return [(int(row[0]), int(row[1])) for row in await cursor.fetchall()]
 
 
-async def device_set_architecture(
-    connection: Connection, device_key: int, *, architecture: str, os: str, agent_version: str
-) -> None:
+async def device_set_machine(connection: Connection, device_key: int, machine: Machine) -> None:
     """Set what the agent said of its machine and itself."""
     await connection.execute(
         "UPDATE devices.device SET architecture = %s, os = %s, agent_version = %s WHERE device_key = %s",
-        [architecture, os, agent_version, device_key],
+        [machine.architecture, machine.os, machine.agent_version, device_key],
     )
 
 

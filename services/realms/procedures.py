@@ -74,8 +74,8 @@ class Procedures:
 
     @for_services("ironflock.realms.project.owned", AccountKey)
     async def project_owned(self, service: ServiceIdentity, request: AccountKey) -> list[Project]:
-        """Every project that an account may see, for devices and audit."""
-        _only(service, "devices", "audit")
+        """Every project that an account may see, for auth, devices and audit."""
+        _only(service, "auth", "devices", "audit")
         owned = await self._owned(request.account_key, after=0, limit=MAX_OWNED)
         return [evolve(project, description="") for project in owned]  # which may be long, and nobody asked for
 

@@ -130,7 +130,7 @@ async def device_watch(operator: Operator, project: Only = None) -> None:
     Example: flockctl device watch --project plant
     """
     with DeviceBoard(as_json=operator.output.as_json, seconds=operator.reactor.seconds) as board:
-        await follow(operator, board, _within(project))
+        await follow(operator, "ironflock.devices.device.watch", board.show, _within(project))
 
 
 def _one(device: str, project: str | None) -> dict[str, Any]:

@@ -112,21 +112,23 @@ def _name(device: Mapping[str, Any]) -> str:
     return f"{printable(device['project_name'])}/{printable(device['name'])}"
 
 
-async def follow(operator: Operator, board: DeviceBoard, arguments: Mapping[str, Any]) -> None:
-    """Watch until Ctrl-C; where the platform goes away, watch again when it is back (all devices are told anew)."""
+async def follow(
+    operator: Operator, procedure: str, show: Callable[[dict[str, Any]], None], arguments: Mapping[str, Any]
+) -> None:
+    """Call `procedure` and `show` what it says, until Ctrl-C; where the platform goes away, again when it is back."""
 
     async def attempt() -> None:
         connection = await operator.connection()
         has_heard = False
 
-        def hear(message: Mapping[str, Any]) -> None:
+        def hear(message: dict[str, Any]) -> None:
             nonlocal has_heard
             has_heard = True
-            board.show(message)
+            show(message)
 
         try:
-            # Without an answer nothing can have been done: a watch changes nothing.
-            await connection.stream("ironflock.devices.device.watch", hear, **arguments)
+            # Without an answer nothing can have been done: following changes nothing.
+            await connection.stream(procedure, hear, **arguments)
         except (AwayError, OutcomeUnknownError) as error:
             if not has_heard:
                 raise AwayError(error.message) from error

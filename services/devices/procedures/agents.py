@@ -14,11 +14,12 @@ from services.devices.agent_records import (
     UpdateDeviceArchitecture,
     UpdateDeviceStatus,
 )
+from services.devices.allowance import Allowance
 from services.devices.feed import Change, Feed
 from services.devices.presence import Presence
 from services.devices.projects import Credentials
 from services.devices.quiet import Quiet
-from services.devices.records import Device
+from services.devices.records import Device, Machine
 from shared import audit
 from shared.database import Database
 from shared.errors import (
@@ -33,6 +34,7 @@ from shared.identities import DeviceIdentity
 from shared.names import clean_token
 from shared.procedures import NoArguments, for_devices
 
+TOO_OFTEN: Final = "this device tells of another machine too often; tell again within the hour"
 FOREIGN: Final = "a device speaks for itself only"
 NO_APPS: Final = "apps are not part of this version; the device keeps what it has"
 NO_TUNNELS: Final = "tunnels are not part of this version"
@@ -51,6 +53,7 @@ class AgentProcedures:
         self._feed = feed
         self._base_url = base_url
         self._quiet = Quiet()
+        self._allowance = Allowance()
 
     @for_devices("reswarm.devices.read_device_metadata", ReadDeviceMetadata)
     async def read_device_metadata(self, device: DeviceIdentity, request: ReadDeviceMetadata) -> DeviceMetadata:
@@ -79,14 +82,19 @@ class AgentProcedures:
     async def update_device_architecture(self, device: DeviceIdentity, request: UpdateDeviceArchitecture) -> None:
         """5: the machine and the agent's release."""
         await self._own(device, rules.is_own(device, request.device_key, request.swarm_key))
+        said = Machine(
+            architecture=clean_token(request.architecture),
+            os=clean_token(request.os),
+            agent_version=clean_token(request.agent_version),
+        )
         async with self._database.transaction() as connection:
-            await store.device_set_architecture(
-                connection,
-                device.device_key,
-                architecture=clean_token(request.architecture),
-                os=clean_token(request.os),
-                agent_version=clean_token(request.agent_version),
-            )
+            row = await store.device_lock_in_txn(connection, device.device_key)
+            if row is None or row.machine == said:
+                return
+            if not self._allowance.take(device.device_key, asyncio.get_running_loop().time()):
+                raise OverLimitError(TOO_OFTEN)
+            await store.device_set_machine(connection, device.device_key, said)
+            await audit.record(connection, _machine_changed(device, row, said))
         self._feed.tell(Change(device_key=device.device_key, project_key=device.project_key))
 
     @for_devices("reswarm.containers.get_requested_app_states")
@@ -158,3 +166,17 @@ class AgentProcedures:
                     outcome=audit.Outcome.REFUSED,
                 ),
             )
+
+
+def _machine_changed(device: DeviceIdentity, row: Device, said: Machine) -> audit.Draft:
+    was, becomes = rules.difference(row.machine, said)
+    return audit.Draft(
+        action=audit.Action.DEVICE_ARCHITECTURE_CHANGED,
+        aspect=audit.Aspect.ARCHITECTURE,
+        actor=audit.actor_of(device),
+        asset=audit.Asset("device", row.device_key),
+        project_key=row.project_key,
+        before=was,
+        after=becomes,
+        session=device.session,
+    )

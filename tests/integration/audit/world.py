@@ -88,7 +88,7 @@ class FakeBus:
         assert procedure == "ironflock.auth.personal.open"
         if self.texts is None:
             raise UnavailableError("auth is away")
-        return [self.texts.get(each["sealed"]) for each in said["values"]]
+        return [self.texts.get(each["sealed"]) for each in said["items"]]
 
 
 class SavedLog:

@@ -1,12 +1,23 @@
 """Auth's rooms on an empty database."""
 
-import pytest
+from pathlib import Path
 
+import pytest
+import pytest_asyncio
+
+from services.auth import first_owner
+from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
 from services.auth.procedures import Procedures
 from services.auth.signing import Signing
 from shared.database import Database
-from tests.integration.auth.material import NOW, masters
+from shared.identities import Person
+from tests.integration.auth.material import MOMENT, NOW, OWNER_KEY, masters
+from tests.integration.auth.neighbours import Neighbours
+from tests.integration.auth.persons import LOGIN
+from tests.integration.database import Postgres
+from tests.integration.flockctl.certificates import make_certificates
+from tests.unit.shared.memory_router import new_bus
 
 
 @pytest.fixture
@@ -19,6 +30,29 @@ def signing(auth_database: Database, keyring: Keyring) -> Signing:
     return Signing(auth_database, keyring, lambda: NOW)
 
 
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificates(tmp_path_factory.mktemp("authority")).ca
+
+
 @pytest.fixture
-def procedures(auth_database: Database, keyring: Keyring, signing: Signing) -> Procedures:
-    return Procedures(auth_database, keyring, signing, lambda: NOW)
+def neighbours(ca: Path) -> Neighbours:
+    return Neighbours(new_bus(ca, role="svc_auth"))
+
+
+@pytest.fixture
+def erasure(auth_database: Database, neighbours: Neighbours) -> Erasure:
+    return Erasure(neighbours.bus, auth_database)
+
+
+@pytest.fixture
+def procedures(auth_database: Database, keyring: Keyring, signing: Signing, erasure: Erasure) -> Procedures:
+    return Procedures(auth_database, keyring, signing, erasure, lambda: NOW)
+
+
+@pytest_asyncio.fixture
+async def anna(auth_database: Database, keyring: Keyring, postgres: Postgres, neighbours: Neighbours) -> Person:
+    """The first owner, while auth is on the bus."""
+    assert await first_owner.ensure(auth_database, keyring, LOGIN, OWNER_KEY, now=MOMENT) == ""
+    await neighbours.join()
+    return Person(int(postgres.rows("SELECT account_key FROM auth.account")[0][0]), 11, "key-1")

@@ -11,11 +11,13 @@ from services.auth.keyring import Keyring
 from services.auth.procedures import Procedures
 from services.auth.records import (
     AccountKey,
+    AccountKeys,
     DeviceKey,
     FindDeviceCredential,
     FoundDeviceCredential,
     IssueAssertion,
     IssueDeviceCredential,
+    OpenPersonal,
     VerifyTicket,
 )
 from shared.assertions import Assertions, arguments_hash
@@ -40,6 +42,8 @@ PAYLOADS: dict[str, tuple[Any, set[str]]] = {
     "ironflock.auth.assertion.issue": (ASSERTION, {"gateway"}),
     "ironflock.auth.assertion.keys": (NoArguments(), set(NAMES)),
     "ironflock.auth.account.find": (AccountKey(1), {"devices", "realms"}),
+    "ironflock.auth.account.find_erased": (AccountKeys([1]), {"devices"}),
+    "ironflock.auth.personal.open": (OpenPersonal([]), {"audit"}),
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
+from services.devices.allowance import CHANGES
 from shared.procedures import declared, public_errors
 from tests.integration.devices.world import ANNA, BASE_URL, KILL, World
 from tests.unit.shared.memory_router import call_details
@@ -121,6 +122,43 @@ async def test_call_5_sets_machine_and_release(world: World) -> None:
 
     device = await world.show(key)
     assert (device.architecture, device.os, device.agent_version) == ("amd64", "linux debian 12.11 6.1", "0.20.20")
+    new = {"os": "linux debian 12.11 6.1", "architecture": "amd64", "agent_version": "0.20.20"}
+    assert machine_entries(world, key) == [(dict.fromkeys(new), new, "device", 11)]
+
+
+async def test_call_5_is_recorded_when_it_says_something_new(world: World) -> None:
+    key = (await world.create()).device_key
+    said = {"swarm_key": 3, "device_key": key, "architecture": "amd64", "os": "linux", "agent_version": "0.20.20"}
+    for version in ("0.20.20", "0.20.20", "0.21.0"):
+        await call(world, "reswarm.devices.update_device_architecture", {**said, "agent_version": version}, device=key)
+
+    assert [entry[:2] for entry in machine_entries(world, key)[1:]] == [
+        ({"agent_version": "0.20.20"}, {"agent_version": "0.21.0"})
+    ]
+
+
+async def test_given_a_device_that_tells_of_new_machines_without_end_when_it_does_then_the_log_is_not_filled(
+    world: World,
+) -> None:
+    key = (await world.create()).device_key
+    said = {"swarm_key": 3, "device_key": key, "architecture": "amd64"}
+    for number in range(CHANGES):
+        await call(world, "reswarm.devices.update_device_architecture", {**said, "os": f"{number}"}, device=key)
+
+    again = {**said, "os": "another"}
+    uri = "reswarm.devices.update_device_architecture"
+    assert await refused(world, uri, again, device=key) == "ironflock.error.over_limit"
+
+    assert len(machine_entries(world, key)) == CHANGES
+
+
+def machine_entries(world: World, key: int) -> list[tuple[Any, ...]]:
+    """What the log says of the device's machine: before, after, whose act, over which session."""
+    return world.postgres.rows(
+        "SELECT before, after, actor ->> 'kind', (source ->> 'session')::int FROM audit.queue"
+        " WHERE action = 'device.architecture_changed' AND (asset ->> 'key')::int = %s ORDER BY id",
+        key,
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from autobahn.wamp.exception import ApplicationError
 from services.devices.duplicates import Duplicates
 from services.devices.feed import Feed
 from services.devices.lifecycle import Lifecycle
+from services.devices.owners import Owners
 from services.devices.presence import Presence
 from services.devices.procedures.agents import AgentProcedures
 from services.devices.procedures.people import PeopleProcedures
@@ -94,6 +95,7 @@ class World:
         self.feed = Feed(self.bus)
         self.presence = Presence(self.bus, database, self.feed)
         Duplicates(self.bus, database)
+        self.owners = Owners(self.bus, database)
         credentials = Credentials(self.bus)
         self.lifecycle = Lifecycle(database, credentials, self.presence, self.feed)
         self.people = PeopleProcedures(database, Projects(self.bus), self.lifecycle, self.feed, FLOCK)

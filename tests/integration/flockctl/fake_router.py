@@ -160,6 +160,8 @@ class FakeSession(WebSocketServerProtocol):
             if isinstance(found, Progressive):
                 for each in found.answers:
                     self.tell(RESULT, message[1], {"progress": True}, [each])
+                if found.ends:
+                    self.tell(RESULT, message[1], {}, [None])
             elif found is not Never:
                 self.tell(RESULT, message[1], {}, [found])
 
@@ -187,9 +189,10 @@ class Never:
 
 @define
 class Progressive:
-    """Returned by a procedure that answers progressively and does not end."""
+    """Returned by a procedure that answers progressively; it does not end unless it is told to."""
 
     answers: list[Any]
+    ends: bool = False
 
 
 class FakeRouter:

@@ -1,27 +1,20 @@
 """`flockctl` as a program against a router that plays the platform: results, refusals, exit statuses, secrets."""
 
 import json
-import os
 import signal
 import socket
 import stat
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import frozen
 
-from shared.api_keys import mint
-from tests.integration.flockctl.certificates import Certificates, make_certificates
+from tests.integration.flockctl.certificates import make_certificates
+from tests.integration.flockctl.command_line import API_KEY, CommandLine, heard
 from tests.integration.flockctl.fake_router import FakeRouter, Progressive, RefusedError
 from tests.integration.flockctl.reactor_thread import wait
 from tests.integration.flockctl.test_agent import SECRET, serve_devices
 
-API_KEY = mint(bytes(range(48)))
 DEVICE = {
     "device_key": 7,
     "project_key": 3,
@@ -45,74 +38,6 @@ PROJECT = {
     "owner_account_key": 1,
     "created_at": "2026-11-25T09:00:00Z",
 }
-
-
-@frozen
-class Ended:
-    """How a run ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Standard output as JSON."""
-        return json.loads(self.out)
-
-    @property
-    def error(self) -> Any:
-        """The error on standard error, as JSON."""
-        return json.loads(self.err)["error"]
-
-
-@frozen
-class CommandLine:
-    """Runs flockctl against a state folder."""
-
-    state: Path
-
-    @contextmanager
-    def start(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-        environment = {**os.environ, "IRONFLOCK_LOCAL_STATE": str(self.state), "COLUMNS": "200"}
-        command = [sys.executable, "-m", "deploy.flockctl", *arguments]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
-
-    def __call__(self, *arguments: str) -> Ended:
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=40)
-        assert "Traceback" not in err + out
-        return Ended(process.returncode, out, err)
-
-
-@pytest.fixture
-def flockctl(router: FakeRouter, certificates: Certificates, tmp_path: Path) -> CommandLine:
-    state = tmp_path / "state"
-    state.mkdir()
-    (state / "owner-api-key").write_text(API_KEY + "\n")
-    content = {
-        "version": 1,
-        "ca_file": str(certificates.ca),
-        "router": {"people": f"wss://localhost:{router.port}/ws-usr"},
-        "health": {"router": "https://localhost:1/health/ready"},
-        "owner_api_key_file": str(state / "owner-api-key"),
-    }
-    (state / "endpoints.json").write_text(json.dumps(content))
-    router.script.tickets = {API_KEY: "owner"}
-    return CommandLine(state)
-
-
-def heard(router: FakeRouter, uri: str) -> list[dict[str, Any]]:
-    """The keyword arguments of every call of `uri`."""
-    calls = [message for session in router.script.sessions for message in session.received if message[0] == 48]
-    return [message[5] if len(message) > 5 else {} for message in calls if message[3] == uri]
 
 
 def test_whoami_joins_with_the_owners_key_as_a_ticket(router: FakeRouter, flockctl: CommandLine) -> None:

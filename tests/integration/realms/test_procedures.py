@@ -163,7 +163,8 @@ async def test_a_service_gets_what_an_account_owns(realms: Procedures) -> None:
     mine = [await create(realms, name) for name in ("b", "a")]
     await create(realms, "other", BERT)
 
-    assert await realms.project_owned(DEVICES, AccountKey(5)) == mine
+    for service in (DEVICES, ServiceIdentity("auth", 1)):
+        assert await realms.project_owned(service, AccountKey(5)) == mine
     assert await realms.project_owned(DEVICES, AccountKey(99)) == []
 
 
@@ -171,6 +172,10 @@ async def test_a_service_gets_what_an_account_owns(realms: Procedures) -> None:
 async def test_no_service_but_devices_asks_for_others(realms: Procedures, name: str) -> None:
     with pytest.raises(NotAuthorizedError):
         await realms.project_resolve(ServiceIdentity(name, 1), ResolveProject(5, "plant"))
+
+
+@pytest.mark.parametrize("name", ["realms", "gateway", "router", ""])
+async def test_no_service_but_auth_and_devices_asks_what_others_own(realms: Procedures, name: str) -> None:
     with pytest.raises(NotAuthorizedError):
         await realms.project_owned(ServiceIdentity(name, 1), AccountKey(5))
 

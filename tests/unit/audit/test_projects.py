@@ -52,7 +52,7 @@ async def test_each_personal_value_is_asked_for_once() -> None:
 
     assert await PersonalValues(cast(Bus, bus)).opened([value, value]) == {(5, "abc"): "text"}
     assert bus.asked == [
-        ("ironflock.auth.personal.open", {"values": [{**value, "context": "audit.entry"}]}),
+        ("ironflock.auth.personal.open", {"items": [{**value, "context": "audit/5"}]}),
     ]
 
 

@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.auth import rules
-from services.auth.records import ApiKey, DeviceCredential
+from services.auth.records import Account, ApiKey, DeviceCredential
+from shared.errors import InvalidArgumentError
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 HASH = bytes(range(32))
 KEY = ApiKey("id", 5, HASH, ["*"], NOW + timedelta(seconds=1), None, "active")
 CREDENTIAL = DeviceCredential(7, 3, UUID(int=1), "active", UUID(int=2), b"", b"", b"")
+ACCOUNT = Account(5, "Änne.Meier@example.com", "active", None)
 octets = st.binary(min_size=64, max_size=64)
 
 
@@ -108,3 +110,17 @@ def test_the_key_to_look_under_is_the_authid_s_second_part(authid: str, key: int
 )
 def test_only_project_and_device_together_belong(authid: str, *, belongs: bool) -> None:
     assert rules.belongs(CREDENTIAL, authid) is belongs
+
+
+@pytest.mark.parametrize("confirm", [ACCOUNT.login_name, "änne.meier@EXAMPLE.com", " A\u0308nne.Meier@example.com\n"])
+def test_a_login_confirms_itself_in_any_of_its_forms(confirm: str) -> None:
+    rules.confirm_login(ACCOUNT, confirm)
+
+
+@pytest.mark.parametrize("confirm", ["", " ", "anne.meier@example.com", "5", "yes", ACCOUNT.login_name + "x"])
+def test_nothing_else_confirms_and_no_name_is_repeated(confirm: str) -> None:
+    with pytest.raises(InvalidArgumentError) as refused:
+        rules.confirm_login(ACCOUNT, confirm)
+
+    assert "Meier" not in str(refused.value.details())
+    assert not confirm.strip() or confirm not in refused.value.message

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.devices import rules
 from services.devices.agent_records import CheckPrivilege
-from services.devices.records import Device, FlockSettings, Project, PublicDevice
+from services.devices.records import Device, FlockSettings, Machine, Project, PublicDevice
 from shared.identities import DeviceIdentity
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -201,3 +201,17 @@ def test_people_see_a_device_without_its_session_and_flash() -> None:
 @given(st.integers(1, 3), st.integers(1, 3))
 def test_the_owner_works_in_a_project_and_nobody_else(owner: int, account: int) -> None:
     assert rules.may_use(Project(3, "plant", "", owner, "2026-11-25T00:00:00Z"), account) == (owner == account)
+
+
+@pytest.mark.parametrize(
+    ("after", "was", "becomes"),
+    [
+        (Machine("amd64", "linux", "1"), {}, {}),
+        (Machine("amd64", "linux", "2"), {"agent_version": "1"}, {"agent_version": "2"}),
+        (Machine("arm64", None, "1"), {"architecture": "amd64", "os": "linux"}, {"architecture": "arm64", "os": None}),
+    ],
+)
+def test_a_difference_has_the_changed_fields_only(
+    after: Machine, was: dict[str, str | None], becomes: dict[str, str | None]
+) -> None:
+    assert rules.difference(Machine("amd64", "linux", "1"), after) == (was, becomes)

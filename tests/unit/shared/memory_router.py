@@ -49,11 +49,11 @@ class MemorySession:
         self.subscriptions.append((topic, follower, options))
         return succeed(None)
 
-    def publish(self, topic: str, *args: Any, options: Any = None) -> None:
+    def publish(self, topic: str, *args: Any, options: Any = None, **kwargs: Any) -> None:
         """Tell every session of the realm."""
         if self.is_lost:
             raise TransportLost
-        self.router.publish(self.realm, topic, *args)
+        self.router.publish(self.realm, topic, *args, **kwargs)
 
     def call(self, procedure: str, *args: Any, **kwargs: Any) -> "Deferred[Any]":
         """The answer that the router has for `procedure`."""

@@ -27,8 +27,6 @@ SURFACES: dict[str, list[type[Any]]] = {
 }
 # Decision 6: the router's own component alone calls these, so that no client's role may have a line for them.
 ROUTER_ONLY = {"ironflock.auth.device_credential.find", "ironflock.auth.ticket.verify"}
-# Granted already, because who calls it does without it as well.
-COMING = {"ironflock.auth.personal.open"}
 DECLARED: list[tuple[str, Declaration]] = [
     (service, declaration) for service, kinds in SURFACES.items() for kind in kinds for declaration, _ in declared(kind)
 ]
@@ -79,7 +77,7 @@ def test_its_uri_says_whose_it_is(service: str, declaration: Declaration) -> Non
 def test_the_router_s_table_names_no_procedure_that_nobody_has() -> None:
     named = {grant.uri for grant in TABLE if grant.action is Action.CALL and grant.uri.startswith("ironflock.")}
 
-    assert named - COMING == {uri for uri in IDS if uri.startswith("ironflock.")} - ROUTER_ONLY
+    assert named == {uri for uri in IDS if uri.startswith("ironflock.")} - ROUTER_ONLY
 
 
 def test_no_uri_is_declared_twice() -> None:

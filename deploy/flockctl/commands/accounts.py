@@ -1,0 +1,51 @@
+"""`flockctl account ...`."""
+
+import sys
+from typing import Annotated, Final
+
+import typer
+
+from deploy.flockctl.errors import CommandError, ExitStatus
+from deploy.flockctl.operator import Operator
+from deploy.flockctl.options import command
+from deploy.flockctl.output import table
+from deploy.flockctl.text import local_time
+
+app = typer.Typer(help="Your own account.", no_args_is_help=True)
+
+WARNING: Final = (
+    "This erases the account of this API key for good: nobody can sign in with it again, its name is forgotten,"
+    " and what the audit log says of the person can be read by nobody any more."
+)
+
+
+@command(app, "erase")
+async def account_erase(
+    operator: Operator,
+    *,
+    with_projects: Annotated[
+        bool, typer.Option("--with-projects", help="Also where it owns projects: they stay, without an owner.")
+    ] = False,
+    confirm: Annotated[
+        str | None, typer.Option(help="Its login name, instead of typing it when asked.", metavar="LOGIN")
+    ] = None,
+) -> None:
+    """Erase the account of the API key that is used, and end all its sessions and keys. There is no way back.
+
+    Example: flockctl account erase
+    """
+    login = _typed() if confirm is None else confirm
+    receipt = await operator.call(
+        "ironflock.auth.account.erase", repeatable=False, confirm=login, with_projects=with_projects
+    )
+    cells = (receipt["account_key"], local_time(receipt["erased_at"]), receipt["entry"])
+    operator.output.result({"receipt": receipt}, table(("ACCOUNT", "ERASED", "RECORDED AS"), [cells]))
+
+
+def _typed() -> str:
+    if not sys.stdin.isatty():
+        raise CommandError(
+            "not_confirmed", "nobody can be asked here: say --confirm and the login name", ExitStatus.USAGE
+        )
+    typer.echo(WARNING, err=True)
+    return str(typer.prompt("Type the login name of the account to erase it", err=True))

@@ -1,0 +1,122 @@
+"""`flockctl audit list|show|tail|proof|head|retention`."""
+
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from deploy.flockctl.commands.watching import follow
+from deploy.flockctl.entries import entry_details, entry_line, entry_table
+from deploy.flockctl.errors import CommandError, ExitStatus
+from deploy.flockctl.filters import with_filters
+from deploy.flockctl.operator import Operator
+from deploy.flockctl.options import command
+from deploy.flockctl.output import table, write_json
+from deploy.flockctl.words import MAX_KEY, key_or_name
+
+DEFAULT_LIMIT: Final = 50
+MAX_LIMIT: Final = 1_000
+MAX_DAYS: Final = 36_500
+
+EntryKey = Annotated[int, typer.Argument(help="Its number.", metavar="ENTRY", min=1, max=MAX_KEY)]
+Limit = Annotated[int | None, typer.Option(help=f"At most so many (default: {DEFAULT_LIMIT}).", min=1, max=MAX_LIMIT)]
+
+
+def add_reading_commands(app: typer.Typer) -> None:
+    """Put the commands of this file into `app`."""
+    command(app, "list")(with_filters(audit_list))
+    command(app, "show")(audit_show)
+    command(app, "tail")(with_filters(audit_tail))
+    command(app, "proof")(audit_proof)
+    command(app, "head")(audit_head)
+    command(app, "retention")(audit_retention)
+
+
+async def audit_list(
+    operator: Operator,
+    chosen: dict[str, Any],
+    *,
+    limit: Limit = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of them, in pages.")] = False,
+) -> None:
+    """List entries, the newest first; without a filter all that you may read. Reading is recorded.
+
+    Example: flockctl audit list --project plant --action device.renamed --since 7d
+    """
+    if everything and limit is not None:
+        raise CommandError("usage", "--limit and --all cannot be said together. See --help.", ExitStatus.USAGE)
+    if everything:
+        entries = [each async for each in operator.pages("ironflock.audit.entry.list", "entries", **chosen)]
+        page: dict[str, Any] = {"entries": entries, "next": None}
+    else:
+        page = await operator.call("ironflock.audit.entry.list", limit=limit or DEFAULT_LIMIT, **chosen)
+    operator.output.result({"entries": page["entries"], "next": page["next"]}, entry_table(page["entries"]))
+    if page["next"] is not None:
+        operator.output.notice("there are more; --limit or --all shows them")
+
+
+async def audit_show(operator: Operator, entry: EntryKey) -> None:
+    """Show one entry in full.
+
+    Example: flockctl audit show 4711
+    """
+    found = await operator.call("ironflock.audit.entry.show", entry_id=entry)
+    operator.output.result({"entry": found}, entry_details(found))
+
+
+async def audit_tail(operator: Operator, chosen: dict[str, Any]) -> None:
+    """Follow entries as they come, until Ctrl-C; with --json one object a line.
+
+    Example: flockctl audit tail --project plant
+    """
+
+    def show(message: dict[str, Any]) -> None:
+        if operator.output.as_json:
+            write_json(message)
+        elif "entry" in message:
+            Console().print(Text(entry_line(message["entry"])), soft_wrap=True)
+
+    await follow(operator, "ironflock.audit.entry.tail", show, chosen)
+
+
+async def audit_proof(operator: Operator, entry: EntryKey) -> None:
+    """Show the proof that an entry is in the log: size, root, proof and signature of one head.
+
+    Example: flockctl audit proof 4711 --json
+    """
+    found = await operator.call("ironflock.audit.entry.proof", entry_id=entry)
+    named = ("leaf_index", "salt", "size", "root")
+    hashes = ((f"proof {at}", each) for at, each in enumerate(found["inclusion_proof"]))
+    operator.output.result(found, table(("PART", "VALUE"), [*((name, found[name]) for name in named), *hashes]))
+
+
+async def audit_head(operator: Operator) -> None:
+    """Show the newest head of the log: with it everything before it can be verified.
+
+    Example: flockctl audit head
+    """
+    found = await operator.call("ironflock.audit.head.show")
+    operator.output.result(found, str(found["checkpoint"]).rstrip("\n"))
+
+
+async def audit_retention(
+    operator: Operator,
+    project: Annotated[str, typer.Argument(help="Its name or key.")],
+    *,
+    days: Annotated[int | None, typer.Option(help="Keep its entries so long.", min=1, max=MAX_DAYS)] = None,
+    forever: Annotated[bool, typer.Option("--forever", help="Keep its entries for ever.")] = False,
+) -> None:
+    """Show or set for how long a project's entries are kept. What is older is erased, the log stays verifiable.
+
+    Example: flockctl audit retention plant --days 730
+    """
+    if forever and days is not None:
+        raise CommandError("usage", "--days and --forever cannot be said together. See --help.", ExitStatus.USAGE)
+    which: dict[str, Any] = {"project": key_or_name(project, what="project")}
+    if forever or days is not None:
+        found = await operator.call("ironflock.audit.retention.set", repeatable=False, days=days, **which)
+    else:
+        found = await operator.call("ironflock.audit.retention.show", **which)
+    kept = "for ever" if found["days"] is None else f"{found['days']} days"
+    operator.output.result({"retention": found}, table(("PROJECT", "KEPT"), [(found["project_key"], kept)]))

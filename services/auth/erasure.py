@@ -1,0 +1,137 @@
+"""Erasing a person: their key is destroyed, their name replaced, whatever they could sign in with ended.
+
+(1) One transaction does all that and records it. (2) Every session of the account is ended and the other services are
+told. The second part follows from the row alone and is repeated for an hour: a process that dies in between, a router
+that was away and a session that was just joining change nothing.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime
+from typing import Final
+
+import structlog
+from autobahn.wamp.exception import TransportLost
+
+from services.auth import rules, store
+from services.auth.records import Account, EraseAccount, Receipt
+from shared import audit
+from shared.bus import Bus, call
+from shared.database import Connection, Database
+from shared.errors import ConflictError, NotFoundError
+from shared.identities import CONTROL_REALM, SYSTEM_REALM, Person
+from shared.session import BusSession
+
+TOPIC: Final = "ironflock.auth.account.erased"
+ENDED: Final = "wamp.close.killed"
+WHY: Final = "this account was erased"
+NO_ACCOUNT: Final = "there is no such account"
+REPEAT_INTERVAL_S: Final = 10.0
+
+log = structlog.get_logger()
+
+
+class Erasure:
+    """Erases accounts, and sees to it that nothing of them stays signed in."""
+
+    def __init__(self, bus: Bus, database: Database) -> None:
+        """Work over `bus`; whatever an earlier process began is followed up after each join."""
+        self._bus = bus
+        self._database = database
+        self._told: set[int] = set()
+        self._is_due = asyncio.Event()
+        bus.on_join(CONTROL_REALM, self._look)
+
+    async def erase(self, person: Person, request: EraseAccount) -> Receipt:
+        """Erase the caller's account; erasing it again answers the same receipt.
+
+        Raises:
+            InvalidArgumentError: `confirm` is not the account's login name.
+            ConflictError: The account owns projects, and the caller has not said that this is meant.
+            UnavailableError: A part is away; nothing was changed.
+        """
+        if not request.with_projects:
+            await self._refuse_owner(person.account_key)
+        async with self._database.transaction() as connection:
+            account = await store.account_lock_in_txn(connection, person.account_key)
+            if account is None:
+                raise NotFoundError(NO_ACCOUNT)
+            erased_at = account.erased_at or await _erase_in_txn(connection, person, account, request.confirm)
+        self._is_due.set()
+        return Receipt(account_key=person.account_key, erased_at=erased_at)
+
+    async def keep_up(self) -> None:
+        """Wait until something was erased, some seconds at most, and follow up.
+
+        Raises:
+            PublicError, ApplicationError, TransportLost: A part is away; it is due again.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REPEAT_INTERVAL_S):
+                await self._is_due.wait()
+        self._is_due.clear()
+        try:
+            await self.follow_up()
+        except Exception:
+            self._is_due.set()
+            raise
+
+    async def follow_up(self) -> None:
+        """End the sessions of accounts that were erased lately, and tell of each account once."""
+        for account_key in await self._database.run(store.account_list_erased_lately):
+            if account_key not in self._told:
+                self._tell(account_key)
+            for session in self._bus.every_session(CONTROL_REALM):
+                await call(session, "wamp.session.kill_by_authid", args=(str(account_key), ENDED, WHY))
+
+    def _tell(self, account_key: int) -> None:
+        for session in self._bus.sessions(SYSTEM_REALM):
+            with suppress(TransportLost):
+                session.publish(TOPIC, account_key=account_key)
+                self._told.add(account_key)
+
+    async def _refuse_owner(self, account_key: int) -> None:
+        owned = await self._bus.call("ironflock.realms.project.owned", account_key=account_key)
+        if owned:
+            raise ConflictError(
+                "this account owns projects; say with_projects to leave them without an owner",
+                projects=len(owned),
+            )
+
+    async def _look(self, _: BusSession) -> None:
+        self._is_due.set()
+
+
+async def _erase_in_txn(connection: Connection, person: Person, account: Account, confirm: str) -> datetime:
+    rules.confirm_login(account, confirm)
+    erased_at = await store.account_erase(connection, account.account_key)
+    await store.person_key_delete(connection, account.account_key)
+    await store.api_key_unname_all(connection, account.account_key)
+    for key_id in await store.api_key_end_all(connection, account.account_key):
+        await audit.record(connection, _key_ended(person, key_id))
+    await audit.record(connection, _erased(person, account))
+    log.info("account_erased", account_key=account.account_key)
+    return erased_at
+
+
+def _key_ended(person: Person, key_id: str) -> audit.Draft:
+    return audit.Draft(
+        action=audit.Action.API_KEY_ENDED,
+        aspect=audit.Aspect.CREDENTIAL,
+        actor=audit.actor_of(person),
+        asset=audit.Asset("api_key", key_id),
+        reason=WHY,
+        session=person.session or None,
+    )
+
+
+def _erased(person: Person, account: Account) -> audit.Draft:
+    return audit.Draft(
+        action=audit.Action.ACCOUNT_ERASED,
+        aspect=audit.Aspect.EXISTENCE,
+        actor=audit.actor_of(person),
+        asset=audit.Asset("account", account.account_key),
+        before={"state": account.state},
+        after={"state": "erased"},
+        session=person.session or None,
+    )
