@@ -57,7 +57,7 @@ def test_a_watch_of_one_project_hears_nothing_of_another(flockctl: Flockctl, own
         mine = owner.device(watched)
 
         wait_until(lambda: len(watch.lines) > 1, LIVE_S, "the change is seen")
-        assert watch.lines[0] == {"devices": []}
+        assert watch.lines[0] == {"devices": [], "more": False}
         assert {line["device"]["device_key"] for line in watch.lines[1:]} == {mine["device_key"]}
 
 

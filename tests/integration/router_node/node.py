@@ -10,8 +10,9 @@ import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from secrets import randbelow
 from typing import Any, Self
 
 from ironflock_router.wire_names import AGENT_PROCEDURES, DEVICE_CREDENTIAL_FIND, SERVICES, TICKET_VERIFY
@@ -22,10 +23,21 @@ ROOT = Path(__file__).parents[3]
 START_TIMEOUT_S = 30.0
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+FIRST_PORT, LAST_PORT = 10_000, 32_000
+"""Below the range from which the kernel gives outgoing connections theirs: what is free here is not taken meanwhile."""
+
+
+def free_ports(count: int) -> list[int]:
+    """`count` ports that are free, each another."""
+    with ExitStack() as held:
+        ports: list[int] = []
+        while len(ports) < count:
+            port = FIRST_PORT + randbelow(LAST_PORT - FIRST_PORT)
+            found = held.enter_context(socket.socket())
+            with suppress(OSError):
+                found.bind(("127.0.0.1", port))
+                ports.append(port)
+        return ports
 
 
 async def eventually(condition: Callable[[], Any | Awaitable[Any]], timeout_s: float = 10.0) -> Any:
@@ -50,7 +62,7 @@ class Node:
         self.authority = Authority(folder)
         self.certificate, self.key = folder / "router.pem", folder / "router.key"
         self.authority.issue(self.certificate, self.key)
-        self.public, self.services, self.ops = free_port(), free_port(), free_port()
+        self.public, self.services, self.ops = free_ports(3)
         self.secrets = folder / "secrets"
         self.secrets.mkdir()
         for name in SERVICES:

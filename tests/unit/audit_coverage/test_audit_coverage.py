@@ -28,7 +28,7 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.devices.owners", "Owners.keep_true"),
     ("services.devices.presence", "Presence.keep_true"),
     ("services.audit.integrator", "Integrator.run"),
-    ("services.audit.redacting", "redact_forever"),
+    ("services.audit.redacting", "redact_due"),
     ("services.audit.witnesses", "Witnessing.run"),
     ("services.audit.forwarders", "Forwarding.run"),
 )
