@@ -76,8 +76,12 @@ class AssertionKey:
 
 @frozen
 class SealedRow:
-    """A sealed value and its place: what a change of the data key works through."""
+    """A sealed value, where it lies, and the context it was sealed for: what a new data key works through."""
 
+    table: str
+    key_column: str
+    key: int | str
+    column: str
     place: str
     sealed: bytes = field(repr=False)
 

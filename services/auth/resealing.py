@@ -3,13 +3,13 @@
 from typing import Final
 
 import structlog
+from attrs import evolve
 
 from services.auth import store
 from services.auth.keyring import Keyring
-from services.auth.records import SealedRow
 from shared.database import Database
 
-BATCH: Final = 100
+BATCH: Final = 500
 
 log = structlog.get_logger()
 
@@ -35,5 +35,5 @@ async def reseal_some(database: Database, keyring: Keyring) -> int:
         rows = await store.sealed_lock_in_txn(connection, header, limit=BATCH)
         for row in rows:
             clear = await keyring.open_octets(row.sealed, row.place)
-            await store.sealed_replace(connection, SealedRow(row.place, await keyring.seal(clear, row.place)))
+            await store.sealed_replace(connection, evolve(row, sealed=await keyring.seal(clear, row.place)))
     return len(rows)

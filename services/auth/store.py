@@ -26,11 +26,11 @@ from shared.secrets import WrappedKey
 
 START_LOCK: Final = 0x41555448  # "AUTH": one process at a time makes what the first start makes
 SEALED_COLUMNS: Final = (
-    # table, column, and the place of a value there: the context it was sealed for, as SQL
-    ("device_credential", "secret", "'auth.device_credential/' || device_key || '/secret'"),
-    ("device_credential", "app_cred_key", "'auth.device_credential/' || device_key || '/app_cred_key'"),
-    ("person_key", "sealed", "'auth.person_key/' || account_key"),
-    ("assertion_key", "sealed", "'auth.assertion_key/' || key_id"),
+    # table, primary key, column, and the place of a value there: the context it was sealed for, as SQL
+    ("device_credential", "device_key", "secret", "'auth.device_credential/' || device_key || '/secret'"),
+    ("device_credential", "device_key", "app_cred_key", "'auth.device_credential/' || device_key || '/app_cred_key'"),
+    ("person_key", "account_key", "sealed", "'auth.person_key/' || account_key"),
+    ("assertion_key", "key_id", "sealed", "'auth.assertion_key/' || key_id"),
 )
 FOLLOWED_UP_FOR: Final = timedelta(hours=1)
 _ACCOUNT: Final = "SELECT account_key, login_name, state, erased_at FROM auth.account"
@@ -72,24 +72,25 @@ async def data_key_is_due(connection: Connection) -> bool:
 async def sealed_lock_in_txn(connection: Connection, header: bytes, *, limit: int) -> list[SealedRow]:
     """At most `limit` sealed values that do not begin with `header`, their rows locked; `place` is their context."""
     rows: list[SealedRow] = []
-    for table, column, place in SEALED_COLUMNS:
+    for table, key, column, place in SEALED_COLUMNS:
         query = sql.SQL(
-            "SELECT {place} AS place, {column} AS sealed FROM auth.{table}"
-            " WHERE substring({column} FOR %s) <> %s LIMIT %s FOR UPDATE SKIP LOCKED"
-        ).format(place=sql.SQL(place), column=sql.Identifier(column), table=sql.Identifier(table))
+            "SELECT %s AS table, %s AS key_column, {key} AS key, %s AS column, {place} AS place, {column} AS sealed"
+            " FROM auth.{table} WHERE substring({column} FOR %s) <> %s LIMIT %s FOR UPDATE SKIP LOCKED"
+        ).format(
+            place=sql.SQL(place), key=sql.Identifier(key), column=sql.Identifier(column), table=sql.Identifier(table)
+        )
         async with connection.cursor(row_factory=class_row(SealedRow)) as cursor:
-            await cursor.execute(query, [len(header), header, limit - len(rows)])
+            await cursor.execute(query, [table, key, column, len(header), header, limit - len(rows)])
             rows += await cursor.fetchall()
     return rows
 
 
 async def sealed_replace(connection: Connection, row: SealedRow) -> None:
     """Put a resealed value back at its place."""
-    for table, column, place in SEALED_COLUMNS:
-        query = sql.SQL("UPDATE auth.{table} SET {column} = %s WHERE {place} = %s").format(
-            table=sql.Identifier(table), column=sql.Identifier(column), place=sql.SQL(place)
-        )
-        await connection.execute(query, [row.sealed, row.place])
+    query = sql.SQL("UPDATE auth.{table} SET {column} = %s WHERE {key} = %s").format(
+        table=sql.Identifier(row.table), column=sql.Identifier(row.column), key=sql.Identifier(row.key_column)
+    )
+    await connection.execute(query, [row.sealed, row.key])
 
 
 async def account_count(connection: Connection) -> int:
