@@ -55,8 +55,9 @@ def asset_of(chosen: Chosen) -> tuple[str, str] | None:
 
 
 def concerns(account_key: int, actor: dict[str, Any], asset: dict[str, Any]) -> bool:
-    """Whether an entry is one of the account's own: of what the person did, or what was done to the account."""
+    """Whether an entry is one of the account's own: what the person did, what was done in their name or to them."""
     is_actor = actor.get("kind") == "person" and actor.get("key") == account_key
+    is_actor = is_actor or actor.get("on_behalf_of") == account_key
     return is_actor or (asset.get("kind") == "account" and asset.get("key") == account_key)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 import structlog
+from attrs import evolve
 
 from services.auth import personal, rules, store
 from services.auth.keyring import Keyring
@@ -91,7 +92,7 @@ def _about_key(action: audit.Action, account_key: int, key_id: str) -> audit.Dra
     return audit.Draft(
         action=action,
         aspect=audit.Aspect.CREDENTIAL,
-        actor=AUTH,
+        actor=evolve(AUTH, on_behalf_of=account_key),
         asset=audit.Asset("api_key", key_id),
         after={"account_key": account_key} if action is audit.Action.API_KEY_CREATED else None,
         reason="first owner's key from the operator's file",

@@ -9,9 +9,10 @@ from services.audit.store.log import FIELDS
 from shared.database import Connection
 
 _ENTRY: Final = f"{FIELDS}, leaf_index, salt"
-# The account's own: what it did, and what was done to it.
+# The account's own: what it did, what was done in its name, and what was done to it.
 _ACCOUNT: Final = (
     "((actor ->> 'kind') = 'person' AND (actor ->> 'key') = %(account)s"
+    " OR (actor ->> 'on_behalf_of') = %(account)s"
     " OR (asset ->> 'kind') = 'account' AND (asset ->> 'key') = %(account)s)"
 )
 

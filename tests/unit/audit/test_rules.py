@@ -71,6 +71,8 @@ def test_the_asset_is_a_device_or_an_app(chosen: Chosen, asset: Any) -> None:
         ({"kind": "service", "key": "svc_auth"}, {"kind": "account", "key": 5}, True),
         ({"kind": "device", "key": 5}, {"kind": "device", "key": 5}, False),
         ({"kind": "person", "key": "5"}, {"kind": "account", "key": 6}, False),
+        ({"kind": "service", "key": "auth", "on_behalf_of": 5}, {"kind": "api_key", "key": "x"}, True),
+        ({"kind": "service", "key": "auth", "on_behalf_of": 6}, {"kind": "api_key", "key": "x"}, False),
     ],
 )
 def test_an_account_s_own_are_its_acts_and_what_was_done_to_it(
