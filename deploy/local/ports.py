@@ -28,6 +28,7 @@ def listeners(settings: LocalSettings) -> list[Listener]:
     ports, loopback = settings.ports, "127.0.0.1"
     operations = [Listener(f"{name}, health", loopback, port) for name, port in ports.operations.items()]
     return [
+        Listener("accounts", settings.bind, ports.accounts, is_movable=True),
         Listener("router", settings.bind, ports.router_public, is_movable=True),
         Listener("router, services", loopback, ports.router_services),
         Listener("gateway", settings.bind, ports.gateway, is_movable=True),

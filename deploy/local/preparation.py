@@ -55,7 +55,7 @@ def ensure_state(settings: LocalSettings, *, is_root: bool) -> Account | None:
     for folder in (state.root, state.tls, state.postgres):
         ensure_folder(folder, mode=crossed)
     closed = (state.ca, state.secrets, state.bus_secrets, state.database_secrets, state.router, state.log)
-    for folder in (*closed, state.agent_updates):
+    for folder in (*closed, state.agent_updates, state.mail):
         ensure_folder(folder)
     return account
 

@@ -125,7 +125,13 @@ def _service_variables(name: str, settings: LocalSettings) -> dict[str, str]:
 def _own_variables(name: str, settings: LocalSettings, state: StateFolder) -> dict[str, str]:
     """What only service `name` is told."""
     if name == "auth":
-        return {"MASTER_KEYS_FILE": str(state.master_keys), "FIRST_OWNER_KEY_FILE": str(state.owner_api_key)}
+        return {
+            "MASTER_KEYS_FILE": str(state.master_keys),
+            "FIRST_OWNER_KEY_FILE": str(state.owner_api_key),
+            "PORT": str(settings.ports.accounts),
+            "BIND": settings.bind,
+            "MAIL_FOLDER": str(state.mail),
+        }
     if name == "audit":
         return {
             "PORT": str(settings.ports.audit),
@@ -142,7 +148,12 @@ def _own_variables(name: str, settings: LocalSettings, state: StateFolder) -> di
 def _service_defaults(name: str, settings: LocalSettings) -> dict[str, str]:
     """What an operator may set otherwise; behind an address translation, for one, devices are told another address."""
     if name == "auth":
-        return {"FIRST_OWNER": "owner@localhost"}
+        host, ports = url_host(settings.host), settings.ports
+        return {
+            "FIRST_OWNER": "owner@localhost",
+            "ISSUER": f"https://{host}:{ports.accounts}",
+            "AUDIENCE": f"https://{host}:{ports.gateway}",
+        }
     if name == "devices":
         host, ports = url_host(settings.host), settings.ports
         return {

@@ -27,6 +27,11 @@ class Ports:
     base: int
 
     @property
+    def accounts(self) -> int:
+        """Where people sign in: auth's pages and the OpenID provider."""
+        return self.base + 1
+
+    @property
     def router_public(self) -> int:
         """Devices, people and apps."""
         return self.base + 3

@@ -141,6 +141,11 @@ class StateFolder:
         return self.root / "agent-updates"
 
     @property
+    def mail(self) -> Path:
+        """Messages to people, where no mail server is set: `flockctl mail` shows them."""
+        return self.root / "mail"
+
+    @property
     def log(self) -> Path:
         """What each process printed."""
         return self.root / "log"

@@ -13,7 +13,9 @@ import structlog
 from services.auth import first_owner, settings
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
-from services.auth.procedures import Procedures
+from services.auth.procedures.accounts import AccountProcedures
+from services.auth.procedures.devices import CredentialProcedures
+from services.auth.procedures.tickets import TicketProcedures
 from services.auth.resealing import reseal_everything
 from services.auth.signing import Signing
 from shared.database import Database
@@ -37,9 +39,10 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     bus = service.make_bus(read.bus, health)
     signing = Signing(database, keyring, time.time)
     erasure = Erasure(bus, database)
-    bus.serve(
-        Procedures(database, keyring, signing, erasure, time.time), service.assertions_for(bus, "auth", time.time)
-    )
+    verifier = service.assertions_for(bus, "auth", time.time)
+    bus.serve(CredentialProcedures(database, keyring))
+    bus.serve(TicketProcedures(database, signing, time.time))
+    bus.serve(AccountProcedures(database, keyring, erasure), verifier)
     await database.open()
     service.listen_ops(read.common, health)
     probe = asyncio.create_task(service.probe_forever(database, health))

@@ -13,8 +13,11 @@ from typing import Final
 import structlog
 from autobahn.wamp.exception import TransportLost
 
-from services.auth import rules, store
-from services.auth.records import Account, EraseAccount, Receipt
+from services.auth.records.accounts import Account, EraseAccount, Receipt
+from services.auth.rules.accounts import confirm_login
+from services.auth.store.accounts import account_erase, account_list_erased_lately, account_lock_in_txn
+from services.auth.store.api_keys import api_key_end_all, api_key_unname_all
+from services.auth.store.sealing import person_key_delete
 from shared import audit
 from shared.bus import Bus, call
 from shared.database import Connection, Database
@@ -53,7 +56,7 @@ class Erasure:
         if not request.with_projects:
             await self._refuse_owner(person.account_key)
         async with self._database.transaction() as connection:
-            account = await store.account_lock_in_txn(connection, person.account_key)
+            account = await account_lock_in_txn(connection, person.account_key)
             if account is None:
                 raise NotFoundError(NO_ACCOUNT)
             erased_at = account.erased_at or await _erase_in_txn(connection, person, account, request.confirm)
@@ -78,7 +81,7 @@ class Erasure:
 
     async def follow_up(self) -> None:
         """End the sessions of accounts that were erased lately, and tell of each account once."""
-        for account_key in await self._database.run(store.account_list_erased_lately):
+        for account_key in await self._database.run(account_list_erased_lately):
             if account_key not in self._told:
                 self._tell(account_key)
             for session in self._bus.every_session(CONTROL_REALM):
@@ -103,11 +106,11 @@ class Erasure:
 
 
 async def _erase_in_txn(connection: Connection, person: Person, account: Account, confirm: str) -> datetime:
-    rules.confirm_login(account, confirm)
-    erased_at = await store.account_erase(connection, account.account_key)
-    await store.person_key_delete(connection, account.account_key)
-    await store.api_key_unname_all(connection, account.account_key)
-    for key_id in await store.api_key_end_all(connection, account.account_key):
+    confirm_login(account, confirm)
+    erased_at = await account_erase(connection, account.account_key)
+    await person_key_delete(connection, account.account_key)
+    await api_key_unname_all(connection, account.account_key)
+    for key_id in await api_key_end_all(connection, account.account_key):
         await audit.record(connection, _key_ended(person, key_id))
     await audit.record(connection, _erased(person, account))
     log.info("account_erased", account_key=account.account_key)

@@ -11,8 +11,12 @@ from typing import Final
 import structlog
 from attrs import evolve
 
-from services.auth import personal, rules, store
+from services.auth import personal
 from services.auth.keyring import Keyring
+from services.auth.rules.api_keys import opens
+from services.auth.store.accounts import account_count, account_find_by_login, account_insert
+from services.auth.store.api_keys import api_key_end_first, api_key_find, api_key_insert_first
+from services.auth.store.sealing import person_key_insert, start_lock_in_txn
 from shared import api_keys, audit
 from shared.database import Connection, Database
 from shared.names import canonical_name
@@ -40,9 +44,9 @@ async def ensure(database: Database, keyring: Keyring, login_name: str, key: str
     person_key = personal.new_person_key()
     await keyring.load()
     async with database.transaction() as connection:
-        await store.start_lock_in_txn(connection)
-        account = await store.account_find_by_login(connection, canonical_name(login_name))
-        if account is None and await store.account_count(connection):
+        await start_lock_in_txn(connection)
+        account = await account_find_by_login(connection, canonical_name(login_name))
+        if account is None and await account_count(connection):
             log.warning("first_owner_not_made", reason=HAS_ACCOUNTS)
             return HAS_ACCOUNTS
         account_key = (
@@ -52,9 +56,9 @@ async def ensure(database: Database, keyring: Keyring, login_name: str, key: str
 
 
 async def _create_in_txn(connection: Connection, keyring: Keyring, login_name: str, person_key: bytes) -> int:
-    account_key = await store.account_insert(connection, login_name, canonical_name(login_name))
+    account_key = await account_insert(connection, login_name, canonical_name(login_name))
     sealed = await keyring.seal(person_key, personal.place_of_key(account_key))
-    await store.person_key_insert(connection, account_key, sealed)
+    await person_key_insert(connection, account_key, sealed)
     said = audit.Personal(account_key, personal.seal(person_key, account_key, login_name))
     await audit.record(
         connection,
@@ -73,16 +77,16 @@ async def _create_in_txn(connection: Connection, keyring: Keyring, login_name: s
 
 async def _ensure_key_in_txn(connection: Connection, account_key: int, key: str, now: datetime) -> str:
     key_id = api_keys.key_id(key)
-    known = await store.api_key_find(connection, key_id)
+    known = await api_key_find(connection, key_id)
     if known is not None:
-        if not rules.opens(known, presented=api_keys.key_hash(key), now=now):
+        if not opens(known, presented=api_keys.key_hash(key), now=now):
             # Not a reason to keep devices out: auth serves, and health says what to do.
             log.error("first_owner_key_ended", api_key=key_id)
             return KEY_ENDED
         return ""
-    for ended in await store.api_key_end_first(connection, account_key):
+    for ended in await api_key_end_first(connection, account_key):
         await audit.record(connection, _about_key(audit.Action.API_KEY_ENDED, account_key, ended))
-    await store.api_key_insert_first(connection, key_id, account_key, api_keys.key_hash(key))
+    await api_key_insert_first(connection, key_id, account_key, api_keys.key_hash(key))
     await audit.record(connection, _about_key(audit.Action.API_KEY_CREATED, account_key, key_id))
     log.info("first_owner_key_created", account_key=account_key, api_key=key_id)
     return ""

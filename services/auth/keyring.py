@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from services.auth import store
+from services.auth.store.sealing import data_key_is_due, data_key_list, data_key_upsert, start_lock_in_txn
 from shared.database import Connection, Database
 from shared.secrets import (
     KEY_OCTETS,
@@ -46,7 +46,7 @@ class Keyring:
         """
         if self._sealer is None:
             async with self._database.transaction() as connection:
-                await store.start_lock_in_txn(connection)
+                await start_lock_in_txn(connection)
                 keys = await self._current_in_txn(connection)
             clear = {key.key_id: unwrap(self._masters, key) for key in keys}
             self._sealer = Sealer(clear, active=keys[-1].key_id)
@@ -72,11 +72,11 @@ class Keyring:
             return (await self.load()).open(sealed, context=context)
 
     async def _current_in_txn(self, connection: Connection) -> list[WrappedKey]:
-        keys = await store.data_key_list(connection)
-        if not keys or await store.data_key_is_due(connection):
+        keys = await data_key_list(connection)
+        if not keys or await data_key_is_due(connection):
             name = f"auth-{secrets.token_hex(ID_OCTETS)}"
             keys.append(wrap(self._masters, name, secrets.token_bytes(KEY_OCTETS)))
-            await store.data_key_upsert(connection, keys[-1])
+            await data_key_upsert(connection, keys[-1])
             log.info("data_key_created", data_key=name)
         return [await self._under_active_master_in_txn(connection, key) for key in keys]
 
@@ -84,6 +84,6 @@ class Keyring:
         if key.master_key_id == self._masters.active:
             return key
         rewrapped = rewrap(self._masters, key)
-        await store.data_key_upsert(connection, rewrapped)
+        await data_key_upsert(connection, rewrapped)
         log.info("data_key_rewrapped", data_key=key.key_id, master_key=self._masters.active)
         return rewrapped

@@ -10,9 +10,9 @@ import secrets
 from collections.abc import Mapping
 from typing import Final
 
-from services.auth import store
 from services.auth.keyring import Keyring
-from services.auth.records import PersonalItem
+from services.auth.records.sealing import PersonalItem
+from services.auth.store.sealing import person_key_list
 from shared.database import Database
 from shared.secrets import KEY_OCTETS, NONCE_OCTETS, Sealer, SecretsError
 
@@ -43,7 +43,7 @@ def seal(person_key: bytes, account_key: int, text: str) -> bytes:
 async def open_all(database: Database, keyring: Keyring, items: list[PersonalItem]) -> list[str | None]:
     """The text of each item in their order; None where the person's key is gone or the value is none of theirs."""
     accounts = sorted({item.account_key for item in items})
-    sealed = await database.run(lambda connection: store.person_key_list(connection, accounts))
+    sealed = await database.run(lambda connection: person_key_list(connection, accounts))
     sealers = {
         account_key: _sealer(await keyring.open_octets(key, place_of_key(account_key)))
         for account_key, key in sealed.items()

@@ -5,8 +5,8 @@ from typing import Final
 import structlog
 from attrs import evolve
 
-from services.auth import store
 from services.auth.keyring import Keyring
+from services.auth.store.sealing import sealed_lock_in_txn, sealed_replace
 from shared.database import Database
 
 BATCH: Final = 500
@@ -32,8 +32,8 @@ async def reseal_some(database: Database, keyring: Keyring) -> int:
     """One batch, in one transaction; returns its size."""
     header = (await keyring.load()).header
     async with database.transaction() as connection:
-        rows = await store.sealed_lock_in_txn(connection, header, limit=BATCH)
+        rows = await sealed_lock_in_txn(connection, header, limit=BATCH)
         for row in rows:
             clear = await keyring.open_octets(row.sealed, row.place)
-            await store.sealed_replace(connection, evolve(row, sealed=await keyring.seal(clear, row.place)))
+            await sealed_replace(connection, evolve(row, sealed=await keyring.seal(clear, row.place)))
     return len(rows)

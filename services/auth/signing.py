@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from joserfc.jwk import KeyParameters, KeySetSerialization, OKPKey
 
-from services.auth import store
 from services.auth.keyring import Keyring
-from services.auth.records import AssertionKey
+from services.auth.records.sealing import AssertionKey
+from services.auth.store.sealing import assertion_key_insert, assertion_key_list, start_lock_in_txn
 from shared.assertions import ALGORITHM
 from shared.database import Connection, Database
 
@@ -40,11 +40,11 @@ class Signing:
         return {"keys": [{**key.public_jwk} for key in keys]}
 
     async def _ensured_in_txn(self, connection: Connection) -> list[AssertionKey]:
-        await store.start_lock_in_txn(connection)
-        keys = await store.assertion_key_list(connection)
+        await start_lock_in_txn(connection)
+        keys = await assertion_key_list(connection)
         if not keys:
             keys = [await self._made()]
-            await store.assertion_key_insert(connection, keys[0])
+            await assertion_key_insert(connection, keys[0])
         return keys
 
     async def _made(self) -> AssertionKey:

@@ -8,13 +8,13 @@ import pytest_asyncio
 from services.auth import first_owner
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
-from services.auth.procedures import Procedures
 from services.auth.signing import Signing
 from shared.database import Database
 from shared.identities import Person
 from tests.integration.auth.material import MOMENT, NOW, OWNER_KEY, masters
 from tests.integration.auth.neighbours import Neighbours
 from tests.integration.auth.persons import LOGIN
+from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 from tests.integration.flockctl.certificates import make_certificates
 from tests.unit.shared.memory_router import new_bus

@@ -1,8 +1,8 @@
 """Anna, and what the audit log holds of her."""
 
-from services.auth.procedures import Procedures
-from services.auth.records import OpenPersonal, PersonalItem
+from services.auth.records.sealing import OpenPersonal, PersonalItem
 from shared.identities import Person, ServiceIdentity
+from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 
 LOGIN = "Anna.Meier@example.com"

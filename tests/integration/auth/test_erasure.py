@@ -8,8 +8,8 @@ import pytest
 from services.auth import first_owner
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
-from services.auth.procedures import Procedures
-from services.auth.records import AccountKeys, EraseAccount, VerifyTicket
+from services.auth.records.accounts import AccountKeys, EraseAccount
+from services.auth.records.tickets import VerifyTicket
 from shared.database import Database
 from shared.errors import ConflictError, InvalidArgumentError, NotFoundError, UnavailableError
 from shared.health import Health
@@ -19,6 +19,7 @@ from tests.harness.waiting import eventually
 from tests.integration.auth.material import MOMENT, OTHER_KEY, OWNER_KEY, masters
 from tests.integration.auth.neighbours import KILL_BY_AUTHID, OWNED, Neighbours
 from tests.integration.auth.persons import LOGIN, opened, recorded
+from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]

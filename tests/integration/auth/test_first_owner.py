@@ -7,12 +7,12 @@ import pytest
 
 from services.auth import first_owner
 from services.auth.keyring import Keyring
-from services.auth.procedures import Procedures
-from services.auth.records import VerifyTicket
+from services.auth.records.tickets import VerifyTicket
 from shared.database import Database
 from shared.identities import ServiceIdentity
 from shared.settings import SettingsError
 from tests.integration.auth.material import MOMENT, OTHER_KEY, OWNER_KEY
+from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]

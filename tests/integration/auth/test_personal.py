@@ -6,14 +6,14 @@ import pytest
 
 from services.auth import personal
 from services.auth.keyring import Keyring
-from services.auth.procedures import Procedures
-from services.auth.records import OpenPersonal, PersonalItem
+from services.auth.records.sealing import OpenPersonal, PersonalItem
 from shared.database import Database
 from shared.errors import InvalidArgumentError
 from shared.identities import Person
 from shared.procedures import decode
 from tests.integration.auth.material import masters
 from tests.integration.auth.persons import LOGIN, opened, recorded
+from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]

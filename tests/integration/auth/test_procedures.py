@@ -6,26 +6,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.auth import first_owner, rules
+from services.auth import first_owner
 from services.auth.keyring import Keyring
-from services.auth.procedures import Procedures
-from services.auth.records import (
-    AccountKey,
-    AccountKeys,
-    DeviceKey,
-    FindDeviceCredential,
-    FoundDeviceCredential,
-    IssueAssertion,
-    IssueDeviceCredential,
-    OpenPersonal,
-    VerifyTicket,
-)
+from services.auth.records.accounts import AccountKey, AccountKeys
+from services.auth.records.devices import DeviceKey, FindDeviceCredential, FoundDeviceCredential, IssueDeviceCredential
+from services.auth.records.sealing import OpenPersonal
+from services.auth.records.tickets import IssueAssertion, VerifyTicket
+from services.auth.rules.devices import tunnel_proof, tunnel_proof_digest
 from shared.assertions import Assertions, arguments_hash
 from shared.database import Database
 from shared.errors import NotAuthorizedError, NotFoundError
 from shared.identities import Person, ServiceIdentity
 from shared.procedures import Audience, NoArguments, declared
 from tests.integration.auth.material import MOMENT, NOW, OTHER_KEY, OWNER_KEY
+from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
@@ -137,7 +131,7 @@ async def test_another_flash_replaces_everything_at_once(procedures: Procedures,
     assert credential is not None
     assert credential.secret == new.secret
     rows = postgres.rows("SELECT tunnel_proof_digest FROM auth.device_credential")
-    assert rows == [(rules.tunnel_proof_digest(new.secret, 7),)]
+    assert rows == [(tunnel_proof_digest(new.secret, 7),)]
     assert rows[0][0] != digest
     assert len(postgres.audited()) == 2
 
@@ -167,7 +161,7 @@ async def test_ending_what_is_not_there_changes_nothing(procedures: Procedures, 
 async def test_no_secret_lies_in_clear_in_any_row(procedures: Procedures, postgres: Postgres) -> None:
     issued = await procedures.device_credential_issue(DEVICES, order())
 
-    clear = [issued.secret, issued.app_cred_key, rules.tunnel_proof(issued.secret, 7)]
+    clear = [issued.secret, issued.app_cred_key, tunnel_proof(issued.secret, 7)]
     for table in ("auth.device_credential", "auth.data_key", "audit.queue"):
         text = str(postgres.rows(f"SELECT t::text, encode(convert_to(t::text, 'UTF8'), 'hex') FROM {table} t"))  # noqa: S608
         assert not any(value in text or value.encode().hex() in text for value in clear)

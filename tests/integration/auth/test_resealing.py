@@ -6,12 +6,12 @@ import pytest
 
 from services.auth import resealing
 from services.auth.keyring import Keyring
-from services.auth.procedures import Procedures
-from services.auth.records import DeviceKey, FindDeviceCredential, IssueDeviceCredential
+from services.auth.records.devices import DeviceKey, FindDeviceCredential, IssueDeviceCredential
 from services.auth.signing import Signing
 from shared.database import Database
 from shared.identities import ServiceIdentity
 from tests.integration.auth.material import NOW, masters
+from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]

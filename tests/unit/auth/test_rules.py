@@ -11,8 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.auth import rules
-from services.auth.records import Account, ApiKey, DeviceCredential
+from services.auth.records.accounts import Account
+from services.auth.records.api_keys import ApiKey
+from services.auth.records.devices import DeviceCredential
+from services.auth.rules.accounts import confirm_login
+from services.auth.rules.api_keys import opens
+from services.auth.rules.devices import belongs, device_key_of, device_secrets, tunnel_proof, tunnel_proof_digest
 from shared.errors import InvalidArgumentError
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -24,7 +28,7 @@ octets = st.binary(min_size=64, max_size=64)
 
 
 def test_a_living_key_of_an_active_account_opens() -> None:
-    assert rules.opens(KEY, presented=HASH, now=NOW)
+    assert opens(KEY, presented=HASH, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -41,22 +45,22 @@ def test_a_living_key_of_an_active_account_opens() -> None:
     ],
 )
 def test_given_any_reason_against_it_when_a_key_is_presented_then_it_does_not_open(change: dict[str, Any]) -> None:
-    assert not rules.opens(attrs.evolve(KEY, **change), presented=HASH, now=NOW)
+    assert not opens(attrs.evolve(KEY, **change), presented=HASH, now=NOW)
 
 
 @pytest.mark.parametrize("presented", [HASH, bytes(32), b""])
 def test_a_key_that_is_not_stored_does_not_open(presented: bytes) -> None:
-    assert not rules.opens(None, presented=presented, now=NOW)
+    assert not opens(None, presented=presented, now=NOW)
 
 
 @given(st.binary(max_size=40))
 def test_no_other_hash_opens(presented: bytes) -> None:
-    assert rules.opens(KEY, presented=presented, now=NOW) == (presented == HASH)
+    assert opens(KEY, presented=presented, now=NOW) == (presented == HASH)
 
 
 @given(octets)
 def test_a_device_s_secrets_are_the_octets_in_two_alphabets(entropy: bytes) -> None:
-    fresh = rules.device_secrets(entropy)
+    fresh = device_secrets(entropy)
 
     assert len(fresh.secret) == 43
     assert set(fresh.secret) <= set(string.ascii_letters + string.digits + "-_")
@@ -70,18 +74,17 @@ def test_a_device_s_secrets_are_the_octets_in_two_alphabets(entropy: bytes) -> N
 @pytest.mark.parametrize("length", [0, 32, 63, 65])
 def test_given_another_number_of_octets_when_secrets_are_made_then_it_is_refused(length: int) -> None:
     with pytest.raises(ValueError, match="64 octets"):
-        rules.device_secrets(bytes(length))
+        device_secrets(bytes(length))
 
 
 def test_the_tunnel_proof_is_that_of_wire_agent_section_6() -> None:
-    assert rules.tunnel_proof("s3cret-dev", 7) == "2TJMd0LLTN8Y48swTqBSjA80t9lQdcmCD8e_In1Ctos"
+    assert tunnel_proof("s3cret-dev", 7) == "2TJMd0LLTN8Y48swTqBSjA80t9lQdcmCD8e_In1Ctos"
 
 
 def test_the_digest_of_the_proof_is_of_its_text() -> None:
     # printf '%s' 2TJMd0LLTN8Y48swTqBSjA80t9lQdcmCD8e_In1Ctos | sha256sum
     assert (
-        rules.tunnel_proof_digest("s3cret-dev", 7).hex()
-        == "06c4eb609ba3bf9150b29f090bdde55867e8e1debd281bbd8d84dbc3156e9013"
+        tunnel_proof_digest("s3cret-dev", 7).hex() == "06c4eb609ba3bf9150b29f090bdde55867e8e1debd281bbd8d84dbc3156e9013"
     )
 
 
@@ -94,33 +97,33 @@ def test_the_digest_of_the_proof_is_of_its_text() -> None:
 def test_no_two_devices_share_a_proof(one: str, other: str, key: int, other_key: int) -> None:
     same = (one, key) == (other, other_key)
 
-    assert (rules.tunnel_proof(one, key) == rules.tunnel_proof(other, other_key)) == same
+    assert (tunnel_proof(one, key) == tunnel_proof(other, other_key)) == same
 
 
 @pytest.mark.parametrize(
     ("authid", "key"), [("3-7", 7), ("9-7", 7), ("7", None), ("", None), ("3-x", None), ("3-0", None)]
 )
 def test_the_key_to_look_under_is_the_authid_s_second_part(authid: str, key: int | None) -> None:
-    assert rules.device_key_of(authid) == key
+    assert device_key_of(authid) == key
 
 
 @pytest.mark.parametrize(
-    ("authid", "belongs"),
+    ("authid", "expected"),
     [("3-7", True), ("3-8", False), ("4-7", False), ("7-3", False), ("7", False), ("3-7 ", False), ("03-7", False)],
 )
-def test_only_project_and_device_together_belong(authid: str, *, belongs: bool) -> None:
-    assert rules.belongs(CREDENTIAL, authid) is belongs
+def test_only_project_and_device_together_belong(authid: str, *, expected: bool) -> None:
+    assert belongs(CREDENTIAL, authid) is expected
 
 
 @pytest.mark.parametrize("confirm", [ACCOUNT.login_name, "änne.meier@EXAMPLE.com", " A\u0308nne.Meier@example.com\n"])
 def test_a_login_confirms_itself_in_any_of_its_forms(confirm: str) -> None:
-    rules.confirm_login(ACCOUNT, confirm)
+    confirm_login(ACCOUNT, confirm)
 
 
 @pytest.mark.parametrize("confirm", ["", " ", "anne.meier@example.com", "5", "yes", ACCOUNT.login_name + "x"])
 def test_nothing_else_confirms_and_no_name_is_repeated(confirm: str) -> None:
     with pytest.raises(InvalidArgumentError) as refused:
-        rules.confirm_login(ACCOUNT, confirm)
+        confirm_login(ACCOUNT, confirm)
 
     assert "Meier" not in str(refused.value.details())
     assert not confirm.strip() or confirm not in refused.value.message

@@ -57,6 +57,11 @@ def test_auth_is_told_what_the_contract_says() -> None:
         "MASTER_KEYS_FILE": "/state/secrets/master-keys.json",
         "FIRST_OWNER_KEY_FILE": "/state/owner-api-key",
         "FIRST_OWNER": "ann@plant.example",
+        "PORT": "8441",
+        "BIND": "192.0.2.7",
+        "MAIL_FOLDER": "/state/mail",
+        "ISSUER": "https://plant.example:8441",
+        "AUDIENCE": "https://plant.example:8445",
     }
 
 

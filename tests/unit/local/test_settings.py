@@ -21,14 +21,14 @@ def test_the_ports_are_those_of_the_readme() -> None:
         "devices": 8451,
         "audit": 8453,
     }
-    assert ports.audit == 8452
+    assert (ports.accounts, ports.audit) == (8441, 8452)
 
 
 @given(base=st.integers(1, 65_522))
 def test_every_listener_has_a_port_of_its_own_that_exists(base: int) -> None:
     ports = [each.port for each in listeners(local_settings({"IRONFLOCK_LOCAL_PORT_BASE": str(base)}))]
 
-    assert len(set(ports)) == len(ports) == 11
+    assert len(set(ports)) == len(ports) == 12
     assert all(base < port <= 65_535 for port in ports)
 
 
@@ -38,7 +38,7 @@ def test_only_the_public_listeners_follow_the_bind_address(bind: str) -> None:
         each.name for each in listeners(local_settings({"IRONFLOCK_LOCAL_BIND": bind})) if each.address == bind
     ]
 
-    assert elsewhere == ["router", "gateway"]
+    assert elsewhere == ["accounts", "router", "gateway"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "plant.example", "a-b.c1", "192.0.2.7", "2001:db8::1"])

@@ -14,7 +14,16 @@ DATABASE: Final = {
 }
 COMMON: Final = {"CA_FILE": "ca.pem", "TLS_CERTIFICATE": "x.pem", "TLS_KEY": "x.key", "OPS_PORT": "8449"}
 OWN: Final = {
-    "auth": {**BUS, **DATABASE, "MASTER_KEYS_FILE": "masters", "FIRST_OWNER_KEY_FILE": "secret"},
+    "auth": {
+        **BUS,
+        **DATABASE,
+        "MASTER_KEYS_FILE": "masters",
+        "FIRST_OWNER_KEY_FILE": "secret",
+        "PORT": "8441",
+        "ISSUER": "https://localhost:8441",
+        "AUDIENCE": "https://localhost:8445",
+        "MAIL_FOLDER": "mail",
+    },
     "realms": {**BUS, **DATABASE},
     "devices": {
         **BUS,

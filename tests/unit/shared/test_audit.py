@@ -133,7 +133,7 @@ def test_tags_are_past_tense_and_unique() -> None:
     for action in Action:
         noun, _, verb = action.value.partition(".")
         assert noun.replace("_", "").isalpha()
-        assert verb.endswith("ed") or verb in ("read", "set")
+        assert verb.endswith("ed") or verb in ("read", "reset", "set")
         assert action.name == action.value.replace(".", "_").upper()
 
 

@@ -11,7 +11,9 @@ from ironflock_router.wire_names import Action
 from services.audit.procedures.entries import EntryProcedures
 from services.audit.procedures.heads import HeadProcedures
 from services.audit.procedures.retention import RetentionProcedures
-from services.auth.procedures import Procedures as Auth
+from services.auth.procedures.accounts import AccountProcedures
+from services.auth.procedures.devices import CredentialProcedures
+from services.auth.procedures.tickets import TicketProcedures
 from services.devices.procedures.agents import AgentProcedures
 from services.devices.procedures.people import PeopleProcedures
 from services.realms.procedures import Procedures as Realms
@@ -20,7 +22,7 @@ from shared.procedures import Audience, Declaration, declared
 
 ROOT = Path(__file__).parents[3]
 SURFACES: dict[str, list[type[Any]]] = {
-    "auth": [Auth],
+    "auth": [CredentialProcedures, TicketProcedures, AccountProcedures],
     "realms": [Realms],
     "audit": [EntryProcedures, HeadProcedures, RetentionProcedures],
     "devices": [PeopleProcedures, AgentProcedures],

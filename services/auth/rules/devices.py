@@ -1,41 +1,14 @@
-"""The decisions of auth: which key opens, what a device's secrets are made of. Pure; randomness comes in as octets."""
+"""What a device's secrets are made of. Pure; randomness comes in as octets."""
 
 import base64
 import hmac
-from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
-from services.auth.records import EVERYTHING, Account, ApiKey, DeviceCredential, DeviceSecrets
-from shared.errors import InvalidArgumentError
+from services.auth.records.devices import DeviceCredential, DeviceSecrets
 from shared.identities import parse_device_authid
-from shared.names import canonical_name
 
 SECRET_OCTETS: Final = 32
-
-
-def opens(key: ApiKey | None, *, presented: bytes, now: datetime) -> bool:
-    """Whether the key whose hash is `presented` opens: stored, not ended, not past its end, the account active.
-
-    A key with narrower scopes opens nothing before there is something that enforces them.
-
-    The comparison takes the same time whatever differs.
-    """
-    stored = key.key_hash if key is not None else bytes(len(presented))
-    matches = hmac.compare_digest(stored, presented)
-    if key is None or not matches or tuple(key.scopes) != EVERYTHING:
-        return False
-    return key.ended_at is None and key.ends_at > now and key.account_state == "active"
-
-
-def confirm_login(account: Account, confirm: str) -> None:
-    """Let pass whoever named the account by its own login name.
-
-    Raises:
-        InvalidArgumentError: They did not; neither name is repeated.
-    """
-    if canonical_name(confirm) != canonical_name(account.login_name):
-        raise InvalidArgumentError("to confirm, give the login name of the account itself", argument="confirm")
 
 
 def device_secrets(octets: bytes) -> DeviceSecrets:

@@ -1,0 +1,1 @@
+"""The surface of auth: procedures on the bus."""

@@ -1,0 +1,133 @@
+"""The WAMP surface of devices' credentials: for the router, and for flashing."""
+
+import secrets
+from typing import Final
+
+from services.auth.keyring import Keyring
+from services.auth.procedures.callers import serve_only
+from services.auth.records.devices import (
+    DeviceCredential,
+    DeviceKey,
+    DeviceSecrets,
+    FindDeviceCredential,
+    FoundDeviceCredential,
+    IssueDeviceCredential,
+)
+from services.auth.rules.devices import SECRET_OCTETS, belongs, device_key_of, device_secrets, tunnel_proof_digest
+from services.auth.store.devices import (
+    device_credential_end,
+    device_credential_find,
+    device_credential_lock_in_txn,
+    device_credential_upsert,
+)
+from shared import audit
+from shared.database import Database
+from shared.errors import NotFoundError
+from shared.identities import ServiceIdentity
+from shared.procedures import for_services
+
+NO_CREDENTIAL: Final = "this device has no credential; flash it"
+
+
+class CredentialProcedures:
+    """Devices' credentials; each procedure names the callers that it serves, whatever the router let through."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        """Serve from `database`."""
+        self._database = database
+        self._keyring = keyring
+
+    @for_services("ironflock.auth.device_credential.find", FindDeviceCredential)
+    async def device_credential_find(
+        self, service: ServiceIdentity, request: FindDeviceCredential
+    ) -> FoundDeviceCredential | None:
+        """The secret of the device that wants to join as `authid`, for the router alone; None where there is none."""
+        serve_only(service, "router")
+        device_key = device_key_of(request.authid)
+        if device_key is None:
+            return None
+        credential = await self._database.run(lambda connection: device_credential_find(connection, device_key))
+        if credential is None or not belongs(credential, request.authid):
+            return None
+        return FoundDeviceCredential(
+            state=credential.state,
+            secret=await self._keyring.open(credential.secret, _secret_of(device_key)),
+            device_key=device_key,
+            project_key=credential.project_key,
+            serial_number=credential.serial_number,
+            flash_id=credential.flash_id,
+        )
+
+    @for_services("ironflock.auth.device_credential.issue", IssueDeviceCredential)
+    async def device_credential_issue(self, service: ServiceIdentity, request: IssueDeviceCredential) -> DeviceSecrets:
+        """New secrets for a device; the old ones no longer open from the moment this commits (decision 4)."""
+        serve_only(service, "devices")
+        fresh = device_secrets(secrets.token_bytes(2 * SECRET_OCTETS))
+        credential = await self._sealed(request, fresh)
+        async with self._database.transaction() as connection:
+            await device_credential_lock_in_txn(connection, request.device_key)
+            stored = await device_credential_find(connection, request.device_key)
+            if stored is not None and stored.flash_id == request.flash_id:
+                return await self._opened(stored)
+            await device_credential_upsert(connection, credential)
+            await audit.record(connection, _about_credential(service, audit.Action.DEVICE_CREDENTIAL_ISSUED, request))
+        return fresh
+
+    @for_services("ironflock.auth.device_credential.end", DeviceKey)
+    async def device_credential_end(self, service: ServiceIdentity, request: DeviceKey) -> None:
+        """End a device's secrets for good; repeating it changes nothing."""
+        serve_only(service, "devices")
+        async with self._database.transaction() as connection:
+            await device_credential_lock_in_txn(connection, request.device_key)
+            if await device_credential_end(connection, request.device_key) is not None:
+                action = audit.Action.DEVICE_CREDENTIAL_ENDED
+                await audit.record(connection, _about_credential(service, action, request))
+
+    @for_services("ironflock.auth.app_cred_key.find", DeviceKey)
+    async def app_cred_key_find(self, service: ServiceIdentity, request: DeviceKey) -> str:
+        """The key from which the device derives its apps' credentials."""
+        serve_only(service, "devices")
+        key = request.device_key
+        credential = await self._database.run(lambda connection: device_credential_find(connection, key))
+        if credential is None or credential.state != "active":
+            raise NotFoundError(NO_CREDENTIAL)
+        return (await self._opened(credential)).app_cred_key
+
+    async def _sealed(self, request: IssueDeviceCredential, fresh: DeviceSecrets) -> DeviceCredential:
+        return DeviceCredential(
+            device_key=request.device_key,
+            project_key=request.project_key,
+            serial_number=request.serial_number,
+            state="active",
+            flash_id=request.flash_id,
+            secret=await self._keyring.seal(fresh.secret, _secret_of(request.device_key)),
+            app_cred_key=await self._keyring.seal(fresh.app_cred_key, _app_cred_key_of(request.device_key)),
+            tunnel_proof_digest=tunnel_proof_digest(fresh.secret, request.device_key),
+        )
+
+    async def _opened(self, stored: DeviceCredential) -> DeviceSecrets:
+        return DeviceSecrets(
+            secret=await self._keyring.open(stored.secret, _secret_of(stored.device_key)),
+            app_cred_key=await self._keyring.open(stored.app_cred_key, _app_cred_key_of(stored.device_key)),
+        )
+
+
+def _secret_of(device_key: int) -> str:
+    return f"auth.device_credential/{device_key}/secret"
+
+
+def _app_cred_key_of(device_key: int) -> str:
+    return f"auth.device_credential/{device_key}/app_cred_key"
+
+
+def _about_credential(
+    service: ServiceIdentity, action: audit.Action, request: IssueDeviceCredential | DeviceKey
+) -> audit.Draft:
+    return audit.Draft(
+        action=action,
+        aspect=audit.Aspect.CREDENTIAL,
+        actor=audit.actor_of(service),
+        asset=audit.Asset("device", request.device_key),
+        project_key=request.project_key if isinstance(request, IssueDeviceCredential) else None,
+        request_id=str(request.flash_id) if isinstance(request, IssueDeviceCredential) else None,
+    )

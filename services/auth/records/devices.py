@@ -1,0 +1,66 @@
+"""Devices' credentials."""
+
+from typing import Literal
+from uuid import UUID
+
+from attrs import field, frozen
+
+from services.auth.records.fields import Key, ShortText
+
+
+@frozen
+class DeviceCredential:
+    """A device's credential as it is stored; the secrets are sealed."""
+
+    device_key: int
+    project_key: int
+    serial_number: UUID
+    state: Literal["active", "ended"]
+    flash_id: UUID
+    secret: bytes = field(repr=False)
+    app_cred_key: bytes = field(repr=False)
+    tunnel_proof_digest: bytes = field(repr=False)
+
+
+@frozen
+class DeviceSecrets:
+    """What flashing hands over, in clear; shown to nobody else."""
+
+    secret: str = field(repr=False)
+    app_cred_key: str = field(repr=False)
+
+
+@frozen
+class FindDeviceCredential:
+    """`ironflock.auth.device_credential.find`."""
+
+    authid: ShortText
+
+
+@frozen
+class FoundDeviceCredential:
+    """What the router needs to let a device in."""
+
+    state: Literal["active", "ended"]
+    secret: str = field(repr=False)
+    device_key: int
+    project_key: int
+    serial_number: UUID
+    flash_id: UUID
+
+
+@frozen
+class IssueDeviceCredential:
+    """`ironflock.auth.device_credential.issue`; the same `flash_id` gets the same answer."""
+
+    flash_id: UUID
+    device_key: Key
+    project_key: Key
+    serial_number: UUID
+
+
+@frozen
+class DeviceKey:
+    """`ironflock.auth.device_credential.end`, `ironflock.auth.app_cred_key.find`."""
+
+    device_key: Key

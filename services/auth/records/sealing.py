@@ -1,0 +1,48 @@
+"""What is sealed, and under which key."""
+
+from datetime import timedelta
+from typing import Annotated, Final
+
+from attrs import field, frozen
+from msgspec import Meta
+
+from services.auth.records.fields import MAX_ITEMS, Key, ShortText
+
+DATA_KEY_LIFE: Final = timedelta(days=90)
+
+
+@frozen
+class AssertionKey:
+    """A key that signs assertions: its public JWK, the private one sealed."""
+
+    key_id: str
+    public_jwk: dict[str, str]
+    sealed: bytes = field(repr=False)
+
+
+@frozen
+class SealedRow:
+    """A sealed value, where it lies, and the context it was sealed for: what a new data key works through."""
+
+    table: str
+    key_column: str
+    key: int | str
+    column: str
+    place: str
+    sealed: bytes = field(repr=False)
+
+
+@frozen
+class PersonalItem:
+    """A value as an audit entry holds it: whose it is, the sealed octets in base64, and what they were sealed for."""
+
+    account_key: Key
+    sealed: Annotated[str, Meta(max_length=65_536)] = field(repr=False)
+    context: ShortText
+
+
+@frozen
+class OpenPersonal:
+    """`ironflock.auth.personal.open`."""
+
+    items: Annotated[list[PersonalItem], Meta(max_length=MAX_ITEMS)] = field(repr=False)

@@ -1,0 +1,42 @@
+"""What opens the bus to a person, and what proves their wish."""
+
+from typing import Annotated
+
+from attrs import field, frozen
+from msgspec import Meta
+
+from services.auth.records.fields import ShortText, Ticket
+
+
+@frozen
+class VerifyTicket:
+    """`ironflock.auth.ticket.verify`: an API key, and where it came from."""
+
+    ticket: Ticket = field(repr=False)
+    address: ShortText = ""
+
+
+@frozen
+class VerifiedTicket:
+    """Whose ticket it is; `ends_at` in Unix seconds."""
+
+    account_key: int
+    credential: str
+    ends_at: float
+
+
+@frozen
+class IssueAssertion:
+    """`ironflock.auth.assertion.issue`."""
+
+    ticket: Ticket = field(repr=False)
+    audience: ShortText
+    procedure: ShortText
+    arguments_hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+@frozen
+class IssuedAssertion:
+    """The assertion in compact form."""
+
+    assertion: str = field(repr=False)

@@ -1,0 +1,1 @@
+"""The SQL of auth, one statement a function."""

@@ -1,0 +1,86 @@
+"""The SQL of accounts."""
+
+from datetime import datetime, timedelta
+from typing import Final, LiteralString
+
+from psycopg.rows import class_row
+
+from services.auth.records.accounts import Account
+from shared.database import Connection
+
+FOLLOWED_UP_FOR: Final = timedelta(hours=1)
+
+
+_ACCOUNT: Final = "SELECT account_key, login_name, state, erased_at FROM auth.account"
+
+
+async def account_count(connection: Connection) -> int:
+    """How many accounts there are."""
+    cursor = await connection.execute("SELECT count(*) FROM auth.account")
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def account_find(connection: Connection, account_key: int) -> Account | None:
+    """The account of that key."""
+    return await _account(connection, f"{_ACCOUNT} WHERE account_key = %s", account_key)
+
+
+async def account_lock_in_txn(connection: Connection, account_key: int) -> Account | None:
+    """The account of that key, its row locked until the transaction ends."""
+    return await _account(connection, f"{_ACCOUNT} WHERE account_key = %s FOR UPDATE", account_key)
+
+
+async def account_find_by_login(connection: Connection, login_canonical: str) -> Account | None:
+    """The account of that login name, in its canonical form."""
+    return await _account(connection, f"{_ACCOUNT} WHERE login_canonical = %s", login_canonical)
+
+
+async def account_erase(connection: Connection, account_key: int) -> datetime:
+    """Leave nothing of the person in the account's row; returns when that was."""
+    cursor = await connection.execute(
+        "UPDATE auth.account SET login_name = 'erased-' || account_key, login_canonical = 'erased-' || account_key,"
+        " state = 'disabled', erased_at = now() WHERE account_key = %s RETURNING erased_at",
+        [account_key],
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise LookupError("an update of a locked row returned no row")
+    erased_at: datetime = row[0]
+    return erased_at
+
+
+async def account_list_erased(connection: Connection, account_keys: list[int]) -> list[int]:
+    """Those of `account_keys` whose accounts are erased."""
+    cursor = await connection.execute(
+        "SELECT account_key FROM auth.account WHERE account_key = ANY (%s) AND erased_at IS NOT NULL"
+        " ORDER BY account_key",
+        [account_keys],
+    )
+    return [int(row[0]) for row in await cursor.fetchall()]
+
+
+async def account_list_erased_lately(connection: Connection) -> list[int]:
+    """The accounts that were erased within the last hour."""
+    cursor = await connection.execute(
+        "SELECT account_key FROM auth.account WHERE erased_at > now() - %s ORDER BY erased_at", [FOLLOWED_UP_FOR]
+    )
+    return [int(row[0]) for row in await cursor.fetchall()]
+
+
+async def account_insert(connection: Connection, login_name: str, login_canonical: str) -> int:
+    """A new active account; returns its key."""
+    cursor = await connection.execute(
+        "INSERT INTO auth.account (login_name, login_canonical, state) VALUES (%s, %s, 'active') RETURNING account_key",
+        [login_name, login_canonical],
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise LookupError("an insert returned no row")
+    return int(row[0])
+
+
+async def _account(connection: Connection, query: LiteralString, value: int | str) -> Account | None:
+    async with connection.cursor(row_factory=class_row(Account)) as cursor:
+        await cursor.execute(query, [value])
+        return await cursor.fetchone()

@@ -1,0 +1,111 @@
+"""The SQL of keys, and of whatever is sealed under them."""
+
+from typing import Final
+
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from services.auth.records.sealing import DATA_KEY_LIFE, AssertionKey, SealedRow
+from shared.database import Connection
+from shared.secrets import WrappedKey
+
+START_LOCK: Final = 0x41555448  # "AUTH": one process at a time makes what the first start makes
+
+
+SEALED_COLUMNS: Final = (
+    # table, primary key, column, and the place of a value there: the context it was sealed for, as SQL
+    ("device_credential", "device_key", "secret", "'auth.device_credential/' || device_key || '/secret'"),
+    ("device_credential", "device_key", "app_cred_key", "'auth.device_credential/' || device_key || '/app_cred_key'"),
+    ("person_key", "account_key", "sealed", "'auth.person_key/' || account_key"),
+    ("assertion_key", "key_id", "sealed", "'auth.assertion_key/' || key_id"),
+)
+
+
+async def start_lock_in_txn(connection: Connection) -> None:
+    """Wait until no other process is making first things; held to the end of the transaction."""
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [START_LOCK])
+
+
+async def data_key_list(connection: Connection) -> list[WrappedKey]:
+    """Every data key, oldest first."""
+    async with connection.cursor(row_factory=class_row(WrappedKey)) as cursor:
+        await cursor.execute("SELECT key_id, master_key_id, wrapped FROM auth.data_key ORDER BY created_at, key_id")
+        return await cursor.fetchall()
+
+
+async def data_key_upsert(connection: Connection, key: WrappedKey) -> None:
+    """Keep `key`, new or rewrapped."""
+    await connection.execute(
+        "INSERT INTO auth.data_key (key_id, master_key_id, wrapped) VALUES (%s, %s, %s)"
+        " ON CONFLICT (key_id) DO UPDATE SET master_key_id = excluded.master_key_id, wrapped = excluded.wrapped",
+        [key.key_id, key.master_key_id, key.wrapped],
+    )
+
+
+async def data_key_is_due(connection: Connection) -> bool:
+    """Whether the newest data key has served its time."""
+    cursor = await connection.execute(
+        "SELECT coalesce(max(created_at) < now() - %s, true) FROM auth.data_key", [DATA_KEY_LIFE]
+    )
+    row = await cursor.fetchone()
+    return row is None or bool(row[0])
+
+
+async def sealed_lock_in_txn(connection: Connection, header: bytes, *, limit: int) -> list[SealedRow]:
+    """At most `limit` sealed values that do not begin with `header`, their rows locked; `place` is their context."""
+    rows: list[SealedRow] = []
+    for table, key, column, place in SEALED_COLUMNS:
+        query = sql.SQL(
+            "SELECT %s AS table, %s AS key_column, {key} AS key, %s AS column, {place} AS place, {column} AS sealed"
+            " FROM auth.{table} WHERE substring({column} FOR %s) <> %s LIMIT %s FOR UPDATE SKIP LOCKED"
+        ).format(
+            place=sql.SQL(place), key=sql.Identifier(key), column=sql.Identifier(column), table=sql.Identifier(table)
+        )
+        async with connection.cursor(row_factory=class_row(SealedRow)) as cursor:
+            await cursor.execute(query, [table, key, column, len(header), header, limit - len(rows)])
+            rows += await cursor.fetchall()
+    return rows
+
+
+async def sealed_replace(connection: Connection, row: SealedRow) -> None:
+    """Put a resealed value back at its place."""
+    query = sql.SQL("UPDATE auth.{table} SET {column} = %s WHERE {key} = %s").format(
+        table=sql.Identifier(row.table), column=sql.Identifier(row.column), key=sql.Identifier(row.key_column)
+    )
+    await connection.execute(query, [row.sealed, row.key])
+
+
+async def person_key_insert(connection: Connection, account_key: int, sealed: bytes) -> None:
+    """The key under which what is personal of `account_key` is sealed."""
+    await connection.execute("INSERT INTO auth.person_key (account_key, sealed) VALUES (%s, %s)", [account_key, sealed])
+
+
+async def person_key_list(connection: Connection, account_keys: list[int]) -> dict[int, bytes]:
+    """The sealed keys of those persons who still have one, by account."""
+    cursor = await connection.execute(
+        "SELECT account_key, sealed FROM auth.person_key WHERE account_key = ANY (%s)", [account_keys]
+    )
+    return {int(row[0]): bytes(row[1]) for row in await cursor.fetchall()}
+
+
+async def person_key_delete(connection: Connection, account_key: int) -> None:
+    """Destroy the person's key: what is sealed under it opens never again."""
+    await connection.execute("DELETE FROM auth.person_key WHERE account_key = %s", [account_key])
+
+
+async def assertion_key_list(connection: Connection) -> list[AssertionKey]:
+    """Every key that signs assertions, newest first."""
+    async with connection.cursor(row_factory=class_row(AssertionKey)) as cursor:
+        await cursor.execute(
+            "SELECT key_id, public_jwk, sealed FROM auth.assertion_key ORDER BY created_at DESC, key_id"
+        )
+        return await cursor.fetchall()
+
+
+async def assertion_key_insert(connection: Connection, key: AssertionKey) -> None:
+    """A new signing key."""
+    await connection.execute(
+        "INSERT INTO auth.assertion_key (key_id, public_jwk, sealed) VALUES (%s, %s, %s)",
+        [key.key_id, Jsonb(key.public_jwk), key.sealed],
+    )

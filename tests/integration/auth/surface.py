@@ -1,0 +1,22 @@
+"""What the earliest tests call: auth's procedures for devices, tickets and accounts as one object."""
+
+from collections.abc import Callable
+
+from services.auth.erasure import Erasure
+from services.auth.keyring import Keyring
+from services.auth.procedures.accounts import AccountProcedures
+from services.auth.procedures.devices import CredentialProcedures
+from services.auth.procedures.tickets import TicketProcedures
+from services.auth.signing import Signing
+from shared.database import Database
+
+
+class Procedures(CredentialProcedures, TicketProcedures, AccountProcedures):
+    """All three surfaces on one database."""
+
+    def __init__(
+        self, database: Database, keyring: Keyring, signing: Signing, erasure: Erasure, now: Callable[[], float]
+    ) -> None:
+        CredentialProcedures.__init__(self, database, keyring)
+        TicketProcedures.__init__(self, database, signing, now)
+        AccountProcedures.__init__(self, database, keyring, erasure)
