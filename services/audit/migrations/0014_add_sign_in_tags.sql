@@ -29,7 +29,7 @@ INSERT INTO audit.action (tag, service) VALUES
     ('service_account.ended', 'svc_auth'),
     ('session.ended', 'svc_auth'),
     ('session.started', 'svc_auth'),
-    ('session.stepped_up', 'svc_auth'),
+    ('session.reauthenticated', 'svc_auth'),
     ('sign_in.refused', 'svc_auth'),
     ('signing_key.created', 'svc_auth'),
     ('token.refused', 'svc_auth'),
