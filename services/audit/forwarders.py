@@ -1,7 +1,8 @@
 """Forwarding every entry to receivers outside: in the log's order, at least once, none left out.
 
 A receiver's position moves after it has taken a batch; what it had not taken is sent again. An entry's id tells the
-receiver of a repetition. Personal values stay sealed.
+receiver of a repetition. Personal values stay sealed. Of several replicas one feeds a receiver at a time: the batch is
+sent inside the transaction that holds the receiver's lock, so that the lock goes with whoever held it.
 """
 
 import asyncio
@@ -51,17 +52,20 @@ class Forwarding:
                     await self._bell.heard(LOOK_S)
 
     async def step(self) -> bool:
-        """Send the next batch; whether there may be more.
+        """Send the next batch; whether there may be more. Does nothing while another replica is at it.
 
         Raises:
             PostingError, OSError: It was not taken; the position stays.
         """
-        rows, end = await self._database.run(self._next)
-        if not rows:
-            return False
-        await self._send(rows)
-        position = (rows[-1].leaf_index or 0) + 1
-        await self._database.run(lambda connection: upkeep.forwarded(connection, self._name, position))
+        async with self._database.transaction() as connection:
+            if not await upkeep.forwarder_lock_in_txn(connection, self._name):
+                return False
+            rows, end = await self._next(connection)
+            if not rows:
+                return False
+            await self._send(rows)
+            position = (rows[-1].leaf_index or 0) + 1
+            await upkeep.forwarded(connection, self._name, position)
         behind.labels(self._name).set(end - position)
         return len(rows) == BATCH
 

@@ -4,17 +4,10 @@ They are `golang.org/x/mod/sumdb/{note,tlog}`, `github.com/transparency-dev/merk
 `github.com/transparency-dev/formats`, fetched by Go's own client at the versions that `go/go.sum` pins.
 """
 
-import base64
-import json
-import re
-import shutil
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random  # noqa: TID251 - the same sizes in every run
 from typing import Any
-
-import pytest
 
 from shared.tlog.checkpoint import Checkpoint, open_checkpoint
 from shared.tlog.contents import bundle_octets, tile_octets
@@ -24,53 +17,12 @@ from shared.tlog.layout import Tile, bundle_at, tiles
 from shared.tlog.note import Signer, VerifierKey
 from shared.tlog.proof import assemble, consistency_nodes, inclusion_nodes
 from shared.tlog.tree import CompactRange, NodeId
+from tests.interop.asking import Ask, b64
 from tests.unit.tlog.log_folder import LogFolder
 
-GO = Path(__file__).parent / "go"
-AWAY = re.compile(
-    r"dial tcp|no such host|connection refused|i/o timeout|proxyconnect|TLS handshake|50[234] |requires go >=|toolchain"
-)
 SIGNER, NEXT = Signer.from_seed("ironflock.test/audit", b"a" * 32), Signer.from_seed("ironflock.test/audit", b"b" * 32)
 COSIGNER = Cosigner.from_seed("witness.test/w", b"w" * 32)
 DATA = [number.to_bytes(4, "big") * 8 for number in range(1500)]
-Ask = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("Go is not installed, so its implementations of the log's formats cannot be asked")
-    built = tmp_path_factory.mktemp("go") / "interop"
-    done = subprocess.run(
-        [go, "build", "-mod=readonly", "-o", built, "."],
-        cwd=GO,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=170,
-    )
-    if done.returncode and AWAY.search(done.stderr):
-        pytest.skip(f"the Go module proxy is away, or Go is too old: {done.stderr.strip()[-300:]}")
-    assert done.returncode == 0, done.stderr
-    return built
-
-
-@pytest.fixture
-def ask(program: Path) -> Ask:
-    def asking(**request: Any) -> dict[str, Any]:
-        done = subprocess.run(
-            [program], input=json.dumps(request).encode(), capture_output=True, check=False, timeout=60
-        )
-        assert done.returncode == 0, done.stderr
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
-
-    return asking
-
-
-def b64(octets: bytes) -> str:
-    return base64.b64encode(octets).decode()
 
 
 def hashes_of(data: Sequence[bytes]) -> tuple[CompactRange, dict[NodeId, bytes]]:

@@ -1,11 +1,14 @@
 """`flockctl audit list|show|tail|proof|head|retention`."""
 
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from deploy.flockctl.audit.files import read_keys
+from deploy.flockctl.audit.proof import verify_proof
 from deploy.flockctl.commands.watching import follow
 from deploy.flockctl.entries import entry_details, entry_line, entry_table
 from deploy.flockctl.errors import CommandError, ExitStatus
@@ -20,6 +23,9 @@ MAX_LIMIT: Final = 1_000
 MAX_DAYS: Final = 36_500
 
 EntryKey = Annotated[int, typer.Argument(help="Its number.", metavar="ENTRY", min=1, max=MAX_KEY)]
+KeyFile = Annotated[
+    Path | None, typer.Option(help="File with the log's keys, one a line (default: the platform's).", metavar="FILE")
+]
 Limit = Annotated[int | None, typer.Option(help=f"At most so many (default: {DEFAULT_LIMIT}).", min=1, max=MAX_LIMIT)]
 
 
@@ -80,15 +86,26 @@ async def audit_tail(operator: Operator, chosen: dict[str, Any]) -> None:
     await follow(operator, "ironflock.audit.entry.tail", show, chosen)
 
 
-async def audit_proof(operator: Operator, entry: EntryKey) -> None:
-    """Show the proof that an entry is in the log: size, root, proof and signature of one head.
+async def audit_proof(operator: Operator, entry: EntryKey, *, key_file: KeyFile = None) -> None:
+    """Show the proof that an entry is in the log, and verify it here: size, root, proof and signature of one head.
 
     Example: flockctl audit proof 4711 --json
     """
     found = await operator.call("ironflock.audit.entry.proof", entry_id=entry)
+    opened = verify_proof(found, read_keys(_keys_of(operator, key_file)))
     named = ("leaf_index", "salt", "size", "root")
     hashes = ((f"proof {at}", each) for at, each in enumerate(found["inclusion_proof"]))
-    operator.output.result(found, table(("PART", "VALUE"), [*((name, found[name]) for name in named), *hashes]))
+    rows = table(("PART", "VALUE"), [*((name, found[name]) for name in named), *hashes])
+    operator.output.result({**found, "is_verified": True}, rows)
+    signers = ", ".join(signer.name for signer in opened.signers)
+    operator.output.notice(f"verified: the entry is in the log of {opened.checkpoint.size} entries signed by {signers}")
+
+
+def _keys_of(operator: Operator, named: Path | None) -> Path:
+    keys = named or operator.endpoints.audit_keys
+    if keys is None:
+        raise CommandError("usage", "name the file of the log's keys with --key-file", ExitStatus.USAGE)
+    return keys
 
 
 async def audit_head(operator: Operator) -> None:

@@ -1,6 +1,10 @@
 """Retention, and how far each forwarder has come."""
 
+from typing import Final
+
 from shared.database import Connection
+
+FORWARDER_LOCK: Final = 0x464F5257  # "FORW": one replica at a time feeds a receiver
 
 
 async def retention(connection: Connection, project_key: int) -> int | None:
@@ -22,6 +26,13 @@ async def redact(connection: Connection, most: int) -> int:
     cursor = await connection.execute("SELECT audit.redact(%s)", [most])
     row = await cursor.fetchone()
     return 0 if row is None else int(row[0])
+
+
+async def forwarder_lock_in_txn(connection: Connection, name: str) -> bool:
+    """Whether this transaction is the one that forwards as `name`; another replica's may be at it."""
+    cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%s, hashtext(%s))", [FORWARDER_LOCK, name])
+    row = await cursor.fetchone()
+    return row is not None and bool(row[0])
 
 
 async def position(connection: Connection, name: str) -> int:

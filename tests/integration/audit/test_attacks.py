@@ -1,12 +1,14 @@
-"""What each login can do to the log: nothing; and what a superuser can do to it: nothing unnoticed."""
+"""What each login can do to the log: nothing; and what a superuser can do to it: nothing unnoticed by two verifiers."""
+
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from services.audit.exporting import Export
+from services.audit.proofs import BrokenLogError
 from services.audit.records import Chosen
-from shared.tlog.export import verify_export
-from shared.tlog.heads import Trust
+from tests.integration.audit.verifiers import export_verified, log_verified
 from tests.integration.audit.world import ANNA, World
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
@@ -134,22 +136,59 @@ ATTACKS = {
 }
 
 
+RESTORED = ("leaf", "entry", "tile", "checkpoint")
+
+
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_what_a_superuser_does_to_the_tree_is_found_and_named(world: World, attack: str) -> None:
+async def test_what_a_superuser_does_to_the_tree_is_found_and_named(world: World, tmp_path: Path, attack: str) -> None:
     statement, code, index = ATTACKS[attack]
     await world.recorded(300)
     last = await world.head()
 
     world.as_superuser(statement)
 
-    findings = (await world.verified(last)).findings
+    findings = log_verified(await world.saved(), world.notary.verifiers, last, tmp_path / "served").findings
     assert findings
     assert code is None or findings[0].code == code
     assert index is None or findings[0].index in (index, None)
 
 
+async def test_rows_that_are_copied_in_with_another_commitment_are_found(world: World, tmp_path: Path) -> None:
+    await world.recorded(300)
+    last = await world.head()
+
+    with world.postgres.connect() as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("DELETE FROM audit.leaf WHERE leaf_index = 3")
+        with connection.cursor().copy("COPY audit.leaf (leaf_index, commitment) FROM STDIN") as copy:
+            copy.write_row((3, bytes(32)))
+
+    findings = log_verified(await world.saved(), world.notary.verifiers, last, tmp_path / "served").findings
+    assert (findings[0].code, findings[0].index) == ("wrong_commitment", 3)
+
+
+async def test_a_partitioned_table_in_the_place_of_the_leaves_is_found(world: World, tmp_path: Path) -> None:
+    await world.recorded(300)
+    last = await world.head()
+    try:
+        world.as_superuser(
+            "ALTER TABLE audit.leaf RENAME TO kept",
+            "CREATE TABLE audit.leaf (LIKE audit.kept) PARTITION BY RANGE (leaf_index)",
+            "CREATE TABLE audit.low PARTITION OF audit.leaf FOR VALUES FROM (0) TO (250)",
+            "CREATE TABLE audit.high PARTITION OF audit.leaf FOR VALUES FROM (250) TO (1000)",
+            "INSERT INTO audit.leaf SELECT * FROM audit.kept WHERE leaf_index < 250",
+            "GRANT SELECT ON audit.leaf TO svc_audit",
+        )
+
+        findings = log_verified(await world.saved(), world.notary.verifiers, last, tmp_path / "served").findings
+    finally:
+        world.as_superuser("DROP TABLE audit.leaf", "ALTER TABLE audit.kept RENAME TO leaf")
+
+    assert [(finding.code, finding.index) for finding in findings][:1] == [("missing_entry", 250)]
+
+
 async def test_given_the_older_heads_when_the_newest_is_deleted_then_the_log_is_older_than_was_seen(
-    world: World,
+    world: World, tmp_path: Path
 ) -> None:
     await world.recorded(5)
     await world.recorded(5)
@@ -157,7 +196,35 @@ async def test_given_the_older_heads_when_the_newest_is_deleted_then_the_log_is_
 
     world.as_superuser("DELETE FROM audit.checkpoint WHERE size > 5")
 
-    assert [finding.code for finding in (await world.verified(last)).findings] == ["older_than_last_head"]
+    report = log_verified(await world.saved(), world.notary.verifiers, last, tmp_path / "served")
+    assert [finding.code for finding in report.findings] == ["older_than_last_head"]
+
+
+async def test_given_an_old_backup_when_it_is_restored_then_it_is_refused_and_what_follows_has_forked(
+    world: World, tmp_path: Path
+) -> None:
+    await world.recorded(5)
+    backed_up = [f"CREATE TABLE backup.{table} AS TABLE audit.{table}" for table in RESTORED]
+    world.as_superuser("DROP SCHEMA IF EXISTS backup CASCADE", "CREATE SCHEMA backup", *backed_up)
+    await world.recorded(5)
+    last = await world.head()
+
+    world.as_superuser(*(f"DELETE FROM audit.{table}" for table in reversed(RESTORED)))  # noqa: S608 - constants
+    world.as_superuser(
+        *(f"INSERT INTO audit.{table} OVERRIDING SYSTEM VALUE TABLE backup.{table}" for table in RESTORED),
+        "DROP SCHEMA backup CASCADE",
+    )
+    older = log_verified(await world.saved(), world.notary.verifiers, last, tmp_path / "older")
+    world.restarted()
+    with pytest.raises(BrokenLogError, match="a head of 10 was signed"):
+        await world.recorded(7)
+    world.head_file.unlink()  # whoever is root here can do that; the verifiers kept theirs elsewhere
+    world.restarted()
+    await world.settle()
+    forked = log_verified(await world.saved(), world.notary.verifiers, last, tmp_path / "forked")
+
+    assert [finding.code for finding in older.findings] == ["older_than_last_head"]
+    assert [finding.code for finding in forked.findings] == ["forked"]
 
 
 async def export_of(world: World) -> list[bytes]:
@@ -184,9 +251,9 @@ async def test_what_a_superuser_does_to_an_entry_is_found_in_every_export(world:
     for turn in range(10):
         world.record(after={"turn": turn})
     await world.settle()
-    assert verify_export(await export_of(world), Trust(world.notary.verifiers)).is_well
+    assert export_verified(await export_of(world), world.notary.verifiers).is_well
 
     world.as_superuser(forgery)
 
-    report = verify_export(await export_of(world), Trust(world.notary.verifiers))
+    report = export_verified(await export_of(world), world.notary.verifiers)
     assert (report.findings[0].code, report.findings[0].index) == ("wrong_commitment", 3)

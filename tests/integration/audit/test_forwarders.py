@@ -90,6 +90,27 @@ async def test_a_forwarder_wakes_for_new_entries_and_its_position_outlives_it(wo
     assert receiver.taken == [*first, *second]
 
 
+async def test_given_two_replicas_when_both_forward_then_one_at_a_time_does(world: World) -> None:
+    ids = await world.recorded(150)
+    is_sending, may_end = asyncio.Event(), asyncio.Event()
+    receiver = Receiver()
+
+    async def slowly(rows: list[Row]) -> None:
+        is_sending.set()
+        await may_end.wait()
+        await receiver.send(rows)
+
+    first = Forwarding(world.database, "soc", slowly, world.bell, Backoff(lambda: 0.0))
+    at_it = asyncio.create_task(first.step())
+    await is_sending.wait()
+
+    assert await forwarding(world, receiver).step() is False
+    may_end.set()
+    assert await at_it is True
+    assert await forwarding(world, receiver).step() is False
+    assert receiver.taken == ids
+
+
 async def test_a_position_never_goes_back(world: World) -> None:
     with world.postgres.connect("svc_audit") as connection:
         connection.execute("SELECT audit.forwarded('soc', 7)")

@@ -1,5 +1,6 @@
 """`flockctl audit` and `flockctl account` against a router that plays the platform."""
 
+import base64
 import csv
 import json
 import signal
@@ -8,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rfc8785
 
+from shared.tlog.checkpoint import Checkpoint
+from shared.tlog.hashing import commitment, leaf_hash, node_hash
+from shared.tlog.note import Signer
 from tests.integration.flockctl.command_line import CommandLine, heard
 from tests.integration.flockctl.fake_router import FakeRouter, Progressive, RefusedError
 
+SIGNER = Signer.from_seed("test.example/audit", b"k" * 32)
 LIST, EXPORT = "ironflock.audit.entry.list", "ironflock.audit.entry.export"
 ENTRY: dict[str, Any] = {
     "leaf_index": 5,
@@ -236,14 +242,49 @@ def test_a_head_is_printed_as_it_was_signed(router: FakeRouter, flockctl: Comman
     assert flockctl("audit", "head").out == note
 
 
-def test_an_entry_and_its_proof_are_shown_in_full(router: FakeRouter, flockctl: CommandLine) -> None:
-    proof = {"leaf_index": 5, "salt": "s", "size": 9, "root": "r", "inclusion_proof": ["h"], "entry": COMMITTED}
+def proof_of(entry: dict[str, Any]) -> dict[str, Any]:
+    """What audit answers of a log of two entries, `entry` the second."""
+    leaves = [leaf_hash(b"first"), leaf_hash(commitment(b"s" * 32, rfc8785.dumps(entry)))]
+    checkpoint = Checkpoint("test.example/audit", 2, node_hash(*leaves))
+    return {
+        "leaf_index": 1,
+        "salt": base64.b64encode(b"s" * 32).decode(),
+        "size": 2,
+        "root": base64.b64encode(checkpoint.root).decode(),
+        "inclusion_proof": [base64.b64encode(leaves[0]).decode()],
+        "entry": entry,
+        "checkpoint": checkpoint.signed([SIGNER]).octets.decode(),
+        "keys": [SIGNER.verifier_key.text],
+    }
+
+
+def test_an_entry_and_its_proof_are_shown_in_full(router: FakeRouter, flockctl: CommandLine, tmp_path: Path) -> None:
+    proof = proof_of(COMMITTED)
+    keys = tmp_path / "keys"
+    keys.write_text(f"{SIGNER.verifier_key.text}\n")
     router.script.procedures["ironflock.audit.entry.show"] = lambda *, entry_id: {**ENTRY, "id": entry_id}
-    router.script.procedures["ironflock.audit.entry.proof"] = lambda *, entry_id: {**proof, "checkpoint": "c"}
+    router.script.procedures["ironflock.audit.entry.proof"] = lambda *, entry_id: proof
 
     assert "device.renamed" in flockctl("audit", "show", "9").out
-    assert flockctl("audit", "proof", "9", "--json").json == {**proof, "checkpoint": "c"}
-    assert "proof 0" in flockctl("audit", "proof", "9").out
+    assert flockctl("audit", "proof", "9", "--key-file", str(keys), "--json").json == {**proof, "is_verified": True}
+    shown = flockctl("audit", "proof", "9", "--key-file", str(keys))
+    assert "proof 0" in shown.out
+    assert "verified: the entry is in the log of 2 entries signed by test.example/audit" in shown.err
+
+
+def test_a_proof_that_does_not_hold_is_said_to_be_none(
+    router: FakeRouter, flockctl: CommandLine, tmp_path: Path
+) -> None:
+    forged = {**proof_of(COMMITTED), "entry": {**COMMITTED, "reason": "another"}}
+    keys = tmp_path / "keys"
+    keys.write_text(f"{SIGNER.verifier_key.text}\n")
+    router.script.procedures["ironflock.audit.entry.proof"] = lambda *, entry_id: forged
+
+    ended = flockctl("audit", "proof", "9", "--key-file", str(keys))
+
+    assert ended.status == 1
+    assert "this proof does not hold" in ended.err
+    assert ended.out == ""
 
 
 def test_an_account_is_erased_once_its_name_is_said(router: FakeRouter, flockctl: CommandLine) -> None:

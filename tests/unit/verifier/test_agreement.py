@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from deploy.verifier import ironflock_audit_verify as alone
 from shared.tlog.export import verify_export
-from shared.tlog.findings import Report
 from shared.tlog.heads import Trust
 from shared.tlog.verification import verify_log, verify_range
 from tests.unit.tlog.folder_reader import FolderReader
 from tests.unit.tlog.log_folder import LOG_KEY, WITNESS_KEY, LogFolder
 from tests.unit.tlog.tampering import EXPORTS, LOGS, BadExport, Tampering, made
 from tests.unit.tlog.test_verification import KEYS, head_of
+from tests.unit.verifier.agreement import assert_same
 
 OTHER_KEYS = (alone.Key.from_text(LOG_KEY.vkey), alone.Key.from_text(WITNESS_KEY.vkey))
 
@@ -25,15 +25,6 @@ OTHER_KEYS = (alone.Key.from_text(LOG_KEY.vkey), alone.Key.from_text(WITNESS_KEY
 def both(note: str | None, witnesses: int) -> tuple[Trust, alone.Trust]:
     ours = Trust(KEYS, head_of(note) if note else None, witnesses)
     return ours, alone.Trust(OTHER_KEYS, alone.head_in(alone.split_note(note.encode())[0]) if note else None, witnesses)
-
-
-def assert_same(report: Report, verdict: alone.Verdict) -> None:
-    ours = [(finding.code.value, finding.index) for finding in report.findings]
-    assert [(complaint.code, complaint.index) for complaint in verdict.complaints] == ours
-    assert verdict.is_well == report.is_well
-    assert verdict.compared == report.continues_last_head
-    if report.is_well:
-        assert (verdict.entries, verdict.redacted) == (report.entries, report.redacted)
 
 
 def prepared(case: Tampering, folder: Path) -> tuple[Trust, alone.Trust]:
