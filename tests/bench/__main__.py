@@ -22,7 +22,7 @@ from typing import Final
 from rich.console import Console
 
 from deploy.local.state import REPOSITORY
-from tests.bench import audited_change, joins, messages, session_memory, storm, whole_platform
+from tests.bench import audited_change, joins, log, messages, session_memory, storm, whole_platform
 from tests.bench.figures import Row
 from tests.bench.fleet import flash
 from tests.bench.machine import allow_many_files, describe
@@ -35,7 +35,7 @@ ALONE: Final[dict[str, Callable[[Scale, Path], list[Row]]]] = {
     messages.NAME: messages.run,
     session_memory.NAME: session_memory.run,
 }
-WITH_DEVICES: Final = (audited_change.NAME, joins.NAME, storm.NAME)
+WITH_DEVICES: Final = (audited_change.NAME, joins.NAME, storm.NAME, log.NAME)
 ON_PLATFORM: Final = (whole_platform.NAME, *WITH_DEVICES)
 BUSY: Final = 0.5
 """Load a core above which the figures say little."""
@@ -101,6 +101,7 @@ class Run:
         if joined:
             rate = joins.joins_a_second(joined)
             self._try(storm.NAME, partial(storm.run, self._scale, folder, platform, devices, rate))
+        self._try(log.NAME, partial(log.run, self._scale, platform))  # last: it leaves a million entries
 
     def _try(self, name: str, part: Callable[[], list[Row]]) -> list[Row]:
         """The rows of one part, if it is wanted. One that breaks is told, and the others go on."""

@@ -39,7 +39,7 @@ class Changes:
 def run(scale: Scale, platform: RunningPlatform, devices: Sequence[Device]) -> list[Row]:
     """The rows, by the size of what an entry says of the change."""
     with asyncio.Runner() as runner:
-        connection = runner.run(_connect(platform))
+        connection = runner.run(connect(platform))
 
         def measure(octets: int, *, is_audited: bool) -> Changes:
             device = devices[0 if is_audited else 1]
@@ -66,7 +66,8 @@ def _rows(octets: int, results: list[tuple[Changes, Changes]]) -> list[Row]:
     ]
 
 
-async def _connect(platform: RunningPlatform) -> Connection:
+async def connect(platform: RunningPlatform) -> Connection:
+    """A connection of the devices service's login."""
     settings = DatabaseSettings(
         host="localhost",
         port=platform.ports.postgres,

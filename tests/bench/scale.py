@@ -12,6 +12,8 @@ class Scale:
     `payloads` and `entries` are octets, `sessions` the sizes between which the memory of one is seen, `at_once` how
     many clients join at the same time, `devices` how many are flashed, `storms` how many of them come back. `rest_s` is
     how long the platform comes to rest before it is looked at again, `settle_s` the same between smaller things.
+    `log_writers` are how many record at once, `log_sizes` the entries of the log, `verifications` how often each of
+    these logs is verified.
     """
 
     rounds: int
@@ -27,6 +29,9 @@ class Scale:
     restarts: int
     rest_s: float
     settle_s: float
+    log_writers: tuple[int, ...]
+    log_sizes: tuple[int, ...]
+    verifications: int
 
 
 QUICK: Final = Scale(
@@ -43,6 +48,9 @@ QUICK: Final = Scale(
     restarts=1,
     rest_s=1.0,
     settle_s=0.3,
+    log_writers=(4,),
+    log_sizes=(1_000, 10_000),
+    verifications=1,
 )
 USUAL: Final = Scale(
     rounds=7,
@@ -58,6 +66,9 @@ USUAL: Final = Scale(
     restarts=5,
     rest_s=5.0,
     settle_s=1.0,
+    log_writers=(1, 4, 16),
+    log_sizes=(10_000, 100_000, 1_000_000),
+    verifications=3,
 )
 FULL: Final = Scale(
     rounds=11,
@@ -73,4 +84,7 @@ FULL: Final = Scale(
     restarts=5,
     rest_s=10.0,
     settle_s=1.0,
+    log_writers=(1, 4, 16),
+    log_sizes=(10_000, 100_000, 1_000_000),
+    verifications=3,
 )

@@ -198,7 +198,7 @@ async def test_what_cannot_be_recorded_is_not_read(world: World, procedures: Ent
     finally:
         world.postgres.run(
             "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA audit TO svc_audit;"
-            "REVOKE EXECUTE ON FUNCTION audit.is_encodable, audit.refuse_change FROM svc_audit"
+            "REVOKE EXECUTE ON FUNCTION audit.refuse_change FROM svc_audit"
         )
 
 
