@@ -73,6 +73,24 @@ class OverLimitError(PublicError):
     uri = "ironflock.error.over_limit"
 
 
+class SignInRefusedError(PublicError):
+    """Login name and password, or what stands for them, do not open anything; why is not said."""
+
+    uri = "ironflock.error.sign_in_refused"
+
+
+class FactorRejectedError(PublicError):
+    """The code, or the passkey, is not the right one, or was used before."""
+
+    uri = "ironflock.error.factor_rejected"
+
+
+class StepUpRequiredError(PublicError):
+    """This needs a factor that was shown lately: sign in again (RFC 9470); `max_age_s` says how lately."""
+
+    uri = "ironflock.error.step_up_required"
+
+
 class NotSupportedError(PublicError):
     """The platform does not do this, or not yet."""
 
@@ -107,6 +125,9 @@ _BY_URI: dict[str, type[PublicError]] = {
         ConflictError,
         ExpiredError,
         OverLimitError,
+        SignInRefusedError,
+        FactorRejectedError,
+        StepUpRequiredError,
         NotSupportedError,
         UnavailableError,
         OutcomeUnknownError,

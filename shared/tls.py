@@ -4,6 +4,7 @@ A listener's certificate is looked at on each new connection and read anew once 
 certificate is served without a restart. Cipher list: Mozilla's "intermediate" recommendation of 2025, ECDHE only.
 """
 
+import ssl
 from pathlib import Path
 from typing import Final
 
@@ -79,6 +80,13 @@ def client_options(host: str, ca: Path) -> IOpenSSLClientConnectionCreator:
     """
     authorities = [Certificate.loadPEM(block) for block in _pem_blocks(ca.read_bytes())]
     return optionsForClientTLS(host, trustRoot=trustRootFromCertificates(authorities))
+
+
+def client_context(ca: Path | None) -> ssl.SSLContext:
+    """For clients of the standard library: peers are verified against the PEM file `ca`, or the system's own."""
+    context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def _pem_blocks(pem: bytes) -> list[bytes]:

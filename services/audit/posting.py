@@ -2,12 +2,14 @@
 
 import asyncio
 import http.client
-import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from attrs import frozen
+
+from shared.tls import client_context
 
 TIMEOUT_S: Final = 5.0
 MAX_ANSWER_OCTETS: Final = 65_536
@@ -25,13 +27,6 @@ class Reply:
     content: bytes
 
 
-def tls_context(ca: str | None) -> ssl.SSLContext:
-    """TLS 1.2 at least, verified against the PEM file `ca`, or against the system's authorities."""
-    context = ssl.create_default_context(cafile=ca)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
 async def post(url: str, content: bytes, headers: Mapping[str, str], ca: str | None) -> Reply:
     """The answer of `url` to `content`.
 
@@ -45,7 +40,10 @@ def _post(url: str, content: bytes, headers: Mapping[str, str], ca: str | None) 
     parts = urlsplit(url)
     try:
         connection = http.client.HTTPSConnection(
-            parts.hostname or "", parts.port or 443, timeout=TIMEOUT_S, context=tls_context(ca)
+            parts.hostname or "",
+            parts.port or 443,
+            timeout=TIMEOUT_S,
+            context=client_context(None if ca is None else Path(ca)),
         )
         try:
             target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"

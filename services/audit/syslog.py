@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Final
 
 from services.audit.encoding import canonical
-from services.audit.posting import PostingError, tls_context
+from services.audit.posting import PostingError
 from services.audit.records import Row
 from services.audit.settings import Forwarder
 from shared.audit import Outcome, rfc3339
+from shared.tls import client_context
 
 LOG_AUDIT: Final = 13
 """The facility "log audit" (RFC 5424 section 6.2.1)."""
@@ -45,7 +47,7 @@ class SyslogSender:
         """Send to `forwarder`, as `hostname`."""
         self._forwarder = forwarder
         self._hostname = hostname
-        self._tls = tls_context(forwarder.ca)
+        self._tls = client_context(None if forwarder.ca is None else Path(forwarder.ca))
 
     async def send(self, rows: list[Row]) -> None:
         """Send `rows`.

@@ -13,7 +13,8 @@ from typing import Final
 from services.auth.keyring import Keyring
 from services.auth.records.sealing import PersonalItem
 from services.auth.store.sealing import person_key_list
-from shared.database import Database
+from shared.audit import Personal
+from shared.database import Connection, Database
 from shared.secrets import KEY_OCTETS, NONCE_OCTETS, Sealer, SecretsError
 
 _DATA_KEY: Final = "person"
@@ -63,3 +64,20 @@ def _opened(sealers: Mapping[int, Sealer], item: PersonalItem) -> str | None:
 
 def _sealer(person_key: bytes) -> Sealer:
     return Sealer({_DATA_KEY: person_key}, _DATA_KEY)
+
+
+async def key_in_txn(connection: Connection, keyring: Keyring, account_key: int) -> bytes | None:
+    """The person's key in clear; None where it was destroyed."""
+    found = (await person_key_list(connection, [account_key])).get(account_key)
+    return None if found is None else await keyring.open_octets(found, place_of_key(account_key))
+
+
+async def said_in_txn(connection: Connection, keyring: Keyring, account_key: int, text: str) -> Personal | None:
+    """`text` as a value of an audit entry, sealed for the person it tells of; None where their key is gone."""
+    key = await key_in_txn(connection, keyring, account_key)
+    return None if key is None else Personal(account_key, seal(key, account_key, text))
+
+
+async def address_in_txn(connection: Connection, keyring: Keyring, account_key: int, address: str) -> Personal | None:
+    """From where a request came, for an entry; None where nobody knows."""
+    return await said_in_txn(connection, keyring, account_key, address) if address else None

@@ -33,6 +33,11 @@ TABLES = (
     "audit.forwarder",
     "auth.account",  # and what hangs on an account
     "auth.assertion_key",
+    "auth.client",
+    "auth.device_code",
+    "auth.signing_key",
+    "auth.throttle",
+    "auth.upstream_request",
     "auth.data_key",
     "auth.device_credential",
     "realms.project",

@@ -1,5 +1,6 @@
 """Auth's rooms on an empty database."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from shared.database import Database
 from shared.identities import Person
 from tests.integration.auth.material import MOMENT, NOW, OWNER_KEY, masters
 from tests.integration.auth.neighbours import Neighbours
+from tests.integration.auth.people import People
 from tests.integration.auth.persons import LOGIN
 from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
@@ -56,3 +58,12 @@ async def anna(auth_database: Database, keyring: Keyring, postgres: Postgres, ne
     assert await first_owner.ensure(auth_database, keyring, LOGIN, OWNER_KEY, now=MOMENT) == ""
     await neighbours.join()
     return Person(int(postgres.rows("SELECT account_key FROM auth.account")[0][0]), 11, "key-1")
+
+
+@pytest_asyncio.fixture
+async def people(auth_database: Database, keyring: Keyring, postgres: Postgres) -> AsyncIterator[People]:
+    """Everything by which people sign in."""
+    await keyring.load()
+    people = People(auth_database, keyring, postgres, now=NOW)
+    yield people
+    people.passwords.close()

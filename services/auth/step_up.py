@@ -1,0 +1,59 @@
+"""Before something that matters: a factor that was shown within the last five minutes (RFC 9470).
+
+An API key never steps up. The one exception is the first owner's account before it is set up: nobody can sign in yet.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from services.auth.factors import overview_in_txn
+from services.auth.records.sessions import Session
+from services.auth.rules.step_up import MAX_AGE_S, is_fresh
+from services.auth.store.people import person_find
+from services.auth.store.sessions import session_find
+from shared.database import Database
+from shared.errors import StepUpRequiredError
+from shared.identities import Person
+
+NOT_FRESH: Final = "show again who you are: this needs a sign-in that is at most five minutes old"
+KEYS_CANNOT: Final = "an API key cannot do this; sign in (flockctl login) and do it within five minutes"
+
+
+class StepUp:
+    """Asks for it."""
+
+    def __init__(self, database: Database, now: Callable[[], float]) -> None:
+        """Read `database`; `now` gives Unix seconds."""
+        self._database = database
+        self._now = now
+
+    async def require(self, person: Person) -> None:
+        """Let pass whoever has shown lately who they are.
+
+        Raises:
+            StepUpRequiredError: They have not, or came by an API key.
+        """
+        async with self._database.transaction() as connection:
+            session = await session_find(connection, person.credential or "")
+            account = await person_find(connection, person.account_key)
+            overview = await overview_in_txn(connection, person.account_key)
+        if session is None or session.account_key != person.account_key:
+            is_set_up = account is None or account.password_hash is not None or overview.has_any
+            if account is not None and account.is_first_owner and not is_set_up:
+                return
+            raise StepUpRequiredError(KEYS_CANNOT, max_age_s=MAX_AGE_S)
+        self._require(session, has_factor=overview.has_any)
+
+    async def is_fresh(self, session: Session) -> bool:
+        """Whether the person of `session` has shown lately who they are."""
+        async with self._database.transaction() as connection:
+            overview = await overview_in_txn(connection, session.account_key)
+        return is_fresh(session, has_factor=overview.has_any, now=self._at())
+
+    def _require(self, session: Session, *, has_factor: bool) -> None:
+        if not is_fresh(session, has_factor=has_factor, now=self._at()):
+            raise StepUpRequiredError(NOT_FRESH, max_age_s=MAX_AGE_S)
+
+    def _at(self) -> datetime:
+        return datetime.fromtimestamp(self._now(), UTC)
