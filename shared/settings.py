@@ -82,6 +82,12 @@ class Settings:
             raise SettingsError(f"{variable} names {path}, which is empty")
         return content
 
+    def optional_secret(self, name: str) -> str:
+        """As `secret`, and empty where the variable `<name>_FILE` is not set."""
+        variable = f"{self._prefix}{name}_FILE"
+        self._known.add(variable)
+        return self.secret(name) if self._environ.get(variable, "").strip() else ""
+
     def refuse_unknown(self) -> None:
         """Refuse variables of this prefix that nobody asked for: a misspelt setting must not pass in silence.
 

@@ -3,6 +3,7 @@
 from shared import service  # noqa: I001 - installs the reactor before anything imports it
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -11,13 +12,18 @@ from typing import Final
 import structlog
 
 from services.auth import first_owner, settings
+from services.auth.assembly import People, people_of
+from services.auth.delivering import FolderDelivery, SmtpDelivery
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.devices import CredentialProcedures
+from services.auth.procedures.factors import FactorProcedures
+from services.auth.procedures.people import PeopleProcedures
 from services.auth.procedures.tickets import TicketProcedures
 from services.auth.resealing import reseal_everything
 from services.auth.signing import Signing
+from shared.bus import Bus
 from shared.database import Database
 from shared.errors import OutcomeUnknownError, OverLimitError, UnavailableError
 from shared.health import Health
@@ -26,6 +32,8 @@ from shared.settings import Settings
 RETRY_S: Final = 1.0
 RESEALING_PAUSE_S: Final = 3600.0
 ERASURE_PAUSE_S: Final = 0.2
+MAILING_PAUSE_S: Final = 1.0
+SWEEPING_PAUSE_S: Final = 600.0
 
 log = structlog.get_logger()
 
@@ -37,30 +45,59 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     database = Database(read.database, health)
     keyring = Keyring(read.masters, database)
     bus = service.make_bus(read.bus, health)
-    signing = Signing(database, keyring, time.time)
+    people = people_of(
+        database,
+        keyring,
+        origin=read.issuer,
+        is_sign_up_open=read.is_sign_up_open,
+        now=time.time,
+        chance=random.random,
+    )
     erasure = Erasure(bus, database)
-    verifier = service.assertions_for(bus, "auth", time.time)
-    bus.serve(CredentialProcedures(database, keyring))
-    bus.serve(TicketProcedures(database, signing, time.time))
-    bus.serve(AccountProcedures(database, keyring, erasure), verifier)
+    serve(bus, database, keyring, erasure, people)
     await database.open()
     service.listen_ops(read.common, health)
     probe = asyncio.create_task(service.probe_forever(database, health))
     health.set("first owner", ok=True, reason=await _first_owner(read, database, keyring))
-    resealing = service.forever(
-        "resealing", lambda: reseal_everything(database, keyring), health, pause_s=RESEALING_PAUSE_S
-    )
-    erasing = service.forever("erasures", erasure.keep_up, health, pause_s=ERASURE_PAUSE_S)
-    loops = [probe, asyncio.create_task(resealing), asyncio.create_task(erasing)]
+    upkeep = upkeep_of(read, database, keyring, erasure, people)
+    repeated = [service.forever(name, once, health, pause_s=pause_s) for name, once, pause_s in upkeep]
+    loops = [probe, *(asyncio.create_task(loop) for loop in repeated)]
     bus.start()
 
     async def stop() -> None:
         await bus.stop()
         for loop in loops:
             loop.cancel()
+        people.passwords.close()
         await database.close()
 
     return stop
+
+
+def serve(bus: Bus, database: Database, keyring: Keyring, erasure: Erasure, people: People) -> None:
+    """Register every procedure."""
+    verifier = service.assertions_for(bus, "auth", time.time)
+    bus.serve(CredentialProcedures(database, keyring))
+    bus.serve(TicketProcedures(database, Signing(database, keyring, time.time), time.time))
+    bus.serve(AccountProcedures(database, keyring, erasure, people.step_up), verifier)
+    bus.serve(
+        PeopleProcedures(database, people.sessions, people.registration, people.administration, people.step_up),
+        verifier,
+    )
+    bus.serve(FactorProcedures(database, people.factors, people.passkeys, people.step_up), verifier)
+
+
+def upkeep_of(
+    read: settings.AuthSettings, database: Database, keyring: Keyring, erasure: Erasure, people: People
+) -> list[tuple[str, Callable[[], Awaitable[object]], float]]:
+    """What is done again and again: its name, the doing, and the seconds between two times."""
+    delivery = FolderDelivery(read.mail_folder, time.time) if read.mail is None else SmtpDelivery(read.mail, time.time)
+    return [
+        ("resealing", lambda: reseal_everything(database, keyring), RESEALING_PAUSE_S),
+        ("erasures", erasure.keep_up, ERASURE_PAUSE_S),
+        ("messages", lambda: people.mailing.deliver_due(delivery), MAILING_PAUSE_S),
+        ("sweeping", people.administration.sweep, SWEEPING_PAUSE_S),
+    ]
 
 
 async def _first_owner(read: settings.AuthSettings, database: Database, keyring: Keyring) -> str:

@@ -10,26 +10,12 @@ from pathlib import Path
 from typing import Final
 
 import aiosmtplib
-from attrs import field, frozen
 
 from services.auth.mailing import DeliveryError
-from services.auth.records.messages import Letter
+from services.auth.records.messages import SUBMISSIONS_PORT, Letter, SmtpSettings
 from shared.tls import client_context
 
 TIMEOUT_S: Final = 10.0
-SUBMISSIONS_PORT: Final = 465  # RFC 8314: TLS from the first octet; on every other port STARTTLS is required
-
-
-@frozen
-class SmtpSettings:
-    """A mail server; `ca` is a PEM file, or None for the system's authorities."""
-
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    sender: str
-    ca: Path | None
 
 
 def message_of(message_id: str, letter: Letter, *, sender: str, now: float) -> EmailMessage:

@@ -15,9 +15,18 @@ from autobahn.wamp.exception import TransportLost
 
 from services.auth.records.accounts import Account, EraseAccount, Receipt
 from services.auth.rules.accounts import confirm_login
-from services.auth.store.accounts import account_erase, account_list_erased_lately, account_lock_in_txn
+from services.auth.store.accounts import (
+    account_delete_ties,
+    account_erase,
+    account_list_erased_lately,
+    account_lock_in_txn,
+)
 from services.auth.store.api_keys import api_key_end_all, api_key_unname_all
+from services.auth.store.factors import factor_delete_all
+from services.auth.store.links import link_delete_all
+from services.auth.store.messages import message_delete_all
 from services.auth.store.sealing import person_key_delete
+from services.auth.store.sessions import session_delete_all
 from shared import audit
 from shared.bus import Bus, call
 from shared.database import Connection, Database
@@ -109,12 +118,22 @@ async def _erase_in_txn(connection: Connection, person: Person, account: Account
     confirm_login(account, confirm)
     erased_at = await account_erase(connection, account.account_key)
     await person_key_delete(connection, account.account_key)
+    await _forget_in_txn(connection, account.account_key)
     await api_key_unname_all(connection, account.account_key)
     for key_id in await api_key_end_all(connection, account.account_key):
         await audit.record(connection, _key_ended(person, key_id))
     await audit.record(connection, _erased(person, account))
     log.info("account_erased", account_key=account.account_key)
     return erased_at
+
+
+async def _forget_in_txn(connection: Connection, account_key: int) -> None:
+    """Leave nothing of where the person was signed in, what with, and what was written to them."""
+    await session_delete_all(connection, account_key)
+    await factor_delete_all(connection, account_key)
+    await link_delete_all(connection, account_key)
+    await message_delete_all(connection, account_key)
+    await account_delete_ties(connection, account_key)
 
 
 def _key_ended(person: Person, key_id: str) -> audit.Draft:

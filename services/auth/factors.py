@@ -34,6 +34,7 @@ from services.auth.store.people import person_lock_in_txn
 from shared import audit
 from shared.database import Connection, Database
 from shared.errors import ExpiredError, FactorRejectedError, NotFoundError
+from shared.identities import Person
 
 REJECTED: Final = "this code is not the right one, or was used before; wait for the next one"
 NOT_THERE: Final = "no codes of an authenticator app are set up"
@@ -96,19 +97,18 @@ class Factors:
             await self._changed_in_txn(connection, person, session.session_id, audit.Action.TOTP_ENROLLED, "totp_added")
             return [] if before.has_any else await self._new_codes_in_txn(connection, person, session.session_id)
 
-    async def remove_totp(self, session: Session) -> None:
+    async def remove_totp(self, person: Person) -> None:
         """No codes of an app any more.
 
         Raises:
             NotFoundError: There were none.
         """
         async with self._database.transaction() as connection:
-            person = await _person_in_txn(connection, session.account_key)
-            if not await totp_delete(connection, session.account_key):
+            account = await _person_in_txn(connection, person.account_key)
+            if not await totp_delete(connection, person.account_key):
                 raise NotFoundError(NOT_THERE)
-            await self._changed_in_txn(
-                connection, person, session.session_id, audit.Action.TOTP_REMOVED, "totp_removed"
-            )
+            action = audit.Action.TOTP_REMOVED
+            await self._changed_in_txn(connection, account, person.credential, action, "totp_removed")
 
     async def renew_recovery_codes(self, account_key: int, credential: str | None) -> list[str]:
         """Ten new recovery codes, shown this once; the ones before open nothing any more."""

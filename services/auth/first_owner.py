@@ -14,7 +14,7 @@ from attrs import evolve
 from services.auth import personal
 from services.auth.keyring import Keyring
 from services.auth.rules.api_keys import opens
-from services.auth.store.accounts import account_count, account_find_by_login, account_insert
+from services.auth.store.accounts import account_count, account_find_by_login, account_insert_first
 from services.auth.store.api_keys import api_key_end_first, api_key_find, api_key_insert_first
 from services.auth.store.sealing import person_key_insert, start_lock_in_txn
 from shared import api_keys, audit
@@ -56,7 +56,7 @@ async def ensure(database: Database, keyring: Keyring, login_name: str, key: str
 
 
 async def _create_in_txn(connection: Connection, keyring: Keyring, login_name: str, person_key: bytes) -> int:
-    account_key = await account_insert(connection, login_name, canonical_name(login_name))
+    account_key = await account_insert_first(connection, login_name, canonical_name(login_name))
     sealed = await keyring.seal(person_key, personal.place_of_key(account_key))
     await person_key_insert(connection, account_key, sealed)
     said = audit.Personal(account_key, personal.seal(person_key, account_key, login_name))

@@ -18,7 +18,6 @@ from services.auth.store.people import (
     person_activate,
     person_find_by_login,
     person_insert_pending,
-    person_verify,
 )
 from services.auth.store.sealing import person_key_insert
 from shared import audit
@@ -123,11 +122,6 @@ class Registration:
                 created_by=account.account_key,
             )  # fmt: skip
         return SetupLink(self._parts.mailing.url("setup", code), ends_in_s=1_800)
-
-    async def verify(self, account_key: int) -> None:
-        """The address was proved in another way (by an upstream provider)."""
-        async with self._database.transaction() as connection:
-            await person_verify(connection, account_key)
 
     async def _pending_in_txn(self, connection: Connection, name: str, locale: Locale) -> PersonAccount:
         known = await person_find_by_login(connection, login_canonical(name))

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from services.auth.records.messages import SUBMISSIONS_PORT, SmtpSettings
 from shared.database import DatabaseSettings
 from shared.secrets import MasterKeys, SecretsError, parse_master_keys
 from shared.service import (
@@ -30,7 +31,9 @@ class AuthSettings:
     bind: str
     issuer: str
     audience: str
+    mail: SmtpSettings | None
     mail_folder: Path
+    is_sign_up_open: bool
     first_owner: str
     first_owner_key: str = field(repr=False)
 
@@ -51,12 +54,34 @@ def read(settings: Settings) -> AuthSettings:
         bind=settings.text("BIND", LOCAL),
         issuer=_origin(settings, "ISSUER"),
         audience=_origin(settings, "AUDIENCE"),
+        mail=_smtp(settings, common.ca),
+        is_sign_up_open=_is_open(settings.text("SIGN_UP", "invitation")),
         mail_folder=settings.path("MAIL_FOLDER"),
         first_owner=settings.text("FIRST_OWNER", "owner@localhost"),
         first_owner_key=settings.secret("FIRST_OWNER_KEY"),
     )
     settings.refuse_unknown()
     return read_settings
+
+
+def _smtp(settings: Settings, ca: Path) -> SmtpSettings | None:
+    """The mail server, where there is one; `SMTP_CA` says `platform` for our own authority, else the system's count."""
+    host = settings.text("SMTP_HOST", "-")
+    found = SmtpSettings(
+        host=host,
+        port=settings.integer("SMTP_PORT", SUBMISSIONS_PORT, minimum=1, maximum=65_535),
+        user=settings.text("SMTP_USER", "-").removeprefix("-"),
+        password=settings.optional_secret("SMTP_PASSWORD"),
+        sender=settings.text("SMTP_FROM", f"ironflock@{host}"),
+        ca=ca if settings.text("SMTP_CA", "system") == "platform" else None,
+    )
+    return None if host == "-" else found
+
+
+def _is_open(text: str) -> bool:
+    if text not in {"invitation", "open"}:
+        raise SettingsError("IRONFLOCK_AUTH_SIGN_UP must be invitation or open")
+    return text == "open"
 
 
 def _origin(settings: Settings, name: str) -> str:

@@ -1,6 +1,7 @@
 """Before something that matters: a factor that was shown within the last five minutes (RFC 9470).
 
-An API key never steps up. The one exception is the first owner's account before it is set up: nobody can sign in yet.
+An API key never steps up. The one exception is a person's account by which nobody can sign in, since it has been given
+nothing to sign in by yet: the first owner's, before it is set up.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Final
 from services.auth.factors import overview_in_txn
 from services.auth.records.sessions import Session
 from services.auth.rules.step_up import MAX_AGE_S, is_fresh
-from services.auth.store.people import person_find
+from services.auth.store.people import person_is_set_up
 from services.auth.store.sessions import session_find
 from shared.database import Database
 from shared.errors import StepUpRequiredError
@@ -36,11 +37,10 @@ class StepUp:
         """
         async with self._database.transaction() as connection:
             session = await session_find(connection, person.credential or "")
-            account = await person_find(connection, person.account_key)
+            is_set_up = await person_is_set_up(connection, person.account_key)
             overview = await overview_in_txn(connection, person.account_key)
         if session is None or session.account_key != person.account_key:
-            is_set_up = account is None or account.password_hash is not None or overview.has_any
-            if account is not None and account.is_first_owner and not is_set_up:
+            if not is_set_up:
                 return
             raise StepUpRequiredError(KEYS_CANNOT, max_age_s=MAX_AGE_S)
         self._require(session, has_factor=overview.has_any)

@@ -6,21 +6,23 @@ from services.auth.keyring import Keyring
 from services.auth.procedures.callers import serve_only
 from services.auth.records.accounts import AccountKey, AccountKeys, EraseAccount, PublicAccount, Receipt
 from services.auth.records.sealing import OpenPersonal
+from services.auth.step_up import StepUp
 from services.auth.store.accounts import account_find, account_list_erased
 from shared.database import Database
 from shared.errors import NotFoundError
 from shared.identities import Person, ServiceIdentity
-from shared.procedures import NoArguments, for_people, for_services
+from shared.procedures import for_people, for_services
 
 
 class AccountProcedures:
     """Accounts, for the people whose they are and for the services that show them."""
 
-    def __init__(self, database: Database, keyring: Keyring, erasure: Erasure) -> None:
+    def __init__(self, database: Database, keyring: Keyring, erasure: Erasure, step_up: StepUp) -> None:
         """Serve from `database`."""
         self._database = database
         self._keyring = keyring
         self._erasure = erasure
+        self._step_up = step_up
 
     @for_services("ironflock.auth.account.find", AccountKey)
     async def account_find(self, service: ServiceIdentity, request: AccountKey) -> PublicAccount:
@@ -41,14 +43,10 @@ class AccountProcedures:
         serve_only(service, "audit")
         return await personal.open_all(self._database, self._keyring, request.items)
 
-    @for_people("ironflock.auth.account.me")
-    async def account_me(self, person: Person, request: NoArguments) -> PublicAccount:  # noqa: ARG002
-        """The caller's own account."""
-        return await self._account(person.account_key)
-
     @for_people("ironflock.auth.account.erase", EraseAccount)
     async def account_erase(self, person: Person, request: EraseAccount) -> Receipt:
-        """Erase the caller's account for good; what the log says of it can be read by nobody any more."""
+        """Erase the caller's account for good; nobody can read any more what the log says of it. Needs a step-up."""
+        await self._step_up.require(person)
         return await self._erasure.erase(person, request)
 
     async def _account(self, account_key: int) -> PublicAccount:

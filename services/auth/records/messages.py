@@ -1,11 +1,13 @@
 """Messages to people."""
 
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 from attrs import field, frozen
 
 GIVEN_UP_AFTER_S: Final = 3 * 86_400
+SUBMISSIONS_PORT: Final = 465  # RFC 8314: TLS from the first octet; on every other port STARTTLS is required
 
 
 @frozen
@@ -24,3 +26,15 @@ class Letter:
     recipient: str = field(repr=False)
     subject: str
     text: str = field(repr=False)
+
+
+@frozen
+class SmtpSettings:
+    """A mail server; `ca` is a PEM file, or None for the system's authorities."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    sender: str
+    ca: Path | None

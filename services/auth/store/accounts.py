@@ -40,7 +40,9 @@ async def account_erase(connection: Connection, account_key: int) -> datetime:
     """Leave nothing of the person in the account's row; returns when that was."""
     cursor = await connection.execute(
         "UPDATE auth.account SET login_name = 'erased-' || account_key, login_canonical = 'erased-' || account_key,"
-        " state = 'disabled', erased_at = now() WHERE account_key = %s RETURNING erased_at",
+        " state = 'disabled', erased_at = now(), display_name = '', password_hash = NULL, password_changed_at = NULL,"
+        " verified_at = NULL, disabled_because = NULL, user_handle = gen_random_uuid()"
+        " WHERE account_key = %s RETURNING erased_at",
         [account_key],
     )
     row = await cursor.fetchone()
@@ -48,6 +50,12 @@ async def account_erase(connection: Connection, account_key: int) -> datetime:
         raise LookupError("an update of a locked row returned no row")
     erased_at: datetime = row[0]
     return erased_at
+
+
+async def account_delete_ties(connection: Connection, account_key: int) -> None:
+    """No consent and no other provider's name of an erased person stays."""
+    await connection.execute("DELETE FROM auth.consent WHERE account_key = %s", [account_key])
+    await connection.execute("DELETE FROM auth.upstream_link WHERE account_key = %s", [account_key])
 
 
 async def account_list_erased(connection: Connection, account_keys: list[int]) -> list[int]:
@@ -68,10 +76,11 @@ async def account_list_erased_lately(connection: Connection) -> list[int]:
     return [int(row[0]) for row in await cursor.fetchall()]
 
 
-async def account_insert(connection: Connection, login_name: str, login_canonical: str) -> int:
-    """A new active account; returns its key."""
+async def account_insert_first(connection: Connection, login_name: str, login_canonical: str) -> int:
+    """The first owner's account; returns its key."""
     cursor = await connection.execute(
-        "INSERT INTO auth.account (login_name, login_canonical, state) VALUES (%s, %s, 'active') RETURNING account_key",
+        "INSERT INTO auth.account (login_name, login_canonical, state, is_first_owner)"
+        " VALUES (%s, %s, 'active', true) RETURNING account_key",
         [login_name, login_canonical],
     )
     row = await cursor.fetchone()

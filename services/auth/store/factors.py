@@ -156,5 +156,6 @@ async def passkey_delete(connection: Connection, account_key: int, credential_id
 
 async def factor_delete_all(connection: Connection, account_key: int) -> None:
     """Leave nothing of an erased person's factors."""
-    for table in ("totp", "recovery_code", "passkey"):
-        await connection.execute(f"DELETE FROM auth.{table} WHERE account_key = %s".encode(), [account_key])  # noqa: S608
+    await connection.execute("DELETE FROM auth.totp WHERE account_key = %s", [account_key])
+    await connection.execute("DELETE FROM auth.recovery_code WHERE account_key = %s", [account_key])
+    await connection.execute("DELETE FROM auth.passkey WHERE account_key = %s", [account_key])

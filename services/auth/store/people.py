@@ -53,6 +53,18 @@ async def person_find_by_handle(connection: Connection, user_handle: str) -> Per
     return await _person(connection, f"{_PERSON} WHERE user_handle::text = %s", user_handle)
 
 
+async def person_is_set_up(connection: Connection, account_key: int) -> bool:
+    """Whether anybody can sign in by the account, or nobody ever shall (a service's, one that is not there)."""
+    cursor = await connection.execute(
+        "SELECT FROM auth.account a WHERE account_key = %s AND kind = 'person' AND password_hash IS NULL"
+        " AND NOT EXISTS (SELECT FROM auth.passkey p WHERE p.account_key = a.account_key)"
+        " AND NOT EXISTS (SELECT FROM auth.totp t WHERE t.account_key = a.account_key AND t.sealed IS NOT NULL)"
+        " AND NOT EXISTS (SELECT FROM auth.upstream_link u WHERE u.account_key = a.account_key)",
+        [account_key],
+    )
+    return await cursor.fetchone() is None
+
+
 async def person_insert_pending(connection: Connection, login_name: str, login_canonical: str, locale: Locale) -> int:
     """A person who has still to come; returns the key of the account.
 
@@ -95,15 +107,6 @@ async def person_rehash(connection: Connection, account_key: int, old: str, new:
     await connection.execute(
         "UPDATE auth.account SET password_hash = %s WHERE account_key = %s AND password_hash = %s",
         [new, account_key, old],
-    )
-
-
-async def person_verify(connection: Connection, account_key: int) -> None:
-    """The address is the person's."""
-    await connection.execute(
-        "UPDATE auth.account SET verified_at = now(), state = CASE WHEN state = 'pending' THEN 'active' ELSE state END"
-        " WHERE account_key = %s",
-        [account_key],
     )
 
 

@@ -8,6 +8,7 @@ from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.tickets import TicketProcedures
 from services.auth.signing import Signing
+from services.auth.step_up import StepUp
 from shared.database import Database
 
 
@@ -19,4 +20,4 @@ class Procedures(CredentialProcedures, TicketProcedures, AccountProcedures):
     ) -> None:
         CredentialProcedures.__init__(self, database, keyring)
         TicketProcedures.__init__(self, database, signing, now)
-        AccountProcedures.__init__(self, database, keyring, erasure)
+        AccountProcedures.__init__(self, database, keyring, erasure, StepUp(database, now))

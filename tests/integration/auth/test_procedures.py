@@ -249,15 +249,10 @@ async def test_an_account_shows_its_name(
 ) -> None:
     account_key = await sign_up(auth_database, keyring, postgres)
 
-    for account in (
-        await procedures.account_find(DEVICES, AccountKey(account_key)),
-        await procedures.account_me(Person(account_key, 1), NoArguments()),
-    ):
-        assert (account.account_key, account.login_name) == (account_key, "owner@localhost")
+    account = await procedures.account_find(DEVICES, AccountKey(account_key))
+    assert (account.account_key, account.login_name) == (account_key, "owner@localhost")
     with pytest.raises(NotFoundError):
         await procedures.account_find(DEVICES, AccountKey(account_key + 1))
-    with pytest.raises(NotFoundError):
-        await procedures.account_me(Person(account_key + 1, 1), NoArguments())
 
 
 async def test_secrets_are_in_no_representation(procedures: Procedures) -> None:

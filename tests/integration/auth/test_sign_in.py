@@ -24,7 +24,7 @@ async def test_the_right_password_opens_a_session(people: People) -> None:
     assert (found.session_id, found.amr, found.factor_at) == (new.session.session_id, ["pwd"], None)
 
 
-@pytest.mark.parametrize("name", ["ANNA@Example.COM", " anna@example.com ", "ａnna@example.com"])
+@pytest.mark.parametrize("name", ["ANNA@Example.COM", " anna@example.com ", "\uff41nna@example.com"])
 async def test_a_login_name_is_the_same_in_every_form(people: People, name: str) -> None:
     await people.join()
 
@@ -141,7 +141,7 @@ async def test_with_a_second_factor_a_password_alone_opens_nothing(people: Peopl
     assert step.methods == ("totp", "recovery")
     done = await people.sign_in.with_totp(step.token, people.code(secret), AWAY)
 
-    assert done.new.session.amr == ["mfa", "otp", "pwd"] or done.new.session.amr == ["pwd", "otp", "mfa"]
+    assert set(done.new.session.amr) == {"pwd", "otp", "mfa"}
     assert done.new.session.factor_at is not None
 
 

@@ -22,6 +22,8 @@ TITLES: Final = ("what", "writes", "records", "asks", "because")
 JOBS: Final[tuple[Name, ...]] = (
     ("services.auth.first_owner", "ensure"),
     ("services.auth.erasure", "Erasure.keep_up"),
+    ("services.auth.administration", "Administration.sweep"),
+    ("services.auth.mailing", "Mailing.deliver_due"),
     ("services.auth.resealing", "reseal_everything"),
     ("services.devices.duplicates", "Duplicates._record"),
     ("services.devices.lifecycle", "Lifecycle.repair"),
@@ -32,8 +34,31 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.audit.witnesses", "Witnessing.run"),
     ("services.audit.forwarders", "Forwarding.run"),
 )
+# What people do on auth's pages.
+PAGES: Final[tuple[Name, ...]] = (
+    *(("services.auth.sign_in", f"SignIn.{each}") for each in (
+        "with_password", "with_totp", "with_recovery_code", "passkey_options", "with_passkey",
+    )),
+    *(("services.auth.reauthentication", f"Reauthentication.{each}") for each in (
+        "with_password", "with_code", "passkey_options", "with_passkey",
+    )),
+    *(("services.auth.registration", f"Registration.{each}") for each in ("sign_up", "accept")),
+    *(("services.auth.account_changes", f"AccountChanges.{each}") for each in (
+        "ask_reset", "reset", "change_password", "ask_address", "confirm_address",
+    )),
+    *(("services.auth.factors", f"Factors.{each}") for each in ("begin_totp", "confirm_totp")),
+    *(("services.auth.passkeys", f"Passkeys.{each}") for each in ("begin", "add")),
+    ("services.auth.sessions", "Sessions.find"),
+)  # fmt: skip
+# Tags that nothing records yet; whoever does takes theirs out.
+LATER: Final = {
+    "api_key.rotated", "client.changed", "client.ended", "client.registered", "consent.granted", "consent.revoked",
+    "device_code.approved", "device_code.refused", "refresh_token.replayed", "service_account.created",
+    "service_account.ended", "signing_key.created", "token.refused", "token_family.ended", "upstream.linked",
+    "upstream.unlinked",
+}  # fmt: skip
 # Tags of refused attempts: what changes something has another one.
-ATTEMPTS: Final = {"device.impersonated", "device.duplicated"}
+ATTEMPTS: Final = {"device.impersonated", "device.duplicated", "sign_in.refused"}
 GRAPHS: Final = {name: Service(name) for name in SERVICES}
 
 
@@ -65,7 +90,7 @@ def line_of(what: str, name: Name) -> Line:
 def regenerated() -> list[Line]:
     """Every row as the source has it; of the procedures of others those that have a row."""
     procedures = [(uri, name) for graph in GRAPHS.values() for uri, name in graph.procedures.items()]
-    jobs = [(f"{module.removeprefix('services.')}.{place}", (module, place)) for module, place in JOBS]
+    jobs = [(f"{module.removeprefix('services.')}.{place}", (module, place)) for module, place in (*PAGES, *JOBS)]
     lines = [line for what, name in (*sorted(procedures), *jobs) if (line := line_of(what, name)).changes]
     known = {line.what for line in lines}
     return [Line(line.what, line.writes, line.records, line.asks & known) for line in lines]
@@ -99,13 +124,16 @@ def test_every_registered_procedure_was_looked_at() -> None:
 
 
 def test_every_tag_is_recorded_by_somebody() -> None:
-    assert {tag for row in rows() for tag in row[2].split()} == {action.value for action in Action}
+    recorded = {tag for row in rows() for tag in row[2].split()}
+
+    assert recorded | LATER == {action.value for action in Action}
+    assert recorded & LATER == set()
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_whatever_writes_or_records_belongs_to_a_row(service: str) -> None:
     graph = GRAPHS[service]
-    begun = [*graph.procedures.values(), *(name for name in JOBS if graph_of(name) is graph)]
+    begun = [*graph.procedures.values(), *(name for name in (*PAGES, *JOBS) if graph_of(name) is graph)]
     reached = {name for start in begun for name in graph.reached(start)}
     acting = {name for name, facts in graph.facts.items() if facts.writes or facts.records}
 

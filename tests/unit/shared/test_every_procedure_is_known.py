@@ -13,6 +13,8 @@ from services.audit.procedures.heads import HeadProcedures
 from services.audit.procedures.retention import RetentionProcedures
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.devices import CredentialProcedures
+from services.auth.procedures.factors import FactorProcedures
+from services.auth.procedures.people import PeopleProcedures as PersonProcedures
 from services.auth.procedures.tickets import TicketProcedures
 from services.devices.procedures.agents import AgentProcedures
 from services.devices.procedures.people import PeopleProcedures
@@ -22,7 +24,7 @@ from shared.procedures import Audience, Declaration, declared
 
 ROOT = Path(__file__).parents[3]
 SURFACES: dict[str, list[type[Any]]] = {
-    "auth": [CredentialProcedures, TicketProcedures, AccountProcedures],
+    "auth": [CredentialProcedures, TicketProcedures, AccountProcedures, PersonProcedures, FactorProcedures],
     "realms": [Realms],
     "audit": [EntryProcedures, HeadProcedures, RetentionProcedures],
     "devices": [PeopleProcedures, AgentProcedures],
