@@ -1,5 +1,7 @@
 """Which passwords are good enough."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ LOGIN = "anna.meier@plant.example"
     [
         "quietly nine lamps hum",
         "möwen fliegen über den hafen",
-        "правильная лошадь батарея",  # noqa: RUF001
+        "правильная лошадь батарея",
         "🦔🦔 hedgehogs cross 7 roads",
         "x7#Kq!vR2$mZp9&",
         "correct horse battery staple",
@@ -60,10 +62,12 @@ def test_every_form_of_a_password_is_the_same_one(text: str) -> None:
 
 @given(st.text(max_size=300))
 def test_any_text_is_judged(text: str) -> None:
-    try:
-        assert MIN_LENGTH <= len(require_good(text, login_name=LOGIN, common=COMMON)) <= MAX_LENGTH
-    except InvalidArgumentError as refused:
-        assert refused.details()["argument"] == "password"
+    kept = normalized(text)
+    with suppress(InvalidArgumentError):
+        kept = require_good(text, login_name=LOGIN, common=COMMON)
+        assert MIN_LENGTH <= len(kept) <= MAX_LENGTH
+
+    assert kept == normalized(text)
 
 
 def test_what_everybody_knows_of_a_person_is_known() -> None:
