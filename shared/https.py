@@ -1,4 +1,4 @@
-"""An HTTPS listener: TLS before anything is answered, a bound on idle connections and on their number."""
+"""An HTTPS listener: TLS before anything is answered; connections, requests and the time they take are bounded."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -14,6 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
 from twisted.web.resource import IResource
+from twisted.web.server import Request as SiteRequest
 from twisted.web.server import Site
 from typing_extensions import override
 
@@ -21,40 +22,86 @@ from shared.tls import ServerOptions
 
 MAX_CONNECTIONS: Final = 2_000
 HEAD_TIMEOUT_S: Final = 15
+BODY_TIMEOUT_S: Final = 30
+MAX_BODY_OCTETS: Final = 65_536
+_TOO_LARGE: Final = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class _Channel(HTTPChannel):
-    """One connection: each request's head must be whole in time, however busily it trickles in."""
+    """One connection: each request's head and body must be whole in time, however busily they trickle in."""
 
     _deadline: IDelayedCall | None = None
 
     @override
     def connectionMade(self) -> None:
         super().connectionMade()
-        self._expect_head()
+        self._expect(HEAD_TIMEOUT_S)
 
     @override
     def allHeadersReceived(self) -> None:
         self._rest()
+        if self.length != 0:
+            self._expect(BODY_TIMEOUT_S)
         super().allHeadersReceived()
+
+    @override
+    def allContentReceived(self) -> None:
+        self._rest()
+        super().allContentReceived()
 
     @override
     def requestDone(self, request: Request) -> None:
         super().requestDone(request)
-        self._expect_head()
+        self._expect(HEAD_TIMEOUT_S)
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._rest()
         super().connectionLost(reason)
 
-    def _expect_head(self) -> None:
+    def _expect(self, seconds: float) -> None:
         self._rest()
-        self._deadline = self.callLater(HEAD_TIMEOUT_S, self.forceAbortClient)
+        self._deadline = self.callLater(seconds, self.forceAbortClient)
 
     def _rest(self) -> None:
         if self._deadline is not None and self._deadline.active():
             self._deadline.cancel()
+
+
+class _Request(SiteRequest):
+    """One request: a body that says, or turns out, to be too large is refused before it is kept."""
+
+    max_body_octets = MAX_BODY_OCTETS
+    _received_octets = 0
+    _is_refused = False
+
+    @override
+    def gotLength(self, length: int | None) -> None:
+        is_too_large = length is not None and length > self.max_body_octets
+        super().gotLength(0 if is_too_large else length)
+        if is_too_large:
+            self._refuse()
+
+    @override
+    def handleContentChunk(self, data: bytes) -> None:
+        self._received_octets += len(data)
+        if self._is_refused:
+            return
+        if self._received_octets > self.max_body_octets:
+            self._refuse()
+        else:
+            super().handleContentChunk(data)
+
+    @override
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        if not self._is_refused:
+            super().requestReceived(command, path, version)
+
+    def _refuse(self) -> None:
+        self._is_refused = True
+        channel = cast("_Channel", self.channel)
+        channel.write(_TOO_LARGE)
+        channel.loseConnection()
 
 
 def listen_https(
@@ -64,14 +111,16 @@ def listen_https(
     root: IResource,
     *,
     idle_timeout_s: int,
+    max_body_octets: int = MAX_BODY_OCTETS,
     reactor: Any = reactor,
 ) -> IListeningPort:
-    """Serve `root` on `interface`:`port`.
+    """Serve `root` on `interface`:`port`; bodies are octets to it, forms are not taken apart here.
 
     Raises:
         CannotListenError: The port is taken.
     """
-    site = Site(root, timeout=idle_timeout_s)
+    bounded = type("BoundedRequest", (_Request,), {"max_body_octets": max_body_octets})
+    site = Site(root, bounded, timeout=idle_timeout_s, parsePOSTFormSubmission=False)
     site.protocol = _Channel  # type: ignore[method-assign, assignment]  # HTTP/1.1 alone, with our deadline
     secured = TLSMemoryBIOFactory(tls, False, site)  # noqa: FBT003 - Twisted's order
     limited = ThrottlingFactory(secured, maxConnectionCount=MAX_CONNECTIONS)
