@@ -17,7 +17,6 @@ IronFlock runs.
   devices                 {public}/ws-re-dev
   people                  {public}/ws-usr
   apps                    {public}/ws-ua-usr
-  accounts                https://{host}:{ports.accounts}
   gateway                 https://{host}:{ports.gateway}
   state folder            {state.root}
   for programs            {state.endpoints}

@@ -11,7 +11,7 @@ from services.auth.keyring import Keyring
 from services.auth.records.accounts import AccountKeys, EraseAccount
 from services.auth.records.tickets import VerifyTicket
 from shared.database import Database
-from shared.errors import ConflictError, InvalidArgumentError, NotFoundError, UnavailableError
+from shared.errors import ConflictError, InvalidArgumentError, StepUpRequiredError, UnavailableError
 from shared.health import Health
 from shared.identities import CONTROL_REALM, Person, ServiceIdentity
 from shared.service import forever
@@ -105,7 +105,7 @@ async def test_given_realms_away_when_somebody_would_be_erased_then_nothing_is_c
 
 
 async def test_an_account_that_never_was_cannot_be_erased(procedures: Procedures, anna: Person) -> None:
-    with pytest.raises(NotFoundError):
+    with pytest.raises(StepUpRequiredError):
         await procedures.account_erase(Person(anna.account_key + 1, 1), EraseAccount(LOGIN))
 
 
