@@ -109,7 +109,7 @@ class Site(Resource):
         super().__init__()
         self._tiles = tiles
 
-    def render_POST(self, request: Request) -> bytes:  # noqa: N802 - the name that Twisted looks for
+    def render_POST(self, request: Request) -> bytes:
         """Nothing here is changed by anybody."""
         request.setResponseCode(NOT_ALLOWED)
         request.setHeader("allow", "GET, HEAD")

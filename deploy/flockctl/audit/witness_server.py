@@ -46,7 +46,7 @@ class _AddCheckpoint(Resource):
         super().__init__()  # type: ignore[no-untyped-call]
         self._witness = witness
 
-    def render_POST(self, request: Request) -> bytes:  # noqa: N802 - the name that Twisted looks for
+    def render_POST(self, request: Request) -> bytes:
         body = request.content.read() if request.content is not None else b""
         return _send(request, self._witness.add_checkpoint(body))
 
