@@ -1,0 +1,1 @@
+"""Who may do what: flags per asset, asked, given, taken and remembered."""
