@@ -1,6 +1,6 @@
 """The rule about rights once more, written down line by line from the model, to compare the fast one with.
 
-It knows the project as the model tells it (people, owner, members, grants, defaults, groups), not as the service reads it.
+It knows the project as the model tells it (people, owner, members, grants, groups), not as the service reads it.
 """
 
 from attrs import frozen
