@@ -1,1 +1,0 @@
-"""The HTTPS site of auth: what people see in a browser."""
