@@ -93,6 +93,12 @@ class Passkeys:
             AlreadyExistsError: The passkey is kept already.
         """
         label = clean_name(name, what="name")
+        try:
+            await self._add(session, token, label, response)
+        except UniqueViolation as error:  # which a pipeline may tell as late as at its end
+            raise AlreadyExistsError("this passkey is there already") from error
+
+    async def _add(self, session: Session, token: str, label: str, response: dict[str, Any]) -> None:
         async with self._database.transaction() as connection:
             half = await sign_in_lock_in_txn(connection, token_hash(token))
             if half is None or half.session_id != session.session_id or half.purpose != "enrolment":
@@ -100,13 +106,9 @@ class Passkeys:
             await sign_in_delete(connection, token_hash(token))
             person = await _person_in_txn(connection, session.account_key)
             passkey = self._registered(person.account_key, label, response, half.challenge or b"")
-            try:
-                await passkey_insert(connection, passkey)
-                await self._changed_in_txn(
-                    connection, person, session.session_id, audit.Action.PASSKEY_ADDED, "passkey_added"
-                )
-            except UniqueViolation as error:
-                raise AlreadyExistsError("this passkey is there already") from error
+            await passkey_insert(connection, passkey)
+            action = audit.Action.PASSKEY_ADDED
+            await self._changed_in_txn(connection, person, session.session_id, action, "passkey_added")
 
     async def rename(self, person: Person, passkey: str, name: str) -> None:
         """Call one of the person's passkeys otherwise.
