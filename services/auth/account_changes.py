@@ -3,7 +3,8 @@
 from psycopg.errors import UniqueViolation
 
 from services.auth import personal
-from services.auth.links import AUTH, TAKEN, AccountParts, Links, about, person_in_txn, self_of
+from services.auth.links import AUTH, TAKEN, AccountParts, Links, about, self_of
+from services.auth.persons import person_in_txn
 from services.auth.records.people import Purpose
 from services.auth.records.sessions import Session, Source
 from services.auth.rules.login_names import clean_address, login_canonical

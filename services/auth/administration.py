@@ -7,8 +7,9 @@ from typing import Final
 
 import structlog
 
-from services.auth.links import about, person_in_txn
+from services.auth.links import about
 from services.auth.mailing import Mailing
+from services.auth.persons import person_in_txn
 from services.auth.records.people import Invitation, PersonAccount
 from services.auth.rules.throttling import FORGOTTEN_AFTER_S
 from services.auth.sessions import Sessions

@@ -12,6 +12,7 @@ import segno
 
 from services.auth.keyring import Keyring
 from services.auth.mailing import Mailing
+from services.auth.persons import person_in_txn
 from services.auth.records.factors import RECOVERY_CODES, FactorOverview, PasskeyView, TotpOffer
 from services.auth.records.people import PersonAccount
 from services.auth.records.sessions import Method, Session
@@ -30,7 +31,6 @@ from services.auth.store.factors import (
     totp_offer,
     totp_spend,
 )
-from services.auth.store.people import person_lock_in_txn
 from shared import audit
 from shared.database import Connection, Database
 from shared.errors import ExpiredError, FactorRejectedError, NotFoundError
@@ -39,7 +39,6 @@ from shared.identities import Person
 REJECTED: Final = "this code is not the right one, or was used before; wait for the next one"
 NOT_THERE: Final = "no codes of an authenticator app are set up"
 LAPSED: Final = "the new secret has waited too long; begin again"
-NO_ACCOUNT: Final = "there is no such account"
 
 
 class Factors:
@@ -65,7 +64,7 @@ class Factors:
         secret = base64.b32encode(secrets.token_bytes(SECRET_OCTETS)).decode()
         sealed = await self._keyring.seal(secret, _place(session.account_key, "pending_sealed"))
         async with self._database.transaction() as connection:
-            person = await _person_in_txn(connection, session.account_key)
+            person = await person_in_txn(connection, session.account_key)
             await totp_offer(connection, session.account_key, sealed)
         uri = key_uri(secret, issuer=self._issuer, login_name=person.login_name)
         return TotpOffer(uri, secret, segno.make(uri, error="m").svg_inline(scale=4, border=4, omitsize=True))
@@ -82,7 +81,7 @@ class Factors:
         """
         account_key = session.account_key
         async with self._database.transaction() as connection:
-            person = await _person_in_txn(connection, account_key)
+            person = await person_in_txn(connection, account_key)
             before = await overview_in_txn(connection, account_key)
             totp = await totp_lock_in_txn(connection, account_key)
             if totp is None or totp.pending_sealed is None:
@@ -94,7 +93,14 @@ class Factors:
             await totp_confirm(
                 connection, account_key, await self._keyring.seal(secret, _place(account_key, "sealed")), step
             )
-            await self._changed_in_txn(connection, person, session.session_id, audit.Action.TOTP_ENROLLED, "totp_added")
+            await factor_changed_in_txn(
+                connection,
+                self._mailing,
+                person,
+                credential=session.session_id,
+                action=audit.Action.TOTP_ENROLLED,
+                change="totp_added",
+            )
             return [] if before.has_any else await self._new_codes_in_txn(connection, person, session.session_id)
 
     async def remove_totp(self, person: Person) -> None:
@@ -104,16 +110,18 @@ class Factors:
             NotFoundError: There were none.
         """
         async with self._database.transaction() as connection:
-            account = await _person_in_txn(connection, person.account_key)
+            account = await person_in_txn(connection, person.account_key)
             if not await totp_delete(connection, person.account_key):
                 raise NotFoundError(NOT_THERE)
             action = audit.Action.TOTP_REMOVED
-            await self._changed_in_txn(connection, account, person.credential, action, "totp_removed")
+            await factor_changed_in_txn(
+                connection, self._mailing, account, credential=person.credential, action=action, change="totp_removed"
+            )
 
     async def renew_recovery_codes(self, account_key: int, credential: str | None) -> list[str]:
         """Ten new recovery codes, shown this once; the ones before open nothing any more."""
         async with self._database.transaction() as connection:
-            person = await _person_in_txn(connection, account_key)
+            person = await person_in_txn(connection, account_key)
             return await self._new_codes_in_txn(connection, person, credential)
 
     async def spend_totp_in_txn(self, connection: Connection, account_key: int, code: str) -> None:
@@ -139,8 +147,15 @@ class Factors:
         hashed = code_hash(code)
         if hashed is None or not await recovery_code_spend(connection, account_key, hashed):
             raise FactorRejectedError(REJECTED)
-        person = await _person_in_txn(connection, account_key)
-        await self._changed_in_txn(connection, person, None, audit.Action.RECOVERY_CODE_USED, "recovery_code_used")
+        person = await person_in_txn(connection, account_key)
+        await factor_changed_in_txn(
+            connection,
+            self._mailing,
+            person,
+            credential=None,
+            action=audit.Action.RECOVERY_CODE_USED,
+            change="recovery_code_used",
+        )
 
     async def _new_codes_in_txn(
         self, connection: Connection, person: PersonAccount, credential: str | None
@@ -149,19 +164,24 @@ class Factors:
         hashes = [hashed for code in codes if (hashed := code_hash(code)) is not None]
         await recovery_code_replace_all(connection, person.account_key, hashes)
         action = audit.Action.RECOVERY_CODES_RENEWED
-        await self._changed_in_txn(connection, person, credential, action, "recovery_codes")
+        await factor_changed_in_txn(
+            connection, self._mailing, person, credential=credential, action=action, change="recovery_codes"
+        )
         return codes
 
-    async def _changed_in_txn(
-        self,
-        connection: Connection,
-        person: PersonAccount,
-        credential: str | None,
-        action: audit.Action,
-        change: Change,
-    ) -> None:
-        await self._mailing.tell_in_txn(connection, person, change)
-        await audit.record(connection, factor_draft(person.account_key, credential, action))
+
+async def factor_changed_in_txn(
+    connection: Connection,
+    mailing: Mailing,
+    person: PersonAccount,
+    *,
+    credential: str | None,
+    action: audit.Action,
+    change: Change,
+) -> None:
+    """Tell the person of a change of their factors, and record it."""
+    await mailing.tell_in_txn(connection, person, change)
+    await audit.record(connection, factor_draft(person.account_key, credential, action))
 
 
 def factor_draft(account_key: int, credential: str | None, action: audit.Action) -> audit.Draft:
@@ -202,13 +222,6 @@ def methods_of(overview: FactorOverview) -> tuple[Method, ...]:
         "recovery": overview.recovery_codes_left > 0,
     }
     return tuple(method for method, is_there in there.items() if is_there)
-
-
-async def _person_in_txn(connection: Connection, account_key: int) -> PersonAccount:
-    person = await person_lock_in_txn(connection, account_key)
-    if person is None:
-        raise NotFoundError(NO_ACCOUNT)
-    return person
 
 
 def _place(account_key: int, column: str) -> str:

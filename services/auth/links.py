@@ -8,20 +8,17 @@ from attrs import frozen
 from services.auth.keyring import Keyring
 from services.auth.mailing import Mailing
 from services.auth.passwords import Passwords
+from services.auth.persons import person_in_txn
 from services.auth.records.people import Link, PersonAccount, Purpose
 from services.auth.sessions import TOKEN_OCTETS, Sessions, token_hash
 from services.auth.sign_in import SignIn
 from services.auth.store.links import link_find, link_insert, link_spend
-from services.auth.store.people import (
-    person_lock_in_txn,
-)
 from services.auth.throttling import Throttle
 from shared import audit
 from shared.database import Connection, Database
-from shared.errors import ExpiredError, NotFoundError
+from shared.errors import ExpiredError
 
 LAPSED: Final = "this link is too old, or was used before; ask for a new one"
-NO_ACCOUNT: Final = "there is no such account"
 TAKEN: Final = "there is an account of that address"
 CLOSED: Final = "people come to this installation by invitation"
 AUTH: Final = audit.Actor(audit.ActorKind.SERVICE, "auth")
@@ -92,18 +89,6 @@ class Links:
         if link is None or link.purpose != purpose:
             raise ExpiredError(LAPSED)
         return link
-
-
-async def person_in_txn(connection: Connection, account_key: int) -> PersonAccount:
-    """The account, its row locked.
-
-    Raises:
-        NotFoundError: There is none.
-    """
-    person = await person_lock_in_txn(connection, account_key)
-    if person is None:
-        raise NotFoundError(NO_ACCOUNT)
-    return person
 
 
 def self_of(account_key: int) -> audit.Actor:

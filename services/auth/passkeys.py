@@ -22,12 +22,11 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from services.auth.factors import NO_ACCOUNT, factor_draft
+from services.auth.factors import factor_changed_in_txn, factor_draft
 from services.auth.mailing import Mailing
+from services.auth.persons import person_in_txn
 from services.auth.records.factors import Passkey, PasskeyChallenge
-from services.auth.records.people import PersonAccount
 from services.auth.records.sessions import HalfSignIn, Session
-from services.auth.rules.letters import Change
 from services.auth.sessions import TOKEN_OCTETS, token_hash
 from services.auth.store.factors import (
     passkey_delete,
@@ -37,7 +36,6 @@ from services.auth.store.factors import (
     passkey_rename,
     passkey_use,
 )
-from services.auth.store.people import person_lock_in_txn
 from services.auth.store.sessions import sign_in_delete, sign_in_insert, sign_in_lock_in_txn
 from shared import audit
 from shared.database import Connection, Database
@@ -66,7 +64,7 @@ class Passkeys:
         """What the browser is asked to make a passkey with."""
         token, challenge = secrets.token_urlsafe(TOKEN_OCTETS), secrets.token_bytes(CHALLENGE_OCTETS)
         async with self._database.transaction() as connection:
-            person = await _person_in_txn(connection, session.account_key)
+            person = await person_in_txn(connection, session.account_key)
             known = await passkey_list(connection, session.account_key)
             half = HalfSignIn("enrolment", session.account_key, session.session_id, challenge, 0, is_known_browser=True)
             await sign_in_insert(connection, token_hash(token), half)
@@ -104,11 +102,13 @@ class Passkeys:
             if half is None or half.session_id != session.session_id or half.purpose != "enrolment":
                 raise ExpiredError(LAPSED)
             await sign_in_delete(connection, token_hash(token))
-            person = await _person_in_txn(connection, session.account_key)
+            person = await person_in_txn(connection, session.account_key)
             passkey = self._registered(person.account_key, label, response, half.challenge or b"")
             await passkey_insert(connection, passkey)
             action = audit.Action.PASSKEY_ADDED
-            await self._changed_in_txn(connection, person, session.session_id, action, "passkey_added")
+            await factor_changed_in_txn(
+                connection, self._mailing, person, credential=session.session_id, action=action, change="passkey_added"
+            )
 
     async def rename(self, person: Person, passkey: str, name: str) -> None:
         """Call one of the person's passkeys otherwise.
@@ -130,11 +130,18 @@ class Passkeys:
             NotFoundError: They have none of that id.
         """
         async with self._database.transaction() as connection:
-            account = await _person_in_txn(connection, person.account_key)
+            account = await person_in_txn(connection, person.account_key)
             if not await passkey_delete(connection, person.account_key, _octets(passkey)):
                 raise NotFoundError(NO_PASSKEY)
             action = audit.Action.PASSKEY_REMOVED
-            await self._changed_in_txn(connection, account, person.credential, action, "passkey_removed")
+            await factor_changed_in_txn(
+                connection,
+                self._mailing,
+                account,
+                credential=person.credential,
+                action=action,
+                change="passkey_removed",
+            )
 
     async def request_in_txn(self, connection: Connection, account_key: int | None) -> tuple[bytes, str]:
         """A challenge, and what the browser is asked: any of the person's passkeys, or whichever it has for us."""
@@ -205,24 +212,6 @@ class Passkeys:
             created_at=datetime.fromtimestamp(0, UTC),  # the database's word counts
             last_used_at=None,
         )
-
-    async def _changed_in_txn(
-        self,
-        connection: Connection,
-        person: PersonAccount,
-        credential: str | None,
-        action: audit.Action,
-        change: Change,
-    ) -> None:
-        await self._mailing.tell_in_txn(connection, person, change)
-        await audit.record(connection, factor_draft(person.account_key, credential, action))
-
-
-async def _person_in_txn(connection: Connection, account_key: int) -> PersonAccount:
-    person = await person_lock_in_txn(connection, account_key)
-    if person is None:
-        raise NotFoundError(NO_ACCOUNT)
-    return person
 
 
 def _octets(text: str) -> bytes:

@@ -46,8 +46,8 @@ class Passwords:
         Raises:
             OverLimitError: Too many are being compared.
         """
-        text = normalized(password[:MAX_LENGTH])
-        matches = await self._beside(lambda: self._matches(stored or self._nobodys, text))
+        octets = normalized(password[:MAX_LENGTH]).encode("utf-8", "surrogatepass")
+        matches = await self._beside(lambda: self._matches(stored or self._nobodys, octets))
         return matches and stored is not None and len(password) <= MAX_LENGTH
 
     async def again(self, password: str) -> str:
@@ -62,9 +62,9 @@ class Passwords:
         """Take no more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _matches(self, stored: str, text: str) -> bool:
+    def _matches(self, stored: str, octets: bytes) -> bool:
         try:
-            return self._hasher.verify(stored, text)
+            return self._hasher.verify(stored, octets)
         except (VerificationError, InvalidHashError):
             return False
 

@@ -7,7 +7,8 @@ is to say goes to the address. A link opens once; looking at its page spends not
 import secrets
 
 from services.auth import personal
-from services.auth.links import AUTH, CLOSED, TAKEN, AccountParts, Links, about, person_in_txn, self_of
+from services.auth.links import AUTH, CLOSED, TAKEN, AccountParts, Links, about, self_of
+from services.auth.persons import person_in_txn
 from services.auth.records.people import Locale, PersonAccount, Purpose, SetupLink
 from services.auth.records.sessions import NewSession, Source
 from services.auth.rules.login_names import clean_address, login_canonical

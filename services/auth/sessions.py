@@ -43,7 +43,7 @@ NO_SESSION: Final = "there is no such session"
 
 def token_hash(token: str) -> bytes:
     """What is kept of a random token: its 256 bits need no slow hash."""
-    return sha256(token.encode()).digest()
+    return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
 def source(address: str, user_agent: str) -> Source:

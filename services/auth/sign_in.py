@@ -66,7 +66,7 @@ class SignIn:
         """
         canonical = login_canonical(login_name)
         person = await self._database.run(lambda connection: person_find_by_login(connection, canonical))
-        is_known = await self._is_known(person, browser)
+        is_known = person is not None and await self._is_known(person.account_key, browser)
         counted = subject("password", canonical, browser if is_known else "")
         await self._parts.throttle.begin(counted)
         stored = person.password_hash if person is not None and person.can_sign_in else None
@@ -148,11 +148,11 @@ class SignIn:
         async with self._database.transaction() as connection:
             return methods_of(await overview_in_txn(connection, account_key))
 
-    async def _is_known(self, person: PersonAccount | None, browser: str | None) -> bool:
-        if person is None or not browser:
+    async def _is_known(self, account_key: int, browser: str | None) -> bool:
+        if not browser:
             return False
         return await self._database.run(
-            lambda connection: browser_is_known(connection, token_hash(browser), person.account_key)
+            lambda connection: browser_is_known(connection, token_hash(browser), account_key)
         )
 
     async def _rehash(self, person: PersonAccount, stored: str, password: str) -> None:
@@ -195,11 +195,12 @@ class SignIn:
         account_key = half.account_key if half.account_key is not None else alone
         if account_key is None:
             raise FactorRejectedError(REJECTED)
-        counted = subject("code", account_key, browser if half.is_known_browser else "")
+        known = browser if half.is_known_browser and await self._is_known(account_key, browser) else None
+        counted = subject("code", account_key, known or "")
         await self._parts.throttle.begin(counted)
         try:
             amr = ALONE if half.account_key is None else AMR[method]
-            new = await self._spent(token, account_key, spend, amr=amr, source=source, browser=browser)
+            new = await self._spent(token, account_key, spend, amr=amr, source=source, browser=known)
         except FactorRejectedError:
             await self._failed(token)
             await self._parts.refused_key(account_key, source, method)
@@ -226,8 +227,7 @@ class SignIn:
             person = await person_find(connection, account_key)
             if person is None:
                 raise SignInRefusedError(REFUSED)
-            known = browser if half.is_known_browser else None
-            return await self.open_in_txn(connection, person, amr, source, browser=known)
+            return await self.open_in_txn(connection, person, amr, source, browser=browser)
 
     async def _failed(self, token: str) -> None:
         async with self._database.transaction() as connection:

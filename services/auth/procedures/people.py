@@ -7,7 +7,8 @@ import msgspec
 
 from services.auth.administration import Administration
 from services.auth.factors import overview_in_txn
-from services.auth.links import about, person_in_txn
+from services.auth.links import about
+from services.auth.persons import person_in_txn
 from services.auth.records.people import (
     ChangeState,
     InvitationList,

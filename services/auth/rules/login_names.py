@@ -5,7 +5,7 @@ from typing import Final
 from email_validator import EmailNotValidError, validate_email
 
 from shared.errors import InvalidArgumentError
-from shared.names import canonical_name, clean_name
+from shared.names import clean_name, lookup_name
 
 LOCAL_DOMAINS: Final = frozenset({"localhost"})  # the first owner's, on one machine
 
@@ -28,5 +28,5 @@ def clean_address(text: str) -> str:
 
 
 def login_canonical(text: str) -> str:
-    """The form by which a login name is looked up and unique."""
-    return canonical_name(text)
+    """The form by which a login name is looked up and unique; empty, as nobody is called, for what can be no name."""
+    return lookup_name(text) or ""

@@ -29,7 +29,7 @@ async def test_a_reset_ends_every_session_and_browser_and_keeps_factors(people: 
     assert "the password was changed" in (await people.post())[0].subject
 
 
-@pytest.mark.parametrize("name", ["nobody@example.com", "", "not an address", NAME])
+@pytest.mark.parametrize("name", ["nobody@example.com", "", "not an address", "a\x00@b.de", "\ud800", NAME])
 async def test_a_reset_for_whom_there_is_none_looks_the_same(people: People, name: str) -> None:
     await people.join()
     people.postgres.run("UPDATE auth.account SET state = 'disabled'")

@@ -55,6 +55,10 @@ async def nothing(people: People) -> None:
         (nothing, NAME, ""),
         (nothing, "", ""),
         (nothing, NAME, PASSWORD + "\x00"),
+        (nothing, NAME, "\ud800" * 20),
+        (nothing, NAME + "\x00", PASSWORD),
+        (nothing, "\ud800@example.com", PASSWORD),
+        (nothing, "x" * 100_000, PASSWORD),
         (nothing, NAME, PASSWORD + " " * 10_000),
         (lost, NAME, PASSWORD),
         (unverified, NAME, PASSWORD),
@@ -220,3 +224,25 @@ async def test_an_old_hash_is_made_anew_on_the_way(people: People) -> None:
     ((stored,),) = people.postgres.rows("SELECT password_hash FROM auth.account")
     assert stored != weak
     assert "m=65536,t=3,p=4" in stored
+
+
+async def test_a_made_up_browser_has_no_counter_of_its_own_for_codes(people: People) -> None:
+    new = await people.join()
+    secret = await people.enrol(new)
+    people.later()
+    for at in range(FREE_FAILURES):
+        token = await people.begun(browser=new.browser)
+        await outcome(people.sign_in.with_totp(token, "000000", AWAY, browser=f"made-up-{at}"))
+    token = await people.begun(browser=new.browser)
+
+    refused = await outcome(people.sign_in.with_totp(token, people.code(secret), AWAY, browser="made-up-again"))
+
+    assert isinstance(refused, OverLimitError)
+    assert isinstance(await people.sign_in.with_totp(token, people.code(secret), AWAY, browser=new.browser), SignedIn)
+
+
+@pytest.mark.parametrize("token", ["\x00", "\ud800", "x" * 10_000])
+async def test_a_hostile_token_opens_nothing(people: People, token: str) -> None:
+    with pytest.raises(ExpiredError):
+        await people.sign_in.with_totp(token, "000000", AWAY)
+    assert await people.sessions.find(token, HOME) is None

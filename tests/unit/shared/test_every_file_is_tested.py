@@ -37,6 +37,7 @@ TESTED_AS = {
     "services/auth/assembly.py": "test_people.py",
     "services/auth/links.py": "test_registration.py",
     "services/auth/passwords.py": "test_sign_in.py",
+    "services/auth/persons.py": "test_people.py",
     "services/auth/procedures/factors.py": "test_people.py",
     "services/auth/sign_in_parts.py": "test_sign_in.py",
     "services/auth/store/factors.py": "test_factors.py",
