@@ -45,6 +45,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     database = Database(read.database, health)
     keyring = Keyring(read.masters, database)
     bus = service.make_bus(read.bus, health)
+    erasure = Erasure(bus, database)
     people = people_of(
         database,
         keyring,
@@ -52,8 +53,8 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         is_sign_up_open=read.is_sign_up_open,
         now=time.time,
         chance=random.random,
+        shut_out=erasure.hurry,
     )
-    erasure = Erasure(bus, database)
     serve(bus, database, keyring, erasure, people)
     await database.open()
     service.listen_ops(read.common, health)

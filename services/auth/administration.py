@@ -3,6 +3,7 @@
 Until rights on the installation are flags of their own, the first owner alone has them.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -34,8 +35,11 @@ log = structlog.get_logger()
 class Administration:
     """What the first owner does with others' accounts."""
 
-    def __init__(self, database: Database, sessions: Sessions, mailing: Mailing) -> None:
-        """Work on `database`."""
+    def __init__(
+        self, database: Database, sessions: Sessions, mailing: Mailing, *, shut_out: Callable[[], None]
+    ) -> None:
+        """Work on `database`; `shut_out` is called when somebody was disabled, so that what they have open ends."""
+        self._shut_out = shut_out
         self._database = database
         self._sessions = sessions
         self._mailing = mailing
@@ -56,6 +60,7 @@ class Administration:
             await self._sessions.end_all_in_txn(connection, account_key, actor, "the account was disabled")
             await self._mailing.tell_in_txn(connection, account, "disabled")
             await audit.record(connection, _state_changed(audit.Action.ACCOUNT_DISABLED, person, account, said))
+        self._shut_out()
 
     async def enable(self, person: Person, account_key: int, reason: str) -> None:
         """The account can be used again; whoever wants to must sign in anew. Errors as `disable`."""

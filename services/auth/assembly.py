@@ -51,6 +51,7 @@ def people_of(
     is_sign_up_open: bool,
     now: Callable[[], float],
     chance: Callable[[], float],
+    shut_out: Callable[[], None],
 ) -> People:
     """All of it on `database`; `origin` is that of the pages, `now` gives Unix seconds, `chance` numbers of [0, 1)."""
     sessions, passwords, throttle = Sessions(database, keyring), Passwords(), Throttle(database)
@@ -75,5 +76,5 @@ def people_of(
         links=links,
         registration=Registration(account_parts, links),
         changes=AccountChanges(account_parts, links),
-        administration=Administration(database, sessions, mailing),
+        administration=Administration(database, sessions, mailing, shut_out=shut_out),
     )

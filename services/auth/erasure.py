@@ -18,7 +18,7 @@ from services.auth.rules.accounts import confirm_login
 from services.auth.store.accounts import (
     account_delete_ties,
     account_erase,
-    account_list_erased_lately,
+    account_list_shut_out_lately,
     account_lock_in_txn,
 )
 from services.auth.store.api_keys import api_key_end_all, api_key_unname_all
@@ -37,6 +37,7 @@ from shared.session import BusSession
 TOPIC: Final = "ironflock.auth.account.erased"
 ENDED: Final = "wamp.close.killed"
 WHY: Final = "this account was erased"
+SHUT_OUT: Final = "this account cannot be used any more"
 NO_ACCOUNT: Final = "there is no such account"
 REPEAT_INTERVAL_S: Final = 10.0
 
@@ -72,6 +73,10 @@ class Erasure:
         self._is_due.set()
         return Receipt(account_key=person.account_key, erased_at=erased_at)
 
+    def hurry(self) -> None:
+        """Somebody was shut out just now: follow up at once."""
+        self._is_due.set()
+
     async def keep_up(self) -> None:
         """Wait until something was erased, some seconds at most, and follow up.
 
@@ -89,12 +94,12 @@ class Erasure:
             raise
 
     async def follow_up(self) -> None:
-        """End the sessions of accounts that were erased lately, and tell of each account once."""
-        for account_key in await self._database.run(account_list_erased_lately):
-            if account_key not in self._told:
+        """End the sessions of accounts that were erased or disabled lately; of an erased one the others are told once."""
+        for account_key, is_erased in await self._database.run(account_list_shut_out_lately):
+            if is_erased and account_key not in self._told:
                 self._tell(account_key)
             for session in self._bus.every_session(CONTROL_REALM):
-                await call(session, "wamp.session.kill_by_authid", args=(str(account_key), ENDED, WHY))
+                await call(session, "wamp.session.kill_by_authid", args=(str(account_key), ENDED, SHUT_OUT))
 
     def _tell(self, account_key: int) -> None:
         for session in self._bus.sessions(SYSTEM_REALM):

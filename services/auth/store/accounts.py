@@ -68,12 +68,14 @@ async def account_list_erased(connection: Connection, account_keys: list[int]) -
     return [int(row[0]) for row in await cursor.fetchall()]
 
 
-async def account_list_erased_lately(connection: Connection) -> list[int]:
-    """The accounts that were erased within the last hour."""
+async def account_list_shut_out_lately(connection: Connection) -> list[tuple[int, bool]]:
+    """The accounts that were erased or disabled within the last hour, and whether they were erased."""
     cursor = await connection.execute(
-        "SELECT account_key FROM auth.account WHERE erased_at > now() - %s ORDER BY erased_at", [FOLLOWED_UP_FOR]
+        "SELECT account_key, erased_at IS NOT NULL FROM auth.account"
+        " WHERE erased_at > now() - %s OR (state = 'disabled' AND disabled_at > now() - %s) ORDER BY account_key",
+        [FOLLOWED_UP_FOR, FOLLOWED_UP_FOR],
     )
-    return [int(row[0]) for row in await cursor.fetchall()]
+    return [(int(row[0]), bool(row[1])) for row in await cursor.fetchall()]
 
 
 async def account_insert_first(connection: Connection, login_name: str, login_canonical: str) -> int:

@@ -133,8 +133,9 @@ async def person_set_login(connection: Connection, account_key: int, login_name:
 async def person_set_state(connection: Connection, account_key: int, state: str, because: str | None) -> None:
     """Disable the account, or enable it."""
     await connection.execute(
-        "UPDATE auth.account SET state = %s, disabled_because = %s WHERE account_key = %s",
-        [state, because, account_key],
+        "UPDATE auth.account SET state = %s, disabled_because = %s,"
+        " disabled_at = CASE WHEN %s = 'disabled' THEN now() END WHERE account_key = %s",
+        [state, because, state, account_key],
     )
 
 

@@ -54,6 +54,7 @@ class People:
         self.postgres = postgres
         self.database = database
         self.letters = Letters()
+        self.times_shut_out = 0
         self.mailing = Mailing(database, keyring, ORIGIN, lambda: 0.5)
         self.sessions = Sessions(database, keyring)
         self.passwords = Passwords(workers=2)
@@ -80,6 +81,10 @@ class People:
 
     def _database_now(self) -> float:
         return float(self.postgres.rows("SELECT extract(epoch FROM now())::float8")[0][0])
+
+    def shut_out(self) -> None:
+        """Somebody was disabled."""
+        self.times_shut_out += 1
 
     async def post(self) -> list[Letter]:
         """What was sent since it was asked last."""

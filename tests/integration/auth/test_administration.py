@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
 @pytest.fixture
 def administration(people: People) -> Administration:
-    return Administration(people.database, people.sessions, people.mailing)
+    return Administration(people.database, people.sessions, people.mailing, shut_out=people.shut_out)
 
 
 async def test_who_is_disabled_is_out_at_once_and_in_again_when_enabled(
@@ -25,6 +25,7 @@ async def test_who_is_disabled_is_out_at_once_and_in_again_when_enabled(
     await administration.disable(owner, key, "left the company")
 
     assert await people.sessions.find(bert.cookie, HOME) is None
+    assert people.times_shut_out == 1
     assert "disabled" in (await people.post())[0].subject
     await administration.enable(owner, key, "is back")
     await people.signed_in("bert@example.com")

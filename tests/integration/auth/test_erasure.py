@@ -209,3 +209,17 @@ async def test_nobody_takes_the_name_that_an_erased_account_will_have(postgres: 
             postgres.run(
                 "INSERT INTO auth.account (login_name, login_canonical, state) VALUES (%s, %s, 'active')", name, name
             )
+
+
+async def test_whoever_is_disabled_is_off_the_bus_and_nobody_is_told_of_an_erasure(
+    erasure: Erasure, anna: Person, neighbours: Neighbours, postgres: Postgres
+) -> None:
+    postgres.run("UPDATE auth.account SET state = 'disabled', disabled_at = now()")
+
+    await erasure.follow_up()
+
+    assert neighbours.killed() == [str(anna.account_key)]
+    assert neighbours.heard == []
+    postgres.run("UPDATE auth.account SET state = 'active', disabled_at = NULL")
+    await erasure.follow_up()
+    assert neighbours.killed() == [str(anna.account_key)]

@@ -22,7 +22,7 @@ NOTHING = NoArguments()
 
 @pytest.fixture
 def procedures(people: People) -> PeopleProcedures:
-    administration = Administration(people.database, people.sessions, people.mailing)
+    administration = Administration(people.database, people.sessions, people.mailing, shut_out=people.shut_out)
     return PeopleProcedures(people.database, people.sessions, people.registration, administration, people.step_up)
 
 
