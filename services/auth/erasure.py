@@ -94,7 +94,7 @@ class Erasure:
             raise
 
     async def follow_up(self) -> None:
-        """End the sessions of accounts that were erased or disabled lately; of an erased one the others are told once."""
+        """End the sessions of accounts that were erased or disabled lately; of an erased one others are told once."""
         for account_key, is_erased in await self._database.run(account_list_shut_out_lately):
             if is_erased and account_key not in self._told:
                 self._tell(account_key)
