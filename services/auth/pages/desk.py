@@ -1,5 +1,6 @@
 """What pages are made of, and what several of them do."""
 
+from contextlib import suppress
 from typing import Final
 
 from attrs import frozen
@@ -53,13 +54,18 @@ class Desk:
         me: Me = await self.own.account_me(visit.person, NoArguments())
         return me
 
+    async def leave(self, visit: Visit) -> None:
+        """The session that the browser has, if any, ends; one that has ended meanwhile is what was wanted."""
+        if visit.session is not None:
+            with suppress(NotFoundError):
+                await self.people.sessions.end(visit.person, visit.session.session_id)
+
     async def welcome(self, visit: Visit, new: NewSession, return_to: str, *given: Cookie) -> Answer:
         """Somebody has signed in: a session that the browser had before ends, and it goes on where it wanted to.
 
         The browser speaks the account's language from now on, unless another was chosen in it.
         """
-        if visit.session is not None:
-            await self.people.sessions.end(visit.person, visit.session.session_id)
+        await self.leave(visit)
         account_key = new.session.account_key
         person = await self.database.run(lambda connection: person_find(connection, account_key))
         has_chosen = cookies.LANGUAGE in visit.cookies

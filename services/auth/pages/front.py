@@ -96,9 +96,14 @@ class Front:
         route = self.routes.get((method, asked.path))
         if route is not None:
             return route
-        if any(path == asked.path for _, path in self.routes):
+        if self._methods(asked.path):
             raise MethodNotAllowedError("this page is not asked for in this way")
         raise NoPageError("there is no such page")
+
+    def _methods(self, path: str) -> list[str]:
+        """How the page is asked for (RFC 9110 section 10.2.1); none where there is no such page."""
+        there = [method for method in ("GET", "POST") if (method, path) in self.routes]
+        return ["HEAD", *there] if "GET" in there else there
 
     async def _known(self, asked: Asked, visit: Visit) -> Visit:
         query: Fields = fields_of(asked.query)
@@ -136,6 +141,8 @@ class Front:
             saved = (("content-disposition", f'attachment; filename="{answer.filename}"'),) if answer.filename else ()
             return Reply(200, (("content-type", answer.content_type), *saved), answer.content)
         headers = [("content-type", "text/html; charset=utf-8"), ("content-language", visit.locale)]
+        if isinstance(answer.refused, MethodNotAllowedError):
+            headers.append(("allow", ", ".join(self._methods(visit.path))))
         if isinstance(answer.refused, OverLimitError):
             headers.append(("retry-after", str(answer.refused.details().get("retry_after_s", 60))))
         body = self._rendering.render(visit, answer, here=self._here(visit, else_to="/"))

@@ -35,8 +35,7 @@ class LeavingPages:
 
     async def sign_out(self, visit: Visit) -> Answer:
         """The session ends, and all that lives from it."""
-        if visit.session is not None:
-            await self._desk.people.sessions.end(visit.person, visit.session.session_id)
+        await self._desk.leave(visit)
         return Redirect("/sign-out", (cookies.gone(cookies.SESSION), cookies.gone(cookies.SIGN_IN)))
 
     async def show_language(self, visit: Visit) -> Answer:

@@ -1,4 +1,4 @@
-"""Refusals that only pages have, and the status that each refusal is answered with (RFC 9110, RFC 6585)."""
+"""Refusals that only pages have (each is one of the vocabulary, with words of its own), and the status that each refusal is answered with (RFC 9110, RFC 6585)."""
 
 from typing import Final
 
@@ -21,19 +21,19 @@ from shared.errors import (
 )
 
 
-class NoPageError(PublicError):
+class NoPageError(NotFoundError):
     """There is no such page."""
 
     uri = "ironflock.auth.error.no_page"
 
 
-class MethodNotAllowedError(PublicError):
+class MethodNotAllowedError(NotSupportedError):
     """There is such a page, and it is not asked for in this way."""
 
     uri = "ironflock.auth.error.method_not_allowed"
 
 
-class NotOurFormError(PublicError):
+class NotOurFormError(NotAuthorizedError):
     """A form that no page of ours sent from this browser, or one that is too old."""
 
     uri = "ironflock.auth.error.not_our_form"

@@ -1,7 +1,7 @@
 """Signing in: a password, then a second factor where there is one; or a passkey alone."""
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Literal
 from urllib.parse import urlencode
 
 from services.auth.pages import cookies
@@ -13,8 +13,6 @@ from services.auth.pages.visits import Visit
 from services.auth.records.sessions import NeedsFactor, SignedIn
 from services.auth.rules.return_to import leads_to_client
 from shared.errors import ExpiredError, PublicError
-
-TYPED: Final = ("totp", "recovery")
 
 
 class SignInPages:

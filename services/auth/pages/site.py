@@ -1,7 +1,7 @@
 """The HTTPS site: what is where, and the headers that every answer carries."""
 
 import asyncio
-from typing import Final
+from typing import Final, cast
 
 from twisted.web.http import Request
 from twisted.web.resource import IResource, Resource
@@ -126,7 +126,9 @@ def asked(request: Request) -> Asked:
 
 
 def write(request: Request, reply: Reply) -> None:
-    """Send the reply."""
+    """Send the reply, unless whoever asked is gone."""
+    if cast("object | None", request.channel) is None:
+        return
     request.setResponseCode(reply.status)
     for name, value in reply.headers:
         if name == "set-cookie":

@@ -1,7 +1,6 @@
 """Where a page leads to once it is done: to one of our own pages that expects it, never elsewhere (CWE-601). Pure."""
 
 from typing import Final
-from urllib.parse import urlsplit
 
 HOME: Final = "/account"
 MAX_LENGTH: Final = 8_192
@@ -21,8 +20,7 @@ def safe_return(text: str | None) -> str:
     path = text.partition("?")[0]
     is_place = any(path == place or path.startswith(f"{place}/") for place in PLACES)
     is_plain = not any(part in path for part in ("//", "/.", "%"))
-    parts = urlsplit(text)
-    return text if is_place and is_plain and not parts.scheme and not parts.netloc else HOME
+    return text if is_place and is_plain else HOME
 
 
 def leads_to_client(return_to: str) -> bool:
