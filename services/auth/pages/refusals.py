@@ -1,4 +1,4 @@
-"""Refusals that only pages have (each is one of the vocabulary, with words of its own), and the status that each refusal is answered with (RFC 9110, RFC 6585)."""
+"""Refusals that only pages have (each is one of the vocabulary), and the status of each (RFC 9110, RFC 6585)."""
 
 from typing import Final
 

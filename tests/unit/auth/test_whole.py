@@ -1,9 +1,11 @@
 """The whole site: every page once, each for whom it is."""
 
+import re
 from pathlib import Path
+from typing import Any, cast
 
 from services.auth.pages.routes import Access, Route, get, post
-from services.auth.pages.whole import places_of
+from services.auth.pages.whole import places_of, routes_of
 from tests.unit.auth.test_rendering import RENDERING
 
 PAGES = Path(__file__).parents[3] / "services" / "auth" / "pages"
@@ -18,6 +20,27 @@ def test_a_page_is_for_anybody_unless_it_says_otherwise() -> None:
 
     assert (shown.method, shown.access) == ("GET", Access.ANYBODY)
     assert (sent.method, sent.access) == ("POST", Access.FRESH)
+
+
+class Anything:
+    """Stands for every part that pages are made of."""
+
+    def __getattr__(self, name: str) -> "Anything":  # noqa: D105 - all that it is
+        return self
+
+
+def test_every_page_stands_in_the_readme_and_no_other_does() -> None:
+    text = (PAGES.parent / "README.md").read_text(encoding="utf-8")
+    table = text.partition("## The pages")[2].partition("## Errors")[0].partition("*Fresh*")[0]
+    told = {path for path in re.findall(r"`(/[^`]*)`", table) if not path.startswith("/static/")}
+
+    assert told == {route.path for route in routes_of(cast("Any", Anything()))}
+
+
+def test_no_two_pages_have_one_path_and_method() -> None:
+    routes = [(route.method, route.path) for route in routes_of(cast("Any", Anything()))]
+
+    assert len(routes) == len(set(routes))
 
 
 def test_places_are_what_can_be_looked_at() -> None:
