@@ -122,7 +122,7 @@ def fixture_walked(platform: RunningPlatform, tmp_path_factory: pytest.TempPathF
         "origin": f"https://localhost:{platform.ports.accounts}",
         "setup": link,
         "login_name": "owner@localhost",
-        "pictures": os.environ.get("IRONFLOCK_SCREENSHOTS") or str(tmp_path_factory.mktemp("pictures")),
+        "pictures": os.environ.get("IRONFLOCK_SCREENSHOTS"),
     }
     done = subprocess.run(
         [program("node"), "walk.mjs"],

@@ -1,8 +1,7 @@
 // The first owner's way through every page, in a real browser. Told on standard input; what was done and found is told
-// on standard output, one JSON object a line. A step that fails ends the walk, with a picture of where it was.
+// on standard output, one JSON object a line. A step that fails ends the walk, and says what the page said.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import path from "node:path";
 
 import { started, Walk } from "./chromium.mjs";
 import { code, scanned } from "./totp.mjs";
@@ -203,7 +202,7 @@ const STEPS = {
   async without_scripts() {
     const plain = await walk.visitor({ javaScriptEnabled: false });
     await walk.go(plain, "/sign-in?return_to=/account/sessions");
-    await plain.screenshot({ path: path.join(told.pictures, "sign-in-no-scripts.png"), fullPage: true });
+    await walk.picture(plain, "sign-in-no-scripts");
     await password(plain);
     await recoveryCode(plain);
     await arrived(plain, "/account/sessions");
@@ -219,7 +218,7 @@ const STEPS = {
     assert.equal(await typist.evaluate(() => document.activeElement.textContent), "Forgot your password?");
     await typist.keyboard.press("Tab");
     await typist.keyboard.type(PASSWORD);
-    await typist.screenshot({ path: path.join(told.pictures, "sign-in-focus.png") });
+    await walk.picture(typist, "sign-in-focus");
     await typist.keyboard.press("Enter");
     await arrived(typist, "/sign-in/second-factor");
     await typist.context().close();
@@ -281,7 +280,7 @@ try {
     try {
       await walked();
     } catch (error) {
-      await page.screenshot({ path: path.join(told.pictures, `failed-${step}.png`), fullPage: true });
+      await walk.picture(page, `failed-${step}`);
       report({ step, failed: `${error.stack}\n${page.url()}\n${await page.locator("body").innerText()}` });
       break;
     }
