@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from typing_extensions import override
 
 from services.auth.administration import Administration
+from services.auth.api_keys import ApiKeys
 from services.auth.assembly import People as Parts
 from services.auth.erasure import Erasure
 from services.auth.pages.desk import Desk
@@ -15,6 +16,7 @@ from services.auth.pages.visits import FORM_TYPE, Asked
 from services.auth.pages.whole import front_of
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.people import PeopleProcedures
+from services.auth.service_accounts import ServiceAccounts
 from tests.integration.auth.people import NAME, ORIGIN, PASSWORD, People
 
 SESSION, FORM = "__Host-ironflock_session", "__Host-ironflock_form"
@@ -37,6 +39,8 @@ def desk_on(people: People, erasure: Erasure) -> Desk:
         registration=people.registration,
         changes=people.changes,
         administration=administration,
+        api_keys=ApiKeys(people.database, people.mailing, lambda: people.now),
+        service_accounts=ServiceAccounts(people.database),
     )
     own = PeopleProcedures(people.database, people.sessions, people.registration, administration, people.step_up)
     accounts = AccountProcedures(people.database, people.parts.keyring, erasure, people.step_up)
