@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
+from twisted.internet.interfaces import IListeningPort
 
 from services.auth import first_owner, settings
 from services.auth.assembly import People, people_of
@@ -17,6 +18,8 @@ from services.auth.delivering import FolderDelivery, SmtpDelivery
 from services.auth.endings import Endings
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
+from services.auth.pages.desk import Desk
+from services.auth.pages.whole import front_of, site_of
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.api_keys import ApiKeyProcedures
 from services.auth.procedures.devices import CredentialProcedures
@@ -29,6 +32,7 @@ from shared.bus import Bus
 from shared.database import Database
 from shared.errors import OutcomeUnknownError, OverLimitError, UnavailableError
 from shared.health import Health
+from shared.https import listen_https
 from shared.settings import Settings
 
 RETRY_S: Final = 1.0
@@ -37,6 +41,7 @@ ERASURE_PAUSE_S: Final = 0.2
 ENDING_PAUSE_S: Final = 0.4
 MAILING_PAUSE_S: Final = 1.0
 SWEEPING_PAUSE_S: Final = 600.0
+IDLE_TIMEOUT_S: Final = 30
 
 log = structlog.get_logger()
 
@@ -44,7 +49,7 @@ log = structlog.get_logger()
 async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     """Bring auth up: it answers only once the first owner can sign in."""
     read = settings.read(environment)
-    health = Health("database", "first owner")
+    health = Health("database", "first owner", "https")
     database = Database(read.database, health)
     keyring = Keyring(read.masters, database)
     bus = service.make_bus(read.bus, health)
@@ -58,7 +63,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         chance=random.random,
         shut_out=erasure.hurry,
     )
-    serve(bus, database, keyring, erasure, people)
+    desk = serve(bus, database, keyring, erasure, people)
     await database.open()
     service.listen_ops(read.common, health)
     probe = asyncio.create_task(service.probe_forever(database, health))
@@ -71,8 +76,11 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     repeated = [service.forever(name, once, health, pause_s=pause_s) for name, once, pause_s in upkeep]
     loops = [probe, *(asyncio.create_task(loop) for loop in repeated)]
     bus.start()
+    port = listen(read, desk)
+    health.set("https", ok=True)
 
     async def stop() -> None:
+        port.stopListening()
         await bus.stop()
         for loop in loops:
             loop.cancel()
@@ -82,18 +90,25 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     return stop
 
 
-def serve(bus: Bus, database: Database, keyring: Keyring, erasure: Erasure, people: People) -> None:
-    """Register every procedure."""
+def listen(read: settings.AuthSettings, desk: Desk) -> IListeningPort:
+    """Open the site."""
+    front = front_of(desk, time.time, origin=read.issuer, is_sign_up_open=read.is_sign_up_open)
+    root = site_of(front, origin=read.issuer)
+    return listen_https(service.server_tls(read.common), read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S)
+
+
+def serve(bus: Bus, database: Database, keyring: Keyring, erasure: Erasure, people: People) -> Desk:
+    """Register every procedure; returns what pages are made of."""
     verifier = service.assertions_for(bus, "auth", time.time)
     bus.serve(CredentialProcedures(database, keyring))
     bus.serve(TicketProcedures(database, Signing(database, keyring, time.time), time.time))
-    bus.serve(AccountProcedures(database, keyring, erasure, people.step_up), verifier)
-    bus.serve(
-        PeopleProcedures(database, people.sessions, people.registration, people.administration, people.step_up),
-        verifier,
-    )
+    accounts = AccountProcedures(database, keyring, erasure, people.step_up)
+    own = PeopleProcedures(database, people.sessions, people.registration, people.administration, people.step_up)
+    bus.serve(accounts, verifier)
+    bus.serve(own, verifier)
     bus.serve(FactorProcedures(database, people.factors, people.passkeys, people.step_up), verifier)
     bus.serve(ApiKeyProcedures(people.api_keys, people.service_accounts, people.step_up), verifier)
+    return Desk(database, people, own, accounts)
 
 
 def upkeep_of(
