@@ -11,7 +11,9 @@ from services.auth.pages.answers import Answer, Document, onward
 from services.auth.pages.cookies import Cookie, of_session
 from services.auth.pages.visits import Visit
 from services.auth.procedures.accounts import AccountProcedures
+from services.auth.procedures.api_keys import ApiKeyProcedures
 from services.auth.procedures.people import PeopleProcedures
+from services.auth.provider.whole import Provider
 from services.auth.records.factors import PasskeyChallenge
 from services.auth.records.people import Me
 from services.auth.records.sessions import NewSession
@@ -48,6 +50,8 @@ class Desk:
     people: People
     own: PeopleProcedures
     accounts: AccountProcedures
+    api_keys: ApiKeyProcedures
+    provider: Provider
 
     async def me(self, visit: Visit) -> Me:
         """The account of who is signed in."""

@@ -114,7 +114,7 @@ class Front:
     async def _answer(self, route: Route, asked: Asked, visit: Visit) -> Answer:
         if route.access is not Access.ANYBODY and visit.session is None:
             return Redirect(f"/sign-in?{urlencode({'return_to': self._here(visit, else_to=HOME)})}")
-        if route.method == "POST":
+        if route.method == "POST" and not route.is_open:
             self._require_own(asked, visit)
         if route.access is Access.FRESH and not await self._step_up.is_fresh(visit.signed_in):
             return Redirect(f"/step-up?{urlencode({'return_to': self._here(visit, else_to=HOME)})}")
