@@ -108,7 +108,7 @@ def serve(bus: Bus, database: Database, keyring: Keyring, erasure: Erasure, peop
     bus.serve(own, verifier)
     bus.serve(FactorProcedures(database, people.factors, people.passkeys, people.step_up), verifier)
     bus.serve(ApiKeyProcedures(people.api_keys, people.service_accounts, people.step_up), verifier)
-    return Desk(database, people, own, accounts)
+    return Desk(database, people, own, accounts, time.time)
 
 
 def upkeep_of(

@@ -1,5 +1,6 @@
 """What pages are made of, and what several of them do."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -42,12 +43,13 @@ SAID_ON_THE_FORM: Final = (
 
 @frozen
 class Desk:
-    """The parts behind the pages."""
+    """The parts behind the pages; `now` gives Unix seconds."""
 
     database: Database
     people: People
     own: PeopleProcedures
     accounts: AccountProcedures
+    now: Callable[[], float]
 
     async def me(self, visit: Visit) -> Me:
         """The account of who is signed in."""

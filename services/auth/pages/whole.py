@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from services.auth.pages.account import AccountPages
+from services.auth.pages.api_keys import ApiKeyPages
 from services.auth.pages.coming import ComingPages
 from services.auth.pages.desk import Desk
 from services.auth.pages.factors import FactorPages
@@ -32,6 +33,7 @@ def routes_of(desk: Desk) -> list[Route]:
         FactorPages(desk),
         PasskeyPages(desk),
         SessionPages(desk),
+        ApiKeyPages(desk),
         OwnDataPages(desk),
     )
     return [route for surface in surfaces for route in surface.routes()]

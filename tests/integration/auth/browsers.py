@@ -44,7 +44,7 @@ def desk_on(people: People, erasure: Erasure) -> Desk:
     )
     own = PeopleProcedures(people.database, people.sessions, people.registration, administration, people.step_up)
     accounts = AccountProcedures(people.database, people.parts.keyring, erasure, people.step_up)
-    return Desk(people.database, parts, own, accounts)
+    return Desk(people.database, parts, own, accounts, lambda: people.now)
 
 
 def front_on(people: People, erasure: Erasure) -> Front:
@@ -68,7 +68,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self._form = self.forms.setdefault(found["action"], {})
+            self._form = self.forms.setdefault(found["action"].partition("?")[0], {})
         elif tag == "input" and "name" in found and found.get("type") not in ("radio", "checkbox"):
             self._form[found["name"]] = found.get("value", "")
         if tag == "h1":

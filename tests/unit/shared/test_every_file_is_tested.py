@@ -24,6 +24,7 @@ TESTED_AS = {
     "services/audit/store/upkeep.py": "test_retention.py",
     "services/audit/redacting.py": "test_retention.py",
     "services/auth/pages/account.py": "test_account_pages.py",
+    "services/auth/pages/api_keys.py": "test_api_key_pages.py",
     "services/auth/pages/coming.py": "test_coming_pages.py",
     "services/auth/pages/desk.py": "test_sign_in_pages.py",
     "services/auth/pages/factors.py": "test_factor_pages.py",
