@@ -106,7 +106,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
 
 def listen(read: settings.AuthSettings, desk: Desk) -> IListeningPort:
     """Open the site."""
-    front = front_of(desk, time.time, origin=read.issuer, is_sign_up_open=read.is_sign_up_open)
+    front = front_of(desk, origin=read.issuer, is_sign_up_open=read.is_sign_up_open)
     root = site_of(front, desk.provider, origin=read.issuer)
     return listen_https(service.server_tls(read.common), read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S)
 
@@ -118,8 +118,8 @@ def desk_of(database: Database, keyring: Keyring, erasure: Erasure, people: Peop
         people=people,
         own=PeopleProcedures(database, people.sessions, people.registration, people.administration, people.step_up),
         accounts=AccountProcedures(database, keyring, erasure, people.step_up),
-        api_keys=ApiKeyProcedures(people.api_keys, people.service_accounts, people.step_up),
         provider=provider,
+        now=time.time,
     )
 
 
@@ -131,7 +131,7 @@ def serve(bus: Bus, database: Database, keyring: Keyring, desk: Desk) -> None:
     for procedures in (
         desk.accounts,
         desk.own,
-        desk.api_keys,
+        ApiKeyProcedures(people.api_keys, people.service_accounts, people.step_up),
         FactorProcedures(database, people.factors, people.passkeys, people.step_up),
         ClientProcedures(provider.clients, provider.consents, people.step_up),
     ):

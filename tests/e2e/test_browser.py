@@ -42,6 +42,7 @@ STEPS: Final = (
     "without_scripts",
     "by_the_keyboard_alone",
     "in_german",
+    "an_api_key",
     "a_copy_of_ones_own_data",
     "sign_out_ends_it",
     "an_account_is_deleted",
@@ -55,6 +56,8 @@ PAGES: Final = frozenset({
     "factors-all", "passkey", "passkey-remove", "recovery-codes", "authenticator-remove", "step-up-passkey",
     "second-factor-passkey", "sessions", "sign-in-german", "recovery-german", "sent-german", "sign-out",
     "delete-refused", "deleted",
+    "api-keys-none", "api-key-create", "api-key-refused", "api-key-shown", "api-keys", "api-key-rotate",
+    "api-key-revoke",
 })  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Where clients send people to sign in, and where those say what a client may know and do."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
@@ -22,12 +22,12 @@ CLOCKS_MAY_DIFFER_S: Final = 2
 class AuthorizationPages:
     """The authorization endpoint, and the consent."""
 
-    def __init__(self, desk: Desk, now: Callable[[], float]) -> None:
-        """Made of what lies on `desk`; `now` gives Unix seconds."""
+    def __init__(self, desk: Desk) -> None:
+        """Made of what lies on `desk`."""
         self._desk = desk
         self._authorizations = desk.provider.authorizations
         self._consents = desk.provider.consents
-        self._now = now
+        self._now = desk.now
 
     def routes(self) -> Iterable[Route]:
         """Where they are."""

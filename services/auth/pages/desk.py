@@ -1,5 +1,6 @@
 """What pages are made of, and what several of them do."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -11,7 +12,6 @@ from services.auth.pages.answers import Answer, Document, onward
 from services.auth.pages.cookies import Cookie, of_session
 from services.auth.pages.visits import Visit
 from services.auth.procedures.accounts import AccountProcedures
-from services.auth.procedures.api_keys import ApiKeyProcedures
 from services.auth.procedures.people import PeopleProcedures
 from services.auth.provider.whole import Provider
 from services.auth.records.factors import PasskeyChallenge
@@ -44,14 +44,14 @@ SAID_ON_THE_FORM: Final = (
 
 @frozen
 class Desk:
-    """The parts behind the pages."""
+    """The parts behind the pages; `now` gives Unix seconds."""
 
     database: Database
     people: People
     own: PeopleProcedures
     accounts: AccountProcedures
-    api_keys: ApiKeyProcedures
     provider: Provider
+    now: Callable[[], float]
 
     async def me(self, visit: Visit) -> Me:
         """The account of who is signed in."""

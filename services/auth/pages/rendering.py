@@ -81,6 +81,7 @@ class Rendering:
         known: dict[str, Any] = {
             "say": wording.say,
             "ago": lambda moment: wording.ago(moment, now),
+            "span": wording.span,
             "day": wording.day,
             "locale": visit.locale,
             "path": visit.path,

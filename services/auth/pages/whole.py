@@ -1,6 +1,6 @@
 """The whole site, put together."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from services.auth.pages.account import AccountPages
@@ -27,8 +27,8 @@ from services.auth.pages.step_up import StepUpPages
 from services.auth.provider.whole import Provider
 
 
-def routes_of(desk: Desk, now: Callable[[], float]) -> list[Route]:
-    """Every page; `now` gives Unix seconds."""
+def routes_of(desk: Desk) -> list[Route]:
+    """Every page."""
     surfaces = (
         SignInPages(desk),
         StepUpPages(desk),
@@ -39,21 +39,21 @@ def routes_of(desk: Desk, now: Callable[[], float]) -> list[Route]:
         FactorPages(desk),
         PasskeyPages(desk),
         SessionPages(desk),
+        ApiKeyPages(desk),
         OwnDataPages(desk),
-        ApiKeyPages(desk, now),
         ApplicationPages(desk),
-        AuthorizationPages(desk, now),
+        AuthorizationPages(desk),
         DevicePages(desk),
         EndingPages(desk),
     )
     return [route for surface in surfaces for route in surface.routes()]
 
 
-def front_of(desk: Desk, now: Callable[[], float], *, origin: str, is_sign_up_open: bool) -> Front:
-    """Every page, behind one door; `now` gives Unix seconds."""
-    routes = routes_of(desk, now)
+def front_of(desk: Desk, *, origin: str, is_sign_up_open: bool) -> Front:
+    """Every page, behind one door."""
+    routes = routes_of(desk)
     rendering = Rendering(
-        now,
+        desk.now,
         installation=urlsplit(origin).netloc,
         is_sign_up_open=is_sign_up_open,
         places=places_of(routes),

@@ -55,6 +55,8 @@ class Wording:
     def refusal(self, error: PublicError) -> str:
         """What a person is told of a refusal."""
         details = error.details()
+        if isinstance(error, OverLimitError) and "retry_after_s" not in details:
+            return self.say("refused.too_many")
         argument, reason = details.get("argument", ""), details.get("reason", "")
         for key in (f"invalid.{argument}.{reason}", f"invalid.{argument}", f"refused.{error.code}"):
             if key in self._words:

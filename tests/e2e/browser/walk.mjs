@@ -239,6 +239,38 @@ const STEPS = {
     await german.context().close();
   },
 
+  async an_api_key() {
+    await walk.go(page, "/account/api-keys");
+    await walk.look(page, "api-keys-none");
+    await page.getByRole("link", { name: "Create key" }).click();
+    await walk.look(page, "api-key-create");
+    await page.getByLabel("Name").fill("backup");
+    await page.getByLabel("read everything that you can see").check();
+    await page.getByLabel("Only in projects").fill("plant");
+    await submit(page);
+    await page.locator("#alert").waitFor();
+    assert.ok(await page.getByLabel("read everything that you can see").isChecked());
+    await walk.look(page, "api-key-refused");
+    await page.getByLabel("Only in projects").fill("");
+    await submit(page);
+    await page.getByRole("heading", { name: "Copy your key now" }).waitFor();
+    const key = await page.locator(".key").innerText();
+    assert.match(key, /^ifk_[0-9A-Za-z_]+$/);
+    await walk.look(page, "api-key-shown");
+    await page.getByRole("link", { name: "I have kept it" }).click();
+    assert.ok(!(await page.content()).includes(key));
+    await walk.look(page, "api-keys");
+    await page.getByRole("link", { name: "Rotate the key backup" }).click();
+    await walk.look(page, "api-key-rotate");
+    await submit(page);
+    assert.notEqual(await page.locator(".key").innerText(), key);
+    await page.getByRole("link", { name: "I have kept it" }).click();
+    await page.getByRole("link", { name: "Revoke the key backup" }).first().click();
+    await walk.look(page, "api-key-revoke");
+    await submit(page);
+    assert.equal(await notice(page), "The key opens nothing any more.");
+  },
+
   async a_copy_of_ones_own_data() {
     await walk.go(page, "/account/data/export");
     const [download] = await Promise.all([page.waitForEvent("download"), submit(page)]);

@@ -15,7 +15,6 @@ from services.auth.pages.front import Front, Reply
 from services.auth.pages.visits import FORM_TYPE, Asked
 from services.auth.pages.whole import front_of
 from services.auth.procedures.accounts import AccountProcedures
-from services.auth.procedures.api_keys import ApiKeyProcedures
 from services.auth.procedures.people import PeopleProcedures
 from services.auth.provider.whole import Provider, provider_of
 from services.auth.service_accounts import ServiceAccounts
@@ -49,8 +48,7 @@ def desk_on(people: People, erasure: Erasure) -> Desk:
     )
     own = PeopleProcedures(people.database, people.sessions, people.registration, administration, people.step_up)
     accounts = AccountProcedures(people.database, people.parts.keyring, erasure, people.step_up)
-    keys = ApiKeyProcedures(api_keys, service_accounts, people.step_up)
-    return Desk(people.database, parts, own, accounts, keys, provider_on(people))
+    return Desk(people.database, parts, own, accounts, provider_on(people), lambda: people.now)
 
 
 def provider_on(people: People) -> Provider:
@@ -69,7 +67,7 @@ def provider_on(people: People) -> Provider:
 
 def front_on(people: People, erasure: Erasure) -> Front:
     """The site's front."""
-    return front_of(desk_on(people, erasure), lambda: people.now, origin=ORIGIN, is_sign_up_open=True)
+    return front_of(desk_on(people, erasure), origin=ORIGIN, is_sign_up_open=True)
 
 
 class Page(HTMLParser):
@@ -88,7 +86,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self._form = self.forms.setdefault(found["action"], {})
+            self._form = self.forms.setdefault(found["action"].partition("?")[0], {})
         elif tag == "input" and "name" in found and found.get("type") not in ("radio", "checkbox"):
             self._form[found["name"]] = found.get("value", "")
         if tag == "h1":

@@ -6,6 +6,8 @@ import json
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from attrs import evolve
+
 from services.auth.erasure import Erasure
 from services.auth.pages.programs import Programs, endpoints_of
 from services.auth.pages.visits import FORM_TYPE, Asked
@@ -149,7 +151,7 @@ class World:
         people.now = people.database_now()
         self.people = people
         self.provider: Provider = desk.provider
-        self.front = front_of(desk, people.database_now, origin=ORIGIN, is_sign_up_open=True)
+        self.front = front_of(evolve(desk, now=people.database_now), origin=ORIGIN, is_sign_up_open=True)
         self.browser = Browser(self.front)
 
     @property

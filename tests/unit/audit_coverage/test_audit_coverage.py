@@ -60,7 +60,7 @@ def name_of(render: Any) -> Name:
     return render.__func__.__module__, render.__func__.__qualname__
 
 
-ROUTES: Final = routes_of(cast("Desk", Anything()), lambda: 0.0)
+ROUTES: Final = routes_of(cast("Desk", Anything()))
 SHOWN: Final = {route.path: name_of(route.render) for route in ROUTES if route.method == "GET"}
 SENT: Final = {f"POST {route.path}": name_of(route.render) for route in ROUTES if route.method == "POST"}
 REQUESTED: Final = ["self", "request"]

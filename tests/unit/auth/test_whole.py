@@ -34,11 +34,11 @@ def test_every_page_stands_in_the_readme_and_no_other_does() -> None:
     table = text.partition("## The pages")[2].partition("## Errors")[0].partition("*Fresh*")[0]
     told = {path for path in re.findall(r"`(/[^`]*)`", table) if not path.startswith("/static/")}
 
-    assert told == {route.path for route in routes_of(cast("Any", Anything()), lambda: 0.0)}
+    assert told == {route.path for route in routes_of(cast("Any", Anything()))}
 
 
 def test_no_two_pages_have_one_path_and_method() -> None:
-    routes = [(route.method, route.path) for route in routes_of(cast("Any", Anything()), lambda: 0.0)]
+    routes = [(route.method, route.path) for route in routes_of(cast("Any", Anything()))]
 
     assert len(routes) == len(set(routes))
 
