@@ -39,6 +39,7 @@ class RunningPlatform:
         self.environment = own | {
             "IRONFLOCK_LOCAL_STATE": str(self.state.root),
             "IRONFLOCK_LOCAL_PORT_BASE": str(self.ports.base),
+            "IRONFLOCK_CONFIG_HOME": str(self.folder / "config"),
         }
         self._launcher: subprocess.Popen[bytes] | None = None
 
