@@ -22,10 +22,12 @@ from services.auth.pages.desk import Desk
 from services.auth.pages.whole import front_of, site_of
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.api_keys import ApiKeyProcedures
+from services.auth.procedures.clients import ClientProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
 from services.auth.procedures.people import PeopleProcedures
 from services.auth.procedures.tickets import TicketProcedures
+from services.auth.provider.whole import Provider, provider_of
 from services.auth.resealing import reseal_everything
 from services.auth.signing import Signing
 from shared.bus import Bus
@@ -63,7 +65,18 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         chance=random.random,
         shut_out=erasure.hurry,
     )
-    desk = serve(bus, database, keyring, erasure, people)
+    provider = provider_of(
+        database,
+        keyring,
+        people.throttle,
+        issuer=read.issuer,
+        audience=read.audience,
+        now=time.time,
+        chance=random.random,
+        clients_ca=read.clients_ca,
+    )
+    desk = desk_of(database, keyring, erasure, people, provider)
+    serve(bus, database, keyring, desk)
     await database.open()
     service.listen_ops(read.common, health)
     probe = asyncio.create_task(service.probe_forever(database, health))
@@ -72,6 +85,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         ("erasures", erasure.keep_up, ERASURE_PAUSE_S),
         ("endings", Endings(bus, database).keep_up, ENDING_PAUSE_S),
         *upkeep_of(read, database, keyring, people),
+        *provider_upkeep(provider),
     ]
     repeated = [service.forever(name, once, health, pause_s=pause_s) for name, once, pause_s in upkeep]
     loops = [probe, *(asyncio.create_task(loop) for loop in repeated)]
@@ -92,23 +106,36 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
 
 def listen(read: settings.AuthSettings, desk: Desk) -> IListeningPort:
     """Open the site."""
-    front = front_of(desk, time.time, origin=read.issuer, is_sign_up_open=read.is_sign_up_open)
-    root = site_of(front, origin=read.issuer)
+    front = front_of(desk, origin=read.issuer, is_sign_up_open=read.is_sign_up_open)
+    root = site_of(front, desk.provider, origin=read.issuer)
     return listen_https(service.server_tls(read.common), read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S)
 
 
-def serve(bus: Bus, database: Database, keyring: Keyring, erasure: Erasure, people: People) -> Desk:
-    """Register every procedure; returns what pages are made of."""
-    verifier = service.assertions_for(bus, "auth", time.time)
+def desk_of(database: Database, keyring: Keyring, erasure: Erasure, people: People, provider: Provider) -> Desk:
+    """What procedures and pages are made of."""
+    return Desk(
+        database=database,
+        people=people,
+        own=PeopleProcedures(database, people.sessions, people.registration, people.administration, people.step_up),
+        accounts=AccountProcedures(database, keyring, erasure, people.step_up),
+        provider=provider,
+        now=time.time,
+    )
+
+
+def serve(bus: Bus, database: Database, keyring: Keyring, desk: Desk) -> None:
+    """Register every procedure."""
+    verifier, people, provider = service.assertions_for(bus, "auth", time.time), desk.people, desk.provider
     bus.serve(CredentialProcedures(database, keyring))
-    bus.serve(TicketProcedures(database, Signing(database, keyring, time.time), time.time))
-    accounts = AccountProcedures(database, keyring, erasure, people.step_up)
-    own = PeopleProcedures(database, people.sessions, people.registration, people.administration, people.step_up)
-    bus.serve(accounts, verifier)
-    bus.serve(own, verifier)
-    bus.serve(FactorProcedures(database, people.factors, people.passkeys, people.step_up), verifier)
-    bus.serve(ApiKeyProcedures(people.api_keys, people.service_accounts, people.step_up), verifier)
-    return Desk(database, people, own, accounts, time.time)
+    bus.serve(TicketProcedures(database, Signing(database, keyring, time.time), provider.access_tokens, time.time))
+    for procedures in (
+        desk.accounts,
+        desk.own,
+        ApiKeyProcedures(people.api_keys, people.service_accounts, people.step_up),
+        FactorProcedures(database, people.factors, people.passkeys, people.step_up),
+        ClientProcedures(provider.clients, provider.consents, people.step_up),
+    ):
+        bus.serve(procedures, verifier)
 
 
 def upkeep_of(
@@ -120,6 +147,16 @@ def upkeep_of(
         ("resealing", lambda: reseal_everything(database, keyring), RESEALING_PAUSE_S),
         ("messages", lambda: people.mailing.deliver_due(delivery), MAILING_PAUSE_S),
         ("sweeping", people.administration.sweep, SWEEPING_PAUSE_S),
+    ]
+
+
+def provider_upkeep(provider: Provider) -> list[tuple[str, Callable[[], Awaitable[object]], float]]:
+    """What the OpenID provider does again and again, as `upkeep_of` has it."""
+    return [
+        ("own client", provider.clients.ensure_own, SWEEPING_PAUSE_S),
+        ("signing keys", provider.keys.rotate, SWEEPING_PAUSE_S),
+        ("token families", provider.families.keep_up, ENDING_PAUSE_S),
+        ("logouts", provider.endings.tell_due, MAILING_PAUSE_S),
     ]
 
 

@@ -13,6 +13,7 @@ from services.auth.pages.cookies import Cookie, of_session
 from services.auth.pages.visits import Visit
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.people import PeopleProcedures
+from services.auth.provider.whole import Provider
 from services.auth.records.factors import PasskeyChallenge
 from services.auth.records.people import Me
 from services.auth.records.sessions import NewSession
@@ -49,6 +50,7 @@ class Desk:
     people: People
     own: PeopleProcedures
     accounts: AccountProcedures
+    provider: Provider
     now: Callable[[], float]
 
     async def me(self, visit: Visit) -> Me:

@@ -120,7 +120,7 @@ class Front:
     async def _answer(self, route: Route, asked: Asked, visit: Visit) -> Answer:
         if route.access is not Access.ANYBODY and visit.session is None:
             return Redirect(f"/sign-in?{urlencode({'return_to': self._here(visit, else_to=HOME)})}")
-        if route.method == "POST":
+        if route.method == "POST" and not route.is_open:
             self._require_own(asked, visit)
             with self._counted(place_of(asked.address)):
                 return await self._rendered(route, visit)

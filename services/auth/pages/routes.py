@@ -28,6 +28,8 @@ class Route:
     path: str
     render: Render
     access: Access = Access.ANYBODY
+    is_open: bool = False
+    """Whether forms of other sites are taken: it does nothing but send the browser on."""
 
 
 def get(path: str, render: Render, access: Access = Access.ANYBODY) -> Route:
@@ -35,6 +37,6 @@ def get(path: str, render: Render, access: Access = Access.ANYBODY) -> Route:
     return Route("GET", path, render, access)
 
 
-def post(path: str, render: Render, access: Access = Access.ANYBODY) -> Route:
+def post(path: str, render: Render, access: Access = Access.ANYBODY, *, is_open: bool = False) -> Route:
     """What a form does."""
-    return Route("POST", path, render, access)
+    return Route("POST", path, render, access, is_open)

@@ -9,6 +9,7 @@ from twisted.web.server import NOT_DONE_YET
 from typing_extensions import override
 
 from services.auth.pages.front import Front, Reply
+from services.auth.pages.programs import Programs
 from services.auth.pages.rendering import CONTENT_TYPES
 from services.auth.pages.visits import Asked
 
@@ -35,12 +36,13 @@ SECURITY_HEADERS: Final = {
 
 
 class Root(Resource):
-    """Everything at this origin: pages, their files, and what others put beside them (the OpenID provider)."""
+    """Everything at this origin: pages, their files, and the provider's endpoints for programs."""
 
-    def __init__(self, front: Front, files: dict[str, tuple[str, bytes]], *, host: str) -> None:
+    def __init__(self, front: Front, files: dict[str, tuple[str, bytes]], programs: Programs, *, host: str) -> None:
         """Answer for `host` alone, a name with its port where that is not 443."""
         super().__init__()
         self._pages = Pages(front)
+        self._programs = programs
         self._host = host.lower().encode()
         self.putChild(b"static", Files(files))
 
@@ -51,6 +53,8 @@ class Root(Resource):
             request.setHeader(name, value)
         if _hosts(request) != [self._host]:
             return Misdirected()
+        if self._programs.answers(request.path):
+            return self._programs
         beside: IResource | None = self.children.get(path)
         return self._pages if beside is None else beside
 

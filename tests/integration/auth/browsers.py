@@ -16,15 +16,19 @@ from services.auth.pages.visits import FORM_TYPE, Asked
 from services.auth.pages.whole import front_of
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.people import PeopleProcedures
+from services.auth.provider.whole import Provider, provider_of
 from services.auth.service_accounts import ServiceAccounts
 from tests.integration.auth.people import NAME, ORIGIN, PASSWORD, People
 
+AUDIENCE = "https://api.test:8442"
 SESSION, FORM = "__Host-ironflock_session", "__Host-ironflock_form"
 
 
 def desk_on(people: People, erasure: Erasure) -> Desk:
     """What lies on the desk of the pages, made of the world's own parts."""
     administration = Administration(people.database, people.sessions, people.mailing, shut_out=people.shut_out)
+    api_keys = ApiKeys(people.database, people.mailing, lambda: people.now)
+    service_accounts = ServiceAccounts(people.database)
     parts = Parts(
         sessions=people.sessions,
         passwords=people.passwords,
@@ -39,17 +43,31 @@ def desk_on(people: People, erasure: Erasure) -> Desk:
         registration=people.registration,
         changes=people.changes,
         administration=administration,
-        api_keys=ApiKeys(people.database, people.mailing, lambda: people.now),
-        service_accounts=ServiceAccounts(people.database),
+        api_keys=api_keys,
+        service_accounts=service_accounts,
     )
     own = PeopleProcedures(people.database, people.sessions, people.registration, administration, people.step_up)
     accounts = AccountProcedures(people.database, people.parts.keyring, erasure, people.step_up)
-    return Desk(people.database, parts, own, accounts, lambda: people.now)
+    return Desk(people.database, parts, own, accounts, provider_on(people), lambda: people.now)
+
+
+def provider_on(people: People) -> Provider:
+    """The OpenID provider, made of the world's own parts."""
+    return provider_of(
+        people.database,
+        people.parts.keyring,
+        people.throttle,
+        issuer=ORIGIN,
+        audience=AUDIENCE,
+        now=lambda: people.now,
+        chance=lambda: 0.5,
+        clients_ca=None,
+    )
 
 
 def front_on(people: People, erasure: Erasure) -> Front:
     """The site's front."""
-    return front_of(desk_on(people, erasure), lambda: people.now, origin=ORIGIN, is_sign_up_open=True)
+    return front_of(desk_on(people, erasure), origin=ORIGIN, is_sign_up_open=True)
 
 
 class Page(HTMLParser):

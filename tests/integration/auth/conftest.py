@@ -10,6 +10,7 @@ from services.auth import first_owner
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
 from services.auth.pages.front import Front
+from services.auth.provider import signing_keys
 from services.auth.signing import Signing
 from shared.database import Database
 from shared.identities import Person
@@ -18,6 +19,7 @@ from tests.integration.auth.material import MOMENT, NOW, OWNER_KEY, masters
 from tests.integration.auth.neighbours import Neighbours
 from tests.integration.auth.people import People
 from tests.integration.auth.persons import LOGIN
+from tests.integration.auth.relying import World
 from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 from tests.integration.flockctl.certificates import make_certificates
@@ -82,3 +84,12 @@ async def front(people: People, erasure: Erasure, neighbours: Neighbours) -> Fro
 def browser(front: Front) -> Browser:
     """One browser before it."""
     return Browser(front)
+
+
+@pytest_asyncio.fixture
+async def world(people: People, erasure: Erasure, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The OpenID provider, its site and a browser."""
+    monkeypatch.setattr(signing_keys, "SIGNING_KEY_BITS", 2048)  # made anew for each test: a larger one takes a second
+    world = World(people, erasure)
+    await world.provider.keys.rotate()
+    return world

@@ -3,6 +3,7 @@
 import http.client
 import ssl
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -19,8 +20,16 @@ from shared.https import MAX_BODY_OCTETS, listen_https
 from tests.integration.flockctl.certificates import Certificates, make_certificates
 from tests.integration.reactor import listening
 
+PARTS = ("exchange", "user_info", "keys")
 HOST = "localhost:8441"
 ORIGIN = f"https://{HOST}"
+
+
+class Handler:
+    """No endpoint for programs is asked here."""
+
+    def __getattr__(self, name: str) -> None:  # noqa: D105 - whatever it is called
+        return None
 
 
 async def page(_: Visit) -> Answer:
@@ -71,7 +80,7 @@ class Site:
 
 @pytest.fixture(name="site", scope="module")
 def fixture_site(certificates: Certificates, front: Front) -> Iterator[Site]:
-    root = site_of(front, origin=ORIGIN)
+    root = site_of(front, cast("Any", SimpleNamespace(issuer=ORIGIN, **dict.fromkeys(PARTS, Handler()))), origin=ORIGIN)
     with listening(certificates, lambda tls: listen_https(tls, 0, "127.0.0.1", root, idle_timeout_s=10)) as port:
         yield Site(certificates, port)
 

@@ -27,6 +27,15 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.auth.first_owner", "ensure"),
     ("services.auth.erasure", "Erasure.keep_up"),
     ("services.auth.administration", "Administration.sweep"),
+    ("services.auth.provider.clients", "Clients.ensure_own"),
+    ("services.auth.provider.signing_keys", "SigningKeys.rotate"),
+    ("services.auth.provider.families", "Families.keep_up"),
+    ("services.auth.provider.ending", "Endings.tell_due"),
+    ("services.auth.provider.exchange", "Exchange.token"),
+    ("services.auth.provider.exchange", "Exchange.revoke"),
+    ("services.auth.provider.exchange", "Exchange.introspect"),
+    ("services.auth.provider.exchange", "Exchange.begin_device"),
+    ("services.auth.provider.userinfo", "UserInfo.show"),
     ("services.auth.mailing", "Mailing.deliver_due"),
     ("services.auth.resealing", "reseal_everything"),
     ("services.devices.duplicates", "Duplicates._record"),
@@ -55,14 +64,13 @@ ROUTES: Final = routes_of(cast("Desk", Anything()))
 SHOWN: Final = {route.path: name_of(route.render) for route in ROUTES if route.method == "GET"}
 SENT: Final = {f"POST {route.path}": name_of(route.render) for route in ROUTES if route.method == "POST"}
 REQUESTED: Final = ["self", "request"]
+# What clients send people to, which is looked at: a code is made, a session ends.
+PROTOCOL: Final = {f"GET {path}": SHOWN.pop(path) for path in ("/oauth/authorize", "/oauth/end_session")}
 # Every page looks who asks.
 VISITED: Final[Name] = ("services.auth.sessions", "Sessions.find")
 # Tags that nothing records yet; whoever does takes theirs out.
 LATER: Final = {
-    "client.changed", "client.ended", "client.registered", "consent.granted", "consent.revoked",
-    "device_code.approved", "device_code.refused", "refresh_token.replayed",
-    "signing_key.created", "token.refused", "token_family.ended", "upstream.linked",
-    "upstream.unlinked",
+    "client.changed", "token.refused", "upstream.linked", "upstream.unlinked",
 }  # fmt: skip
 # Tags of refused attempts: what changes something has another one.
 ATTEMPTS: Final = {"device.impersonated", "device.duplicated", "sign_in.refused"}
@@ -99,7 +107,7 @@ def regenerated() -> list[Line]:
     procedures = [(uri, name) for graph in GRAPHS.values() for uri, name in graph.procedures.items()]
     jobs = [(f"{module.removeprefix('services.')}.{place}", (module, place)) for module, place in (VISITED, *JOBS)]
     lines = [line for what, name in (*sorted(procedures), *jobs) if (line := line_of(what, name)).changes]
-    lines += [line_of(what, name) for what, name in sorted(SENT.items())]
+    lines += [line_of(what, name) for what, name in sorted({**SENT, **PROTOCOL}.items())]
     known = {line.what for line in lines}
     return [Line(line.what, line.writes, line.records, line.asks & known) for line in lines]
 
@@ -143,7 +151,7 @@ def test_whatever_writes_or_records_belongs_to_a_row(service: str) -> None:
     graph = GRAPHS[service]
     begun = [
         *graph.procedures.values(),
-        *(name for name in (VISITED, *SENT.values(), *JOBS) if graph_of(name) is graph),
+        *(name for name in (VISITED, *SENT.values(), *PROTOCOL.values(), *JOBS) if graph_of(name) is graph),
     ]
     reached = {name for start in begun for name in graph.reached(start)}
     acting = {name for name, facts in graph.facts.items() if facts.writes or facts.records}
@@ -175,4 +183,9 @@ def test_over_https_nothing_is_changed_but_by_the_forms_that_have_a_row() -> Non
     assert len(answers) > 6
     for kind, method, text in answers:
         reads = method in ("render_GET", "render_HEAD") or "NOT_ALLOWED" in text
-        assert reads or (kind, method) in {("Pages", "render"), ("Files", "render"), ("Misdirected", "render")}
+        assert reads or (kind, method) in {
+            ("Pages", "render"),
+            ("Files", "render"),
+            ("Misdirected", "render"),
+            ("Programs", "render"),  # whose endpoints stand among the jobs
+        }
