@@ -143,10 +143,7 @@ async def test_two_at_once_renew_one_sign_in_once(
     words = [FLOCKCTL, "whoami", "--json"]
     env = signed_in_flockctl._environment
     ended = await asyncio.gather(
-        *(
-            asyncio.to_thread(subprocess.run, words, cwd=tmp_path, env=environment, capture_output=True)
-            for _ in range(4)
-        )
+        *(asyncio.to_thread(subprocess.run, words, cwd=tmp_path, env=env, capture_output=True) for _ in range(4))
     )
 
     assert [(each.returncode, each.stderr) for each in ended] == [(0, b"")] * 4
