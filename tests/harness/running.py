@@ -39,6 +39,8 @@ class RunningPlatform:
         self.environment = own | {
             "IRONFLOCK_LOCAL_STATE": str(self.state.root),
             "IRONFLOCK_LOCAL_PORT_BASE": str(self.ports.base),
+            # Tests ask more often than anybody should.
+            "IRONFLOCK_GATEWAY_REQUESTS_PER_MINUTE": "1000000",
         }
         self._launcher: subprocess.Popen[bytes] | None = None
 

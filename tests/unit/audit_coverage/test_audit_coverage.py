@@ -33,6 +33,8 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.audit.redacting", "redact_due"),
     ("services.audit.witnesses", "Witnessing.run"),
     ("services.audit.forwarders", "Forwarding.run"),
+    ("services.gateway.serving", "Serving.answer"),
+    ("services.gateway.keeping", "Keeping.sweep"),
 )
 # What people do on auth's pages.
 PAGES: Final[tuple[Name, ...]] = (
@@ -145,3 +147,11 @@ def test_no_route_over_https_changes_anything() -> None:
     for file in (ROOT / "services").rglob("*.py"):
         for method in verbs.findall(file.read_text(encoding="utf-8")):
             assert "NOT_ALLOWED" in method, f"{file} serves more than reading"
+
+
+def test_rest_alone_takes_every_method_and_changes_through_procedures_only() -> None:
+    taking = {
+        str(file.relative_to(ROOT)) for file in (ROOT / "services").rglob("*.py") if "def render(" in file.read_text()
+    }
+
+    assert taking == {"services/gateway/procedures/rest.py"}

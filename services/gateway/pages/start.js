@@ -1,0 +1,13 @@
+"use strict";
+
+// The key that is typed into "Authorize" lives in this page's memory and is gone with it.
+window.SwaggerUIBundle({
+  url: "/v1/ironflock/openapi.json",
+  dom_id: "#description",
+  deepLinking: true,
+  docExpansion: "list",
+  defaultModelsExpandDepth: 0,
+  persistAuthorization: false,
+  validatorUrl: null,
+  supportedSubmitMethods: ["get", "post", "put", "patch", "delete"],
+});

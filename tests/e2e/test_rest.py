@@ -1,0 +1,190 @@
+"""Every REST call, with a key, on a running platform."""
+
+import json
+import uuid
+from typing import Any, Final
+
+import pytest
+from attrs import field, frozen
+
+from services.gateway.rules.routes import ROUTES
+from tests.harness.accounts import Stranger
+from tests.harness.clients import Account, new_name
+from tests.harness.rest import BASE, Reply, RestClient
+from tests.harness.running import RunningPlatform
+from tests.harness.waiting import wait_until
+
+pytestmark = pytest.mark.real
+
+
+@frozen
+class Step:
+    """One call of the story; `keeps` takes values of the answer for placeholders and bodies of later calls."""
+
+    call: str
+    body: Any = None
+    query: str = ""
+    status: int = 200
+    code: str = ""
+    keeps: dict[str, str] = field(factory=dict)
+
+
+# The first owner is not set up yet, so that their key may do what else needs a step-up.
+STORY: Final = (
+    Step("POST /swarms", {"name": "{plant}", "description": "all"}, status=201, keeps={"swarm_key": "project_key"}),
+    Step("GET /swarms", query="limit=1000"),
+    Step("GET /swarms/{swarm_key}"),
+    Step("POST /swarms/{swarm_key}/devices", {"name": "press-1"}, status=201, keeps={"device_key": "device_key"}),
+    Step(
+        "POST /swarms/{swarm_key}/devices", [{"name": "press-2"}, {"name": "press-3"}],
+        status=201, keeps={"devices": "devices"},
+    ),
+    Step("POST /swarms/{swarm_key}/devices", [{"name": "PRESS-1"}, {"name": "press-4"}], status=207),
+    Step("GET /devices", query="project={swarm_key}&limit=1", keeps={"next": "next"}),
+    Step("GET /devices", query="project={swarm_key}&limit=1&cursor={next}"),
+    Step("GET /devices/{device_key}"),
+    Step("PATCH /devices/{device_key}", {"name": "press-one"}),
+    Step("POST /devices/{device_key}/flash", {}),
+    Step("GET /swarms/{swarm_key}/retention"),
+    Step("PUT /swarms/{swarm_key}/retention", {"days": 365}),
+    Step("GET /account"),
+    Step("PATCH /account", {"display_name": "Olga", "locale": "de"}, status=204),
+    Step("GET /account/export"),
+    Step("POST /account/erase", {"confirm": "somebody else"}, status=409, code="conflict"),
+    Step("POST /account/setup-link"),
+    Step("GET /sessions"),
+    Step("DELETE /sessions/{nobody}", status=404, code="not_found"),
+    Step("DELETE /sessions", query="but_this=true"),
+    Step("GET /factors"),
+    Step("DELETE /factors/totp", status=404, code="not_found"),
+    Step("POST /factors/recovery-codes"),
+    Step("PATCH /factors/passkeys/{nobody}", {"name": "mine"}, status=404, code="not_found"),
+    Step("DELETE /factors/passkeys/{nobody}", status=404, code="not_found"),
+    Step("POST /invitations", {"address": "{guest}@example.com"}, status=201, keeps={"account_key": "account_key"}),
+    Step("GET /invitations"),
+    Step("POST /accounts/{account_key}/disable", {"reason": "tried"}, status=404, code="not_found"),
+    Step("POST /accounts/{account_key}/enable", {"reason": "tried"}, status=404, code="not_found"),
+    Step("DELETE /invitations/{account_key}", status=204),
+    Step("GET /audit/entries", query="project={swarm_key}&limit=5", keeps={"entries": "entries"}),
+    Step("GET /audit/head"),
+    Step("GET /audit/consistency/{one}"),
+    Step("DELETE /swarms/{swarm_key}/devices/{device_key}", status=204),
+    Step("GET /devices/{device_key}", status=404, code="not_found"),
+)  # fmt: skip
+
+
+@pytest.fixture(name="rest")
+def fixture_rest(ironflock: RunningPlatform) -> RestClient:
+    return RestClient(ironflock, ironflock.owner_key)
+
+
+def tell(rest: RestClient, step: Step, known: dict[str, Any]) -> Reply:
+    """The reply to one step, as the step expects it."""
+    method, _, template = step.call.partition(" ")
+    path = template.format(**known) + (f"?{step.query.format(**known)}" if step.query else "")
+    body = None if step.body is None else json.loads(json.dumps(step.body).replace("{plant}", known["plant"]))
+    if isinstance(body, dict) and "address" in body:
+        body["address"] = body["address"].format(**known)
+    reply = rest.ask(method, path, body)
+    assert reply.status == step.status, (step, reply)
+    assert not step.code or reply.json["code"] == step.code, (step, reply)
+    known.update({name: reply.json[taken] for name, taken in step.keeps.items()})
+    return reply
+
+
+def test_every_call_is_answered(rest: RestClient) -> None:
+    known: dict[str, Any] = {"plant": new_name("plant"), "guest": new_name("guest"), "nobody": "x" * 22, "one": 1}
+
+    for step in STORY:
+        tell(rest, step, known)
+    entry = known["entries"][0]["id"]
+    wait_until(lambda: rest.ask("GET", f"/audit/entries/{entry}/proof").status == 200, 15, "the entry is in a head")
+    assert rest.ask("GET", f"/audit/entries/{entry}").json["id"] == entry
+    keys = ",".join(str(device["device_key"]) for device in known["devices"])
+    gone = rest.ask("DELETE", f"/swarms/{known['swarm_key']}/devices?ids={keys},{known['device_key']}")
+
+    assert (gone.status, [str(key) for key in gone.json["deleted"]]) == (207, keys.split(","))
+    assert [each["code"] for each in gone.json["errors"]] == ["not_found"]
+
+
+def test_no_call_of_the_table_is_left_out() -> None:
+    later = {
+        "GET /audit/entries/{entry_id}",
+        "GET /audit/entries/{entry_id}/proof",
+        "DELETE /swarms/{swarm_key}/devices",
+    }
+    named = {"{nobody}": {"{session}", "{passkey}"}, "{one}": {"{from_size}"}}
+    told = {step.call for step in STORY}
+    for ours, theirs in named.items():
+        told |= {call.replace(ours, each) for call in told for each in theirs}
+
+    assert {f"{route.method} {route.template}" for route in ROUTES} - later <= told
+
+
+def test_what_is_done_here_is_done(rest: RestClient, owner: Account) -> None:
+    project = rest.ask("POST", "/swarms", {"name": new_name("plant")}).json["project_key"]
+    device = rest.ask("POST", f"/swarms/{project}/devices", {"name": "press"}).json
+    flock = rest.ask("POST", f"/devices/{device['device_key']}/flash").json["flock"]
+
+    assert owner.call("ironflock.devices.device.show", device=device["device_key"])["state"] == "flashed"
+    assert (flock["device_key"], flock["swarm_key"]) == (device["device_key"], project)
+    entries = owner.call("ironflock.audit.entry.list", device=device["device_key"])["entries"]
+    assert entries[-1]["action"] == "device.created"
+    entries = [entry for entry in entries if entry["actor"]["kind"] == "person"]
+    assert {entry["action"] for entry in entries} == {"device.flashed", "device.created"}
+    assert {entry["actor"]["key"] for entry in entries} == {owner.call("ironflock.auth.account.me")["account_key"]}
+
+
+def test_a_page_leads_to_the_next(rest: RestClient, owner: Account) -> None:
+    project = owner.project()
+    made = [owner.device(project)["device_key"] for _ in range(3)]
+    path: str | None = f"/devices?project={project}&limit=1"
+    seen = []
+    while path is not None:
+        reply = rest.ask("GET", path)
+        seen += [device["device_key"] for device in reply.json["devices"]]
+        link = reply.headers.get("link")
+        path = None if link is None else link.partition(">")[0].removeprefix(f"<{BASE}")
+
+    assert seen == made
+
+
+def test_a_request_that_is_sent_twice_is_done_once(rest: RestClient, owner: Account) -> None:
+    project, key = owner.project(), str(uuid.uuid4())
+
+    replies = [rest.ask("POST", f"/swarms/{project}/devices", {"name": "press"}, idempotency_key=key) for _ in range(2)]
+
+    assert replies[0].content == replies[1].content
+    assert [reply.status for reply in replies] == [201, 201]
+    assert replies[1].headers["idempotent-replayed"] == "true"
+    assert len(rest.ask("GET", f"/devices?project={project}").json["devices"]) == 1
+
+
+def test_a_stranger_sees_nothing_and_may_do_nothing(
+    ironflock: RunningPlatform, owner: Account, stranger: Stranger
+) -> None:
+    device = owner.device()
+    theirs = RestClient(ironflock, stranger.account.api_key)
+
+    assert theirs.ask("GET", "/devices").json["devices"] == []
+    for method, path, body in (
+        ("GET", f"/devices/{device['device_key']}", None),
+        ("PATCH", f"/devices/{device['device_key']}", {"name": "mine"}),
+        ("POST", f"/devices/{device['device_key']}/flash", None),
+        ("DELETE", f"/swarms/{device['project_key']}/devices/{device['device_key']}", None),
+        ("POST", f"/swarms/{device['project_key']}/devices", {"name": "mine"}),
+        ("PUT", f"/swarms/{device['project_key']}/retention", {"days": 1}),
+    ):
+        assert theirs.ask(method, path, body).status == 404, path
+    assert owner.status(device["device_key"]) == "DISCONNECTED"
+
+
+def test_the_page_and_the_description_are_there(ironflock: RunningPlatform) -> None:
+    nobody = RestClient(ironflock, None)
+
+    assert nobody.ask("GET", "/openapi.json").json["openapi"] == "3.1.0"
+    assert b"swagger-ui-bundle.js" in nobody.send("GET", "/docs", []).content
+
+
+def test_the_gateway_is_ready_when_it_is_on_the_bus(ironflock: RunningPlatform) -> None:
+    assert "gateway" not in ironflock.unready()
