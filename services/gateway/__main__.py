@@ -16,7 +16,6 @@ from services.gateway.procedures.rest import Rest
 from services.gateway.procedures.site import Root
 from services.gateway.records import Rate
 from services.gateway.serving import Limits, Serving
-from shared.bus import Bus
 from shared.database import Database
 from shared.health import Health
 from shared.https import listen_https
@@ -24,7 +23,7 @@ from shared.settings import Settings
 
 IDLE_TIMEOUT_S: Final = 30
 SWEEPING_PAUSE_S: Final = 10.0
-FAILURES: Final = Rate(count=30, period_s=60.0)
+PERIOD_S: Final = 60.0
 
 
 async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
@@ -35,7 +34,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     bus = service.make_bus(read.bus, health)
     keeping = Keeping(database)
     root = Root(read.agent_updates, read.agent_version)
-    root.add_rest(Rest(_serving(bus, keeping, read.requests_per_minute), bus.spawn), Docs())
+    root.add_rest(Rest(Serving(Calling(bus), keeping, _limits(read), bus.task), bus.spawn), Docs())
     await database.open()
     service.listen_ops(read.common, health)
     sweeping = service.forever("answers", keeping.sweep, health, pause_s=SWEEPING_PAUSE_S)
@@ -54,9 +53,9 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     return stop
 
 
-def _serving(bus: Bus, keeping: Keeping, per_minute: int) -> Serving:
-    requests = Limiter(Rate(count=per_minute, period_s=60.0), time.monotonic)
-    return Serving(Calling(bus), keeping, Limits(requests, Limiter(FAILURES, time.monotonic)), bus.task)
+def _limits(read: settings.GatewaySettings) -> Limits:
+    requests, failures = Rate(read.requests_per_minute, PERIOD_S), Rate(read.failures_per_minute, PERIOD_S)
+    return Limits(Limiter(requests, time.monotonic), Limiter(failures, time.monotonic))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class GatewaySettings:
     bus: BusSettings
     database: DatabaseSettings
     requests_per_minute: int
+    failures_per_minute: int
     port: int
     bind: str
     agent_updates: Path
@@ -50,6 +51,7 @@ def read(settings: Settings) -> GatewaySettings:
         bus=bus_settings(settings, "gateway", common.ca),
         database=service_database_settings(settings, "gateway", common.ca),
         requests_per_minute=settings.integer("REQUESTS_PER_MINUTE", 600, minimum=100, maximum=1_000_000),
+        failures_per_minute=settings.integer("FAILURES_PER_MINUTE", 30, minimum=5, maximum=100_000),
         port=settings.port("PORT"),
         bind=settings.text("BIND", LOCAL),
         agent_updates=settings.path("AGENT_UPDATES"),

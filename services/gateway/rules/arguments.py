@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from services.gateway.records import HttpRefusedError, Kind, Route
-from services.gateway.rules.bodies import is_clean
+from services.gateway.rules.bodies import check_text
 from shared.errors import InvalidArgumentError
 
 MAX_PARAMETERS: Final = 32
@@ -34,7 +34,7 @@ def query_of(text: str) -> dict[str, str]:
 
     Raises:
         HttpRefusedError: It is malformed.
-        InvalidArgumentError: A parameter stands there twice.
+        InvalidArgumentError: A parameter stands there twice, or has a NUL.
     """
     try:
         pairs = parse_qsl(
@@ -42,10 +42,11 @@ def query_of(text: str) -> dict[str, str]:
         )
     except ValueError as error:
         raise HttpRefusedError("malformed", QUERY) from error
-    is_text = text.isascii() and _ESCAPE.search(text) is None
-    if not is_text or not all(is_clean(name) and is_clean(value) for name, value in pairs):
+    if not text.isascii() or _ESCAPE.search(text) is not None:
         raise HttpRefusedError("malformed", QUERY)
     found = dict(pairs)
+    for name, value in pairs:
+        check_text(name + value)
     if len(found) != len(pairs):
         raise InvalidArgumentError("a parameter of the query stands there twice")
     return found

@@ -8,9 +8,10 @@ from services.gateway.rules.refusals import unauthorized
 
 MAX_CREDENTIAL: Final = 4096
 MAX_KEY: Final = 255
+KEY_FORM: Final = r'^("[!#-\[\]-~][ !#-\[\]-~]*"|[!#-+\--~]+)$'
 _BEARER: Final = re.compile(r"bearer[ \t]+([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE | re.ASCII)
 _QUALITY: Final = re.compile(r"q=0(\.0{0,3})?", re.IGNORECASE | re.ASCII)
-_KEY: Final = re.compile(r'"[!#-\[\]-~][ !#-\[\]-~]*"|[!#-+\--~]+', re.ASCII)
+_KEY: Final = re.compile(KEY_FORM, re.ASCII)
 ACCEPTED: Final = frozenset({"*/*", "application/*", JSON_TYPE})
 
 

@@ -15,7 +15,7 @@ import msgspec
 from services.gateway.keeping import MAX_CONTENT_OCTETS, MAX_KEPT
 from services.gateway.records import BASE_PATH, JSON_TYPE, Kind, Route
 from services.gateway.rules.arguments import MAX_MANY
-from services.gateway.rules.headers import MAX_KEY
+from services.gateway.rules.headers import KEY_FORM, MAX_KEY
 from services.gateway.rules.refusals import HTTP_STATUS, STATUS
 from services.gateway.rules.routes import ROUTES
 from shared.procedures import Audience, Declaration
@@ -206,7 +206,9 @@ def query_parameter(name: str, kind: Kind, fields: dict[str, Any]) -> dict[str, 
         key = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
         keys = {"type": "array", "items": key, "minItems": 1, "maxItems": MAX_MANY, "uniqueItems": True}
         return {**made, "required": True, "style": "form", "explode": False, "schema": keys}
-    return {**made, "schema": without_null(schema_of(fields[name]))}
+    schema = without_null(schema_of(fields[name]))
+    is_time = "datetime" in str(fields[name].type)
+    return {**made, "schema": {**schema, "format": "date-time"} if is_time else schema}
 
 
 def request_body(route: Route, fields: dict[str, Any]) -> dict[str, Any]:
@@ -306,7 +308,7 @@ PARAMETERS: Final = {
         "name": "Idempotency-Key",
         "in": "header",
         "description": "Anything of one's own that names this request, for example a UUID.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[A-Za-z0-9_-]+$"},
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": KEY_FORM},
     }
 }
 
