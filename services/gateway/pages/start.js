@@ -1,5 +1,10 @@
 "use strict";
 
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const dress = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", dress);
+dress();
+
 // The key that is typed into "Authorize" lives in this page's memory and is gone with it.
 window.SwaggerUIBundle({
   url: "/v1/ironflock/openapi.json",

@@ -151,7 +151,7 @@ def operation(route: Route, declared: Declaration, doc: str, answer: dict[str, A
     summary, _, rest = doc.partition("\n")
     made: dict[str, Any] = {
         "operationId": route.procedure.removeprefix("ironflock.") + ("_many" if route.many == "ids" else ""),
-        "tags": ["devices" if route.segments[-1] == "devices" else route.segments[0]],
+        "tags": ["devices" if "devices" in route.segments else route.segments[0]],
         "summary": summary.strip(),
         "description": "\n\n".join(filter(None, [rest.strip(), *notes(route)])),
         "parameters": parameters(route, fields),
