@@ -16,6 +16,7 @@ from joserfc.jwk import KeySet, KeySetSerialization, OKPKey
 
 from shared.errors import InvalidArgumentError, NotAuthorizedError
 from shared.identities import Person
+from shared.scopes import scopes_of
 
 ALGORITHM: Final = "Ed25519"
 TYPE: Final = "ironflock-assertion+jwt"
@@ -47,6 +48,7 @@ def claims_for(person: Person, *, audience: str, procedure: str, digest: str, no
         "procedure": procedure,
         "arguments": digest,
         "credential": person.credential,
+        "scopes": person.scopes.texts,
         "jti": nonce,
         "iat": int(now),
         "exp": int(now) + LIFE_S,
@@ -88,7 +90,12 @@ class Assertions:
         if any(claims.get(name) != value for name, value in expected.items()) or not _is_current(claims, now):
             raise NotAuthorizedError(REFUSED)
         self._spend(str(claims["jti"]), float(claims["exp"]), now)
-        return Person(account_key=int(claims["sub"]), session=0, credential=claims.get("credential"))
+        return Person(
+            account_key=int(claims["sub"]),
+            session=0,
+            credential=claims.get("credential"),
+            scopes=scopes_of(claims.get("scopes")),
+        )
 
     async def _claims(self, assertion: str) -> dict[str, Any]:
         for is_retry in (False, True):

@@ -20,8 +20,9 @@ from twisted.internet.interfaces import IReactorCore, IReactorTime
 
 from shared.errors import NotAuthorizedError, OutcomeUnknownError, PublicError, UnavailableError, from_wire
 from shared.health import Health
-from shared.identities import CONTROL_REALM, SYSTEM_REALM
+from shared.identities import CONTROL_REALM, SYSTEM_REALM, Credential
 from shared.procedures import AssertionVerifier, Audience, Declaration, Invocation, declared, public_errors
+from shared.scopes import scopes_of
 from shared.session import BusCredential, BusSession, client_endpoint, session_factory
 
 CALL_TIMEOUT_S: Final = 10.0
@@ -106,7 +107,7 @@ class Bus:
         self._listeners: list[tuple[str, JoinListener]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._streams: set[asyncio.Task[Any]] = set()
-        self._credentials: dict[int, str | None] = {}
+        self._credentials: dict[int, Credential] = {}
         self._links = [Link(self, url, realm) for url in urls for realm in (SYSTEM_REALM, CONTROL_REALM)]
 
     def serve(self, surface: object, verifier: AssertionVerifier | None = None) -> None:
@@ -156,7 +157,7 @@ class Bus:
         """
         return await call(self._any(SYSTEM_REALM), procedure, timeout_s=timeout_s, kwargs=arguments)
 
-    async def credential_of(self, session_id: int) -> str | None:
+    async def credential_of(self, session_id: int) -> Credential:
         """By which credential the person's session `session_id` is there, as the router's authenticator noted it.
 
         Raises:
@@ -168,7 +169,7 @@ class Bus:
                 del self._credentials[next(iter(self._credentials))]
         return self._credentials[session_id]
 
-    async def _ask_credential(self, session_id: int) -> str | None:
+    async def _ask_credential(self, session_id: int) -> Credential:
         for session in self.sessions(CONTROL_REALM):
             try:
                 details = await call(session, "wamp.session.get", args=(session_id,))
@@ -176,7 +177,8 @@ class Bus:
                 if error.error != NO_SUCH_SESSION:
                     raise
             else:
-                return (details.get("authextra") or {}).get("credential")
+                noted = details.get("authextra") or {}
+                return Credential(noted.get("credential"), scopes_of(noted.get("scopes")))
         raise NotAuthorizedError("your session is over; join again")
 
     def served(self, realm: str) -> list[_Served]:

@@ -9,6 +9,8 @@ from typing import Final
 
 from attrs import frozen
 
+from shared.scopes import EVERYTHING, Scopes
+
 CONTROL_REALM: Final = "realm1"
 SYSTEM_REALM: Final = "ironflock.system"
 DEVICE_ROLE: Final = "device"
@@ -21,12 +23,24 @@ _ACCOUNT_AUTHID: Final = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 
 
 @frozen
+class Credential:
+    """By what a person is there: the id of an API key or of a session, and how far it reaches."""
+
+    name: str | None
+    scopes: Scopes
+
+
+@frozen
 class Person:
-    """A person, on the bus by themselves or through a service that proved their wish."""
+    """A person, on the bus by themselves or through a service that proved their wish.
+
+    Inside a procedure `scopes` are those that let it be done.
+    """
 
     account_key: int
     session: int
     credential: str | None = None
+    scopes: Scopes = EVERYTHING
 
 
 @frozen

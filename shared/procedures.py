@@ -28,20 +28,23 @@ from shared.identities import (
     SERVICE_ROLE_PREFIX,
     USER_ROLE,
     Caller,
+    Credential,
     DeviceIdentity,
     Person,
     ServiceIdentity,
     parse_account_authid,
     parse_device_authid,
 )
+from shared.scopes import NOTHING
 
 MAX_TIME_S: Final = 30.0
 ASSERTION: Final = "assertion"
+OUT_OF_SCOPE: Final = "the scopes of what you are signed in with do not reach this"
 _VALUE: Final = re.compile(r"Invalid enum value .*(?= - at )", re.DOTALL)  # msgspec repeats it, we do not
 Payload = TypeVar("Payload", bound=attrs.AttrsInstance)
 Invocation = Callable[..., Coroutine[Any, Any, Any]]
 Progress = Callable[[Any], None]
-CredentialLookup = Callable[[int], Coroutine[Any, Any, str | None]]
+CredentialLookup = Callable[[int], Coroutine[Any, Any, Credential]]
 
 log = structlog.get_logger()
 seconds = Histogram("ironflock_procedure_seconds", "Time of a procedure call", ["procedure", "outcome"])
@@ -62,7 +65,9 @@ class Declaration:
     uri: str
     audience: Audience
     payload: type[Any]
-    is_stream: bool
+    is_stream: bool = False
+    is_reading: bool = False
+    is_narrowing: bool = False
 
 
 class AssertionVerifier(Protocol):
@@ -77,17 +82,32 @@ class NoArguments:
     """The payload of a procedure that takes none."""
 
 
-def for_people(uri: str, payload: type[Any] = NoArguments, *, is_stream: bool = False) -> Callable[[Any], Any]:
+def for_people(
+    uri: str,
+    payload: type[Any] = NoArguments,
+    *,
+    is_stream: bool = False,
+    is_reading: bool = False,
+    is_narrowing: bool = False,
+) -> Callable[[Any], Any]:
     """Mark `async def method(self, person, payload)`: registered for people and for services that act for them.
 
     A stream's method takes a third argument, `progress`, and sends progressive results through it until it ends.
+
+    Args:
+        is_reading: It changes nothing, so that a `read` scope lets it be done.
+        is_narrowing: It asks `person.scopes` itself how far it may reach; to any other one a narrowed scope is closed.
     """
-    return _mark(Declaration(uri, Audience.PEOPLE, payload, is_stream))
+    return _mark(
+        Declaration(
+            uri, Audience.PEOPLE, payload, is_stream=is_stream, is_reading=is_reading, is_narrowing=is_narrowing
+        )
+    )
 
 
 def for_services(uri: str, payload: type[Any] = NoArguments) -> Callable[[Any], Any]:
     """Mark `async def method(self, service, payload)`: registered on the system realm alone."""
-    return _mark(Declaration(uri, Audience.SERVICES, payload, is_stream=False))
+    return _mark(Declaration(uri, Audience.SERVICES, payload))
 
 
 def for_devices(uri: str, payload: type[Any] = NoArguments) -> Callable[[Any], Any]:
@@ -95,7 +115,7 @@ def for_devices(uri: str, payload: type[Any] = NoArguments) -> Callable[[Any], A
 
     The record takes the keys that it knows and leaves the others be: agents of other releases send more.
     """
-    return _mark(Declaration(uri, Audience.DEVICES, payload, is_stream=False))
+    return _mark(Declaration(uri, Audience.DEVICES, payload))
 
 
 def _mark(declaration: Declaration) -> Callable[[Any], Any]:
@@ -124,7 +144,7 @@ def public_errors(
 
     Args:
         verifier: Opens people's procedures to services that act for them.
-        credential_of: Tells by which credential a person's session is there.
+        credential_of: Tells by which credential a person's session is there; without it, no session may do anything.
     """
 
     async def invoke(*args: Any, details: CallDetails, **kwargs: Any) -> Any:
@@ -132,8 +152,8 @@ def public_errors(
         with seconds.time() as timer:
             try:
                 caller = await _identify(declaration, details, kwargs, verifier)
-                if isinstance(caller, Person) and caller.session and credential_of is not None:
-                    caller = attrs.evolve(caller, credential=await credential_of(caller.session))
+                if isinstance(caller, Person):
+                    caller = _scoped(declaration, await _known(caller, credential_of))
                 payload = _decode(declaration, args, kwargs)
                 result = await _run(declaration, method, caller, payload, details)
                 outcome = "done"
@@ -186,6 +206,21 @@ async def _identify(
     return caller
 
 
+async def _known(person: Person, credential_of: CredentialLookup | None) -> Person:
+    """The person with what their session on the bus is there by; an assertion has said it already."""
+    if not person.session or credential_of is None:
+        return person
+    found = await credential_of(person.session)
+    return attrs.evolve(person, credential=found.name, scopes=found.scopes)
+
+
+def _scoped(declaration: Declaration, person: Person) -> Person:
+    usable = person.scopes.usable(changes=not declaration.is_reading)
+    if not usable.parts or not (usable.is_everywhere or declaration.is_narrowing):
+        raise NotAuthorizedError(OUT_OF_SCOPE)
+    return attrs.evolve(person, scopes=usable)
+
+
 _CALLERS: Final = {
     Audience.PEOPLE: Person,
     Audience.SERVICES: ServiceIdentity,
@@ -204,7 +239,7 @@ def identify(details: CallDetails) -> Caller:
     if role == DEVICE_ROLE and device is not None:
         return DeviceIdentity(project_key=device[0], device_key=device[1], session=session)
     if role == USER_ROLE and account is not None:
-        return Person(account_key=account, session=session)
+        return Person(account_key=account, session=session, scopes=NOTHING)
     if role == ROUTER_ROLE:
         return ServiceIdentity(name="router", session=session)
     if role.startswith(SERVICE_ROLE_PREFIX) and role == authid:

@@ -1,6 +1,6 @@
-"""Sessions end with the credential that opened them."""
+"""Sessions end with the credential that opened them: at its date, or as soon as `auth` says that it has ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 import structlog
@@ -21,25 +21,43 @@ class EndingSession(Protocol):
 
 
 class Expiry:
-    """The sessions whose credential has an end."""
+    """The sessions whose credential can end."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         """`now` is the wall clock in Unix seconds: ends are dates, and a clock that is set right moves them too."""
         self._now = now
         self._ends: dict[EndingSession, float] = {}
+        self._credentials: dict[EndingSession, str] = {}
+        self._sessions: dict[str, set[EndingSession]] = {}
 
-    def watch(self, session: EndingSession, ends_at: float) -> None:
-        """End `session` at `ends_at`."""
+    def watch(self, session: EndingSession, credential: str, ends_at: float) -> None:
+        """End `session`, opened by `credential`, at `ends_at`."""
         self._ends[session] = ends_at
+        self._credentials[session] = credential
+        self._sessions.setdefault(credential, set()).add(session)
 
     def forget(self, session: EndingSession) -> None:
         """It has ended by itself."""
         self._ends.pop(session, None)
+        credential = self._credentials.pop(session, None)
+        if credential is not None:
+            self._sessions[credential].discard(session)
+            if not self._sessions[credential]:
+                del self._sessions[credential]
 
     def look(self) -> None:
         """End what is over; called every `LOOK_EVERY_S`."""
         now = self._now()
-        for session in [session for session, ends_at in self._ends.items() if ends_at <= now]:
-            del self._ends[session]
+        self._end([session for session, ends_at in self._ends.items() if ends_at <= now])
+
+    def end(self, credentials: Iterable[str]) -> int:
+        """End every session that one of `credentials` opened; how many there were."""
+        ending = [session for credential in credentials for session in self._sessions.get(credential, ())]
+        self._end(ending)
+        return len(ending)
+
+    def _end(self, sessions: list[EndingSession]) -> None:
+        for session in sessions:
+            self.forget(session)
             ENDED.labels("credential_ended").inc()
             session.leave(CREDENTIAL_ENDED, "the credential of this session has ended")

@@ -29,7 +29,7 @@ from ironflock_router.roles import TableRole
 from ironflock_router.seats import Seats
 from ironflock_router.session import PlatformSession, PlatformSessionFactory
 from ironflock_router.settings import RouterSettings
-from ironflock_router.wire_names import DEVICE_DUPLICATED, REALM1, SYSTEM, Action
+from ironflock_router.wire_names import CREDENTIAL_END, DEVICE_DUPLICATED, REALM1, SYSTEM, Action
 from shared.health import Health
 from shared.tls import ServerOptions
 
@@ -76,6 +76,7 @@ class RouterNode:
         events = meta.confine_meta_events(realm1, self._controller.realm_by_name(REALM1).session)
         reception = self._reception(procedures, events)
         sessions = PlatformSessionFactory(self._controller.router_factory, reception)
+        await self._session.register(reception.expiry.end, CREDENTIAL_END)
         listeners = Listeners(self._controller, self._reactor, self._settings, tls, sessions)
         listeners.open_services()
         self._health.set(SERVICE_LISTENER, ok=True)

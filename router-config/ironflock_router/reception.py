@@ -79,7 +79,7 @@ class Reception:
         elif identity.role == DEVICE_DUPLICATE:
             self.reactor.callLater(DUPLICATE_STAYS_S, session.end)
         if identity.ends_at is not None:
-            self.expiry.watch(session, identity.ends_at)
+            self.expiry.watch(session, str(identity.authextra.get("credential")), identity.ends_at)
 
     def left(self, session: PlatformSession) -> None:
         """A session is out; of no effect for one that never was in."""

@@ -40,4 +40,5 @@ class VerifiedTicket:
 
     account_key: int
     credential: str
+    scopes: list[str]
     ends_at: float | None

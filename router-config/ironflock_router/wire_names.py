@@ -51,4 +51,5 @@ NEVER_PUBLISHED: Final = "reswarm.device.%d.list/ondestroy"
 
 DEVICE_CREDENTIAL_FIND: Final = "ironflock.auth.device_credential.find"
 TICKET_VERIFY: Final = "ironflock.auth.ticket.verify"
+CREDENTIAL_END: Final = "ironflock.router.credential.end"
 DEVICE_DUPLICATED: Final = "ironflock.router.device.duplicated"

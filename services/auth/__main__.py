@@ -14,9 +14,11 @@ import structlog
 from services.auth import first_owner, settings
 from services.auth.assembly import People, people_of
 from services.auth.delivering import FolderDelivery, SmtpDelivery
+from services.auth.endings import Endings
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
 from services.auth.procedures.accounts import AccountProcedures
+from services.auth.procedures.api_keys import ApiKeyProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
 from services.auth.procedures.people import PeopleProcedures
@@ -32,6 +34,7 @@ from shared.settings import Settings
 RETRY_S: Final = 1.0
 RESEALING_PAUSE_S: Final = 3600.0
 ERASURE_PAUSE_S: Final = 0.2
+ENDING_PAUSE_S: Final = 0.4
 MAILING_PAUSE_S: Final = 1.0
 SWEEPING_PAUSE_S: Final = 600.0
 
@@ -60,7 +63,11 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     service.listen_ops(read.common, health)
     probe = asyncio.create_task(service.probe_forever(database, health))
     health.set("first owner", ok=True, reason=await _first_owner(read, database, keyring))
-    upkeep = upkeep_of(read, database, keyring, erasure, people)
+    upkeep = [
+        ("erasures", erasure.keep_up, ERASURE_PAUSE_S),
+        ("endings", Endings(bus, database).keep_up, ENDING_PAUSE_S),
+        *upkeep_of(read, database, keyring, people),
+    ]
     repeated = [service.forever(name, once, health, pause_s=pause_s) for name, once, pause_s in upkeep]
     loops = [probe, *(asyncio.create_task(loop) for loop in repeated)]
     bus.start()
@@ -86,16 +93,16 @@ def serve(bus: Bus, database: Database, keyring: Keyring, erasure: Erasure, peop
         verifier,
     )
     bus.serve(FactorProcedures(database, people.factors, people.passkeys, people.step_up), verifier)
+    bus.serve(ApiKeyProcedures(people.api_keys, people.service_accounts, people.step_up), verifier)
 
 
 def upkeep_of(
-    read: settings.AuthSettings, database: Database, keyring: Keyring, erasure: Erasure, people: People
+    read: settings.AuthSettings, database: Database, keyring: Keyring, people: People
 ) -> list[tuple[str, Callable[[], Awaitable[object]], float]]:
     """What is done again and again: its name, the doing, and the seconds between two times."""
     delivery = FolderDelivery(read.mail_folder, time.time) if read.mail is None else SmtpDelivery(read.mail, time.time)
     return [
         ("resealing", lambda: reseal_everything(database, keyring), RESEALING_PAUSE_S),
-        ("erasures", erasure.keep_up, ERASURE_PAUSE_S),
         ("messages", lambda: people.mailing.deliver_due(delivery), MAILING_PAUSE_S),
         ("sweeping", people.administration.sweep, SWEEPING_PAUSE_S),
     ]

@@ -6,6 +6,7 @@ from attrs import frozen
 
 from services.auth.account_changes import AccountChanges
 from services.auth.administration import Administration
+from services.auth.api_keys import ApiKeys
 from services.auth.factors import Factors
 from services.auth.keyring import Keyring
 from services.auth.links import AccountParts, Links
@@ -14,6 +15,7 @@ from services.auth.passkeys import Passkeys
 from services.auth.passwords import Passwords
 from services.auth.reauthentication import Reauthentication
 from services.auth.registration import Registration
+from services.auth.service_accounts import ServiceAccounts
 from services.auth.sessions import Sessions
 from services.auth.sign_in import SignIn
 from services.auth.sign_in_parts import Parts
@@ -41,6 +43,8 @@ class People:
     registration: Registration
     changes: AccountChanges
     administration: Administration
+    api_keys: ApiKeys
+    service_accounts: ServiceAccounts
 
 
 def people_of(
@@ -77,4 +81,6 @@ def people_of(
         registration=Registration(account_parts, links),
         changes=AccountChanges(account_parts, links),
         administration=Administration(database, sessions, mailing, shut_out=shut_out),
+        api_keys=ApiKeys(database, mailing, now),
+        service_accounts=ServiceAccounts(database),
     )

@@ -15,6 +15,7 @@ from autobahn.wamp.exception import TransportLost
 
 from services.auth.records.accounts import Account, EraseAccount, Receipt
 from services.auth.rules.accounts import confirm_login
+from services.auth.service_accounts import end_all_in_txn
 from services.auth.store.accounts import (
     account_delete_ties,
     account_erase,
@@ -127,6 +128,7 @@ async def _erase_in_txn(connection: Connection, person: Person, account: Account
     await api_key_unname_all(connection, account.account_key)
     for key_id in await api_key_end_all(connection, account.account_key):
         await audit.record(connection, _key_ended(person, key_id))
+    await end_all_in_txn(connection, person)
     await audit.record(connection, _erased(person, account))
     log.info("account_erased", account_key=account.account_key)
     return erased_at

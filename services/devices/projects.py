@@ -4,9 +4,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.devices import rules
-from services.devices.records import Project
+from services.devices.records import Project, Reach
 from shared.bus import Bus
 from shared.errors import NotFoundError
+from shared.identities import Person
 from shared.procedures import answered
 
 NO_PROJECT: Final = "there is no such project, or you may not see it"
@@ -19,24 +20,36 @@ class Projects:
         """Ask over `bus`."""
         self._bus = bus
 
-    async def resolve(self, account_key: int, project: int | str) -> Project:
-        """The project that the person means and may work in.
+    async def resolve(self, person: Person, project: int | str) -> Project:
+        """The project that the person means and may work in as a whole.
 
         Raises:
             NotFoundError: There is none, or they may not know of it.
         """
-        answer = await self._bus.call("ironflock.realms.project.resolve", account_key=account_key, project=project)
-        found = answered(Project, answer)
-        if not rules.may_use(found, account_key):
+        found = await self._found(person, project)
+        if not person.scopes.reaches(found.project_key):
             raise NotFoundError(NO_PROJECT)
         return found
 
-    async def usable(self, account_key: int, project: int | str | None) -> list[Project]:
-        """The projects that the person means: the one named, or every one that they may work in."""
+    async def reach(self, person: Person, project: int | str | None) -> Reach:
+        """The devices that the person may reach: of the project that they name, or of all. Errors as `resolve`."""
         if project is not None:
-            return [await self.resolve(account_key, project)]
-        answer = await self._bus.call("ironflock.realms.project.owned", account_key=account_key)
-        return [found for item in answer if rules.may_use(found := answered(Project, item), account_key)]
+            reach = rules.reach([await self._found(person, project)], person.scopes)
+            if not reach.every_project:
+                raise NotFoundError(NO_PROJECT)
+            return reach
+        answer = await self._bus.call("ironflock.realms.project.owned", account_key=person.account_key)
+        owned = [found for item in answer if rules.may_use(found := answered(Project, item), person.account_key)]
+        return rules.reach(owned, person.scopes)
+
+    async def _found(self, person: Person, project: int | str) -> Project:
+        answer = await self._bus.call(
+            "ironflock.realms.project.resolve", account_key=person.account_key, project=project
+        )
+        found = answered(Project, answer)
+        if not rules.may_use(found, person.account_key):
+            raise NotFoundError(NO_PROJECT)
+        return found
 
     async def owner_name(self, project: Project) -> str:
         """The login name of the project's owner, as agents show it."""

@@ -88,6 +88,24 @@ class Project:
 
 
 @frozen
+class Reach:
+    """The devices that a caller may reach: all of `projects`, and of `partly` only those in `devices`."""
+
+    projects: frozenset[int]
+    partly: frozenset[int] = frozenset()
+    devices: frozenset[int] = frozenset()
+
+    @property
+    def every_project(self) -> frozenset[int]:
+        """The keys of all projects in which there may be such a device."""
+        return self.projects | self.partly
+
+    def has(self, project_key: int, device_key: int) -> bool:
+        """Whether the device, which is of that project, is one of them."""
+        return project_key in self.projects or (project_key in self.partly and device_key in self.devices)
+
+
+@frozen
 class CreateDevice:
     """`ironflock.devices.device.create`."""
 

@@ -6,8 +6,9 @@ from typing import Any, Final
 import attrs
 
 from services.devices.agent_records import CheckPrivilege
-from services.devices.records import Device, FlockSettings, Machine, Project, PublicDevice
+from services.devices.records import Device, FlockSettings, Machine, Project, PublicDevice, Reach
 from shared.identities import DeviceIdentity
+from shared.scopes import Scopes
 
 AGENT_PRIVILEGES: Final = frozenset({"READ", "NETWORK", "MAINTAIN", "DEVELOP", "OPERATE", "INSTALL"})
 MAX_MEASURED: Final = 2**63
@@ -32,6 +33,13 @@ STATS: Final = frozenset(
 def may_use(project: Project, account_key: int) -> bool:
     """Whether the person may work with the project's devices: its owner may; flags come with the privileges service."""
     return project.owner_account_key == account_key
+
+
+def reach(projects: list[Project], scopes: Scopes) -> Reach:
+    """The devices of `projects` that `scopes` reach."""
+    keys = frozenset(project.project_key for project in projects)
+    whole = frozenset(key for key in keys if scopes.reaches(key))
+    return Reach(whole, keys - whole if scopes.devices else frozenset(), scopes.devices)
 
 
 def is_own(caller: DeviceIdentity, device_key: int, swarm_key: int | None = None) -> bool:

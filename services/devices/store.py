@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.devices.records import Device, Machine, Status
+from services.devices.records import Device, Machine, Reach, Status
 from shared.database import Connection
 
 ERASED: Final = "erased"  # in place of an erased owner's name
@@ -85,10 +85,13 @@ async def device_find_by_name(connection: Connection, project_keys: list[int], n
     return await _many(connection, query, [project_keys, name_canonical])
 
 
-async def device_list(connection: Connection, project_keys: list[int], *, after: int, limit: int) -> list[Device]:
-    """At most `limit` devices of the projects with keys above `after`, in the order of keys."""
-    query = f"{_SELECT} WHERE d.project_key = ANY (%s) AND d.device_key > %s ORDER BY d.device_key LIMIT %s"
-    return await _many(connection, query, [project_keys, after, limit])
+async def device_list(connection: Connection, reach: Reach, *, after: int, limit: int) -> list[Device]:
+    """At most `limit` devices within `reach` with keys above `after`, in the order of keys."""
+    query = (
+        f"{_SELECT} WHERE (d.project_key = ANY (%s) OR (d.project_key = ANY (%s) AND d.device_key = ANY (%s)))"
+        " AND d.device_key > %s ORDER BY d.device_key LIMIT %s"
+    )
+    return await _many(connection, query, [*map(list, (reach.projects, reach.partly, reach.devices)), after, limit])
 
 
 async def device_list_in_transit(connection: Connection, *, older_than_s: float) -> list[Device]:

@@ -53,18 +53,22 @@ class Procedures:
             raise AlreadyExistsError(f"you have a project {name!r} already", name=name) from error
         return project
 
-    @for_people("ironflock.realms.project.list", ListProjects)
+    @for_people("ironflock.realms.project.list", ListProjects, is_reading=True, is_narrowing=True)
     async def project_list(self, person: Person, request: ListProjects) -> ProjectPage:
         """The caller's projects, paged."""
         after = position_after(request.cursor)
-        rows = await self._owned(person.account_key, after=after, limit=request.limit + 1)
+        owned = await self._owned(person.account_key, after=after, limit=_fetched(person, request.limit))
+        rows = [project for project in owned if person.scopes.reaches(project.project_key)]
         projects, cursor = page(rows, request.limit, lambda project: project.project_key)
         return ProjectPage(projects=projects, next=cursor)
 
-    @for_people("ironflock.realms.project.show", ShowProject)
+    @for_people("ironflock.realms.project.show", ShowProject, is_reading=True, is_narrowing=True)
     async def project_show(self, person: Person, request: ShowProject) -> Project:
         """One project that the caller may see."""
-        return await self._seen_by(person.account_key, request.project)
+        project = await self._seen_by(person.account_key, request.project)
+        if not person.scopes.reaches(project.project_key):
+            raise NotFoundError(NO_PROJECT)
+        return project
 
     @for_services("ironflock.realms.project.resolve", ResolveProject)
     async def project_resolve(self, service: ServiceIdentity, request: ResolveProject) -> Project:
@@ -100,6 +104,11 @@ async def _find(connection: Connection, account_key: int, wanted: int | str) -> 
     if name is None:
         return None
     return await store.project_find_by_name(connection, owner_account_key=account_key, name_canonical=name)
+
+
+def _fetched(person: Person, limit: int) -> int:
+    """How many rows a page is made of: a narrowed scope leaves most of them out."""
+    return limit + 1 if person.scopes.is_everywhere else MAX_OWNED
 
 
 def _only(service: ServiceIdentity, *names: str) -> None:

@@ -29,7 +29,7 @@ def add_stranger(platform: RunningPlatform) -> Stranger:
         assert row is not None
         connection.execute(
             "INSERT INTO auth.api_key (key_id, account_key, name, key_hash, scopes, ends_at)"
-            " VALUES (%s, %s, 'test', %s, '{*}', now() + interval '1 hour')",
+            " VALUES (%s, %s, 'test', %s, '{all}', now() + interval '1 hour')",
             [key_id(key), row[0], key_hash(key)],
         )
     return Stranger(row[0], Account(platform, key))

@@ -100,5 +100,6 @@ def _verified_ticket(answer: dict[str, Any]) -> VerifiedTicket:
     return VerifiedTicket(
         account_key=int(answer["account_key"]),
         credential=str(answer["credential"]),
+        scopes=[str(scope) for scope in answer["scopes"]],
         ends_at=None if ends_at is None else float(ends_at),
     )

@@ -99,7 +99,7 @@ class Proofs:
         found = await self._credentials.ticket_find(signature, claim.address)
         if found is None:
             return WRONG_PROOF
-        extra = {"credential": found.credential}
+        extra = {"credential": found.credential, "scopes": found.scopes}
         return Identity(REALM1, str(found.account_key), USER, "ticket", extra, ends_at=found.ends_at)
 
     async def _app(self, claim: Claim, signature: str) -> Identity | Refusal:

@@ -51,7 +51,7 @@ class EntryProcedures:
         self._tails = Bound(MAX_TAILS, "tails")
         self._exports = Bound(MAX_EXPORTS, "exports")
 
-    @for_people("ironflock.audit.entry.list", ListEntries)
+    @for_people("ironflock.audit.entry.list", ListEntries, is_reading=True)
     async def entry_list(self, person: Person, request: ListEntries) -> EntryPage:
         """Entries, newest first, paged by cursor or by offset."""
         below = position_after(request.cursor) or MAX_KEY
@@ -67,14 +67,14 @@ class EntryProcedures:
             entries=await self._reading.shown(found), next=cursor, top=request.cursor or cursor_at(max(size, 1))
         )
 
-    @for_people("ironflock.audit.entry.show", NameEntry)
+    @for_people("ironflock.audit.entry.show", NameEntry, is_reading=True)
     async def entry_show(self, person: Person, request: NameEntry) -> dict[str, Any]:
         """One entry."""
         row = await self._found(person, request.entry_id)
         (shown,) = await self._reading.shown([row])
         return shown
 
-    @for_people("ironflock.audit.entry.proof", NameEntry)
+    @for_people("ironflock.audit.entry.proof", NameEntry, is_reading=True)
     async def entry_proof(self, person: Person, request: NameEntry) -> EntryProof:
         """One entry and the proof that it is in the log: all of one head."""
         row = await self._found(person, request.entry_id)
@@ -100,14 +100,14 @@ class EntryProcedures:
             keys=self._notary.key_texts,
         )
 
-    @for_people("ironflock.audit.entry.tail", TailEntries, is_stream=True)
+    @for_people("ironflock.audit.entry.tail", TailEntries, is_stream=True, is_reading=True)
     async def entry_tail(self, person: Person, request: TailEntries, progress: Progress) -> None:
         """Entries as they come, until the caller ends it."""
         question = await self._reading.question(person, request)
         with self._tails.one():
             await Tail(self._database, self._reading, self._bell, question).follow(progress)
 
-    @for_people("ironflock.audit.entry.export", ExportEntries, is_stream=True)
+    @for_people("ironflock.audit.entry.export", ExportEntries, is_stream=True, is_reading=True)
     async def entry_export(self, person: Person, request: ExportEntries, progress: Progress) -> None:
         """The lines of an export file, oldest entry first."""
         question = await self._reading.question(person, request)

@@ -19,7 +19,7 @@ class HeadProcedures:
         self._database = database
         self._notary = notary
 
-    @for_people("ironflock.audit.head.show")
+    @for_people("ironflock.audit.head.show", is_reading=True)
     async def head_show(self, person: Person, request: object) -> PublicHead:  # noqa: ARG002 - takes none
         """The newest head, and the keys that it is verified with."""
         head = await self._database.run(_head)
@@ -32,7 +32,7 @@ class HeadProcedures:
             keys=self._notary.key_texts,
         )
 
-    @for_people("ironflock.audit.head.consistency", AskConsistency)
+    @for_people("ironflock.audit.head.consistency", AskConsistency, is_reading=True)
     async def head_consistency(self, person: Person, request: AskConsistency) -> HeadConsistency:  # noqa: ARG002 - anybody
         """The proof that the newest head continues the one of `from_size`."""
         async with self._database.transaction() as connection:

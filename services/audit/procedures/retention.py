@@ -17,7 +17,7 @@ class RetentionProcedures:
         self._database = database
         self._projects = projects
 
-    @for_people("ironflock.audit.retention.show", NameProject)
+    @for_people("ironflock.audit.retention.show", NameProject, is_reading=True)
     async def retention_show(self, person: Person, request: NameProject) -> Retention:
         """For how many days the project's entries are kept."""
         key = await self._projects.resolve(person.account_key, request.project)

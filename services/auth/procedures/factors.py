@@ -21,7 +21,7 @@ class FactorProcedures:
         self._passkeys = passkeys
         self._step_up = step_up
 
-    @for_people("ironflock.auth.factor.list")
+    @for_people("ironflock.auth.factor.list", is_reading=True)
     async def factor_list(self, person: Person, request: NoArguments) -> FactorOverview:  # noqa: ARG002
         """Which second factors the caller has."""
         return await self._factors.overview(person.account_key)

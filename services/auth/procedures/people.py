@@ -49,7 +49,7 @@ class PeopleProcedures:
         self._administration = administration
         self._step_up = step_up
 
-    @for_people("ironflock.auth.account.me")
+    @for_people("ironflock.auth.account.me", is_reading=True)
     async def account_me(self, person: Person, request: NoArguments) -> Me:  # noqa: ARG002
         """The caller's own account."""
         async with self._database.transaction() as connection:
@@ -111,7 +111,7 @@ class PeopleProcedures:
         await self._step_up.require(person)
         await self._administration.enable(person, request.account_key, request.reason)
 
-    @for_people("ironflock.auth.invitation.list")
+    @for_people("ironflock.auth.invitation.list", is_reading=True)
     async def invitation_list(self, person: Person, request: NoArguments) -> InvitationList:  # noqa: ARG002
         """Who is invited and has not come yet."""
         return InvitationList(await self._administration.invitations(person))
@@ -121,7 +121,7 @@ class PeopleProcedures:
         """The invitation opens nothing any more."""
         await self._administration.revoke_invitation(person, request.account_key)
 
-    @for_people("ironflock.auth.session.list")
+    @for_people("ironflock.auth.session.list", is_reading=True)
     async def session_list(self, person: Person, request: NoArguments) -> SessionList:  # noqa: ARG002
         """Where the caller is signed in."""
         return SessionList([_view(each, person) for each in await self._sessions.of(person.account_key)])

@@ -17,7 +17,9 @@ from shared import api_keys, assertions
 from shared.database import Database
 from shared.errors import NotAuthorizedError
 from shared.identities import Person, ServiceIdentity
+from shared.names import clean_token
 from shared.procedures import NoArguments, for_services
+from shared.scopes import scopes_of
 
 NONCE_OCTETS: Final = 16
 
@@ -35,19 +37,19 @@ class TicketProcedures:
     async def ticket_verify(self, service: ServiceIdentity, request: VerifyTicket) -> VerifiedTicket | None:
         """Whose ticket it is, for the router alone; None where it opens nothing, whatever the reason."""
         serve_only(service, "router")
-        key = await self._opening_key(request.ticket)
+        key = await self._opening_key(request.ticket, request.address)
         if key is None:
             return None
-        return VerifiedTicket(account_key=key.account_key, credential=key.key_id, ends_at=key.ends_at.timestamp())
+        return VerifiedTicket(key.account_key, key.key_id, key.scopes, key.ends_at.timestamp())
 
     @for_services("ironflock.auth.assertion.issue", IssueAssertion)
     async def assertion_issue(self, service: ServiceIdentity, request: IssueAssertion) -> IssuedAssertion:
         """A proof that the holder of the ticket wants this one call, for the gateway alone."""
         serve_only(service, "gateway")
-        key = await self._opening_key(request.ticket)
+        key = await self._opening_key(request.ticket, request.address)
         if key is None:
             raise NotAuthorizedError("the credential does not open anything; sign in again")
-        person = Person(account_key=key.account_key, session=0, credential=key.key_id)
+        person = Person(key.account_key, 0, key.key_id, scopes_of(key.scopes))
         claims = assertions.claims_for(
             person,
             audience=request.audience,
@@ -63,7 +65,7 @@ class TicketProcedures:
         """The public keys that verify assertions, as a JWK set."""
         return await self._signing.public_keys()
 
-    async def _opening_key(self, ticket: str) -> ApiKey | None:
+    async def _opening_key(self, ticket: str, address: str) -> ApiKey | None:
         ticket = ticket.strip()
         if not api_keys.is_well_formed(ticket):
             return None
@@ -71,5 +73,5 @@ class TicketProcedures:
         key = await self._database.run(lambda connection: api_key_find(connection, key_id))
         if key is None or not opens(key, presented=api_keys.key_hash(ticket), now=now):
             return None
-        await self._database.run(lambda connection: api_key_touch(connection, key_id))
+        await self._database.run(lambda connection: api_key_touch(connection, key_id, clean_token(address)[:64]))
         return key

@@ -22,17 +22,19 @@ class VerifiedTicket:
 
     account_key: int
     credential: str
+    scopes: list[str]
     ends_at: float
 
 
 @frozen
 class IssueAssertion:
-    """`ironflock.auth.assertion.issue`."""
+    """`ironflock.auth.assertion.issue`; `address` is where the request came from."""
 
     ticket: Ticket = field(repr=False)
     audience: ShortText
     procedure: ShortText
     arguments_hash: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    address: ShortText = ""
 
 
 @frozen

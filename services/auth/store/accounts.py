@@ -69,10 +69,11 @@ async def account_list_erased(connection: Connection, account_keys: list[int]) -
 
 
 async def account_list_shut_out_lately(connection: Connection) -> list[tuple[int, bool]]:
-    """The accounts that were erased or disabled within the last hour, and whether they were erased."""
+    """The accounts that were erased or disabled (or whose owner was) within the last hour; whether they were erased."""
     cursor = await connection.execute(
-        "SELECT account_key, erased_at IS NOT NULL FROM auth.account"
-        " WHERE erased_at > now() - %s OR (state = 'disabled' AND disabled_at > now() - %s) ORDER BY account_key",
+        "SELECT a.account_key, a.erased_at IS NOT NULL FROM auth.account a"
+        " LEFT JOIN auth.account o ON o.account_key = a.owner_key WHERE a.erased_at > now() - %s"
+        " OR coalesce(o.disabled_at, a.disabled_at) > now() - %s ORDER BY a.account_key",
         [FOLLOWED_UP_FOR, FOLLOWED_UP_FOR],
     )
     return [(int(row[0]), bool(row[1])) for row in await cursor.fetchall()]

@@ -21,6 +21,7 @@ from services.devices.records import (
     NameDevice,
     Project,
     PublicDevice,
+    Reach,
     RenameDevice,
     Snapshot,
     WatchDevices,
@@ -50,12 +51,12 @@ class PeopleProcedures:
         self._feed = feed
         self._flock = flock
 
-    @for_people("ironflock.devices.device.create", CreateDevice)
+    @for_people("ironflock.devices.device.create", CreateDevice, is_narrowing=True)
     async def device_create(self, person: Person, request: CreateDevice) -> PublicDevice:
         """A new device in a project; it joins nothing before it is flashed."""
         name = clean_name(request.name, what="name")
         description = clean_text(request.description, what="description")
-        project = await self._projects.resolve(person.account_key, request.project)
+        project = await self._projects.resolve(person, request.project)
         owner_name = await self._projects.owner_name(project)
         try:
             async with self._database.transaction() as connection:
@@ -75,30 +76,30 @@ class PeopleProcedures:
         self._tell(device)
         return rules.public(device)
 
-    @for_people("ironflock.devices.device.list", ListDevices)
+    @for_people("ironflock.devices.device.list", ListDevices, is_reading=True, is_narrowing=True)
     async def device_list(self, person: Person, request: ListDevices) -> DevicePage:
         """The devices that the caller may see, paged."""
         after = position_after(request.cursor)
-        projects = await self._projects.usable(person.account_key, request.project)
+        reach = await self._projects.reach(person, request.project)
         rows = await self._database.run(
-            lambda connection: store.device_list(connection, _keys(projects), after=after, limit=request.limit + 1)
+            lambda connection: store.device_list(connection, reach, after=after, limit=request.limit + 1)
         )
         devices, cursor = page([rules.public(row) for row in rows], request.limit, lambda device: device.device_key)
         return DevicePage(devices=devices, next=cursor)
 
-    @for_people("ironflock.devices.device.show", NameDevice)
+    @for_people("ironflock.devices.device.show", NameDevice, is_reading=True, is_narrowing=True)
     async def device_show(self, person: Person, request: NameDevice) -> PublicDevice:
         """One device."""
         return rules.public(await self._meant(person, request.device, request.project))
 
-    @for_people("ironflock.devices.device.flash", NameDevice)
+    @for_people("ironflock.devices.device.flash", NameDevice, is_narrowing=True)
     async def device_flash(self, person: Person, request: NameDevice) -> Flashed:
         """New secrets, and the file that carries them; what the device had before ends at once."""
         meant = await self._meant(person, request.device, request.project)
         device, secret = await self._lifecycle.flash(person, meant.device_key)
         return Flashed(device=rules.public(device), flock=rules.flock(device, secret, self._flock))
 
-    @for_people("ironflock.devices.device.rename", RenameDevice)
+    @for_people("ironflock.devices.device.rename", RenameDevice, is_narrowing=True)
     async def device_rename(self, person: Person, request: RenameDevice) -> PublicDevice:
         """Another name for the device."""
         name = clean_name(request.name, what="name")
@@ -116,27 +117,28 @@ class PeopleProcedures:
         self._tell(device)
         return rules.public(device)
 
-    @for_people("ironflock.devices.device.delete", NameDevice)
+    @for_people("ironflock.devices.device.delete", NameDevice, is_narrowing=True)
     async def device_delete(self, person: Person, request: NameDevice) -> None:
         """End the device's secrets and forget it."""
         meant = await self._meant(person, request.device, request.project)
         await self._lifecycle.delete(person, meant.device_key)
 
-    @for_people("ironflock.devices.device.watch", WatchDevices, is_stream=True)
+    @for_people("ironflock.devices.device.watch", WatchDevices, is_stream=True, is_reading=True, is_narrowing=True)
     async def device_watch(self, person: Person, request: WatchDevices, progress: Progress) -> None:
         """The devices as they are, then each change, until the caller ends it; new projects are followed too."""
         with self._feed.watch() as watch:
             while True:
-                keys = _keys(await self._projects.usable(person.account_key, request.project))
-                if watch.follow(frozenset(keys)):
-                    await self._show_all(keys, progress)
+                reach = await self._projects.reach(person, request.project)
+                if watch.follow(reach.every_project):
+                    await self._show_all(reach, progress)
                 while (change := await watch.next_change(LOOK_FOR_PROJECTS_EVERY_S)) is not None:
-                    progress(await self._news(change))
+                    if reach.has(change.project_key, change.device_key):
+                        progress(await self._news(change))
 
-    async def _show_all(self, keys: list[int], progress: Progress) -> None:
+    async def _show_all(self, reach: Reach, progress: Progress) -> None:
         """A snapshot, in as many answers as it needs."""
         devices = await self._database.run(
-            lambda connection: store.device_list(connection, keys, after=0, limit=SNAPSHOT_LIMIT)
+            lambda connection: store.device_list(connection, reach, after=0, limit=SNAPSHOT_LIMIT)
         )
         rest = [rules.public(device) for device in devices]
         while (fitting := max(1, fitting_rows(rest))) < len(rest):
@@ -152,14 +154,16 @@ class PeopleProcedures:
 
     async def _meant(self, person: Person, device: int | str, project: int | str | None) -> Device:
         """The one device that the person means and may see."""
-        keys = _keys(await self._projects.usable(person.account_key, project))
+        reach = await self._projects.reach(person, project)
         async with self._database.transaction() as connection:
             if isinstance(device, int):
                 found = await store.device_find(connection, device)
-                candidates = [found] if found is not None and found.project_key in keys else []
+                named = [found] if found is not None else []
             else:
                 name = lookup_name(device)
-                candidates = await store.device_find_by_name(connection, keys, name) if name is not None else []
+                keys = sorted(reach.every_project)
+                named = await store.device_find_by_name(connection, keys, name) if name is not None else []
+        candidates = [each for each in named if reach.has(each.project_key, each.device_key)]
         if not candidates:
             raise NotFoundError(NO_DEVICE)
         if len(candidates) > 1:
@@ -168,10 +172,6 @@ class PeopleProcedures:
 
     def _tell(self, device: Device) -> None:
         self._feed.tell(Change(device_key=device.device_key, project_key=device.project_key))
-
-
-def _keys(projects: list[Project]) -> list[int]:
-    return [project.project_key for project in projects]
 
 
 async def _keep(connection: Connection, project: Project, owner_name: str) -> None:

@@ -20,6 +20,7 @@ from shared.tlog.note import decode_base64
 from shared.tlog.proof import verify_inclusion
 from tests.integration.audit.world import ANNA, BERT, MILL, World, ids_of, person
 from tests.unit.shared.memory_router import call_details
+from tests.unit.shared.surface import everywhere
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
@@ -133,7 +134,9 @@ async def test_given_unfit_arguments_when_people_call_then_the_refusal_is_clear(
     found = {declaration.uri: (declaration, method) for declaration, method in declared(procedures)}
 
     with pytest.raises(ApplicationError) as refused:
-        await public_errors(*found["ironflock.audit.entry.list"], None)(details=call_details("user", "5"), **arguments)
+        await public_errors(*found["ironflock.audit.entry.list"], None, everywhere)(
+            details=call_details("user", "5"), **arguments
+        )
 
     assert refused.value.error == "wamp.error.invalid_argument"
 

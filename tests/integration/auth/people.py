@@ -64,7 +64,7 @@ class People:
         parts = Parts(database, keyring, self.sessions, self.passwords, self.throttle, self.factors, self.passkeys)
         self.sign_in = SignIn(parts)
         self.again = Reauthentication(parts)
-        self.step_up = StepUp(database, self._database_now)
+        self.step_up = StepUp(database, self.database_now)
         self.links = Links(database, self.mailing)
         self.parts = AccountParts(
             database=database,
@@ -79,7 +79,8 @@ class People:
         self.registration = Registration(self.parts, self.links)
         self.changes = AccountChanges(self.parts, self.links)
 
-    def _database_now(self) -> float:
+    def database_now(self) -> float:
+        """The database's clock, by which keys and sessions end."""
         return float(self.postgres.rows("SELECT extract(epoch FROM now())::float8")[0][0])
 
     def shut_out(self) -> None:

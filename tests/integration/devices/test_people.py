@@ -12,13 +12,14 @@ from shared.errors import AlreadyExistsError, ConflictError, InvalidArgumentErro
 from shared.procedures import declared, public_errors
 from tests.integration.devices.world import ANNA, BERT, World
 from tests.unit.shared.memory_router import call_details
+from tests.unit.shared.surface import everywhere
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
 
 def invocation(world: World, uri: str) -> Any:
     found = {declaration.uri: (declaration, method) for declaration, method in declared(world.people)}
-    return public_errors(*found[uri], None)
+    return public_errors(*found[uri], None, everywhere)
 
 
 async def test_a_device_is_created_in_a_project_and_recorded(world: World) -> None:

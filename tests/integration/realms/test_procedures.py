@@ -23,6 +23,7 @@ from shared.identities import Person, ServiceIdentity
 from shared.procedures import declared, public_errors
 from tests.integration.database import Postgres
 from tests.unit.shared.memory_router import call_details
+from tests.unit.shared.surface import everywhere
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 ANNA, BERT = Person(5, 11, "key-1"), Person(6, 12)
@@ -208,14 +209,14 @@ async def test_given_unfit_arguments_when_people_call_then_the_refusal_is_clear(
     found = {declaration.uri: (declaration, method) for declaration, method in declared(realms)}
 
     with pytest.raises(ApplicationError) as refused:
-        await public_errors(*found[uri], None)(details=call_details("user", "5"), **arguments)
+        await public_errors(*found[uri], None, everywhere)(details=call_details("user", "5"), **arguments)
 
     assert refused.value.error == "wamp.error.invalid_argument"
 
 
 async def test_a_project_on_the_wire_is_plain(realms: Procedures) -> None:
     found = {declaration.uri: (declaration, method) for declaration, method in declared(realms)}
-    invoke = public_errors(*found["ironflock.realms.project.create"], None)
+    invoke = public_errors(*found["ironflock.realms.project.create"], None, everywhere)
 
     answer = await invoke(details=call_details("user", "5"), name="plant")
 

@@ -203,7 +203,12 @@ class Platform:
         self.asked.append((TICKET_VERIFY, {"address": address, **details}))
         if not ticket.startswith("ticket-"):
             return None
-        return {"account_key": int(ticket[7:]), "credential": "key-1", "ends_at": self.ticket_ends_at}
+        return {
+            "account_key": int(ticket[7:]),
+            "credential": "key-1",
+            "scopes": ["all"],
+            "ends_at": self.ticket_ends_at,
+        }
 
     def answer(self, *args: Any, details: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         """An answer that shows the call."""

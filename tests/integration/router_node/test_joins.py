@@ -42,7 +42,7 @@ async def test_a_person_joins_with_a_ticket_as_the_account_key(stand_ins: Platfo
     async with await stand_ins.node.person("ticket-5") as person:
         assert person.details["authid"] == "5"
         assert person.details["authrole"] == "user"
-        assert person.details["authextra"] == {"credential": "key-1"}
+        assert person.details["authextra"] == {"credential": "key-1", "scopes": ["all"]}
 
 
 async def test_an_unknown_principal_and_a_wrong_secret_look_the_same(stand_ins: Platform) -> None:

@@ -54,9 +54,9 @@ PAGES: Final[tuple[Name, ...]] = (
 )  # fmt: skip
 # Tags that nothing records yet; whoever does takes theirs out.
 LATER: Final = {
-    "api_key.rotated", "client.changed", "client.ended", "client.registered", "consent.granted", "consent.revoked",
-    "device_code.approved", "device_code.refused", "refresh_token.replayed", "service_account.created",
-    "service_account.ended", "signing_key.created", "token.refused", "token_family.ended", "upstream.linked",
+    "client.changed", "client.ended", "client.registered", "consent.granted", "consent.revoked",
+    "device_code.approved", "device_code.refused", "refresh_token.replayed",
+    "signing_key.created", "token.refused", "token_family.ended", "upstream.linked",
     "upstream.unlinked",
 }  # fmt: skip
 # Tags of refused attempts: what changes something has another one.

@@ -15,13 +15,13 @@ from services.auth.records.accounts import Account
 from services.auth.records.api_keys import ApiKey
 from services.auth.records.devices import DeviceCredential
 from services.auth.rules.accounts import confirm_login
-from services.auth.rules.api_keys import opens
+from services.auth.rules.api_keys import end_of, life_of_next, opens
 from services.auth.rules.devices import belongs, device_key_of, device_secrets, tunnel_proof, tunnel_proof_digest
 from shared.errors import InvalidArgumentError
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 HASH = bytes(range(32))
-KEY = ApiKey("id", 5, HASH, ["*"], NOW + timedelta(seconds=1), None, "active")
+KEY = ApiKey("id", 5, HASH, ["all"], NOW + timedelta(seconds=1), None, "active")
 CREDENTIAL = DeviceCredential(7, 3, UUID(int=1), "active", UUID(int=2), b"", b"", b"")
 ACCOUNT = Account(5, "Änne.Meier@example.com", "active", None)
 octets = st.binary(min_size=64, max_size=64)
@@ -51,6 +51,19 @@ def test_given_any_reason_against_it_when_a_key_is_presented_then_it_does_not_op
 @pytest.mark.parametrize("presented", [HASH, bytes(32), b""])
 def test_a_key_that_is_not_stored_does_not_open(presented: bytes) -> None:
     assert not opens(None, presented=presented, now=NOW)
+
+
+def test_a_key_ends_when_it_is_said_or_after_ninety_days() -> None:
+    assert end_of(None, NOW) == NOW + timedelta(days=90)
+    assert end_of(NOW + timedelta(days=366), NOW) == NOW + timedelta(days=366)
+    for wanted in (NOW, NOW - timedelta(days=1), NOW + timedelta(days=366, seconds=1)):
+        with pytest.raises(InvalidArgumentError, match=r"ends_at|366"):
+            end_of(wanted, NOW)
+
+
+@given(st.timedeltas(min_value=timedelta(days=-10), max_value=timedelta(days=1000)))
+def test_the_next_key_lives_as_long_as_the_one_before_within_bounds(life: timedelta) -> None:
+    assert life_of_next(NOW, NOW + life) == min(max(life, timedelta(days=1)), timedelta(days=366))
 
 
 @given(st.binary(max_size=40))

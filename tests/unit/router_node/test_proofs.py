@@ -135,12 +135,12 @@ def test_an_auth_that_is_silent_is_away_in_time(tmp_path: Path) -> None:
 
 
 def test_a_person_is_the_account_of_the_ticket(tmp_path: Path) -> None:
-    case = Case(tmp_path, {"account_key": 5, "credential": "k", "ends_at": 12.5})
+    case = Case(tmp_path, {"account_key": 5, "credential": "k", "scopes": ["read"], "ends_at": 12.5})
     identity = case.check(Door.PEOPLE, "realm1", "", "ticket")
     assert (identity.authid, identity.role, identity.authextra, identity.ends_at) == (
         "5",
         "user",
-        {"credential": "k"},
+        {"credential": "k", "scopes": ["read"]},
         12.5,
     )
     assert case.asked == [("ironflock.auth.ticket.verify", {"ticket": "ticket", "address": "10.0.0.1"})]
@@ -148,7 +148,7 @@ def test_a_person_is_the_account_of_the_ticket(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ticket", ["", "x" * 4097, "\ud800", "é"])
 def test_auth_is_not_asked_for_what_cannot_be_a_ticket(tmp_path: Path, ticket: str) -> None:
-    case = Case(tmp_path, {"account_key": 5, "credential": "k", "ends_at": None})
+    case = Case(tmp_path, {"account_key": 5, "credential": "k", "scopes": ["read"], "ends_at": None})
     assert case.check(Door.PEOPLE, "realm1", "", ticket) is WRONG_PROOF
     assert case.asked == []
 

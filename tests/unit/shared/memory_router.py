@@ -90,7 +90,7 @@ class MemoryRouter:
     def __init__(self) -> None:
         """Nobody has joined."""
         self.answers: dict[str, Callable[..., Any]] = {
-            "wamp.session.get": lambda _: {"authextra": {"credential": "key-1"}}
+            "wamp.session.get": lambda _: {"authextra": {"credential": "key-1", "scopes": ["all"]}}
         }
         self.refused: set[str] = set()
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []

@@ -11,7 +11,7 @@ from autobahn.wamp.types import CallDetails
 from msgspec import Meta
 
 from shared.errors import NotAuthorizedError
-from shared.identities import DeviceIdentity, Person, ServiceIdentity
+from shared.identities import Credential, DeviceIdentity, Person, ServiceIdentity
 from shared.procedures import (
     NoArguments,
     Progress,
@@ -21,7 +21,9 @@ from shared.procedures import (
     for_services,
     public_errors,
 )
+from shared.scopes import EVERYTHING
 
+EVERYWHERE = Credential("key", EVERYTHING)
 HERE = Registration(None, 1, "test", None)
 DEVICE, USER, SERVICE, ROUTER = ("device", "3-7"), ("user", "5"), ("svc_gateway", "svc_gateway"), ("trusted", "router")
 
@@ -47,6 +49,16 @@ class Surface:
         """Answer with what came."""
         self.callers.append(person)
         return {"order": order}
+
+    @for_people("test.reading", Order, is_reading=True)
+    async def reading(self, person: Person, order: Order) -> None:
+        """Change nothing."""
+        self.callers.append(person)
+
+    @for_people("test.narrowing", Order, is_narrowing=True)
+    async def narrowing(self, person: Person, order: Order) -> None:
+        """Change something, as far as the scopes reach."""
+        self.callers.append(person)
 
     @for_services("test.services", Order)
     async def services(self, service: ServiceIdentity, order: Order) -> Order:
@@ -95,9 +107,18 @@ def details(caller: tuple[str, str], progress: Progress | None = None) -> CallDe
     return CallDetails(HERE, progress=progress, caller=11, caller_authrole=caller[0], caller_authid=caller[1])
 
 
-def wrapped(surface: object, uri: str, verifier: Verifier | None = None) -> Any:
+async def everywhere(session: int) -> Credential:
+    """A session that reaches everything."""
+    return EVERYWHERE
+
+
+def wrapped(surface: object, uri: str, verifier: Verifier | None = None, credential: Credential = EVERYWHERE) -> Any:
+    async def credential_of(session: int) -> Credential:
+        assert session == 11
+        return credential
+
     found = {declaration.uri: (declaration, method) for declaration, method in declared(surface)}
-    return public_errors(*found[uri], verifier)
+    return public_errors(*found[uri], verifier, credential_of)
 
 
 async def refused(call: Any) -> ApplicationError:

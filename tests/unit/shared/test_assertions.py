@@ -23,6 +23,7 @@ from shared.assertions import (
 )
 from shared.errors import InvalidArgumentError, NotAuthorizedError, UnavailableError
 from shared.identities import Person
+from shared.scopes import NOTHING, parse_scopes
 
 pytestmark = pytest.mark.asyncio
 NOW = 1_800_000_000.0
@@ -267,3 +268,22 @@ async def test_the_hash_of_arguments_is_of_their_canonical_form() -> None:
 async def test_given_what_json_cannot_carry_when_it_is_hashed_then_it_is_refused(value: object) -> None:
     with pytest.raises(InvalidArgumentError):
         arguments_hash({"a": value})
+
+
+@pytest.mark.parametrize("scopes", [["all"], ["read@project/3", "all@device/7"]])
+async def test_it_carries_how_far_the_credential_reaches(scopes: list[str]) -> None:
+    person = Person(5, 0, "key-1", parse_scopes(scopes))
+    claims = claims_for(
+        person, audience="realms", procedure=PROCEDURE, digest=arguments_hash(ARGUMENTS), nonce="n", now=NOW
+    )
+
+    assert await Callee(KEY).take(sign(claims, KEY)) == person
+
+
+@pytest.mark.parametrize("claimed", [None, "all", ["everything"], [7], {}, []])
+async def test_given_scopes_that_nobody_knows_when_it_is_verified_then_it_reaches_nothing(claimed: Any) -> None:
+    claims = claims_for(
+        PERSON, audience="realms", procedure=PROCEDURE, digest=arguments_hash(ARGUMENTS), nonce="n", now=NOW
+    )
+
+    assert (await Callee(KEY).take(sign({**claims, "scopes": claimed}, KEY))).scopes == NOTHING

@@ -11,13 +11,15 @@ from autobahn.wamp.exception import ApplicationError
 from shared import bus as bus_module
 from shared.bus import Bus
 from shared.errors import NotAuthorizedError, UnavailableError
-from shared.identities import CONTROL_REALM, SYSTEM_REALM, DeviceIdentity, Person, ServiceIdentity
+from shared.identities import CONTROL_REALM, SYSTEM_REALM, Credential, DeviceIdentity, Person, ServiceIdentity
 from shared.procedures import NoArguments, Progress, for_devices, for_people, for_services
+from shared.scopes import EVERYTHING, NOTHING
 from shared.session import BusSession
 from tests.integration.flockctl.certificates import make_certificates
 from tests.unit.shared.memory_router import MemoryRouter, call_details, new_bus, settled
 
 pytestmark = pytest.mark.asyncio
+KEY = Credential("key-1", EVERYTHING)
 CELLS = ("wss://localhost:1/ws-svc", "wss://localhost:2/ws-svc")
 
 
@@ -180,9 +182,21 @@ async def test_a_person_s_credential_is_what_the_router_noted_and_is_asked_for_o
 ) -> None:
     await router.join(bus, CONTROL_REALM)
 
-    assert [await bus.credential_of(11), await bus.credential_of(11)] == ["key-1", "key-1"]
+    assert [await bus.credential_of(11), await bus.credential_of(11)] == [KEY, KEY]
 
     assert router.called("wamp.session.get") == [(11,)]
+
+
+@pytest.mark.parametrize(
+    "extra", [None, {}, {"credential": "k"}, {"credential": "k", "scopes": "all"}, {"scopes": [1]}]
+)
+async def test_given_a_session_of_which_the_router_notes_no_scopes_when_it_is_asked_for_then_it_reaches_nothing(
+    bus: Bus, router: MemoryRouter, extra: Any
+) -> None:
+    await router.join(bus, CONTROL_REALM)
+    router.answers["wamp.session.get"] = lambda _: {"authextra": extra}
+
+    assert (await bus.credential_of(11)).scopes == NOTHING
 
 
 async def test_given_a_session_that_is_over_when_its_credential_is_asked_for_then_the_call_is_refused(
@@ -205,7 +219,7 @@ async def test_the_memory_of_credentials_is_bounded(
     await router.join(bus, CONTROL_REALM)
 
     for session in range(10):
-        assert await bus.credential_of(session) == "key-1"
+        assert await bus.credential_of(session) == KEY
 
     assert len(bus._credentials) == 3
 

@@ -34,6 +34,7 @@ TESTED_AS = {
     "services/auth/store/api_keys.py": "test_procedures.py",
     "services/auth/store/devices.py": "test_procedures.py",
     "services/auth/store/sealing.py": "test_resealing.py",
+    "services/auth/service_accounts.py": "test_api_keys.py",
     "services/auth/assembly.py": "test_people.py",
     "services/auth/links.py": "test_registration.py",
     "services/auth/passwords.py": "test_sign_in.py",

@@ -16,8 +16,10 @@ from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.request import Registration
 from autobahn.wamp.types import CallDetails
 from twisted.logger import Logger
+from shared.identities import Credential
 from shared.logging import configure
 from shared.procedures import NoArguments, declared, for_people, public_errors
+from shared.scopes import EVERYTHING
 
 class Secretive:
     def __repr__(self):
@@ -29,11 +31,14 @@ class Surface:
         password = "MARKER of a local"
         return {}[len(password)]
 
+async def credential_of(session):
+    return Credential("key", EVERYTHING)
+
 async def call():
     declaration, method = next(declared(Surface()))
     details = CallDetails(Registration(None, 1, "test", None), caller=1, caller_authid="5", caller_authrole="user")
     try:
-        await public_errors(declaration, method, None)(details=details)
+        await public_errors(declaration, method, None, credential_of)(details=details)
     except ApplicationError as error:
         print(json.dumps({"answer": [error.error, list(error.args), error.kwargs]}))
 

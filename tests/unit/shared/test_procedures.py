@@ -5,11 +5,13 @@ from uuid import UUID
 
 import pytest
 
-from shared.identities import DeviceIdentity, Person, ServiceIdentity
+from shared.identities import Credential, DeviceIdentity, Person, ServiceIdentity
 from shared.procedures import (
     Audience,
     declared,
+    public_errors,
 )
+from shared.scopes import NOTHING, parse_scopes
 from tests.unit.shared.surface import DEVICE, ROUTER, SERVICE, USER, Surface, Verifier, details, refused, wrapped
 
 pytestmark = pytest.mark.asyncio
@@ -20,6 +22,8 @@ async def test_every_marked_method_is_declared_and_no_other() -> None:
 
     assert kinds == {
         "test.people": (Audience.PEOPLE, False),
+        "test.reading": (Audience.PEOPLE, False),
+        "test.narrowing": (Audience.PEOPLE, False),
         "test.services": (Audience.SERVICES, False),
         "test.devices": (Audience.DEVICES, False),
         "test.devices.nothing": (Audience.DEVICES, False),
@@ -30,7 +34,7 @@ async def test_every_marked_method_is_declared_and_no_other() -> None:
 @pytest.mark.parametrize(
     ("uri", "caller", "who"),
     [
-        ("test.people", USER, Person(5, 11)),
+        ("test.people", USER, Person(5, 11, "key")),
         ("test.services", SERVICE, ServiceIdentity("gateway", 11)),
         ("test.services", ROUTER, ServiceIdentity("router", 11)),
         ("test.devices", DEVICE, DeviceIdentity(3, 7, 11)),
@@ -208,3 +212,55 @@ async def test_a_stream_sends_plain_values() -> None:
     await wrapped(Surface(), "test.stream")(details=details(USER, sent.append))
 
     assert sent == [{"number": 1, "colour": "red", "place": None}, {"place": str(UUID(int=7))}]
+
+
+CHANGE, READ, NARROW = "test.people", "test.reading", "test.narrowing"
+WAYS: list[tuple[list[str], set[str]]] = [
+    (["all"], {CHANGE, READ, NARROW}),
+    (["read"], {READ}),
+    (["all@project/3"], {NARROW}),
+    (["read@project/3"], set()),
+    (["all@device/7", "read"], {READ, NARROW}),
+]
+
+
+@pytest.mark.parametrize("uri", [CHANGE, READ, NARROW])
+@pytest.mark.parametrize(("scopes", "open_to"), WAYS)
+async def test_scopes_let_no_more_be_done_than_they_say(scopes: list[str], open_to: set[str], uri: str) -> None:
+    surface, credential = Surface(), Credential("key", parse_scopes(scopes))
+    call = wrapped(surface, uri, None, credential)(details=details(USER), number=1)
+
+    if uri not in open_to:
+        assert (await refused(call)).error == "wamp.error.not_authorized"
+        assert surface.callers == []
+        return
+    await call
+    (person,) = surface.callers
+    assert isinstance(person, Person)
+    assert person.scopes == credential.scopes.usable(changes=uri != READ)
+
+
+async def test_a_session_of_which_nothing_is_known_may_do_nothing() -> None:
+    surface = Surface()
+    unknown = [public_errors(*found) for found in declared(surface) if found[0].uri == READ]
+
+    assert (await refused(unknown[0](details=details(USER), number=1))).error == "wamp.error.not_authorized"
+    nothing = wrapped(surface, READ, None, Credential("key", NOTHING))
+    assert (await refused(nothing(details=details(USER), number=1))).error == "wamp.error.not_authorized"
+    assert surface.callers == []
+
+
+async def test_what_an_assertion_says_of_scopes_holds_for_a_service_too() -> None:
+    class Narrow(Verifier):
+        """Proves the wish of somebody who may only read."""
+
+        async def verify(self, assertion: str, *, procedure: str, arguments: dict[str, Any]) -> Person:
+            """The person."""
+            return Person(9, 0, "key", parse_scopes(["read"]))
+
+    surface = Surface()
+    call = wrapped(surface, CHANGE, Narrow())(details=details(SERVICE), number=3, assertion="good")
+
+    assert (await refused(call)).error == "wamp.error.not_authorized"
+    await wrapped(surface, READ, Narrow())(details=details(SERVICE), number=3, assertion="good")
+    assert len(surface.callers) == 1

@@ -27,6 +27,7 @@ from tests.unit.shared.surface import (
     USER,
     Order,
     details,
+    everywhere,
     refused,
     wrapped,
 )
@@ -142,4 +143,4 @@ async def test_the_wrapper_takes_any_declaration() -> None:
 
     declaration = Declaration("test.plain", Audience.PEOPLE, NoArguments, is_stream=False)
 
-    assert await public_errors(declaration, method, None)(details=details(USER)) == 7
+    assert await public_errors(declaration, method, None, everywhere)(details=details(USER)) == 7

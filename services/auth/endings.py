@@ -1,0 +1,40 @@
+"""Sessions on the bus end with what opened them: the router is told of each key and session that has ended.
+
+Found in the rows, not remembered: it holds over every replica of auth, and over a crash between the change and the
+telling. An ended credential is told for half a minute, so that a join that was under way when it ended is cut too.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from services.auth.store.api_keys import credential_list_ended
+from shared.bus import Bus, call
+from shared.database import Database
+from shared.identities import SYSTEM_REALM
+
+PROCEDURE: Final = "ironflock.router.credential.end"
+TOLD_FOR_S: Final = 30.0
+
+
+class Endings:
+    """Tells the routers."""
+
+    def __init__(self, bus: Bus, database: Database) -> None:
+        """Nothing is told before `keep_up`; then whatever ended within the last hour."""
+        self._bus = bus
+        self._database = database
+        self._since: datetime | None = None
+
+    async def keep_up(self) -> None:
+        """Tell every cell what has ended since it was last told.
+
+        Raises:
+            PublicError, ApplicationError, TransportLost: A part is away; nothing is forgotten.
+        """
+        now, ended = await self._database.run(
+            lambda connection: credential_list_ended(connection, self._since, TOLD_FOR_S)
+        )
+        if ended:
+            for session in self._bus.every_session(SYSTEM_REALM):
+                await call(session, PROCEDURE, args=(ended,))
+        self._since = now
