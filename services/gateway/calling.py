@@ -25,7 +25,7 @@ class Calling:
         """Call over `bus`."""
         self._bus = bus
 
-    async def prove(self, credential: str, route: Route, arguments: dict[str, Any], address: str) -> Proof:  # noqa: ARG002
+    async def prove(self, credential: str, route: Route, arguments: dict[str, Any], address: str) -> Proof:
         """Auth's proof that the holder of `credential`, who asks from `address`, wants this one call.
 
         Raises:
@@ -37,6 +37,7 @@ class Calling:
             "audience": route.audience,
             "procedure": route.procedure,
             "arguments_hash": arguments_hash(arguments),
+            "address": address,
         }
         try:
             issued = await self._bus.call(ISSUE, **wish)

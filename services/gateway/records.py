@@ -7,6 +7,8 @@ from typing import Any, Final
 from attrs import field, frozen
 
 JSON_TYPE: Final = "application/json"
+TEXTS: Final = frozenset({"session", "passkey", "key_id"})
+"""What stands in a path as text."""
 BASE_PATH: Final = "/v1/ironflock"
 Headers = tuple[tuple[str, str], ...]
 
@@ -25,10 +27,10 @@ class Kind(Enum):
 class Route:
     """One call: method and path below `BASE_PATH`, the procedure, and what becomes which of its arguments.
 
-    `path` tells the argument of each placeholder; placeholders that end in `_key`, `_id` or `_size` are whole numbers.
+    `path` tells the argument of each placeholder; all are whole numbers but those of `TEXTS`.
     `query` tells how each parameter is read, `body` which fields there are; both have the names of the arguments.
     `many` names what asks for several calls in one request: an array as body, or the query's parameter of that name.
-    `is_secret` says that the answer shows what is shown once and must not be kept.
+    `is_secret` says that the answer shows what must not be kept: a secret, or everything about a person.
     """
 
     method: str

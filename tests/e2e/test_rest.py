@@ -49,7 +49,7 @@ STORY: Final = (
     Step("PUT /swarms/{swarm_key}/retention", {"days": 365}),
     Step("GET /account"),
     Step("PATCH /account", {"display_name": "Olga", "locale": "de"}, status=204),
-    Step("GET /account/export"),
+    Step("POST /account/export"),
     Step("POST /account/erase", {"confirm": "somebody else"}, status=409, code="conflict"),
     Step("POST /account/setup-link"),
     Step("GET /sessions"),
@@ -60,6 +60,13 @@ STORY: Final = (
     Step("POST /factors/recovery-codes"),
     Step("PATCH /factors/passkeys/{nobody}", {"name": "mine"}, status=404, code="not_found"),
     Step("DELETE /factors/passkeys/{nobody}", status=404, code="not_found"),
+    Step("POST /service-accounts", {"name": "{plant}"}, status=201, keeps={"account_key": "account_key"}),
+    Step("GET /service-accounts"),
+    Step("POST /api-keys", {"name": "reports", "scopes": ["read"]}, status=201, keeps={"key_id": "key_id"}),
+    Step("POST /api-keys/{key_id}/rotate", {"overlap_s": 60}, status=201, keeps={"newer": "key_id"}),
+    Step("DELETE /api-keys/{newer}", query="reason=tried", status=204),
+    Step("GET /api-keys"),
+    Step("DELETE /service-accounts/{account_key}", status=204),
     Step("POST /invitations", {"address": "{guest}@example.com"}, status=201, keeps={"account_key": "account_key"}),
     Step("GET /invitations"),
     Step("POST /accounts/{account_key}/disable", {"reason": "tried"}, status=404, code="not_found"),
@@ -113,7 +120,7 @@ def test_no_call_of_the_table_is_left_out() -> None:
         "GET /audit/entries/{entry_id}/proof",
         "DELETE /swarms/{swarm_key}/devices",
     }
-    named = {"{nobody}": {"{session}", "{passkey}"}, "{one}": {"{from_size}"}}
+    named = {"{nobody}": {"{session}", "{passkey}"}, "{one}": {"{from_size}"}, "{newer}": {"{key_id}"}}
     told = {step.call for step in STORY}
     for ours, theirs in named.items():
         told |= {call.replace(ours, each) for call in told for each in theirs}
@@ -158,6 +165,28 @@ def test_a_request_that_is_sent_twice_is_done_once(rest: RestClient, owner: Acco
     assert [reply.status for reply in replies] == [201, 201]
     assert replies[1].headers["idempotent-replayed"] == "true"
     assert len(rest.ask("GET", f"/devices?project={project}").json["devices"]) == 1
+
+
+def test_a_key_reaches_as_far_as_its_scopes(rest: RestClient, ironflock: RunningPlatform, owner: Account) -> None:
+    device, other = owner.device(), owner.device()
+    scopes = [f"read@project/{device['project_key']}"]
+    narrow = RestClient(ironflock, rest.ask("POST", "/api-keys", {"name": "narrow", "scopes": scopes}).json["key"])
+
+    assert narrow.ask("GET", f"/devices/{device['device_key']}").status == 200
+    refused = narrow.ask("PATCH", f"/devices/{device['device_key']}", {"name": "changed"})
+    assert (refused.status, refused.json["code"]) == (403, "not_authorized")
+    assert "www-authenticate" not in refused.headers
+    assert narrow.ask("GET", f"/devices/{other['device_key']}").status in (403, 404)
+    assert narrow.ask("POST", "/swarms", {"name": new_name("plant")}).status == 403
+
+
+def test_where_a_key_was_used_is_seen(rest: RestClient, ironflock: RunningPlatform) -> None:
+    made = rest.ask("POST", "/api-keys", {"name": "seen", "scopes": ["read"]}).json
+    RestClient(ironflock, made["key"], source="127.0.0.9").ask("GET", "/account")
+
+    [seen] = [key for key in rest.ask("GET", "/api-keys").json["api_keys"] if key["key_id"] == made["key_id"]]
+    assert seen["last_address"] == "127.0.0.9"
+    assert made["key"] not in json.dumps(seen)
 
 
 def test_a_stranger_sees_nothing_and_may_do_nothing(

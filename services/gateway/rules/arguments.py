@@ -7,13 +7,12 @@ import re
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from services.gateway.records import HttpRefusedError, Kind, Route
+from services.gateway.records import TEXTS, HttpRefusedError, Kind, Route
 from services.gateway.rules.bodies import check_text
 from shared.errors import InvalidArgumentError
 
 MAX_PARAMETERS: Final = 32
 MAX_MANY: Final = 100
-WHOLE_SUFFIXES: Final = ("_key", "_id", "_size")
 QUERY: Final = "the query must be a list of name=value, escaped as RFC 3986 has it"
 _WHOLE: Final = re.compile(r"-?[0-9]{1,16}", re.ASCII)
 _ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -54,7 +53,7 @@ def query_of(text: str) -> dict[str, str]:
 
 def from_path(route: Route, found: dict[str, str]) -> dict[str, Any]:
     """The arguments that stand in the path."""
-    kinds = {name: Kind.WHOLE if name.endswith(WHOLE_SUFFIXES) else Kind.TEXT for name in found}
+    kinds = {name: Kind.TEXT if name in TEXTS else Kind.WHOLE for name in found}
     return {route.path[name]: _read(name, text, kinds[name]) for name, text in found.items()}
 
 

@@ -52,7 +52,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     # One's own account
     Route("GET", "/account", f"{_AUTH}.account.me"),
     Route("PATCH", "/account", f"{_AUTH}.account.rename", body=("display_name", "locale")),
-    Route("GET", "/account/export", f"{_AUTH}.account.export"),
+    Route("POST", "/account/export", f"{_AUTH}.account.export", body=(), is_secret=True),
     Route("POST", "/account/erase", f"{_AUTH}.account.erase", body=("confirm", "with_projects")),
     Route("POST", "/account/setup-link", f"{_AUTH}.account.setup_link", body=(), is_secret=True),
     Route("GET", "/sessions", f"{_AUTH}.session.list"),
@@ -65,6 +65,25 @@ ROUTES: Final[tuple[Route, ...]] = (
         "PATCH", "/factors/passkeys/{passkey}", f"{_AUTH}.passkey.rename", path={"passkey": "passkey"}, body=("name",)
     ),
     Route("DELETE", "/factors/passkeys/{passkey}", f"{_AUTH}.passkey.remove", path={"passkey": "passkey"}),
+    Route("GET", "/api-keys", f"{_AUTH}.api_key.list", query={"account_key": Kind.WHOLE}),
+    Route(
+        "POST", "/api-keys", f"{_AUTH}.api_key.create",
+        body=("name", "scopes", "ends_at", "account_key"), status=201, is_secret=True,
+    ),
+    Route(
+        "POST", "/api-keys/{key_id}/rotate", f"{_AUTH}.api_key.rotate",
+        path={"key_id": "key_id"}, body=("overlap_s",), status=201, is_secret=True,
+    ),
+    Route(
+        "DELETE", "/api-keys/{key_id}", f"{_AUTH}.api_key.end",
+        path={"key_id": "key_id"}, query={"reason": Kind.TEXT},
+    ),
+    Route("GET", "/service-accounts", f"{_AUTH}.service_account.list"),
+    Route("POST", "/service-accounts", f"{_AUTH}.service_account.create", body=("name",), status=201),
+    Route(
+        "DELETE", "/service-accounts/{account_key}", f"{_AUTH}.service_account.end",
+        path={"account_key": "account_key"},
+    ),
     # Other people
     Route("GET", "/invitations", f"{_AUTH}.invitation.list"),
     Route("POST", "/invitations", f"{_AUTH}.account.invite", body=("address", "locale"), status=201),

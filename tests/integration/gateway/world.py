@@ -86,7 +86,10 @@ class World:
 
         return Assertions(audience, keys, lambda: NOW)
 
-    def _issue(self, *, ticket: str, audience: str, procedure: str, arguments_hash: str) -> dict[str, str]:
+    def _issue(
+        self, *, ticket: str, audience: str, procedure: str, arguments_hash: str, address: str
+    ) -> dict[str, str]:
+        assert address == "192.0.2.7"
         if ticket not in PEOPLE or ticket in self.ended:
             raise ApplicationError("wamp.error.not_authorized", "no", code="not_authorized", message="no")
         self._nonces += 1

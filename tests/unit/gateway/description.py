@@ -13,7 +13,7 @@ import attrs
 import msgspec
 
 from services.gateway.keeping import MAX_CONTENT_OCTETS, MAX_KEPT
-from services.gateway.records import BASE_PATH, JSON_TYPE, Kind, Route
+from services.gateway.records import BASE_PATH, JSON_TYPE, TEXTS, Kind, Route
 from services.gateway.rules.arguments import MAX_MANY
 from services.gateway.rules.headers import KEY_FORM, MAX_KEY
 from services.gateway.rules.refusals import HTTP_STATUS, STATUS
@@ -42,6 +42,8 @@ TAGS: Final = {
     "account": "One's own account.",
     "sessions": "Where one is signed in.",
     "factors": "One's second factors.",
+    "api-keys": "API keys, for oneself and for one's service accounts.",
+    "service-accounts": "Accounts that no person signs in by.",
     "invitations": "People who are asked to come.",
     "accounts": "Other people's accounts.",
     "audit": "The transparency log.",
@@ -78,6 +80,10 @@ WORDS: Final = {
     "until": "The time before which (RFC 3339).",
     "entry_id": "The entry's key.",
     "from_size": "The number of entries of an earlier head.",
+    "key_id": "The part of the key's text that names it.",
+    "scopes": "How far the key reaches: `all` or `read`, or one of them for one asset, `read@project/3`.",
+    "ends_at": "When it ends by itself (RFC 3339, with a zone).",
+    "overlap_s": "For how many seconds the old key opens beside the new one.",
     "days": "How many days entries are kept; null keeps them for ever.",
 }
 EXAMPLES: Final[dict[str, Any]] = {
@@ -85,6 +91,9 @@ EXAMPLES: Final[dict[str, Any]] = {
     "POST /swarms/{swarm_key}/devices": {"name": "press-1"},
     "PATCH /devices/{device_key}": {"name": "press-2"},
     "PATCH /account": {"display_name": "Ann", "locale": "en"},
+    "POST /api-keys": {"name": "reports", "scopes": ["read"]},
+    "POST /api-keys/{key_id}/rotate": {"overlap_s": 3600},
+    "POST /service-accounts": {"name": "reports"},
     "POST /invitations": {"address": "bert@example.com", "locale": "de"},
     "PUT /swarms/{swarm_key}/retention": {"days": 365},
 }
@@ -171,7 +180,7 @@ def notes(route: Route) -> list[str]:
     if route.many == "ids":
         said.append(f"Up to {MAX_MANY}: each is deleted by itself, what is refused undoes nothing.")
     if route.is_secret:
-        said.append("The answer shows a secret, this once: it is not kept for a repetition.")
+        said.append("The answer is not for keeping: a repetition with the same Idempotency-Key does not get it again.")
     return said
 
 
@@ -194,9 +203,9 @@ def parameters(route: Route, fields: dict[str, Any]) -> list[dict[str, Any]]:
 
 def path_schema(name: str, field: Any) -> dict[str, Any]:
     """A key is a whole number; what else stands in a path is made of letters that need no escape."""
-    if name.endswith(("_key", "_id", "_size")):
+    if name not in TEXTS:
         return {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
-    return {**schema_of(field), "minLength": 1, "pattern": "^[A-Za-z0-9_-]+$"}
+    return {"minLength": 1, "pattern": "^[A-Za-z0-9_-]+$", **schema_of(field)}
 
 
 def query_parameter(name: str, kind: Kind, fields: dict[str, Any]) -> dict[str, Any]:

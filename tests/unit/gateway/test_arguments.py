@@ -19,8 +19,8 @@ from services.gateway.rules.arguments import (
 from shared.errors import InvalidArgumentError
 
 ROUTE = Route(
-    "GET", "/x/{a_key}/{word}", "ironflock.x.y.z",
-    path={"a_key": "a", "word": "w"},
+    "GET", "/x/{a_key}/{session}", "ironflock.x.y.z",
+    path={"a_key": "a", "session": "w"},
     query={"n": Kind.WHOLE, "e": Kind.EITHER, "f": Kind.FLAG, "t": Kind.TEXT, "ids": Kind.WHOLES},
     body=("name", "size"),
 )  # fmt: skip
@@ -84,7 +84,7 @@ def test_any_query_is_read_or_refused(text: str) -> None:
 
 
 def test_each_text_becomes_what_it_stands_for() -> None:
-    assert from_path(ROUTE, {"a_key": "7", "word": "7"}) == {"a": 7, "w": "7"}
+    assert from_path(ROUTE, {"a_key": "7", "session": "7"}) == {"a": 7, "w": "7"}
     assert from_query(ROUTE, {"n": "-7", "e": "7", "f": "true", "t": "7", "ids": "1,2"}) == {
         "n": -7, "e": 7, "f": True, "t": "7", "ids": [1, 2],
     }  # fmt: skip
