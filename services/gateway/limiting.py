@@ -22,10 +22,6 @@ class Limiter:
         self._remembered = remembered
         self._arrivals: OrderedDict[str, float] = OrderedDict()
 
-    def look(self, who: str) -> Verdict:
-        """Whether one more of `who` could pass; it does not count."""
-        return spend(self._arrivals.get(who, 0.0), now=self._now(), rate=self.rate)
-
     def take(self, who: str, cost: int = 1) -> Verdict:
         """Whether `cost` more of `who` may pass; what may is counted."""
         verdict = spend(self._arrivals.get(who, 0.0), now=self._now(), rate=self.rate, cost=cost)
@@ -34,6 +30,11 @@ class Limiter:
         while len(self._arrivals) > self._remembered:
             self._arrivals.popitem(last=False)
         return verdict
+
+    def give_back(self, who: str) -> None:
+        """Uncount one that was counted."""
+        if who in self._arrivals:
+            self._arrivals[who] -= self.rate.period_s / self.rate.count
 
 
 def subscriber(address: str) -> str:

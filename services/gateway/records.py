@@ -14,11 +14,12 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Kind(Enum):
-    """How a text of the query is read; `EITHER` is a key where it is a whole number, else a name."""
+    """How a text of path or query is read; `EITHER` is a whole number where it looks like one, else a name."""
 
     TEXT = "text"
     WHOLE = "whole"
-    WHOLES = "wholes"
+    KEY = "key"
+    KEYS = "keys"
     EITHER = "either"
     FLAG = "flag"
 
@@ -27,7 +28,7 @@ class Kind(Enum):
 class Route:
     """One call: method and path below `BASE_PATH`, the procedure, and what becomes which of its arguments.
 
-    `path` tells the argument of each placeholder; all are whole numbers but those of `TEXTS`.
+    `path` tells the argument of each placeholder; all are keys but those of `TEXTS`.
     `query` tells how each parameter is read, `body` which fields there are; both have the names of the arguments.
     `many` names what asks for several calls in one request: an array as body, or the query's parameter of that name.
     `is_secret` says that the answer shows what must not be kept: a secret, or everything about a person.

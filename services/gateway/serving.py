@@ -67,8 +67,6 @@ class Serving:
             async with asyncio.timeout(TIME_LIMIT_S):
                 answer = await self._answered(asked, verdicts)
         except HttpRefusedError as error:
-            if error.code == "unauthorized":
-                self._bounds.failures.take(subscriber(asked.address))
             answer = refusals.of_http(error)
         except PublicError as error:
             answer = refusals.of_public(error)
@@ -83,13 +81,11 @@ class Serving:
         route, found = _route(asked)
         credential = headers.credential(asked)
         who = blake2b(credential.encode(), key=self._pepper).hexdigest()
-        self._check_address(asked.address, who)
         self._count(who, verdicts)
         wanted = _wanted(asked, route, found)
         if len(wanted.calls) > 1:
             self._count(who, verdicts, len(wanted.calls) - 1)
-        proof = await self._calling.prove(credential, route, wanted.calls[0], asked.address)
-        self._remember(who)
+        proof = await self._first_proof(asked, wanted, credential, who)
         if wanted.key is None:
             return await self._done(asked, wanted, credential, proof)
         attempt = await self._keeping.begin(proof, wanted.key, fingerprint_of(asked))
@@ -132,13 +128,28 @@ class Serving:
         content = msgspec.json.encode({"deleted" if route.many == "ids" else route.many: done, "errors": refused})
         return Answer(MULTI_STATUS if refused else route.status, content)
 
-    def _check_address(self, address: str, who: str) -> None:
-        """Refuse an address from which too many wrong credentials came; one that has opened is let through."""
-        if who in self._opened:
-            return
-        verdict = self._bounds.failures.look(subscriber(address))
-        if not verdict.is_allowed:
-            raise _too_often(verdict)
+    async def _first_proof(self, asked: Asked, wanted: Wanted, credential: str, who: str) -> Proof:
+        """The proof of the first call; a credential that has not opened yet is counted against its address.
+
+        It is counted before auth is asked, so that guesses at once gain nothing, and given back when it opens.
+        """
+        address, is_known = subscriber(asked.address), who in self._opened
+        if not is_known:
+            verdict = self._bounds.failures.take(address)
+            if not verdict.is_allowed:
+                raise _too_often(verdict)
+        try:
+            proof = await self._calling.prove(credential, wanted.route, wanted.calls[0], asked.address)
+        except PublicError:
+            self._give_back(address, is_known=is_known)  # nobody said that it was wrong
+            raise
+        self._give_back(address, is_known=is_known)
+        self._remember(who)
+        return proof
+
+    def _give_back(self, address: str, *, is_known: bool) -> None:
+        if not is_known:
+            self._bounds.failures.give_back(address)
 
     def _count(self, who: str, verdicts: list[Verdict], cost: int = 1) -> None:
         verdicts.append(self._bounds.requests.take(who, cost))

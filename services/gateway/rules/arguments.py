@@ -10,11 +10,13 @@ from urllib.parse import parse_qsl
 from services.gateway.records import TEXTS, HttpRefusedError, Kind, Route
 from services.gateway.rules.bodies import check_text
 from shared.errors import InvalidArgumentError
+from shared.identities import MAX_KEY
 
 MAX_PARAMETERS: Final = 32
 MAX_MANY: Final = 100
 QUERY: Final = "the query must be a list of name=value, escaped as RFC 3986 has it"
 _WHOLE: Final = re.compile(r"-?[0-9]{1,16}", re.ASCII)
+_KEY: Final = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
 _ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SEGMENTS: Final = re.compile(r"(/[A-Za-z0-9._~-]+)+", re.ASCII)
 _FLAGS: Final = {"true": True, "false": False}
@@ -53,7 +55,7 @@ def query_of(text: str) -> dict[str, str]:
 
 def from_path(route: Route, found: dict[str, str]) -> dict[str, Any]:
     """The arguments that stand in the path."""
-    kinds = {name: Kind.TEXT if name in TEXTS else Kind.WHOLE for name in found}
+    kinds = {name: Kind.TEXT if name in TEXTS else Kind.KEY for name in found}
     return {route.path[name]: _read(name, text, kinds[name]) for name, text in found.items()}
 
 
@@ -108,7 +110,9 @@ def _read(name: str, text: str, kind: Kind) -> Any:
     match kind:
         case Kind.WHOLE if is_whole:
             return int(text)
-        case Kind.WHOLES if all(_WHOLE.fullmatch(each) for each in text.split(",")):
+        case Kind.KEY if _is_key(text):
+            return int(text)
+        case Kind.KEYS if all(_is_key(each) for each in text.split(",")):
             return [int(each) for each in text.split(",")]
         case Kind.EITHER:
             return int(text) if is_whole else text
@@ -116,12 +120,17 @@ def _read(name: str, text: str, kind: Kind) -> Any:
             return _FLAGS[text]
         case Kind.TEXT:
             return text
-        case Kind.WHOLE | Kind.WHOLES | Kind.FLAG:
+        case Kind.WHOLE | Kind.KEY | Kind.KEYS | Kind.FLAG:
             raise InvalidArgumentError(f"{name} must be {_WORDS[kind]}", argument=name)
+
+
+def _is_key(text: str) -> bool:
+    return _KEY.fullmatch(text) is not None and int(text) <= MAX_KEY
 
 
 _WORDS: Final = {
     Kind.WHOLE: "a whole number",
-    Kind.WHOLES: "whole numbers, separated by commas",
+    Kind.KEY: f"a whole number from 1 to {MAX_KEY}",
+    Kind.KEYS: f"whole numbers from 1 to {MAX_KEY}, separated by commas",
     Kind.FLAG: "true or false",
 }

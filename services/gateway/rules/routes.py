@@ -42,7 +42,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "DELETE", "/swarms/{swarm_key}/devices", f"{_DEVICES}.delete",
-        path=SWARM, query={"ids": Kind.WHOLES}, many="ids",
+        path=SWARM, query={"ids": Kind.KEYS}, many="ids",
     ),
     Route("DELETE", "/swarms/{swarm_key}/devices/{device_key}", f"{_DEVICES}.delete", path=SWARM | DEVICE),
     # Projects

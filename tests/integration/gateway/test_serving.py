@@ -227,6 +227,30 @@ async def test_an_address_that_guesses_is_slowed_and_whoever_is_known_is_not(wor
     assert (await world.ask("GET", "/swarms", by=BERT)).status == 200
 
 
+async def test_guesses_at_once_gain_nothing(world: World) -> None:
+    answers = await asyncio.gather(*(world.ask("GET", "/swarms", by=f"guess-{number}") for number in range(20)))
+
+    assert sorted(answer.status for answer in answers) == [401] * 3 + [429] * 17
+
+
+async def test_whoever_comes_with_no_credential_holds_nobody_back(world: World) -> None:
+    world.answers(LIST, lambda **_: {"projects": [], "next": None})
+    for _ in range(10):
+        nobody = Asked("GET", "/swarms", "", {}, b"", "192.0.2.7")
+        assert (await world.serving.answer(nobody)).status == 401
+
+    assert (await world.ask("GET", "/swarms")).status == 200
+
+
+async def test_while_auth_is_away_nobody_is_taken_for_a_guesser(world: World) -> None:
+    world.answers(LIST, lambda **_: {"projects": [], "next": None})
+    issue = world.router.answers.pop(ISSUE)
+    assert [(await world.ask("GET", "/swarms")).status for _ in range(10)] == [503] * 10
+    world.router.answers[ISSUE] = issue
+
+    assert (await world.ask("GET", "/swarms")).status == 200
+
+
 @pytest.mark.parametrize(
     ("asked", "status", "code"),
     [

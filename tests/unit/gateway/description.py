@@ -211,7 +211,7 @@ def path_schema(name: str, field: Any) -> dict[str, Any]:
 def query_parameter(name: str, kind: Kind, fields: dict[str, Any]) -> dict[str, Any]:
     """One parameter of the query; empty ones are left out, so that none is null."""
     made: dict[str, Any] = {"name": name, "in": "query", "description": WORDS[name]}
-    if kind is Kind.WHOLES:
+    if kind is Kind.KEYS:
         key = {"type": "integer", "minimum": 1, "maximum": 2**53 - 1}
         keys = {"type": "array", "items": key, "minItems": 1, "maxItems": MAX_MANY, "uniqueItems": True}
         return {**made, "required": True, "style": "form", "explode": False, "schema": keys}

@@ -21,7 +21,7 @@ from shared.errors import InvalidArgumentError
 ROUTE = Route(
     "GET", "/x/{a_key}/{session}", "ironflock.x.y.z",
     path={"a_key": "a", "session": "w"},
-    query={"n": Kind.WHOLE, "e": Kind.EITHER, "f": Kind.FLAG, "t": Kind.TEXT, "ids": Kind.WHOLES},
+    query={"n": Kind.WHOLE, "e": Kind.EITHER, "f": Kind.FLAG, "t": Kind.TEXT, "ids": Kind.KEYS},
     body=("name", "size"),
 )  # fmt: skip
 MANY = Route("POST", "/x", "ironflock.x.y.z", body=("name",), many="devices")
@@ -94,7 +94,8 @@ def test_each_text_becomes_what_it_stands_for() -> None:
 @pytest.mark.parametrize(
     "query",
     [{"n": ""}, {"n": "1.0"}, {"n": "0x1"}, {"n": " 1"}, {"n": "1_0"}, {"n": "\u0661"}, {"n": "9" * 17}, {"n": "1\n"},
-     {"f": "1"}, {"f": "True"}, {"f": ""}, {"ids": ""}, {"ids": "1,"}, {"ids": "1,,2"}, {"ids": "a"}, {"x": "1"},
+     {"f": "1"}, {"f": "True"}, {"f": ""}, {"ids": ""}, {"ids": "1,"}, {"ids": "1,,2"}, {"ids": "a"},
+     {"ids": "0"}, {"ids": "1,-1"}, {"x": "1"},
      {"access_token": "1"}, {"assertion": "x"}],
     ids=repr,
 )  # fmt: skip
@@ -105,7 +106,7 @@ def test_what_stands_for_nothing_is_refused(query: dict[str, str]) -> None:
     assert refused.value.details()["argument"] == next(iter(query))
 
 
-@pytest.mark.parametrize("text", ["x", "", "-", "1.5", "9" * 17])
+@pytest.mark.parametrize("text", ["x", "", "-", "1.5", "9" * 17, "0", "-1", "01", "9007199254740992"])
 def test_a_key_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgumentError):
         from_path(ROUTE, {"a_key": text})
@@ -130,7 +131,7 @@ def test_an_array_is_several_calls_where_several_are_taken() -> None:
 
 
 def test_a_list_of_keys_is_several_calls() -> None:
-    route = Route("DELETE", "/x", "ironflock.x.y.z", query={"ids": Kind.WHOLES}, many="ids")
+    route = Route("DELETE", "/x", "ironflock.x.y.z", query={"ids": Kind.KEYS}, many="ids")
 
     assert many_of(route, {"project": 3, "ids": [1, 2]}) == [{"project": 3, "device": 1}, {"project": 3, "device": 2}]
     unfit: list[dict[str, Any]] = [{}, {"ids": []}, {"ids": [1, 1]}, {"ids": list(range(MAX_MANY + 1))}]

@@ -22,12 +22,14 @@ def test_each_has_a_count_of_their_own() -> None:
     assert limiter.take("b").is_allowed
 
 
-def test_looking_does_not_count() -> None:
-    limiter = Limiter(Rate(1, 10.0), Clock())
+def test_what_is_given_back_may_be_taken_again() -> None:
+    limiter = Limiter(Rate(2, 10.0), Clock())
 
-    assert all(limiter.look("a").is_allowed for _ in range(3))
-    limiter.take("a")
-    assert not limiter.look("a").is_allowed
+    for _ in range(5):
+        assert limiter.take("a").is_allowed
+        limiter.give_back("a")
+    limiter.give_back("nobody")
+    assert [limiter.take("a").is_allowed for _ in range(3)] == [True, True, False]
 
 
 def test_time_gives_back() -> None:
@@ -45,8 +47,8 @@ def test_memory_is_bounded_and_forgets_who_was_longest_away() -> None:
         limiter.take(who)
 
     assert len(limiter._arrivals) == 2
-    assert not limiter.look("a").is_allowed
-    assert limiter.look("b").is_allowed
+    assert not limiter.take("a").is_allowed
+    assert limiter.take("b").is_allowed
 
 
 @pytest.mark.parametrize(

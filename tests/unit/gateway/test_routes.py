@@ -50,7 +50,7 @@ def test_only_what_cannot_be_meant_is_left_out(route: Route) -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=IDS)
 def test_a_path_s_placeholders_are_the_table_s(route: Route) -> None:
     assert re.findall(r"{([a-z_]+)}", route.template) == list(route.path)
-    assert not set(route.query.values()) & {Kind.WHOLES} or route.many
+    assert not set(route.query.values()) & {Kind.KEYS} or route.many
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=IDS)
