@@ -14,6 +14,7 @@ ID_LENGTH: Final = 12
 SECRET_LENGTH: Final = 32
 CHECK_LENGTH: Final = 6
 ENTROPY_OCTETS: Final = 48
+PREFIX: Final = "ifk_"
 _FORM: Final = re.compile(r"ifk_([0-9A-Za-z]{12})_[0-9A-Za-z]{38}")
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
-from deploy.flockctl.commands import accounts, audit, devices, projects
+from deploy.flockctl.commands import accounts, audit, devices, mail, projects
 from deploy.flockctl.commands.platform import add_platform_commands
 from deploy.flockctl.commands.simulate import add_simulate_command
 from deploy.flockctl.errors import CommandError, ExitStatus, from_public
@@ -34,6 +34,7 @@ def make_app() -> typer.Typer:
     app.add_typer(devices.app, name="device")
     app.add_typer(audit.app, name="audit")
     app.add_typer(accounts.app, name="account")
+    app.add_typer(mail.app, name="mail")
     add_simulate_command(app)
     return app
 

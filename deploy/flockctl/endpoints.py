@@ -24,6 +24,7 @@ class Endpoints:
     owner_api_key: Path | None
     audit: str | None = None
     audit_keys: Path | None = None
+    mail: Path | None = None
 
 
 def candidates(state: Path | None, environ: Mapping[str, str], working_folder: Path) -> Iterator[Path]:
@@ -77,6 +78,7 @@ def parse_endpoints(file: Path, text: str) -> Endpoints:
             owner_api_key=_path(content["owner_api_key_file"]) if content.get("owner_api_key_file") else None,
             audit=_url(content["audit"], "https://") if content.get("audit") else None,
             audit_keys=_path(content["audit_key_file"]) if content.get("audit_key_file") else None,
+            mail=_path(content["mail_folder"]) if content.get("mail_folder") else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CommandError("unreadable_endpoints", f"{file} is not an endpoints file of this release") from error

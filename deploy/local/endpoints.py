@@ -24,6 +24,7 @@ def endpoints(settings: LocalSettings) -> dict[str, object]:
             "apps": f"{public}/ws-ua-usr",
             "services": f"wss://localhost:{ports.router_services}/ws-svc",
         },
+        "accounts": f"https://{host}:{ports.accounts}",
         "gateway": f"https://{host}:{ports.gateway}",
         "audit": f"https://localhost:{ports.audit}/audit",
         "audit_key_file": str(state.audit_public_keys),

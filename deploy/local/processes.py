@@ -129,6 +129,7 @@ def _own_variables(name: str, settings: LocalSettings, state: StateFolder) -> di
             "PORT": str(settings.ports.accounts),
             "BIND": settings.bind,
             "MAIL_FOLDER": str(state.mail),
+            "CLIENTS_CA": "platform",
         }
     if name == "audit":
         return {

@@ -17,12 +17,15 @@ IronFlock runs.
   devices                 {public}/ws-re-dev
   people                  {public}/ws-usr
   apps                    {public}/ws-ua-usr
+  sign in, accounts       https://{host}:{ports.accounts}
   gateway                 https://{host}:{ports.gateway}
   state folder            {state.root}
   for programs            {state.endpoints}
   CA to trust             {state.ca_certificate}
   logs                    {state.log}
-  to sign in              the first owner's API key in {state.owner_api_key}; flockctl finds it by itself
+  messages to people      {state.mail}; `flockctl mail list` shows them
+  the first owner         signs in at the command line by the API key in {state.owner_api_key}, which flockctl
+                          finds by itself; in a browser, once `flockctl account setup` has printed the link for it
 Try:  .venv/bin/flockctl status
 Stop: Ctrl-C, or `make down`
 """

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from services.audit.encoding import canonical
-from services.audit.posting import PostingError
 from services.audit.records import Row
 from services.audit.settings import Forwarder
 from shared.audit import Outcome, rfc3339
+from shared.posting import PostingError
 from shared.tls import client_context
 
 LOG_AUDIT: Final = 13

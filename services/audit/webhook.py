@@ -7,9 +7,9 @@ from hashlib import sha256
 from typing import Final
 
 from services.audit.encoding import canonical
-from services.audit.posting import PostingError, post
 from services.audit.records import Row
 from services.audit.settings import Forwarder
+from shared.posting import PostingError, post
 
 TIMESTAMP: Final = "x-ironflock-timestamp"
 SIGNATURE: Final = "x-ironflock-signature"

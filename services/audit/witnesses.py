@@ -7,12 +7,12 @@ import structlog
 
 from services.audit.backoff import Backoff
 from services.audit.bell import Bell
-from services.audit.posting import post
 from services.audit.proofs import consistency
 from services.audit.records import Head
 from services.audit.settings import Witness
 from services.audit.store import log as store
 from shared.database import Database
+from shared.posting import post
 from shared.tlog.note import SignedNote
 from shared.tlog.witness import ADD_CHECKPOINT_PATH, AddCheckpoint, Status, cosignatures_in, known_size_in
 

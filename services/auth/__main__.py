@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import structlog
+from twisted.internet.interfaces import IListeningPort
 
 from services.auth import first_owner, settings
 from services.auth.assembly import People, people_of
@@ -17,18 +18,23 @@ from services.auth.delivering import FolderDelivery, SmtpDelivery
 from services.auth.endings import Endings
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
+from services.auth.pages.desk import Desk
+from services.auth.pages.whole import front_of, site_of
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.api_keys import ApiKeyProcedures
+from services.auth.procedures.clients import ClientProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
 from services.auth.procedures.people import PeopleProcedures
 from services.auth.procedures.tickets import TicketProcedures
+from services.auth.provider.whole import Provider, provider_of
 from services.auth.resealing import reseal_everything
 from services.auth.signing import Signing
 from shared.bus import Bus
 from shared.database import Database
 from shared.errors import OutcomeUnknownError, OverLimitError, UnavailableError
 from shared.health import Health
+from shared.https import listen_https
 from shared.settings import Settings
 
 RETRY_S: Final = 1.0
@@ -37,6 +43,7 @@ ERASURE_PAUSE_S: Final = 0.2
 ENDING_PAUSE_S: Final = 0.4
 MAILING_PAUSE_S: Final = 1.0
 SWEEPING_PAUSE_S: Final = 600.0
+IDLE_TIMEOUT_S: Final = 30
 
 log = structlog.get_logger()
 
@@ -44,7 +51,7 @@ log = structlog.get_logger()
 async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     """Bring auth up: it answers only once the first owner can sign in."""
     read = settings.read(environment)
-    health = Health("database", "first owner")
+    health = Health("database", "first owner", "https")
     database = Database(read.database, health)
     keyring = Keyring(read.masters, database)
     bus = service.make_bus(read.bus, health)
@@ -58,7 +65,18 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         chance=random.random,
         shut_out=erasure.hurry,
     )
-    serve(bus, database, keyring, erasure, people)
+    provider = provider_of(
+        database,
+        keyring,
+        people.throttle,
+        issuer=read.issuer,
+        audience=read.audience,
+        now=time.time,
+        chance=random.random,
+        clients_ca=read.clients_ca,
+    )
+    desk = desk_of(database, keyring, erasure, people, provider)
+    serve(bus, database, keyring, desk)
     await database.open()
     service.listen_ops(read.common, health)
     probe = asyncio.create_task(service.probe_forever(database, health))
@@ -67,12 +85,16 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         ("erasures", erasure.keep_up, ERASURE_PAUSE_S),
         ("endings", Endings(bus, database).keep_up, ENDING_PAUSE_S),
         *upkeep_of(read, database, keyring, people),
+        *provider_upkeep(provider),
     ]
     repeated = [service.forever(name, once, health, pause_s=pause_s) for name, once, pause_s in upkeep]
     loops = [probe, *(asyncio.create_task(loop) for loop in repeated)]
     bus.start()
+    port = listen(read, desk)
+    health.set("https", ok=True)
 
     async def stop() -> None:
+        port.stopListening()
         await bus.stop()
         for loop in loops:
             loop.cancel()
@@ -82,18 +104,38 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     return stop
 
 
-def serve(bus: Bus, database: Database, keyring: Keyring, erasure: Erasure, people: People) -> None:
-    """Register every procedure."""
-    verifier = service.assertions_for(bus, "auth", time.time)
-    bus.serve(CredentialProcedures(database, keyring))
-    bus.serve(TicketProcedures(database, Signing(database, keyring, time.time), time.time))
-    bus.serve(AccountProcedures(database, keyring, erasure, people.step_up), verifier)
-    bus.serve(
-        PeopleProcedures(database, people.sessions, people.registration, people.administration, people.step_up),
-        verifier,
+def listen(read: settings.AuthSettings, desk: Desk) -> IListeningPort:
+    """Open the site."""
+    front = front_of(desk, origin=read.issuer, is_sign_up_open=read.is_sign_up_open)
+    root = site_of(front, desk.provider, origin=read.issuer)
+    return listen_https(service.server_tls(read.common), read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S)
+
+
+def desk_of(database: Database, keyring: Keyring, erasure: Erasure, people: People, provider: Provider) -> Desk:
+    """What procedures and pages are made of."""
+    return Desk(
+        database=database,
+        people=people,
+        own=PeopleProcedures(database, people.sessions, people.registration, people.administration, people.step_up),
+        accounts=AccountProcedures(database, keyring, erasure, people.step_up),
+        provider=provider,
+        now=time.time,
     )
-    bus.serve(FactorProcedures(database, people.factors, people.passkeys, people.step_up), verifier)
-    bus.serve(ApiKeyProcedures(people.api_keys, people.service_accounts, people.step_up), verifier)
+
+
+def serve(bus: Bus, database: Database, keyring: Keyring, desk: Desk) -> None:
+    """Register every procedure."""
+    verifier, people, provider = service.assertions_for(bus, "auth", time.time), desk.people, desk.provider
+    bus.serve(CredentialProcedures(database, keyring))
+    bus.serve(TicketProcedures(database, Signing(database, keyring, time.time), provider.access_tokens, time.time))
+    for procedures in (
+        desk.accounts,
+        desk.own,
+        ApiKeyProcedures(people.api_keys, people.service_accounts, people.step_up),
+        FactorProcedures(database, people.factors, people.passkeys, people.step_up),
+        ClientProcedures(provider.clients, provider.consents, people.step_up),
+    ):
+        bus.serve(procedures, verifier)
 
 
 def upkeep_of(
@@ -105,6 +147,16 @@ def upkeep_of(
         ("resealing", lambda: reseal_everything(database, keyring), RESEALING_PAUSE_S),
         ("messages", lambda: people.mailing.deliver_due(delivery), MAILING_PAUSE_S),
         ("sweeping", people.administration.sweep, SWEEPING_PAUSE_S),
+    ]
+
+
+def provider_upkeep(provider: Provider) -> list[tuple[str, Callable[[], Awaitable[object]], float]]:
+    """What the OpenID provider does again and again, as `upkeep_of` has it."""
+    return [
+        ("own client", provider.clients.ensure_own, SWEEPING_PAUSE_S),
+        ("signing keys", provider.keys.rotate, SWEEPING_PAUSE_S),
+        ("token families", provider.families.keep_up, ENDING_PAUSE_S),
+        ("logouts", provider.endings.tell_due, MAILING_PAUSE_S),
     ]
 
 

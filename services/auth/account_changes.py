@@ -3,21 +3,22 @@
 from psycopg.errors import UniqueViolation
 
 from services.auth import personal
-from services.auth.links import AUTH, TAKEN, AccountParts, Links, about, self_of
+from services.auth.links import AUTH, LAPSED, TAKEN, AccountParts, Links, about, self_of
 from services.auth.persons import person_in_txn
 from services.auth.records.people import Purpose
 from services.auth.records.sessions import Session, Source
 from services.auth.rules.login_names import clean_address, login_canonical
 from services.auth.rules.throttling import subject
-from services.auth.store.links import link_is_used
+from services.auth.store.links import link_delete_all, link_is_used
 from services.auth.store.people import (
     person_find_by_login,
     person_set_login,
     person_set_password,
 )
-from services.auth.store.sessions import browser_forget_all
+from services.auth.store.sessions import browser_forget_all, sign_in_delete_all
 from shared import audit
-from shared.errors import AlreadyExistsError
+from shared.database import Connection
+from shared.errors import AlreadyExistsError, ExpiredError
 
 
 class AccountChanges:
@@ -50,10 +51,13 @@ class AccountChanges:
             ExpiredError: The link opens nothing.
         """
         person = await self._links.look(code, "reset")
+        if not person.can_sign_in:
+            raise ExpiredError(LAPSED)
         hashed = await self._parts.passwords.hash(password, login_name=person.login_name)
         async with self._database.transaction() as connection:
             await self._links.spend_in_txn(connection, code, "reset")
             await person_set_password(connection, person.account_key, hashed)
+            await self._forget_begun_in_txn(connection, person.account_key)
             await browser_forget_all(connection, person.account_key)
             await self._parts.sessions.end_all_in_txn(connection, person.account_key, AUTH, "the password was reset")
             await self._parts.mailing.tell_in_txn(connection, person, "password")
@@ -70,6 +74,7 @@ class AccountChanges:
         actor = audit.Actor(audit.ActorKind.PERSON, person.account_key, credential=session.session_id)
         async with self._database.transaction() as connection:
             await person_set_password(connection, person.account_key, hashed)
+            await self._forget_begun_in_txn(connection, person.account_key)
             await self._parts.sessions.end_all_in_txn(
                 connection, person.account_key, actor, "the password was changed", but=session.session_id
             )
@@ -81,8 +86,10 @@ class AccountChanges:
 
         Raises:
             InvalidArgumentError: It is no address.
+            OverLimitError: Too often by one person.
         """
         name = clean_address(address)
+        await self._parts.throttle.begin(subject("address", session.account_key))
         async with self._database.transaction() as connection:
             person = await person_in_txn(connection, session.account_key)
             await self._links.send_in_txn(connection, person, "old_address", address=name)
@@ -103,6 +110,7 @@ class AccountChanges:
                 if link.address is None or not await link_is_used(connection, link.account_key, other, link.address):
                     return False
                 await person_set_login(connection, link.account_key, link.address, login_canonical(link.address))
+                await self._forget_begun_in_txn(connection, link.account_key)
                 await self._parts.mailing.tell_in_txn(connection, person, "address")
                 before = await personal.said_in_txn(
                     connection, self._parts.keyring, person.account_key, person.login_name
@@ -112,6 +120,11 @@ class AccountChanges:
         except UniqueViolation as error:
             raise AlreadyExistsError(TAKEN) from error
         return True
+
+    async def _forget_begun_in_txn(self, connection: Connection, account_key: int) -> None:
+        """What was begun by what somebody signed in by before does not go on: links, half-done sign-ins."""
+        await link_delete_all(connection, account_key)
+        await sign_in_delete_all(connection, account_key)
 
 
 def _address_changed(account_key: int, before: audit.Personal | None, after: audit.Personal | None) -> audit.Draft:

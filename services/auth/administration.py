@@ -79,7 +79,7 @@ class Administration:
             NotAuthorizedError: The caller is not the first owner.
         """
         async with self._database.transaction() as connection:
-            await _first_owner_in_txn(connection, person)
+            await first_owner_in_txn(connection, person)
             return await person_list_invited(connection)
 
     async def revoke_invitation(self, person: Person, account_key: int) -> None:
@@ -89,7 +89,7 @@ class Administration:
             NotAuthorizedError, NotFoundError: Not the first owner; nobody is invited by that key.
         """
         async with self._database.transaction() as connection:
-            await _first_owner_in_txn(connection, person)
+            await first_owner_in_txn(connection, person)
             guest = await person_in_txn(connection, account_key)
             if guest.state != "pending":
                 raise NotFoundError("nobody is invited by that key")
@@ -109,7 +109,12 @@ class Administration:
             log.info("accounts_lapsed", count=len(lapsed))
 
 
-async def _first_owner_in_txn(connection: Connection, person: Person) -> PersonAccount:
+async def first_owner_in_txn(connection: Connection, person: Person) -> PersonAccount:
+    """The caller, who is the first owner.
+
+    Raises:
+        NotAuthorizedError: They are not.
+    """
     caller = await person_in_txn(connection, person.account_key)
     if not caller.is_first_owner:
         raise NotAuthorizedError(NOT_YOURS)
@@ -117,7 +122,7 @@ async def _first_owner_in_txn(connection: Connection, person: Person) -> PersonA
 
 
 async def _other_in_txn(connection: Connection, person: Person, account_key: int) -> PersonAccount:
-    await _first_owner_in_txn(connection, person)
+    await first_owner_in_txn(connection, person)
     if account_key == person.account_key:
         raise ConflictError("you would lock yourself out; somebody else has to do that")
     account = await person_in_txn(connection, account_key)

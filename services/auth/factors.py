@@ -66,8 +66,21 @@ class Factors:
         async with self._database.transaction() as connection:
             person = await person_in_txn(connection, session.account_key)
             await totp_offer(connection, session.account_key, sealed)
-        uri = key_uri(secret, issuer=self._issuer, login_name=person.login_name)
-        return TotpOffer(uri, secret, segno.make(uri, error="m").svg_inline(scale=4, border=4, omitsize=True))
+        return self._offer(secret, person)
+
+    async def offered_totp(self, session: Session) -> TotpOffer:
+        """The secret that waits for its first code.
+
+        Raises:
+            ExpiredError: None does.
+        """
+        account_key = session.account_key
+        async with self._database.transaction() as connection:
+            person = await person_in_txn(connection, account_key)
+            totp = await totp_lock_in_txn(connection, account_key)
+        if totp is None or totp.pending_sealed is None:
+            raise ExpiredError(LAPSED)
+        return self._offer(await self._keyring.open(totp.pending_sealed, _place(account_key, "pending_sealed")), person)
 
     async def confirm_totp(self, session: Session, code: str) -> list[str]:
         """Take the new secret into use with its first code, which is spent by that.
@@ -123,6 +136,10 @@ class Factors:
         async with self._database.transaction() as connection:
             person = await person_in_txn(connection, account_key)
             return await self._new_codes_in_txn(connection, person, credential)
+
+    def _offer(self, secret: str, person: PersonAccount) -> TotpOffer:
+        uri = key_uri(secret, issuer=self._issuer, login_name=person.login_name)
+        return TotpOffer(uri, secret, segno.make(uri, error="m").svg_inline(scale=4, border=4, omitsize=True))
 
     async def spend_totp_in_txn(self, connection: Connection, account_key: int, code: str) -> None:
         """Spend a code of the person's app.

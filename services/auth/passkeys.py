@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import webauthn
 from attrs import evolve
 from psycopg.errors import UniqueViolation
-from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
     PublicKeyCredentialDescriptor,
@@ -171,8 +171,15 @@ class Passkeys:
         passkey = await passkey_lock_in_txn(connection, _octets(str(response.get("id", ""))))
         if passkey is None or account_key not in (None, passkey.account_key):
             raise FactorRejectedError(REJECTED)
+        verified = self._answered(passkey, response, challenge)
+        await passkey_use(
+            connection, passkey.credential_id, verified.new_sign_count, is_backed_up=verified.credential_backed_up
+        )
+        return passkey.account_key
+
+    def _answered(self, passkey: Passkey, response: dict[str, Any], challenge: bytes) -> VerifiedAuthentication:
         try:
-            verified = webauthn.verify_authentication_response(
+            return webauthn.verify_authentication_response(
                 credential=response,
                 expected_challenge=challenge,
                 expected_rp_id=self._rp_id,
@@ -181,12 +188,8 @@ class Passkeys:
                 credential_current_sign_count=passkey.sign_count,
                 require_user_verification=True,
             )
-        except (WebAuthnException, ValueError, TypeError, KeyError) as error:
+        except Exception as error:  # parsers of a stranger's octets fail in more ways than they tell
             raise FactorRejectedError(REJECTED) from error
-        await passkey_use(
-            connection, passkey.credential_id, verified.new_sign_count, is_backed_up=verified.credential_backed_up
-        )
-        return passkey.account_key
 
     def _registered(self, account_key: int, name: str, response: dict[str, Any], challenge: bytes) -> Passkey:
         try:
@@ -197,7 +200,7 @@ class Passkeys:
                 expected_origin=self._origin,
                 require_user_verification=True,
             )
-        except (WebAuthnException, ValueError, TypeError, KeyError) as error:
+        except Exception as error:  # parsers of a stranger's octets fail in more ways than they tell
             raise FactorRejectedError(REJECTED) from error
         inner = response.get("response")
         transports = inner.get("transports") if isinstance(inner, dict) else None

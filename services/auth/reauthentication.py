@@ -81,16 +81,17 @@ class Reauthentication:
 
         Raises:
             ExpiredError, FactorRejectedError: It does not.
+            OverLimitError: Too many attempts.
         """
-        async with self._database.transaction() as connection:
-            half = await sign_in_lock_in_txn(connection, token_hash(token))
-            if half is None or half.session_id != session.session_id or half.challenge is None:
-                raise ExpiredError(LAPSED)
-            await sign_in_delete(connection, token_hash(token))
-            await self._parts.passkeys.verify_in_txn(connection, half.challenge, response, session.account_key)
-            return await self._parts.sessions.renew_in_txn(
-                connection, session, amr=AMR["passkey"], has_factor=True, source=source
-            )
+        counted = subject("code", session.account_key, session.session_id)
+        await self._parts.throttle.begin(counted)
+        try:
+            renewed = await self._answered(session, token, response, source)
+        except FactorRejectedError:
+            await self._parts.refused_key(session.account_key, source, "passkey")
+            raise
+        await self._parts.throttle.succeed(counted)
+        return renewed
 
     async def passkey_options(self, session: Session) -> PasskeyChallenge:
         """What the browser is asked to show a passkey of the session's person again."""
@@ -100,3 +101,15 @@ class Reauthentication:
             half = HalfSignIn("step_up", session.account_key, session.session_id, challenge, 0, is_known_browser=True)
             await sign_in_insert(connection, token_hash(token), half)
         return PasskeyChallenge(token, options)
+
+    async def _answered(self, session: Session, token: str, response: dict[str, Any], source: Source) -> NewSession:
+        async with self._database.transaction() as connection:
+            half = await sign_in_lock_in_txn(connection, token_hash(token))
+            if half is None or half.session_id != session.session_id or half.purpose != "step_up":
+                raise ExpiredError(LAPSED)
+            await sign_in_delete(connection, token_hash(token))
+            challenge = half.challenge or b""
+            await self._parts.passkeys.verify_in_txn(connection, challenge, response, session.account_key)
+            return await self._parts.sessions.renew_in_txn(
+                connection, session, amr=AMR["passkey"], has_factor=True, source=source
+            )

@@ -7,23 +7,24 @@ is to say goes to the address. A link opens once; looking at its page spends not
 import secrets
 
 from services.auth import personal
-from services.auth.links import AUTH, CLOSED, TAKEN, AccountParts, Links, about, self_of
+from services.auth.links import AUTH, CLOSED, LAPSED, TAKEN, AccountParts, Links, about, self_of
 from services.auth.persons import person_in_txn
 from services.auth.records.people import Locale, PersonAccount, Purpose, SetupLink
 from services.auth.records.sessions import NewSession, Source
 from services.auth.rules.login_names import clean_address, login_canonical
 from services.auth.rules.throttling import subject
 from services.auth.sessions import TOKEN_OCTETS, token_hash
-from services.auth.store.links import link_insert
+from services.auth.store.links import link_delete_all, link_insert
 from services.auth.store.people import (
     person_activate,
     person_find_by_login,
     person_insert_pending,
+    person_lock_in_txn,
 )
 from services.auth.store.sealing import person_key_insert
 from shared import audit
 from shared.database import Connection
-from shared.errors import AlreadyExistsError, ConflictError, NotAuthorizedError
+from shared.errors import AlreadyExistsError, ConflictError, ExpiredError, NotAuthorizedError
 from shared.identities import Person
 from shared.names import clean_name
 
@@ -71,12 +72,13 @@ class Registration:
 
         Raises:
             NotAuthorizedError: This installation is by invitation.
-            OverLimitError: Too often from one place.
+            OverLimitError: Too often from one place, or for one address.
         """
         if not self._parts.is_open:
             raise NotAuthorizedError(CLOSED)
         name = clean_address(address)
-        await self._parts.throttle.begin(subject("sign-up", source.address))
+        counted = (subject("sign-up", source.address), subject("sign-up-for", login_canonical(name)))
+        await self._parts.throttle.begin(*counted)
         async with self._database.transaction() as connection:
             known = await person_find_by_login(connection, login_canonical(name))
             if known is not None and known.state != "pending":
@@ -92,13 +94,17 @@ class Registration:
 
         Raises:
             InvalidArgumentError: The password is not good enough; the link is not spent.
-            ExpiredError: The link opens nothing.
+            ExpiredError: The link opens nothing, or the person has come by another one.
         """
         person = await self._links.look(code, purpose)
+        _require_awaited(person, purpose)
         name = clean_name(display_name, what="display_name")
         hashed = await self._parts.passwords.hash(password, login_name=person.login_name)
         async with self._database.transaction() as connection:
             await self._links.spend_in_txn(connection, code, purpose)
+            locked = await person_lock_in_txn(connection, person.account_key)
+            _require_awaited(locked, purpose)
+            await link_delete_all(connection, person.account_key)
             await person_activate(
                 connection, person.account_key, password_hash=hashed, display_name=name, locale=locale
             )
@@ -137,3 +143,10 @@ class Registration:
         said = audit.Personal(account_key, personal.seal(key, account_key, name))
         await audit.record(connection, about(audit.Action.ACCOUNT_CREATED, AUTH, account_key, said))
         return await person_in_txn(connection, account_key)
+
+
+def _require_awaited(person: PersonAccount | None, purpose: Purpose) -> None:
+    """Links of two kinds may be open at once: once somebody has come, or is disabled, none of them opens anything."""
+    awaited = "active" if purpose == "setup" else "pending"
+    if person is None or person.state != awaited or person.password_hash is not None:
+        raise ExpiredError(LAPSED)

@@ -31,6 +31,7 @@ class AuthSettings:
     bind: str
     issuer: str
     audience: str
+    clients_ca: str | None
     mail: SmtpSettings | None
     mail_folder: Path
     is_sign_up_open: bool
@@ -54,6 +55,7 @@ def read(settings: Settings) -> AuthSettings:
         bind=settings.text("BIND", LOCAL),
         issuer=_origin(settings, "ISSUER"),
         audience=_origin(settings, "AUDIENCE"),
+        clients_ca=_clients_ca(settings, common.ca),
         mail=_smtp(settings, common.ca),
         is_sign_up_open=_is_open(settings.text("SIGN_UP", "invitation")),
         mail_folder=settings.path("MAIL_FOLDER"),
@@ -76,6 +78,11 @@ def _smtp(settings: Settings, ca: Path) -> SmtpSettings | None:
         ca=ca if settings.text("SMTP_CA", "system") == "platform" else None,
     )
     return None if host == "-" else found
+
+
+def _clients_ca(settings: Settings, ca: Path) -> str | None:
+    """Whom clients that are told of logouts are believed by: our own authority (`platform`), or the system's."""
+    return str(ca) if settings.text("CLIENTS_CA", "system") == "platform" else None
 
 
 def _is_open(text: str) -> bool:

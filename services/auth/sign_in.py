@@ -143,6 +143,15 @@ class SignIn:
             browser=browser,
         )  # fmt: skip
 
+    async def waiting_for(self, token: str) -> tuple[Method, ...]:
+        """With what the half-done sign-in `token` goes on.
+
+        Raises:
+            ExpiredError: It is over.
+        """
+        half = await self._half(token)
+        return await self.methods(half.account_key or 0)
+
     async def methods(self, account_key: int) -> tuple[Method, ...]:
         """The second factors that the person has."""
         async with self._database.transaction() as connection:

@@ -60,6 +60,14 @@ STORY: Final = (
     Step("POST /factors/recovery-codes"),
     Step("PATCH /factors/passkeys/{nobody}", {"name": "mine"}, status=404, code="not_found"),
     Step("DELETE /factors/passkeys/{nobody}", status=404, code="not_found"),
+    Step("GET /consents"),
+    Step("DELETE /consents/{nobody}", status=404, code="not_found"),
+    Step(
+        "POST /clients", {"name": "reports", "redirect_uris": ["https://reports.example.com/callback"]},
+        status=201, keeps={"client_id": "client_id"},
+    ),
+    Step("GET /clients"),
+    Step("DELETE /clients/{client_id}", status=204),
     Step("POST /service-accounts", {"name": "{plant}"}, status=201, keeps={"account_key": "account_key"}),
     Step("GET /service-accounts"),
     Step("POST /api-keys", {"name": "reports", "scopes": ["read"]}, status=201, keeps={"key_id": "key_id"}),
@@ -120,7 +128,7 @@ def test_no_call_of_the_table_is_left_out() -> None:
         "GET /audit/entries/{entry_id}/proof",
         "DELETE /swarms/{swarm_key}/devices",
     }
-    named = {"{nobody}": {"{session}", "{passkey}"}, "{one}": {"{from_size}"}, "{newer}": {"{key_id}"}}
+    named = {"{nobody}": {"{session}", "{passkey}", "{client_id}"}, "{one}": {"{from_size}"}, "{newer}": {"{key_id}"}}
     told = {step.call for step in STORY}
     for ours, theirs in named.items():
         told |= {call.replace(ours, each) for call in told for each in theirs}

@@ -31,9 +31,9 @@ TABLES = (
     "audit.tile",
     "audit.retention",
     "audit.forwarder",
+    "auth.client",  # some act as an account
     "auth.account",  # and what hangs on an account
     "auth.assertion_key",
-    "auth.client",
     "auth.device_code",
     "auth.signing_key",
     "auth.throttle",

@@ -70,7 +70,7 @@ def ports(platform: RunningPlatform) -> dict[int, str]:
 
 def test_the_platform_listens_where_it_says_and_nowhere_else(ironflock: RunningPlatform) -> None:
     known = ironflock.ports
-    own = {known.router_public, known.router_services, known.gateway, known.postgres, known.audit}
+    own = {known.accounts, known.router_public, known.router_services, known.gateway, known.postgres, known.audit}
     expected = {*own, *known.operations.values()}
 
     found = ports(ironflock)

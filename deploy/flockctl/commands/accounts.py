@@ -19,6 +19,20 @@ WARNING: Final = (
 )
 
 
+@command(app, "setup")
+async def account_setup(operator: Operator) -> None:
+    """Print the link by which the first owner, who has an API key alone, chooses a password.
+
+    It opens once, within 30 minutes, for whoever has it; asking again ends the one before.
+
+    Example: flockctl account setup
+    """
+    link = await operator.call("ironflock.auth.account.setup_link", repeatable=False)
+    minutes = int(link["ends_in_s"]) // 60
+    operator.output.notice(f"open it in a browser within {minutes} minutes; it works once")
+    operator.output.result(link, printable_url(link["url"]))
+
+
 @command(app, "erase")
 async def account_erase(
     operator: Operator,
@@ -40,6 +54,18 @@ async def account_erase(
     )
     cells = (receipt["account_key"], local_time(receipt["erased_at"]), receipt["entry"])
     operator.output.result({"receipt": receipt}, table(("ACCOUNT", "ERASED", "RECORDED AS"), [cells]))
+
+
+def printable_url(url: object) -> str:
+    """The whole of `url`: a link that is cut opens nothing.
+
+    Raises:
+        CommandError: It is none that a browser opens safely.
+    """
+    text = str(url)
+    if not text.startswith("https://") or not text.isascii() or not text.isprintable() or " " in text:
+        raise CommandError("unexpected_answer", "the platform answered with something that is no link")
+    return text
 
 
 def _typed() -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from joserfc.jwk import KeySetSerialization
 
 from services.auth.procedures.callers import serve_only
-from services.auth.records.api_keys import ApiKey
+from services.auth.provider.access_tokens import AccessTokens
 from services.auth.records.tickets import IssueAssertion, IssuedAssertion, VerifiedTicket, VerifyTicket
 from services.auth.rules.api_keys import opens
 from services.auth.signing import Signing
@@ -27,9 +27,12 @@ NONCE_OCTETS: Final = 16
 class TicketProcedures:
     """Who a ticket speaks for."""
 
-    def __init__(self, database: Database, signing: Signing, now: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database, signing: Signing, access_tokens: AccessTokens, now: Callable[[], float]
+    ) -> None:
         """Serve from `database`; `now` gives Unix seconds."""
         self._database = database
+        self._access_tokens = access_tokens
         self._signing = signing
         self._now = now
 
@@ -37,19 +40,16 @@ class TicketProcedures:
     async def ticket_verify(self, service: ServiceIdentity, request: VerifyTicket) -> VerifiedTicket | None:
         """Whose ticket it is, for the router alone; None where it opens nothing, whatever the reason."""
         serve_only(service, "router")
-        key = await self._opening_key(request.ticket, request.address)
-        if key is None:
-            return None
-        return VerifiedTicket(key.account_key, key.key_id, key.scopes, key.ends_at.timestamp())
+        return await self._opening(request.ticket, request.address)
 
     @for_services("ironflock.auth.assertion.issue", IssueAssertion)
     async def assertion_issue(self, service: ServiceIdentity, request: IssueAssertion) -> IssuedAssertion:
         """A proof that the holder of the ticket wants this one call, for the gateway alone."""
         serve_only(service, "gateway")
-        key = await self._opening_key(request.ticket, request.address)
-        if key is None:
+        opened = await self._opening(request.ticket, request.address)
+        if opened is None:
             raise NotAuthorizedError("the credential does not open anything; sign in again")
-        person = Person(key.account_key, 0, key.key_id, scopes_of(key.scopes))
+        person = Person(opened.account_key, 0, opened.credential, scopes_of(opened.scopes))
         claims = assertions.claims_for(
             person,
             audience=request.audience,
@@ -65,8 +65,16 @@ class TicketProcedures:
         """The public keys that verify assertions, as a JWK set."""
         return await self._signing.public_keys()
 
-    async def _opening_key(self, ticket: str, address: str) -> ApiKey | None:
+    async def _opening(self, ticket: str, address: str) -> VerifiedTicket | None:
         ticket = ticket.strip()
+        if ticket.startswith(api_keys.PREFIX):
+            return await self._opening_by_key(ticket, address)
+        token = await self._access_tokens.verify(ticket)
+        if token is None or not token.reach.parts:
+            return None
+        return VerifiedTicket(token.account_key, token.credential, token.reach.texts, token.ends_at)
+
+    async def _opening_by_key(self, ticket: str, address: str) -> VerifiedTicket | None:
         if not api_keys.is_well_formed(ticket):
             return None
         key_id, now = api_keys.key_id(ticket), datetime.fromtimestamp(self._now(), UTC)
@@ -74,4 +82,4 @@ class TicketProcedures:
         if key is None or not opens(key, presented=api_keys.key_hash(ticket), now=now):
             return None
         await self._database.run(lambda connection: api_key_touch(connection, key_id, clean_token(address)[:64]))
-        return key
+        return VerifiedTicket(key.account_key, key.key_id, key.scopes, key.ends_at.timestamp())

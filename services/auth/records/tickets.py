@@ -10,7 +10,7 @@ from services.auth.records.fields import ShortText, Ticket
 
 @frozen
 class VerifyTicket:
-    """`ironflock.auth.ticket.verify`: an API key, and where it came from."""
+    """`ironflock.auth.ticket.verify`: an API key or an access token, and where it came from."""
 
     ticket: Ticket = field(repr=False)
     address: ShortText = ""
@@ -18,7 +18,10 @@ class VerifyTicket:
 
 @frozen
 class VerifiedTicket:
-    """Whose ticket it is; `ends_at` in Unix seconds."""
+    """Whose ticket it is, how far it reaches, and until when (Unix seconds).
+
+    `credential` is the id of a key or of a session; of a client, where that acts for itself.
+    """
 
     account_key: int
     credential: str

@@ -30,13 +30,15 @@ def require_good(password: str, *, login_name: str, common: Collection[str]) -> 
     """
     text = normalized(password)
     if len(text) < MIN_LENGTH:
-        raise _refused(f"use at least {MIN_LENGTH} characters; a sentence of your own is easy to keep in mind")
+        raise _refused(
+            "too_short", f"use at least {MIN_LENGTH} characters; a sentence of your own is easy to keep in mind"
+        )
     if len(text) > MAX_LENGTH:
-        raise _refused(f"use at most {MAX_LENGTH} characters")
+        raise _refused("too_long", f"use at most {MAX_LENGTH} characters")
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
-        raise _refused("use no control characters")
+        raise _refused("control_characters", "use no control characters")
     if is_common(text, known_of(login_name), common):
-        raise _refused("this password is among the first that are guessed; choose one that is made of more")
+        raise _refused("common", "this password is among the first that are guessed; choose one that is made of more")
     return text
 
 
@@ -71,5 +73,5 @@ def _units(text: str) -> Iterator[str]:
             return
 
 
-def _refused(sentence: str) -> InvalidArgumentError:
-    return InvalidArgumentError(sentence, argument="password")
+def _refused(reason: str, sentence: str) -> InvalidArgumentError:
+    return InvalidArgumentError(sentence, argument="password", reason=reason)

@@ -19,6 +19,7 @@ SEALED_COLUMNS: Final = (
     ("device_credential", "device_key", "app_cred_key", "'auth.device_credential/' || device_key || '/app_cred_key'"),
     ("person_key", "account_key", "sealed", "'auth.person_key/' || account_key"),
     ("assertion_key", "key_id", "sealed", "'auth.assertion_key/' || key_id"),
+    ("signing_key", "key_id", "sealed", "'auth.signing_key/' || key_id"),
     ("totp", "account_key", "sealed", "'auth.totp/' || account_key || '/sealed'"),
     ("totp", "account_key", "pending_sealed", "'auth.totp/' || account_key || '/pending_sealed'"),
     ("message", "message_id", "sealed", "'auth.message/' || message_id"),

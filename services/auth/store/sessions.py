@@ -160,6 +160,11 @@ async def sign_in_delete(connection: Connection, sign_in_hash: bytes) -> None:
     await connection.execute("DELETE FROM auth.sign_in WHERE sign_in_hash = %s", [sign_in_hash])
 
 
+async def sign_in_delete_all(connection: Connection, account_key: int) -> None:
+    """Of what the person began to sign in with nothing goes on; what they began in an open session does."""
+    await connection.execute("DELETE FROM auth.sign_in WHERE account_key = %s AND purpose = 'sign_in'", [account_key])
+
+
 async def browser_is_known(connection: Connection, browser_hash: bytes, account_key: int) -> bool:
     """Whether the person has signed in there before."""
     cursor = await connection.execute(

@@ -25,6 +25,18 @@ CHOSEN: Final = {
     "until": Kind.TEXT,
 }
 
+CLIENT: Final = (
+    "name",
+    "redirect_uris",
+    "post_logout_redirect_uris",
+    "backchannel_logout_uri",
+    "scopes",
+    "grant_types",
+    "token_endpoint_auth_method",
+    "is_first_party",
+    "account_key",
+)
+
 _DEVICES: Final = "ironflock.devices.device"
 _PROJECTS: Final = "ironflock.realms.project"
 _AUTH: Final = "ironflock.auth"
@@ -84,6 +96,11 @@ ROUTES: Final[tuple[Route, ...]] = (
         "DELETE", "/service-accounts/{account_key}", f"{_AUTH}.service_account.end",
         path={"account_key": "account_key"},
     ),
+    Route("GET", "/consents", f"{_AUTH}.consent.list"),
+    Route("DELETE", "/consents/{client_id}", f"{_AUTH}.consent.revoke", path={"client_id": "client_id"}),
+    Route("GET", "/clients", f"{_AUTH}.client.list"),
+    Route("POST", "/clients", f"{_AUTH}.client.register", body=CLIENT, status=201, is_secret=True),
+    Route("DELETE", "/clients/{client_id}", f"{_AUTH}.client.end", path={"client_id": "client_id"}),
     # Other people
     Route("GET", "/invitations", f"{_AUTH}.invitation.list"),
     Route("POST", "/invitations", f"{_AUTH}.account.invite", body=("address", "locale"), status=201),

@@ -8,10 +8,10 @@ from pathlib import Path
 import attrs
 import pytest
 
-from services.audit.posting import PostingError
 from services.audit.records import Row
 from services.audit.settings import Forwarder
 from services.audit.syslog import SyslogSender, frame, message
+from shared.posting import PostingError
 from tests.integration.audit.receivers import SyslogReceiver, serving
 from tests.integration.flockctl.certificates import make_certificates
 

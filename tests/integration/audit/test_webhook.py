@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from services.audit.posting import PostingError
 from services.audit.settings import Forwarder
 from services.audit.webhook import WebhookSender, signature
+from shared.posting import PostingError
 from tests.integration.audit.receivers import HttpReceiver, serving
 from tests.integration.audit.test_syslog import ROW
 from tests.integration.flockctl.certificates import make_certificates

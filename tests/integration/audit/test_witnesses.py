@@ -7,9 +7,9 @@ import pytest
 import pytest_asyncio
 
 from services.audit.backoff import Backoff
-from services.audit.posting import PostingError
 from services.audit.settings import Witness
 from services.audit.witnesses import Witnessing, WitnessRefusedError
+from shared.posting import PostingError
 from shared.tlog.cosignature import Cosigner
 from shared.tlog.errors import TlogError
 from shared.tlog.heads import Trust

@@ -9,13 +9,17 @@ import pytest_asyncio
 from services.auth import first_owner
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
+from services.auth.pages.front import Front
+from services.auth.provider import signing_keys
 from services.auth.signing import Signing
 from shared.database import Database
 from shared.identities import Person
+from tests.integration.auth.browsers import Browser, front_on
 from tests.integration.auth.material import MOMENT, NOW, OWNER_KEY, masters
 from tests.integration.auth.neighbours import Neighbours
 from tests.integration.auth.people import People
 from tests.integration.auth.persons import LOGIN
+from tests.integration.auth.relying import World
 from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 from tests.integration.flockctl.certificates import make_certificates
@@ -67,3 +71,25 @@ async def people(auth_database: Database, keyring: Keyring, postgres: Postgres) 
     people = People(auth_database, keyring, postgres, now=NOW)
     yield people
     people.passwords.close()
+
+
+@pytest_asyncio.fixture
+async def front(people: People, erasure: Erasure, neighbours: Neighbours) -> Front:
+    """The front of the site, while auth is on the bus."""
+    await neighbours.join()
+    return front_on(people, erasure)
+
+
+@pytest.fixture
+def browser(front: Front) -> Browser:
+    """One browser before it."""
+    return Browser(front)
+
+
+@pytest_asyncio.fixture
+async def world(people: People, erasure: Erasure, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The OpenID provider, its site and a browser."""
+    monkeypatch.setattr(signing_keys, "SIGNING_KEY_BITS", 2048)  # made anew for each test: a larger one takes a second
+    world = World(people, erasure)
+    await world.provider.keys.rotate()
+    return world

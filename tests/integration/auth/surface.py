@@ -7,9 +7,17 @@ from services.auth.keyring import Keyring
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.tickets import TicketProcedures
+from services.auth.provider.access_tokens import AccessTokens
+from services.auth.provider.signing_keys import SigningKeys
 from services.auth.signing import Signing
 from services.auth.step_up import StepUp
 from shared.database import Database
+
+
+def access_tokens_on(database: Database, keyring: Keyring, now: Callable[[], float]) -> AccessTokens:
+    """The access tokens of an installation for tests."""
+    keys = SigningKeys(database, keyring, now)
+    return AccessTokens(database, keys, now, issuer="https://accounts.test:8441", audience="https://api.test:8442")
 
 
 class Procedures(CredentialProcedures, TicketProcedures, AccountProcedures):
@@ -19,5 +27,5 @@ class Procedures(CredentialProcedures, TicketProcedures, AccountProcedures):
         self, database: Database, keyring: Keyring, signing: Signing, erasure: Erasure, now: Callable[[], float]
     ) -> None:
         CredentialProcedures.__init__(self, database, keyring)
-        TicketProcedures.__init__(self, database, signing, now)
+        TicketProcedures.__init__(self, database, signing, access_tokens_on(database, keyring, now), now)
         AccountProcedures.__init__(self, database, keyring, erasure, StepUp(database, now))

@@ -2,8 +2,9 @@
 
 import pytest
 
-from shared.errors import AlreadyExistsError, ExpiredError, SignInRefusedError
-from tests.integration.auth.people import AWAY, HOME, NAME, PASSWORD, People
+from services.auth.rules.throttling import FREE_FAILURES
+from shared.errors import AlreadyExistsError, ExpiredError, OverLimitError, SignInRefusedError
+from tests.integration.auth.people import AWAY, HOME, NAME, PASSWORD, People, outcome
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 OTHER = "a kettle sings before noon"
@@ -89,3 +90,71 @@ async def test_an_address_that_somebody_took_meanwhile_is_refused(people: People
         await people.changes.confirm_address(codes["new-address"], "new_address")
 
     await people.signed_in()
+
+
+async def test_a_half_done_sign_in_by_the_old_password_does_not_go_on(people: People) -> None:
+    new = await people.join()
+    secret = await people.enrol(new)
+    people.later()
+    for change in ("reset", "change"):
+        token = await people.begun(password=PASSWORD if change == "reset" else OTHER)
+        if change == "reset":
+            await people.changes.ask_reset(NAME, AWAY)
+            await people.changes.reset((await people.link())[1], OTHER)
+        else:
+            await people.changes.change_password(new.session, PASSWORD)
+
+        with pytest.raises(ExpiredError):
+            await people.sign_in.with_totp(token, people.code(secret), AWAY)
+
+
+async def test_with_another_password_links_from_before_open_nothing(people: People) -> None:
+    new = await people.join()
+    await people.changes.ask_address(new.session, "thief@example.com")
+    codes = await addresses(people)
+    await people.changes.confirm_address(codes["new-address"], "new_address")
+    await people.changes.ask_reset(NAME, AWAY)
+    _, reset = await people.link()
+
+    await people.changes.change_password(new.session, OTHER)
+
+    for refused in (
+        people.changes.reset(reset, PASSWORD),
+        people.changes.confirm_address(codes["old-address"], "old_address"),
+    ):
+        with pytest.raises(ExpiredError):
+            await refused
+
+
+async def test_once_the_address_has_changed_a_link_that_went_to_the_old_one_opens_nothing(people: People) -> None:
+    new = await people.join()
+    await people.changes.ask_reset(NAME, AWAY)
+    _, reset = await people.link()
+    await people.changes.ask_address(new.session, "anna@plant.example")
+    codes = await addresses(people)
+    await people.changes.confirm_address(codes["old-address"], "old_address")
+    await people.changes.confirm_address(codes["new-address"], "new_address")
+
+    with pytest.raises(ExpiredError):
+        await people.changes.reset(reset, OTHER)
+
+
+async def test_whoever_was_disabled_meanwhile_is_not_told_that_a_password_was_set(people: People) -> None:
+    await people.join()
+    await people.changes.ask_reset(NAME, AWAY)
+    _, reset = await people.link()
+    people.postgres.run("UPDATE auth.account SET state = 'disabled'")
+
+    with pytest.raises(ExpiredError):
+        await people.changes.reset(reset, OTHER)
+
+
+async def test_nobody_has_us_write_to_strangers_without_end(people: People) -> None:
+    new = await people.join()
+    tried = [
+        await outcome(people.changes.ask_address(new.session, f"stranger{at}@example.com"))
+        for at in range(FREE_FAILURES + 1)
+    ]
+
+    assert tried[:FREE_FAILURES] == [None] * FREE_FAILURES
+    assert isinstance(tried[-1], OverLimitError)

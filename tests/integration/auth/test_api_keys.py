@@ -38,6 +38,7 @@ from shared.identities import Person, ServiceIdentity
 from shared.procedures import NoArguments
 from shared.scopes import parse_scopes
 from tests.integration.auth.people import AWAY, People, outcome
+from tests.integration.auth.surface import access_tokens_on
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 ROUTER = ServiceIdentity("router", 1)
@@ -53,7 +54,8 @@ def keys(people: People) -> ApiKeyProcedures:
 
 @pytest.fixture
 def tickets(people: People, signing: Signing) -> TicketProcedures:
-    return TicketProcedures(people.database, signing, lambda: people.now)
+    access_tokens = access_tokens_on(people.database, people.parts.keyring, lambda: people.now)
+    return TicketProcedures(people.database, signing, access_tokens, lambda: people.now)
 
 
 async def verified(tickets: TicketProcedures, key: str, address: str = "192.0.2.7") -> VerifiedTicket | None:

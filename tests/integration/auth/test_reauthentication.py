@@ -69,3 +69,29 @@ async def test_guessing_on_a_stolen_session_is_slowed_down(people: People) -> No
 
     assert isinstance(await outcome(people.again.with_password(new.session, PASSWORD, HOME)), OverLimitError)
     await people.signed_in()
+
+
+async def test_a_challenge_to_make_a_passkey_is_none_to_show_one(people: People) -> None:
+    new, device = await people.join(), Authenticator(ORIGIN)
+    asked = await people.passkeys.begin(new.session)
+    await people.passkeys.add(new.session, asked.token, "laptop", device.create(asked.options))
+    again, enrolment = await people.again.passkey_options(new.session), await people.passkeys.begin(new.session)
+
+    with pytest.raises(ExpiredError):
+        await people.again.with_passkey(new.session, enrolment.token, device.get(again.options), HOME)
+
+
+async def test_a_wrong_passkey_is_counted_and_recorded_like_a_wrong_code(people: People) -> None:
+    new, device = await people.join(), Authenticator(ORIGIN)
+    asked = await people.passkeys.begin(new.session)
+    await people.passkeys.add(new.session, asked.token, "laptop", device.create(asked.options))
+    for _ in range(FREE_FAILURES):
+        again = await people.again.passkey_options(new.session)
+        with pytest.raises(FactorRejectedError):
+            await people.again.with_passkey(new.session, again.token, Authenticator(ORIGIN).get(again.options), HOME)
+
+    again = await people.again.passkey_options(new.session)
+    tried = await outcome(people.again.with_passkey(new.session, again.token, device.get(again.options), HOME))
+
+    assert isinstance(tried, OverLimitError)
+    assert people.actions().count("sign_in.refused") == FREE_FAILURES

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.auth.rules.throttling import FREE_FAILURES
 from shared.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -11,7 +12,7 @@ from shared.errors import (
     OverLimitError,
 )
 from shared.identities import Person
-from tests.integration.auth.people import AWAY, HOME, NAME, PASSWORD, People, outcome
+from tests.integration.auth.people import AWAY, HOME, NAME, PASSWORD, People, elsewhere, outcome
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
@@ -144,3 +145,62 @@ async def test_no_code_lies_in_clear_in_any_row(people: People) -> None:
 
     assert code not in rows
     assert "bert@example.com" not in rows
+
+
+async def both_links(people: People) -> tuple[str, str]:
+    """The codes of an invitation and of a sign-up of one person, both open."""
+    _, invitation = await invited(people)
+    await people.registration.sign_up("bert@example.com", "en", AWAY)
+    page, verification = await people.link()
+    assert page == "verification"
+    return invitation, verification
+
+
+@pytest.mark.parametrize("state", ["active", "disabled"])
+async def test_whoever_has_come_by_one_link_does_not_come_again_by_another(people: People, state: str) -> None:
+    invitation, verification = await both_links(people)
+    await accepted(people, invitation)
+    people.postgres.run(f"UPDATE auth.account SET state = '{state}' WHERE NOT is_first_owner")  # noqa: S608
+
+    with pytest.raises(ExpiredError):
+        await people.registration.accept(
+            verification, "verification", display_name="x", password="another good sentence", locale="en", source=AWAY
+        )
+
+    assert people.postgres.rows("SELECT state FROM auth.account WHERE NOT is_first_owner") == [(state,)]
+    if state == "active":
+        await people.signed_in("bert@example.com")
+
+
+@pytest.mark.parametrize("state", ["active", "disabled"])
+async def test_a_link_that_is_still_there_opens_nobody_s_account(people: People, state: str) -> None:
+    _, verification = await both_links(people)
+    people.postgres.run(f"UPDATE auth.account SET state = '{state}' WHERE NOT is_first_owner")  # noqa: S608
+
+    with pytest.raises(ExpiredError):
+        await people.registration.accept(
+            verification, "verification", display_name="x", password=PASSWORD, locale="en", source=AWAY
+        )
+
+
+async def test_a_set_up_link_opens_nothing_once_there_is_a_password(people: People) -> None:
+    owner = await people.join()
+    people.set_first_owner(owner)
+    people.postgres.run("UPDATE auth.account SET password_hash = NULL")
+    link = await people.registration.setup_link(people.person(owner))
+    await people.changes.ask_reset(NAME, AWAY)
+    await people.changes.reset((await people.link())[1], "a kettle sings before noon")
+
+    with pytest.raises(ExpiredError):
+        await people.registration.accept(
+            link.url.partition("?code=")[2], "setup", display_name="x", password=PASSWORD, locale="en", source=AWAY
+        )
+
+
+async def test_nobody_s_mailbox_is_filled_from_many_places(people: People) -> None:
+    tried = [
+        await outcome(people.registration.sign_up(NAME, "en", elsewhere(AWAY, f"198.51.100.{at}")))
+        for at in range(FREE_FAILURES + 1)
+    ]
+
+    assert isinstance(tried[-1], OverLimitError)

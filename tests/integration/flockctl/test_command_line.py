@@ -56,6 +56,57 @@ def test_whoami_joins_with_the_owners_key_as_a_ticket(router: FakeRouter, flockc
     assert session.received[1][1] == API_KEY
 
 
+SETUP = "https://accounts.example.com/setup?code=" + "x" * 260
+
+
+def test_the_first_owner_gets_the_whole_link_alone_on_standard_output(
+    router: FakeRouter, flockctl: CommandLine
+) -> None:
+    answer = {"url": SETUP, "ends_in_s": 1800}
+    router.script.procedures["ironflock.auth.account.setup_link"] = lambda: answer
+
+    for_people, for_programs = flockctl("account", "setup"), flockctl("account", "setup", "--json")
+
+    assert (for_people.status, for_people.out) == (0, SETUP + "\n")
+    assert "30 minutes" in for_people.err
+    assert (for_programs.json, for_programs.err) == (answer, "")
+
+
+def test_an_account_that_is_set_up_is_told_so(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.refuses["ironflock.auth.account.setup_link"] = RefusedError(
+        "ironflock.error.conflict", "it is set up"
+    )
+
+    ended = flockctl("account", "setup", "--json")
+
+    assert (ended.status, ended.error["code"]) == (1, "conflict")
+
+
+def test_what_is_no_link_is_not_shown(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.procedures["ironflock.auth.account.setup_link"] = lambda: {"url": "\x1b]0;x", "ends_in_s": 1}
+
+    ended = flockctl("account", "setup", "--json")
+
+    assert (ended.status, ended.error["code"], ended.out) == (1, "unexpected_answer", "")
+
+
+def test_messages_are_shown_without_a_session(router: FakeRouter, flockctl: CommandLine, tmp_path: Path) -> None:
+    file = flockctl.state / "endpoints.json"
+    assert flockctl("mail", "list", "--json").error["code"] == "no_mail_folder"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "mail_folder": str(tmp_path)}))
+    for at in (1, 2):
+        (tmp_path / f"{at}-id{at}.eml").write_text(f"To: a@example.com\nSubject: number {at}\n\n{SETUP}\n")
+
+    listed, shown, first = flockctl("mail", "list", "--json"), flockctl("mail", "show"), flockctl("mail", "show", "id1")
+
+    assert [each["message"] for each in listed.json["messages"]] == ["id2", "id1"]
+    assert "number 2" in shown.out
+    assert SETUP in shown.out.splitlines()
+    assert "number 1" in first.out
+    assert flockctl("mail", "show", "id3", "--json").error["code"] == "no_such_message"
+    assert router.script.sessions == []
+
+
 def test_a_refused_key_is_said_and_not_retried(router: FakeRouter, flockctl: CommandLine) -> None:
     router.script.tickets = {}
 

@@ -1,8 +1,9 @@
 """Who reaches whom in one service, read from its source: what a procedure writes, records, and asks others to do.
 
 Names are resolved as far as the source tells: a function of the same module or an imported one, a method of the same
-class, or of the class that a field or an argument is annotated or made with. A method of something else is taken for
-every method of that name in the service: the graph says too much rather than too little.
+class, or of the class that a field or an argument is annotated or made with, or a field of that. A method of something
+else is taken for every method of that name in the service: the graph says too much rather than too little. Only pages
+come to pages, which stand above everything else of a service (import-linter holds that wall).
 """
 
 import ast
@@ -46,6 +47,7 @@ class Service:
         for module, tree in self.trees.items():
             for place, node in _functions(tree):
                 self._add((module, place), node)
+        self.fields = self._every_field()
         self.facts = {name: self._seen(name, node) for name, node in self.functions.items()}
 
     def reached(self, start: Name) -> set[Name]:
@@ -115,7 +117,9 @@ class Service:
             return
         kind = self._kind(name, base)
         if kind is None:
-            yield from (place for place in self.functions if place[1].endswith(f".{node.attr}"))
+            for place in self.functions:
+                if place[1].endswith(f".{node.attr}") and _may_know(name, place):
+                    yield place
         else:
             yield from (place for place in self.classes.get(kind, []) if place[1] == f"{kind}.{node.attr}")
 
@@ -124,25 +128,57 @@ class Service:
         if isinstance(base, ast.Name):
             own = name[1].split(".")[0] if base.id == "self" else None
             return own or _annotated(self.functions[name]).get(base.id)
-        if isinstance(base, ast.Attribute) and isinstance(base.value, ast.Name) and base.value.id == "self":
-            return self._fields(name).get(base.attr)
+        if isinstance(base, ast.Attribute):
+            owner = self._kind(name, base.value)
+            return None if owner is None else self.fields.get(owner, {}).get(base.attr) or None
         if isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id[0].isupper():
             return base.func.id
         return None
 
-    def _fields(self, name: Name) -> dict[str, str]:
-        """The classes of the fields of the class that `name` belongs to, from its constructor."""
-        made = self.functions.get((name[0], f"{name[1].split('.')[0]}.__init__"))
-        if made is None:
-            return {}
-        annotated = _annotated(made)
-        found: dict[str, str] = {}
-        for each in ast.walk(made):
-            target = each.targets[0] if isinstance(each, ast.Assign) else getattr(each, "target", None)
-            if isinstance(each, ast.Assign | ast.AnnAssign) and isinstance(target, ast.Attribute):
-                kind = _class_named(getattr(each, "annotation", None)) or _made(each.value, annotated)
-                found |= {target.attr: kind} if kind else {}
+    def _every_field(self) -> dict[str, dict[str, str]]:
+        """The classes of the fields of every class: those that attrs makes first, since constructors are given them."""
+        found: dict[str, dict[str, str]] = defaultdict(dict)
+        for tree in self.trees.values():
+            for node in (each for each in tree.body if isinstance(each, ast.ClassDef)):
+                for each in node.body:
+                    if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+                        _learn(found[node.name], each.target.id, _class_named(each.annotation))
+        for (_, place), made in self.functions.items():
+            if place.endswith(".__init__"):
+                for field_name, kind in _set_by(made, found):
+                    _learn(found[place.removesuffix(".__init__")], field_name, kind)
         return found
+
+
+def _learn(fields: dict[str, str], name: str, kind: str | None) -> None:
+    """Two classes of one name that differ in a field are told apart by nobody: such a field is of no known class."""
+    if kind is not None:
+        fields[name] = kind if fields.get(name, kind) == kind else ""
+
+
+def _may_know(name: Name, place: Name) -> bool:
+    above = ".pages."
+    return above not in place[0] or above in name[0] or name[0].endswith(".__main__")
+
+
+def _set_by(made: AnyFunction, fields: dict[str, dict[str, str]]) -> Iterator[tuple[str, str | None]]:
+    """The fields that a constructor sets, each with its class."""
+    annotated = _annotated(made)
+    for each in ast.walk(made):
+        if not isinstance(each, ast.Assign | ast.AnnAssign):
+            continue
+        target = each.targets[0] if isinstance(each, ast.Assign) else each.target
+        if isinstance(target, ast.Attribute):
+            annotation = each.annotation if isinstance(each, ast.AnnAssign) else None
+            yield target.attr, _class_named(annotation) or _given(each.value, annotated, fields)
+
+
+def _given(value: ast.expr | None, annotated: dict[str, str], fields: dict[str, dict[str, str]]) -> str | None:
+    """The class of what a field is set to: an argument, a field of one, or something made here."""
+    if isinstance(value, ast.Attribute):
+        owner = _given(value.value, annotated, fields)
+        return None if owner is None else fields.get(owner, {}).get(value.attr) or None
+    return _made(value, annotated)
 
 
 def _made(value: ast.expr | None, annotated: dict[str, str]) -> str | None:

@@ -1,17 +1,21 @@
 """Whatever changes something is recorded: `coverage.tsv` says by which tags, or why not, and this compares it.
 
-A row is a procedure that is registered, or a job that nobody calls. The first five columns are read from the source and
-must be what they are; `because` is ours: why a change needs no entry of its own. A new procedure that changes something
-without a row fails here; so does a function that writes or records and belongs to no row.
+A row is a procedure that is registered, a job that nobody calls, or what a form of auth's site does. The first four
+columns are read from the source and must be what they are; `because` is ours: why a change needs no entry of its own. A
+new procedure that changes something without a row fails here; so does a form, and so does a function that writes or
+records and belongs to no row.
 """
 
-import re
+import ast
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import pytest
 from attrs import frozen
 
+from services.auth.pages.desk import Desk
+from services.auth.pages.whole import routes_of
 from shared.audit import Action
 from tests.unit.audit_coverage.call_graph import ROOT, Name, Service
 from tests.unit.shared.test_every_procedure_is_known import IDS
@@ -23,6 +27,15 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.auth.first_owner", "ensure"),
     ("services.auth.erasure", "Erasure.keep_up"),
     ("services.auth.administration", "Administration.sweep"),
+    ("services.auth.provider.clients", "Clients.ensure_own"),
+    ("services.auth.provider.signing_keys", "SigningKeys.rotate"),
+    ("services.auth.provider.families", "Families.keep_up"),
+    ("services.auth.provider.ending", "Endings.tell_due"),
+    ("services.auth.provider.exchange", "Exchange.token"),
+    ("services.auth.provider.exchange", "Exchange.revoke"),
+    ("services.auth.provider.exchange", "Exchange.introspect"),
+    ("services.auth.provider.exchange", "Exchange.begin_device"),
+    ("services.auth.provider.userinfo", "UserInfo.show"),
     ("services.auth.mailing", "Mailing.deliver_due"),
     ("services.auth.resealing", "reseal_everything"),
     ("services.devices.duplicates", "Duplicates._record"),
@@ -36,28 +49,30 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.gateway.serving", "Serving.answer"),
     ("services.gateway.keeping", "Keeping.sweep"),
 )
-# What people do on auth's pages.
-PAGES: Final[tuple[Name, ...]] = (
-    *(("services.auth.sign_in", f"SignIn.{each}") for each in (
-        "with_password", "with_totp", "with_recovery_code", "passkey_options", "with_passkey",
-    )),
-    *(("services.auth.reauthentication", f"Reauthentication.{each}") for each in (
-        "with_password", "with_code", "passkey_options", "with_passkey",
-    )),
-    *(("services.auth.registration", f"Registration.{each}") for each in ("sign_up", "accept")),
-    *(("services.auth.account_changes", f"AccountChanges.{each}") for each in (
-        "ask_reset", "reset", "change_password", "ask_address", "confirm_address",
-    )),
-    *(("services.auth.factors", f"Factors.{each}") for each in ("begin_totp", "confirm_totp")),
-    *(("services.auth.passkeys", f"Passkeys.{each}") for each in ("begin", "add")),
-    ("services.auth.sessions", "Sessions.find"),
-)  # fmt: skip
+
+
+class Anything:
+    """Stands for every part that pages are made of: routes are told without one."""
+
+    def __getattr__(self, name: str) -> "Anything":  # noqa: D105 - all that it is
+        return self
+
+
+def name_of(render: Any) -> Name:
+    return render.__func__.__module__, render.__func__.__qualname__
+
+
+ROUTES: Final = routes_of(cast("Desk", Anything()))
+SHOWN: Final = {route.path: name_of(route.render) for route in ROUTES if route.method == "GET"}
+SENT: Final = {f"POST {route.path}": name_of(route.render) for route in ROUTES if route.method == "POST"}
+REQUESTED: Final = ["self", "request"]
+# What clients send people to, which is looked at: a code is made, a session ends.
+PROTOCOL: Final = {f"GET {path}": SHOWN.pop(path) for path in ("/oauth/authorize", "/oauth/end_session")}
+# Every page looks who asks.
+VISITED: Final[Name] = ("services.auth.sessions", "Sessions.find")
 # Tags that nothing records yet; whoever does takes theirs out.
 LATER: Final = {
-    "client.changed", "client.ended", "client.registered", "consent.granted", "consent.revoked",
-    "device_code.approved", "device_code.refused", "refresh_token.replayed",
-    "signing_key.created", "token.refused", "token_family.ended", "upstream.linked",
-    "upstream.unlinked",
+    "client.changed", "token.refused", "upstream.linked", "upstream.unlinked",
 }  # fmt: skip
 # Tags of refused attempts: what changes something has another one.
 ATTEMPTS: Final = {"device.impersonated", "device.duplicated", "sign_in.refused"}
@@ -92,8 +107,9 @@ def line_of(what: str, name: Name) -> Line:
 def regenerated() -> list[Line]:
     """Every row as the source has it; of the procedures of others those that have a row."""
     procedures = [(uri, name) for graph in GRAPHS.values() for uri, name in graph.procedures.items()]
-    jobs = [(f"{module.removeprefix('services.')}.{place}", (module, place)) for module, place in (*PAGES, *JOBS)]
+    jobs = [(f"{module.removeprefix('services.')}.{place}", (module, place)) for module, place in (VISITED, *JOBS)]
     lines = [line for what, name in (*sorted(procedures), *jobs) if (line := line_of(what, name)).changes]
+    lines += [line_of(what, name) for what, name in sorted({**SENT, **PROTOCOL}.items())]
     known = {line.what for line in lines}
     return [Line(line.what, line.writes, line.records, line.asks & known) for line in lines]
 
@@ -135,23 +151,44 @@ def test_every_tag_is_recorded_by_somebody() -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_whatever_writes_or_records_belongs_to_a_row(service: str) -> None:
     graph = GRAPHS[service]
-    begun = [*graph.procedures.values(), *(name for name in (*PAGES, *JOBS) if graph_of(name) is graph)]
+    begun = [
+        *graph.procedures.values(),
+        *(name for name in (VISITED, *SENT.values(), *PROTOCOL.values(), *JOBS) if graph_of(name) is graph),
+    ]
     reached = {name for start in begun for name in graph.reached(start)}
     acting = {name for name, facts in graph.facts.items() if facts.writes or facts.records}
 
     assert acting - reached == set()
 
 
-def test_no_route_over_https_changes_anything() -> None:
-    verbs = re.compile(r"def render_(?!GET|HEAD)[A-Z]+\b.*?\n(?=    def |\S|\Z)", re.DOTALL)
-    for file in (ROOT / "services").rglob("*.py"):
-        for method in verbs.findall(file.read_text(encoding="utf-8")):
-            assert "NOT_ALLOWED" in method, f"{file} serves more than reading"
+def test_looking_at_a_page_changes_nothing() -> None:
+    for path, name in SHOWN.items():
+        line = line_of(path, name)
+        assert line.writes <= {"auth.data_key"}, path  # made when there is none, as in app_cred_key.find
+        assert not line.records, path
 
 
-def test_rest_alone_takes_every_method_and_changes_through_procedures_only() -> None:
-    taking = {
-        str(file.relative_to(ROOT)) for file in (ROOT / "services").rglob("*.py") if "def render(" in file.read_text()
-    }
+def answering() -> Iterator[tuple[str, str, str]]:
+    """Whatever answers a request: the class, the method and its source."""
+    for file in sorted((ROOT / "services").rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        for node in (each for each in ast.walk(ast.parse(text)) if isinstance(each, ast.ClassDef)):
+            for each in (part for part in node.body if isinstance(part, ast.FunctionDef)):
+                if each.name.startswith("render") and [arg.arg for arg in each.args.args] == REQUESTED:
+                    yield node.name, each.name, ast.get_source_segment(text, each) or ""
 
-    assert taking == {"services/gateway/procedures/rest.py"}
+
+def test_over_https_nothing_is_changed_but_by_the_forms_that_have_a_row() -> None:
+    """Beside reading there is the front of the pages, which knows the routes alone."""
+    answers = list(answering())
+
+    assert len(answers) > 6
+    for kind, method, text in answers:
+        reads = method in ("render_GET", "render_HEAD") or "NOT_ALLOWED" in text
+        assert reads or (kind, method) in {
+            ("Pages", "render"),
+            ("Files", "render"),
+            ("Misdirected", "render"),
+            ("Programs", "render"),  # whose endpoints stand among the jobs
+            ("Rest", "render"),  # which calls procedures
+        }

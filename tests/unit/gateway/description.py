@@ -44,6 +44,8 @@ TAGS: Final = {
     "factors": "One's second factors.",
     "api-keys": "API keys, for oneself and for one's service accounts.",
     "service-accounts": "Accounts that no person signs in by.",
+    "consents": "What one lets clients know and do.",
+    "clients": "Clients of the OpenID provider.",
     "invitations": "People who are asked to come.",
     "accounts": "Other people's accounts.",
     "audit": "The transparency log.",
@@ -80,8 +82,15 @@ WORDS: Final = {
     "until": "The time before which (RFC 3339).",
     "entry_id": "The entry's key.",
     "from_size": "The number of entries of an earlier head.",
+    "client_id": "The client's name in OpenID Connect.",
+    "redirect_uris": "Where it may send people back to, letter by letter.",
+    "post_logout_redirect_uris": "Where it may send people who have signed out.",
+    "backchannel_logout_uri": "Where it is told that somebody has signed out.",
+    "grant_types": "How it gets tokens (RFC 7591).",
+    "token_endpoint_auth_method": "How it shows who it is (RFC 7591); `none` for a public client.",
+    "is_first_party": "Whether people are not asked, since it belongs to the installation.",
     "key_id": "The part of the key's text that names it.",
-    "scopes": "How far the key reaches: `all` or `read`, or one of them for one asset, `read@project/3`.",
+    "scopes": "How far it reaches: `all`, `read`, or one for one asset, `read@project/3`; a client's are OpenID's.",
     "ends_at": "When it ends by itself (RFC 3339, with a zone).",
     "overlap_s": "For how many seconds the old key opens beside the new one.",
     "days": "How many days entries are kept; null keeps them for ever.",
@@ -93,6 +102,7 @@ EXAMPLES: Final[dict[str, Any]] = {
     "PATCH /account": {"display_name": "Ann", "locale": "en"},
     "POST /api-keys": {"name": "reports", "scopes": ["read"]},
     "POST /api-keys/{key_id}/rotate": {"overlap_s": 3600},
+    "POST /clients": {"name": "reports", "redirect_uris": ["https://reports.example.com/callback"]},
     "POST /service-accounts": {"name": "reports"},
     "POST /invitations": {"address": "bert@example.com", "locale": "de"},
     "PUT /swarms/{swarm_key}/retention": {"days": 365},
@@ -325,8 +335,9 @@ PARAMETERS: Final = {
 def schema_of(field: Any) -> dict[str, Any]:
     """The JSON schema of a record's field."""
     made: dict[str, Any] = dict(msgspec.json.schema(field.type))
-    if field.default is not attrs.NOTHING and field.default is not None:
-        made["default"] = field.default
+    default = field.default.factory() if hasattr(field.default, "factory") else field.default
+    if default is not attrs.NOTHING and default is not None:
+        made["default"] = default
     return made
 
 

@@ -17,6 +17,7 @@ from deploy.local.processes import (
     service_process,
 )
 from deploy.local.settings import local_settings
+from deploy.local.welcome import welcome
 from shared.settings import SettingsError
 
 ENVIRON = {
@@ -60,6 +61,7 @@ def test_auth_is_told_what_the_contract_says() -> None:
         "PORT": "8441",
         "BIND": "192.0.2.7",
         "MAIL_FOLDER": "/state/mail",
+        "CLIENTS_CA": "platform",
         "ISSUER": "https://plant.example:8441",
         "AUDIENCE": "https://plant.example:8445",
     }
@@ -131,6 +133,15 @@ def test_a_process_shown_in_a_log_does_not_show_its_environment() -> None:
     assert "IRONFLOCK_AUTH" not in repr(service_process("auth", SETTINGS, ENVIRON))
 
 
+def test_whoever_starts_the_platform_is_told_where_people_sign_in_and_no_secret() -> None:
+    told = welcome(SETTINGS, whole=True)
+
+    assert "https://plant.example:8441" in told
+    assert "flockctl account setup" in told
+    assert "/state/owner-api-key" in told
+    assert "8441" not in welcome(SETTINGS, whole=False)
+
+
 def test_the_endpoints_are_those_of_the_contract() -> None:
     content = endpoints(SETTINGS)
 
@@ -141,6 +152,8 @@ def test_the_endpoints_are_those_of_the_contract() -> None:
         "services": "wss://localhost:8444/ws-svc",
     }
     assert content["gateway"] == "https://plant.example:8445"
+    assert content["accounts"] == "https://plant.example:8441"
+    assert content["mail_folder"] == "/state/mail"
     assert content["postgres"] == {"host": "localhost", "port": 8446, "database": "ironflock"}
     assert content["owner_api_key_file"] == "/state/owner-api-key"
     assert content["plaintext_ports"] == []

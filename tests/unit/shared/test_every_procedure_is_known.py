@@ -13,6 +13,7 @@ from services.audit.procedures.heads import HeadProcedures
 from services.audit.procedures.retention import RetentionProcedures
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.api_keys import ApiKeyProcedures
+from services.auth.procedures.clients import ClientProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
 from services.auth.procedures.people import PeopleProcedures as PersonProcedures
@@ -32,6 +33,7 @@ SURFACES: dict[str, list[type[Any]]] = {
         PersonProcedures,
         FactorProcedures,
         ApiKeyProcedures,
+        ClientProcedures,
     ],
     "realms": [Realms],
     "audit": [EntryProcedures, HeadProcedures, RetentionProcedures],

@@ -1,0 +1,1 @@
+"""The HTTPS site of auth: what people see in a browser."""

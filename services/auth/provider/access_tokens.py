@@ -1,0 +1,51 @@
+"""Access tokens that come back: verified by signature, and by the rows that they live from."""
+
+from collections.abc import Callable
+
+from services.auth.provider.facts import AccessToken
+from services.auth.provider.signing_keys import Signer, SigningKeys
+from services.auth.provider.tokens import is_shaped, read_access_token
+from services.auth.store.grants import access_counts
+from shared.database import Connection, Database
+
+
+class AccessTokens:
+    """The access tokens of this installation."""
+
+    def __init__(
+        self, database: Database, keys: SigningKeys, now: Callable[[], float], *, issuer: str, audience: str
+    ) -> None:
+        """Look rows up in `database`; `now` gives Unix seconds; tokens say `issuer`, and `audience` (the platform)."""
+        self._database = database
+        self._keys = keys
+        self._now = now
+        self.issuer = issuer
+        self.audience = audience
+
+    async def signer(self) -> Signer:
+        """What signs and verifies now."""
+        return await self._keys.signer()
+
+    async def verify(self, text: str) -> AccessToken | None:
+        """The access token that `text` is, if it counts for the platform; None for whatever reason it does not."""
+        if not is_shaped(text):
+            return None
+        signer = await self._keys.signer()
+        return await self._database.run(lambda connection: self.verify_in_txn(connection, signer, text, self.audience))
+
+    async def verify_in_txn(
+        self, connection: Connection, signer: Signer, text: str, audience: str
+    ) -> AccessToken | None:
+        """As `verify`, in a transaction."""
+        token = read_access_token(signer, text, issuer=self.issuer, audience=audience, now=self._now())
+        if token is None:
+            return None
+        has_session = token.credential != token.client_id
+        counts = await access_counts(
+            connection,
+            account_key=token.account_key,
+            session_id=token.credential if has_session else None,
+            family_id=token.family_id,
+            client_id=token.client_id,
+        )
+        return token if counts else None
