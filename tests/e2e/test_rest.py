@@ -1,5 +1,7 @@
 """Every REST call, with a key, on a running platform."""
 
+import base64
+import http.client
 import json
 import uuid
 from typing import Any, Final
@@ -186,6 +188,32 @@ def test_a_key_reaches_as_far_as_its_scopes(rest: RestClient, ironflock: Running
     assert "www-authenticate" not in refused.headers
     assert narrow.ask("GET", f"/devices/{other['device_key']}").status in (403, 404)
     assert narrow.ask("POST", "/swarms", {"name": new_name("plant")}).status == 403
+
+
+def token_of(platform: RunningPlatform, client: dict[str, str]) -> str:
+    """An access token that `client` asks for itself."""
+    said = base64.b64encode(f"{client['client_id']}:{client['client_secret']}".encode()).decode()
+    connection = http.client.HTTPSConnection("localhost", platform.ports.accounts, timeout=30, context=platform.tls)
+    headers = {"authorization": f"Basic {said}", "content-type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/oauth/token", "grant_type=client_credentials", headers)
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    token: str = answer["access_token"]
+    return token
+
+
+def test_an_access_token_opens_as_far_as_its_scopes_and_ends_with_its_client(
+    rest: RestClient, ironflock: RunningPlatform
+) -> None:
+    account = rest.ask("POST", "/service-accounts", {"name": new_name("robot")}).json["account_key"]
+    wanted = {"name": "robot", "grant_types": ["client_credentials"], "account_key": account, "scopes": ["read"]}
+    client = rest.ask("POST", "/clients", wanted).json
+    theirs = RestClient(ironflock, token_of(ironflock, client))
+
+    assert theirs.ask("GET", "/account").json["account_key"] == account
+    assert theirs.ask("POST", "/swarms", {"name": new_name("plant")}).status == 403
+    assert rest.ask("DELETE", f"/clients/{client['client_id']}").status == 204
+    assert theirs.ask("GET", "/account").status == 401
 
 
 def test_where_a_key_was_used_is_seen(rest: RestClient, ironflock: RunningPlatform) -> None:
