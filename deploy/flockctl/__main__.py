@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
-from deploy.flockctl.commands import accounts, audit, devices, mail, projects
+from deploy.flockctl.commands import accounts, api_keys, audit, clients, devices, mail, projects
 from deploy.flockctl.commands.platform import add_platform_commands
+from deploy.flockctl.commands.signing_in import add_sign_in_commands
 from deploy.flockctl.commands.simulate import add_simulate_command
 from deploy.flockctl.errors import CommandError, ExitStatus, from_public
 from deploy.flockctl.output import write_error
@@ -30,10 +31,14 @@ def make_app() -> typer.Typer:
     app = typer.Typer(name="flockctl", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback(help=HELP)(_options)
     add_platform_commands(app)
+    add_sign_in_commands(app)
     app.add_typer(projects.app, name="project")
     app.add_typer(devices.app, name="device")
     app.add_typer(audit.app, name="audit")
     app.add_typer(accounts.app, name="account")
+    app.add_typer(api_keys.app, name="api-key")
+    app.add_typer(api_keys.service_accounts, name="service-account")
+    app.add_typer(clients.app, name="client")
     app.add_typer(mail.app, name="mail")
     add_simulate_command(app)
     return app

@@ -22,6 +22,7 @@ class Endpoints:
     people: str
     health: Mapping[str, str]
     owner_api_key: Path | None
+    accounts: str | None = None
     audit: str | None = None
     audit_keys: Path | None = None
     mail: Path | None = None
@@ -76,6 +77,7 @@ def parse_endpoints(file: Path, text: str) -> Endpoints:
             people=_url(content["router"]["people"], "wss://"),
             health={str(name): _url(url, "https://") for name, url in content["health"].items()},
             owner_api_key=_path(content["owner_api_key_file"]) if content.get("owner_api_key_file") else None,
+            accounts=_url(content["accounts"], "https://") if content.get("accounts") else None,
             audit=_url(content["audit"], "https://") if content.get("audit") else None,
             audit_keys=_path(content["audit_key_file"]) if content.get("audit_key_file") else None,
             mail=_path(content["mail_folder"]) if content.get("mail_folder") else None,

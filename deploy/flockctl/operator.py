@@ -8,10 +8,10 @@ from attrs import define, field
 from twisted.internet.task import deferLater
 
 from deploy.flockctl.bus import Connection, connect
-from deploy.flockctl.credentials import key_file, read_api_key
 from deploy.flockctl.endpoints import Endpoints, find_endpoints
 from deploy.flockctl.errors import AwayError, CommandError, OutcomeUnknownError, RefusedKeyError
 from deploy.flockctl.output import Output
+from deploy.flockctl.tickets import SIGNED_OUT, ticket_of
 
 Result = TypeVar("Result")
 FIRST_PAUSE_S: Final = 0.5
@@ -44,12 +44,13 @@ class Operator:
         """The open session, opened now if need be (once, without patience)."""
         if self._connection is None or not self._connection.is_open:
             found = self.endpoints
-            file = key_file(self.api_key_file, self.environ, found.owner_api_key)
-            key = read_api_key(file)
+            ticket = await ticket_of(found, self.api_key_file, self.environ)
             try:
-                self._connection = await connect(self.reactor, found.people, found.ca, key)
+                self._connection = await connect(self.reactor, found.people, found.ca, ticket.text)
             except RefusedKeyError as error:
-                raise error.of_file(file) from error
+                if ticket.is_sign_in:
+                    raise CommandError("signed_out", SIGNED_OUT) from error
+                raise error.of_file(ticket.file) from error
         return self._connection
 
     async def call(self, procedure: str, *, repeatable: bool = True, **arguments: Any) -> Any:

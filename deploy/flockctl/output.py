@@ -45,6 +45,14 @@ class Output:
         if not self.as_json:
             Console(stderr=True).print(Text(text, style="yellow"), soft_wrap=True)
 
+    def prompt(self, payload: Mapping[str, Any], text: str) -> None:
+        """What a person must do now for the command to go on, on standard error; a JSON line there for programs."""
+        if self.as_json:
+            sys.stderr.write(json.dumps(payload, separators=(",", ":")) + "\n")
+            sys.stderr.flush()
+        else:
+            Console(stderr=True).print(Text(text), soft_wrap=True)
+
 
 def write_json(payload: Mapping[str, Any]) -> None:
     """One JSON object on one line of standard output; ASCII only, so that no text in it steers a terminal."""

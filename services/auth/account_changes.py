@@ -8,6 +8,7 @@ from services.auth.persons import person_in_txn
 from services.auth.records.people import Purpose
 from services.auth.records.sessions import Session, Source
 from services.auth.rules.login_names import clean_address, login_canonical
+from services.auth.rules.places import place_of
 from services.auth.rules.throttling import subject
 from services.auth.store.links import link_delete_all, link_is_used
 from services.auth.store.people import (
@@ -37,7 +38,7 @@ class AccountChanges:
             OverLimitError: Too often from one place, or for one address.
         """
         canonical = login_canonical(address)
-        await self._parts.throttle.begin(subject("reset", canonical), subject("reset-from", source.address))
+        await self._parts.throttle.begin(subject("reset", canonical), subject("reset-from", place_of(source.address)))
         async with self._database.transaction() as connection:
             person = await person_find_by_login(connection, canonical)
             if person is not None and person.can_sign_in:

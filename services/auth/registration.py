@@ -12,6 +12,7 @@ from services.auth.persons import person_in_txn
 from services.auth.records.people import Locale, PersonAccount, Purpose, SetupLink
 from services.auth.records.sessions import NewSession, Source
 from services.auth.rules.login_names import clean_address, login_canonical
+from services.auth.rules.places import place_of
 from services.auth.rules.throttling import subject
 from services.auth.sessions import TOKEN_OCTETS, token_hash
 from services.auth.store.links import link_delete_all, link_insert
@@ -77,7 +78,7 @@ class Registration:
         if not self._parts.is_open:
             raise NotAuthorizedError(CLOSED)
         name = clean_address(address)
-        counted = (subject("sign-up", source.address), subject("sign-up-for", login_canonical(name)))
+        counted = (subject("sign-up", place_of(source.address)), subject("sign-up-for", login_canonical(name)))
         await self._parts.throttle.begin(*counted)
         async with self._database.transaction() as connection:
             known = await person_find_by_login(connection, login_canonical(name))

@@ -43,6 +43,7 @@ class RunningPlatform:
             # Tests ask more often than anybody should.
             "IRONFLOCK_GATEWAY_REQUESTS_PER_MINUTE": "1000000",
             "IRONFLOCK_GATEWAY_FAILURES_PER_MINUTE": str(FAILURES_PER_MINUTE),
+            "IRONFLOCK_CONFIG_HOME": str(self.folder / "config"),
         }
         self._launcher: subprocess.Popen[bytes] | None = None
 

@@ -9,6 +9,7 @@ from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
 from deploy.flockctl.output import table
+from deploy.flockctl.secret_files import SecretFile
 from deploy.flockctl.text import local_time
 
 app = typer.Typer(help="Your own account.", no_args_is_help=True)
@@ -31,6 +32,71 @@ async def account_setup(operator: Operator) -> None:
     minutes = int(link["ends_in_s"]) // 60
     operator.output.notice(f"open it in a browser within {minutes} minutes; it works once")
     operator.output.result(link, printable_url(link["url"]))
+
+
+@command(app, "invite")
+async def account_invite(
+    operator: Operator,
+    address: Annotated[str, typer.Argument(help="Their e-mail address.")],
+    *,
+    locale: Annotated[str, typer.Option(help="In which language they are written to: en or de.")] = "en",
+) -> None:
+    """Invite somebody: a message with a link goes to their address. For now the first owner alone may.
+
+    Example: flockctl account invite bert@example.com
+    """
+    made = await operator.call("ironflock.auth.account.invite", repeatable=False, address=address, locale=locale)
+    operator.output.result({"invitation": made}, table(("ACCOUNT", "ADDRESS"), [(made["account_key"], address)]))
+
+
+@command(app, "sessions")
+async def account_sessions(operator: Operator) -> None:
+    """List where you are signed in.
+
+    Example: flockctl account sessions
+    """
+    found = (await operator.call("ironflock.auth.session.list"))["sessions"]
+    rows = [
+        (
+            each["session"],
+            each["client"] or each["kind"],
+            local_time(each["last_seen_at"]),
+            each["last_address"],
+            each["user_agent"],
+            "this" if each["is_this"] else "",
+        )
+        for each in found
+    ]
+    titles = ("SESSION", "WHAT", "LAST SEEN", "FROM", "PROGRAM", "")
+    operator.output.result({"sessions": found}, table(titles, rows))
+
+
+@command(app, "end-session")
+async def account_end_session(
+    operator: Operator, session: Annotated[str, typer.Argument(help="Its id, as `account sessions` shows it.")]
+) -> None:
+    """End one of your sessions, and everything that lives from it.
+
+    Example: flockctl account end-session ses_5f0c...
+    """
+    await operator.call("ironflock.auth.session.end", repeatable=False, session=session)
+    operator.output.result({"ended": session}, f"{session} has ended")
+
+
+@command(app, "export")
+async def account_export(
+    operator: Operator,
+    *,
+    out: Annotated[str, typer.Option(help="File to write (mode 0600).", metavar="FILE")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write everything that is kept of you as JSON, without a secret. Needs a sign-in of at most five minutes.
+
+    Example: flockctl account export --out me.json
+    """
+    with SecretFile(out, replace=force) as file:
+        file.write(await operator.call("ironflock.auth.account.export", repeatable=False))
+    operator.output.result({"file": out}, f"written to {out}")
 
 
 @command(app, "erase")

@@ -7,7 +7,9 @@ people who are signed in send others to the sign-in; what needs a fresh factor s
 
 import asyncio
 import secrets
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlencode
 
@@ -23,12 +25,15 @@ from services.auth.pages.routes import Access, Route
 from services.auth.pages.visits import Asked, Fields, Visit, fields_of, form_of
 from services.auth.rules.forgery import is_own
 from services.auth.rules.locales import locale_of, preferred_locale
+from services.auth.rules.places import place_of
 from services.auth.rules.return_to import HOME
 from services.auth.sessions import TOKEN_OCTETS, Sessions, source
 from services.auth.step_up import StepUp
 from shared.errors import InternalError, OutcomeUnknownError, OverLimitError, PublicError
 
 MAX_TIME_S: Final = 20.0
+MAX_AT_ONCE: Final = 8
+"""Forms that one place may have under way: an eighth of the passwords that may wait to be compared."""
 
 log = structlog.get_logger()
 
@@ -55,6 +60,7 @@ class Front:
         self._rendering = rendering
         self.files = rendering.files
         self._origin = origin
+        self._under_way: Counter[str] = Counter()
 
     async def reply(self, asked: Asked) -> Reply:
         """The reply, whatever happens."""
@@ -116,9 +122,31 @@ class Front:
             return Redirect(f"/sign-in?{urlencode({'return_to': self._here(visit, else_to=HOME)})}")
         if route.method == "POST" and not route.is_open:
             self._require_own(asked, visit)
+            with self._counted(place_of(asked.address)):
+                return await self._rendered(route, visit)
+        return await self._rendered(route, visit)
+
+    async def _rendered(self, route: Route, visit: Visit) -> Answer:
         if route.access is Access.FRESH and not await self._step_up.is_fresh(visit.signed_in):
             return Redirect(f"/step-up?{urlencode({'return_to': self._here(visit, else_to=HOME)})}")
         return await route.render(visit)
+
+    @contextmanager
+    def _counted(self, place: str) -> Iterator[None]:
+        """One more form of `place` under way, so that nobody alone takes every turn of all others.
+
+        Raises:
+            OverLimitError: There are too many already.
+        """
+        if self._under_way[place] >= MAX_AT_ONCE:
+            raise OverLimitError("too many forms at once; try again shortly", retry_after_s=1)
+        self._under_way[place] += 1
+        try:
+            yield
+        finally:
+            self._under_way[place] -= 1
+            if not self._under_way[place]:
+                del self._under_way[place]
 
     def _here(self, visit: Visit, *, else_to: str) -> str:
         """The page to look at that belongs to what was asked for."""

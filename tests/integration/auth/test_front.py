@@ -312,6 +312,25 @@ async def test_too_many_attempts_say_when_to_come_back(people: People, browser: 
     assert int(browser.header("retry-after") or "0") >= 1
 
 
+async def test_nobody_takes_every_turn_of_all_others(people: People, browser: Browser, front: Front) -> None:
+    await people.join()
+    fields, jar = await form_of(browser), dict(browser.jar)
+    headers = {**OWN, "content-type": FORM_TYPE}
+    flood = [
+        Asked("POST", "/sign-in", "", headers, jar, urlencode({**fields, "login_name": f"n{at}@example.com"}).encode(),
+              f"2001:db8::{at:x}")
+        for at in range(module.MAX_AT_ONCE * 3)
+    ]  # fmt: skip
+
+    replies = asyncio.gather(*(front.reply(each) for each in flood))
+    let_in = await Browser(front, address="192.0.2.77").sign_in()
+
+    statuses = [each.status for each in await replies]
+    assert statuses.count(429) >= module.MAX_AT_ONCE * 2
+    assert let_in == 200
+    assert not front._under_way
+
+
 TEXT = st.text(max_size=40)
 
 
