@@ -141,7 +141,7 @@ async def test_two_at_once_renew_one_sign_in_once(
     file.write_text(json.dumps({**kept, "ends_at": 0}))
 
     words = [FLOCKCTL, "whoami", "--json"]
-    environment = signed_in_flockctl._environment
+    env = signed_in_flockctl._environment
     ended = await asyncio.gather(
         *(asyncio.to_thread(subprocess.run, words, cwd=tmp_path, env=env, capture_output=True) for _ in range(4))
     )
