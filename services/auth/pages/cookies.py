@@ -55,6 +55,11 @@ def of_sign_in(token: str) -> Cookie:
     return Cookie(SIGN_IN, token, SIGN_IN_LIFE_S)
 
 
+def of_form(token: str) -> Cookie:
+    """What the forms of a browser are bound to in which nobody is signed in; it goes with the browser."""
+    return Cookie(FORM, token)
+
+
 def of_notice(name: str) -> Cookie:
     """What the next page says once; `name` is a key below `notice`."""
     return Cookie(NOTICE, name, NOTICE_LIFE_S)
