@@ -22,6 +22,7 @@ from services.auth.provider.families import end_in_txn, replayed_in_txn, started
 from services.auth.provider.requests import Answered, Call, Request, refuse_repeated, refused
 from services.auth.provider.signing_keys import Signer
 from services.auth.records import provider as grants
+from services.auth.rules.places import network_of
 from services.auth.store.clients import client_find
 from services.auth.store.grants import (
     code_lock_in_txn,
@@ -33,6 +34,7 @@ from services.auth.store.grants import (
     session_derive,
     subject_find,
     subject_find_own,
+    waiting_count,
     waiting_insert,
     waiting_lock_in_txn,
     waiting_open,
@@ -40,10 +42,12 @@ from services.auth.store.grants import (
     waiting_subject,
 )
 from shared.database import Connection, Database
-from shared.names import clean_token
+from shared.errors import OverLimitError
 
 Decide = Callable[[Engine, Request], Answered]
 ATTEMPTS: Final = 3
+MAX_WAITING: Final = 10_000
+MAX_WAITING_FROM_ONE_PLACE: Final = 100
 
 
 class Exchange:
@@ -173,13 +177,18 @@ async def _issued_in_txn(connection: Connection, call: Call, facts: Facts, decis
 
 
 async def _device_in_txn(connection: Connection, call: Call, device: dict[str, Any]) -> None:
+    """A device begins to wait; anybody may ask for that, so that it is bounded, in all and from one place."""
+    address = call.source.address
+    waiting, from_there = await waiting_count(connection, address, network_of(address))
+    if waiting >= MAX_WAITING or from_there >= MAX_WAITING_FROM_ONE_PLACE:
+        raise OverLimitError("too many devices wait already; try again in some minutes")
     await waiting_insert(
         connection,
         hash_of(device["device_code"]),
         device["user_code"].replace("-", ""),
         client_id=device["client_id"],
         scopes=device["scopes"],
-        address=clean_token(call.source.address)[:64],
+        address=address,
         user_agent=call.source.user_agent,
     )
 
