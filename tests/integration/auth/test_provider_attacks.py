@@ -301,6 +301,34 @@ async def test_devices_that_wait_are_bounded_from_one_place_and_in_all(
     assert await begin("192.0.2.1") == 200
 
 
+async def test_nobody_comes_into_another_s_family_by_naming_a_token_of_it(world: World) -> None:
+    anna, client = await world.come(), await world.client(token_endpoint_auth_method="none")
+    bert = await another(world)
+    stolen = await client.signed_in(anna, scope="openid offline_access all")
+    following = await client.refresh(stolen["refresh_token"])
+    of_anna = claims(following["access_token"])
+
+    back = await client.authorized(bert, scope="openid offline_access all")
+    by_code = await client.exchange(back["code"], token=stolen["refresh_token"])
+    by_device = await client.token(**await approved(world, bert, client), token=stolen["refresh_token"])
+
+    for tokens in (by_code, by_device):
+        said = claims((await client.refresh(tokens["refresh_token"]))["access_token"])
+        assert said["sub"] != of_anna["sub"]
+        assert said["family"] != of_anna["family"]
+
+
+async def test_no_refresh_token_is_used_without_being_spent(world: World) -> None:
+    browser, client = await world.come(), await world.client()
+    one, two = [await client.signed_in(browser, scope="openid all") for _ in range(2)]
+
+    answer = await client.refresh(one["refresh_token"], token=two["refresh_token"])
+
+    assert claims(answer["access_token"])["family"] == claims(one["access_token"])["family"]
+    assert (await client.refresh(one["refresh_token"]))["error"] == "invalid_grant"
+    assert "access_token" in await client.refresh(two["refresh_token"])
+
+
 @pytest.mark.parametrize("kind", ["access_token", "logout"])
 async def test_no_other_token_of_ours_signs_anybody_out(world: World, kind: str) -> None:
     browser, client = await world.come(), await world.client()
