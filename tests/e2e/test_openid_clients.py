@@ -166,6 +166,33 @@ async def test_oauth2_proxy_lets_nobody_in_whose_session_was_ended_elsewhere(
     assert browser.at == "/sign-in"
 
 
+async def test_a_stolen_cookie_of_oauth2_proxy_is_found_out_and_its_person_comes_back(
+    ironflock: RunningPlatform, owner: Account, proxy: Place, browser: RoamingBrowser
+) -> None:
+    address, _ = await new_person(ironflock, owner)
+    await browser.get(f"{proxy.origin}/")
+    await browser.sign_in_as(address)
+    thief = browser.copied()  # with the first refresh token
+
+    async def status() -> int:
+        return await browser.get(f"{proxy.origin}/oauth2/auth")
+
+    async def has_refreshed() -> bool:
+        assert await status() == 202
+        return bool(browser.given())
+
+    await eventually(has_refreshed, MAX_WAIT_S, "oauth2-proxy has refreshed its tokens")
+    assert await thief.get(f"{proxy.origin}/oauth2/auth") == 401
+
+    async def is_out() -> bool:
+        return await status() == 401
+
+    await eventually(is_out, MAX_WAIT_S, "whatever comes from that sign-in has ended")
+    assert await browser.get(f"{proxy.origin}/") == 200
+    assert browser.url == f"{proxy.origin}/"
+    assert await status() == 202
+
+
 async def test_openid_client_signs_in_with_two_factors_refreshes_and_signs_out(
     ironflock: RunningPlatform, owner: Account, node: Place, browser: RoamingBrowser
 ) -> None:

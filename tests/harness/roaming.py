@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from copy import copy
 from html import unescape
 from http.cookiejar import CookieJar
 from typing import Any, Final, cast
@@ -39,6 +40,7 @@ class RoamingBrowser(Browser):
         """One that nobody has used; it trusts the platform's CA."""
         front = HttpsFront(platform)
         super().__init__(cast("Front", front))
+        self._platform = platform
         self.provider = front.origin
         self.url = f"{front.origin}/"
         self.passed: list[str] = []
@@ -51,6 +53,13 @@ class RoamingBrowser(Browser):
     def is_at_provider(self) -> bool:
         """Whether it shows a page of the platform's."""
         return self.url.startswith(f"{self.provider}/")
+
+    def copied(self) -> "RoamingBrowser":
+        """Another browser, with a copy of every cookie that this one has now."""
+        other = RoamingBrowser(self._platform)
+        for cookie in self.cookies:
+            other.cookies.set_cookie(copy(cookie))
+        return other
 
     @override
     async def ask(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Reply:
