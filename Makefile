@@ -10,6 +10,7 @@ PYTHON ?= python3
 UV ?= uv
 BIN := .venv/bin
 TOOLS := .venv-tools/bin
+REST := .venv-rest/bin
 LOCKS := deploy/locks
 PIP := -m pip --disable-pip-version-check --no-input -qq install --no-warn-script-location
 LOCKED := --require-hashes --no-build-isolation
@@ -36,10 +37,10 @@ status: setup ## Say how the platform is
 # ----------------------------------------------------------------------------------------------------------------------- proving
 
 .PHONY: test soak check bench format
-test: $(BIN)/.test ## Run all tests at their smaller counts (at most 15 minutes)
+test: $(BIN)/.test $(REST)/.rest ## Run all tests at their smaller counts (at most 15 minutes)
 	@exec $(BIN)/python -m pytest --session-timeout=900 $(ARGS)
 
-soak: $(BIN)/.test ## Run the full counts of every bar (long)
+soak: $(BIN)/.test $(REST)/.rest ## Run the full counts of every bar (long)
 	@exec $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
 
 check: $(BIN)/.test $(TOOLS)/.tools ## Format, lint, types, import rules, dead code, unused dependencies
@@ -93,13 +94,19 @@ $(TOOLS)/.tools: $(BIN)/.python $(LOCKS)/tools.txt
 	$(BIN)/python -c "$$purelib" > "$$($(TOOLS)/python -c "$$purelib")/runtime.pth"
 	@touch $@
 
+$(REST)/.rest: $(BIN)/.python $(LOCKS)/rest.txt
+	@$(PYTHON) -m venv .venv-rest
+	@$(REST)/python $(PIP) --require-hashes --only-binary=:all: -r $(LOCKS)/rest.txt
+	@touch $@
+
 lock: ## Resolve all dependencies anew into deploy/locks (needs uv; move `exclude-newer` in pyproject.toml first)
 	@compile() { $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links "$$@"; }; \
 	compile pyproject.toml -c $(LOCKS)/constraints.in -o $(LOCKS)/runtime.txt; \
 	compile $(LOCKS)/build.in -c $(LOCKS)/runtime.txt -o $(LOCKS)/build.txt; \
 	compile --group test -c $(LOCKS)/runtime.txt -o $(LOCKS)/test.txt; \
-	compile --group tools -o $(LOCKS)/tools.txt
+	compile --group tools -o $(LOCKS)/tools.txt; \
+	compile --group rest -o $(LOCKS)/rest.txt
 
 clean: ## Remove environments and caches; the state of a platform stays
-	@rm -rf .venv .venv-tools build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-tools .venv-rest build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find services shared deploy router-config tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

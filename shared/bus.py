@@ -149,7 +149,7 @@ class Bus:
             raise UnavailableError(AWAY)
         return sessions
 
-    async def call(self, procedure: str, *, timeout_s: float = CALL_TIMEOUT_S, **arguments: Any) -> Any:
+    async def call(self, procedure: str, /, *, timeout_s: float = CALL_TIMEOUT_S, **arguments: Any) -> Any:
         """Call another service on the system realm.
 
         Raises:

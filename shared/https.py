@@ -24,7 +24,11 @@ MAX_CONNECTIONS: Final = 2_000
 HEAD_TIMEOUT_S: Final = 15
 BODY_TIMEOUT_S: Final = 30
 MAX_BODY_OCTETS: Final = 65_536
-_TOO_LARGE: Final = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+_TOO_LARGE_BODY: Final = b'{"error": "the body is too large", "code": "content_too_large"}\n'
+_TOO_LARGE: Final = (
+    b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-type: application/json\r\n"
+    b"x-content-type-options: nosniff\r\ncontent-length: %d\r\n\r\n%b" % (len(_TOO_LARGE_BODY), _TOO_LARGE_BODY)
+)
 
 
 class _Channel(HTTPChannel):

@@ -9,10 +9,13 @@ import structlog
 from attrs import field, frozen
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.twisted.websocket import WampWebSocketClientFactory
+from autobahn.wamp import message
 from autobahn.wamp.auth import compute_wcs
-from autobahn.wamp.exception import ApplicationError
+from autobahn.wamp.exception import ApplicationError, TransportLost
+from autobahn.wamp.request import CallRequest
 from autobahn.wamp.serializer import CBORSerializer
 from autobahn.wamp.types import Challenge, CloseDetails, SessionDetails
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.interfaces import IDelayedCall, IReactorCore, IReactorTime, IStreamClientEndpoint
 from twisted.python.failure import Failure
@@ -95,6 +98,30 @@ class BusSession(ApplicationSession):
         """A fault in what is called with an event; refusals of procedures are logged where they are made."""
         if fail.value is not None and not isinstance(fail.value, ApplicationError):
             log.error("event_failed", exc_info=fail.value)
+
+    @override
+    def call(self, procedure: str, /, *args: Any, **kwargs: Any) -> "Deferred[Any]":
+        """Call `procedure`; autobahn's own `call` takes arguments named `procedure` and `options` for itself.
+
+        Raises:
+            TransportLost: There is no connection.
+        """
+        if self._transport is None:
+            raise TransportLost
+        number = self._request_id_gen.next()
+
+        def cancel(_: "Deferred[Any]") -> None:
+            if self._transport is not None:
+                self._transport.send(message.Cancel(number))
+
+        answered: Deferred[Any] = Deferred(cancel)
+        self._call_reqs[number] = CallRequest(number, procedure, answered, None)
+        try:
+            self._transport.send(message.Call(number, procedure, args=args, kwargs=kwargs))
+        except BaseException:
+            del self._call_reqs[number]
+            raise
+        return answered
 
     def abort(self) -> None:
         """Drop the connection at once; the link connects again."""

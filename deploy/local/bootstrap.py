@@ -12,12 +12,12 @@ import psycopg
 from attrs import frozen
 from psycopg import sql
 
-from deploy.local.processes import BUS_SERVICES, DATABASE_NAME
+from deploy.local.processes import DATABASE_NAME, SERVICES
 
 SUPERUSER: Final = "postgres"
 MIGRATE: Final = "migrate"
-SCHEMAS: Final = ("audit", "auth", "realms", "devices")
-LOGINS: Final = (MIGRATE, *(f"svc_{name}" for name in BUS_SERVICES))
+SCHEMAS: Final = ("audit", "auth", "realms", "devices", "gateway")
+LOGINS: Final = (MIGRATE, *(f"svc_{name}" for name in SERVICES))
 CONNECT_TIMEOUT_S: Final = 5
 _NOT_SPECIAL: Final = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
 

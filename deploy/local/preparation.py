@@ -15,7 +15,7 @@ from deploy.local.bootstrap import LOGINS, SUPERUSER, Server
 from deploy.local.errors import PlatformError
 from deploy.local.files import CROSSED_FOLDER, PRIVATE_FOLDER, Account, ensure_folder, ensure_secret
 from deploy.local.postgres import Cluster, ensure_cluster
-from deploy.local.processes import BUS_SERVICES, SERVICES
+from deploy.local.processes import SERVICES
 from deploy.local.settings import LocalSettings
 from deploy.local.state import StateFolder
 from shared.api_keys import ENTROPY_OCTETS, mint
@@ -109,7 +109,7 @@ def check_kept_secrets(state: StateFolder) -> None:
 
 def ensure_secrets(state: StateFolder) -> dict[str, str]:
     """Make every secret that is missing and return the passwords of the database by login."""
-    for service in BUS_SERVICES:
+    for service in SERVICES:
         ensure_secret(state.bus_secrets / f"svc_{service}", _token)
     ensure_secret(state.master_keys, _master_keys)
     ensure_secret(state.audit_signing_keys, _signing_keys)

@@ -17,7 +17,6 @@ from shared.settings import SettingsError
 LEASH: Final = Path(__file__).with_name("leash.py")
 DATABASE_NAME: Final = "ironflock"
 SERVICES: Final = ("auth", "realms", "devices", "audit", "gateway")
-BUS_SERVICES: Final = ("auth", "realms", "devices", "audit")
 # What a child may know of our own environment, besides the variables of its own prefix.
 INHERITED: Final = frozenset({"LANG", "LC_ALL", "LC_CTYPE", "PATH", "PYTHONPATH", "SSL_CERT_FILE", "TMPDIR", "TZ"})
 
@@ -114,11 +113,10 @@ def _service_variables(name: str, settings: LocalSettings) -> dict[str, str]:
         "OPS_PORT": str(settings.ports.operations[name]),
         "CA_FILE": str(state.ca_certificate),
         **_tls(state, name),
+        "BUS_URL": f"wss://localhost:{settings.ports.router_services}/ws-svc",
+        "BUS_SECRET_FILE": str(state.bus_secrets / f"svc_{name}"),
+        **_database(state, settings, f"svc_{name}"),
     }
-    if name in BUS_SERVICES:
-        variables["BUS_URL"] = f"wss://localhost:{settings.ports.router_services}/ws-svc"
-        variables["BUS_SECRET_FILE"] = str(state.bus_secrets / f"svc_{name}")
-        variables.update(_database(state, settings, f"svc_{name}"))
     return {**variables, **_own_variables(name, settings, state)}
 
 

@@ -2,31 +2,60 @@
 
 from shared import service  # noqa: I001 - installs the reactor before anything imports it
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from services.gateway import settings
+from services.gateway.calling import Calling
+from services.gateway.keeping import Keeping
+from services.gateway.limiting import Limiter
+from services.gateway.procedures.docs import Docs
+from services.gateway.procedures.rest import Rest
 from services.gateway.procedures.site import Root
+from services.gateway.records import Rate
+from services.gateway.serving import Limits, Serving
+from shared.database import Database
 from shared.health import Health
 from shared.https import listen_https
 from shared.settings import Settings
 
 IDLE_TIMEOUT_S: Final = 30
+SWEEPING_PAUSE_S: Final = 10.0
+PERIOD_S: Final = 60.0
 
 
 async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     """Bring the gateway up."""
     read = settings.read(environment)
-    health = Health("https")
-    service.listen_ops(read.common, health)
+    health = Health("https", "database")
+    database = Database(read.database, health)
+    bus = service.make_bus(read.bus, health)
+    keeping = Keeping(database)
     root = Root(read.agent_updates, read.agent_version)
+    root.add_rest(Rest(Serving(Calling(bus), keeping, _limits(read), bus.task), bus.spawn), Docs())
+    await database.open()
+    service.listen_ops(read.common, health)
+    sweeping = service.forever("answers", keeping.sweep, health, pause_s=SWEEPING_PAUSE_S)
+    loops = [asyncio.create_task(loop) for loop in (service.probe_forever(database, health), sweeping)]
     port = listen_https(service.server_tls(read.common), read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S)
     health.set("https", ok=True)
+    bus.start()
 
     async def stop() -> None:
         port.stopListening()
+        await bus.stop()
+        for loop in loops:
+            loop.cancel()
+        await database.close()
 
     return stop
+
+
+def _limits(read: settings.GatewaySettings) -> Limits:
+    requests, failures = Rate(read.requests_per_minute, PERIOD_S), Rate(read.failures_per_minute, PERIOD_S)
+    return Limits(Limiter(requests, time.monotonic), Limiter(failures, time.monotonic))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,15 @@ from typing import Final
 
 from attrs import frozen
 
-from shared.service import LOCAL, CommonSettings, common_settings
+from shared.database import DatabaseSettings
+from shared.service import (
+    LOCAL,
+    BusSettings,
+    CommonSettings,
+    bus_settings,
+    common_settings,
+    service_database_settings,
+)
 from shared.settings import Settings, SettingsError
 
 KNOWN_AGENT: Final = "0.20.20"  # the published agent whose wire we were built against
@@ -18,6 +26,10 @@ class GatewaySettings:
     """The gateway's settings; `agent_version` is what agents are told to be at where the folder does not say."""
 
     common: CommonSettings
+    bus: BusSettings
+    database: DatabaseSettings
+    requests_per_minute: int
+    failures_per_minute: int
     port: int
     bind: str
     agent_updates: Path
@@ -33,8 +45,13 @@ def read(settings: Settings) -> GatewaySettings:
     version = settings.text("AGENT_VERSION", KNOWN_AGENT)
     if _SEMVER.fullmatch(version) is None:
         raise SettingsError("IRONFLOCK_GATEWAY_AGENT_VERSION must be a version like 0.20.20")
+    common = common_settings(settings)
     read_settings = GatewaySettings(
-        common=common_settings(settings),
+        common=common,
+        bus=bus_settings(settings, "gateway", common.ca),
+        database=service_database_settings(settings, "gateway", common.ca),
+        requests_per_minute=settings.integer("REQUESTS_PER_MINUTE", 600, minimum=100, maximum=1_000_000),
+        failures_per_minute=settings.integer("FAILURES_PER_MINUTE", 30, minimum=5, maximum=100_000),
         port=settings.port("PORT"),
         bind=settings.text("BIND", LOCAL),
         agent_updates=settings.path("AGENT_UPDATES"),

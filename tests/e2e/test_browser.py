@@ -12,12 +12,14 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import pytest
 from attrs import frozen
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from deploy.flockctl.provider import Provider
 from tests.harness.commands import Flockctl
 from tests.harness.node import packages, program
 from tests.harness.running import RunningPlatform
@@ -39,6 +41,8 @@ STEPS: Final = (
     "by_the_keyboard_alone",
     "in_german",
     "an_api_key",
+    "an_application_is_let_in",
+    "a_device_is_let_in",
     "a_copy_of_ones_own_data",
     "sign_out_ends_it",
     "an_account_is_deleted",
@@ -53,7 +57,8 @@ PAGES: Final = frozenset({
     "second-factor-passkey", "sessions", "sign-in-german", "recovery-german", "sent-german", "sign-out",
     "delete-refused", "deleted",
     "api-keys-none", "api-key-create", "api-key-refused", "api-key-shown", "api-keys", "api-key-rotate",
-    "api-key-revoke",
+    "api-key-revoke", "client-refused", "consent", "applications", "applications-none", "device", "device-refused",
+    "device-confirm", "device-done",
 })  # fmt: skip
 
 
@@ -85,11 +90,35 @@ def fixture_platform() -> Iterator[RunningPlatform]:
 @pytest.fixture(name="walked", scope="module")
 def fixture_walked(platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory) -> Walked:
     chromium, folder = program("chromium"), packages(BROWSER, "ironflock-browser-tests")
-    link = Flockctl(platform, tmp_path_factory.mktemp("work")).json("account", "setup")["url"]
+    flockctl = Flockctl(platform, tmp_path_factory.mktemp("work"))
+    origin = f"https://localhost:{platform.ports.accounts}"
+    callback = f"{origin}/app/callback"
+    words = (
+        "Grafana",
+        "--redirect-uri",
+        callback,
+        "--out",
+        "-",
+        "--scope",
+        "openid",
+        "--scope",
+        "email",
+        "--scope",
+        "read",
+    )
+    client = flockctl.json("client", "register", *words)["client"]
+    asked = {
+        "response_type": "code", "client_id": client["client_id"], "redirect_uri": callback,
+        "scope": "openid email read", "code_challenge": "c" * 43, "code_challenge_method": "S256",
+    }  # fmt: skip
+    link = flockctl.json("account", "setup")["url"]
     told = {
+        "authorize": f"/oauth/authorize?{urlencode(asked)}",
+        "astray": f"/oauth/authorize?{urlencode({**asked, 'redirect_uri': 'https://evil.example/'})}",
+        "user_code": Provider(origin, platform.state.ca_certificate).begin("read").user_code,
         "executable": chromium,
         "spki": key_of(platform.state.tls / "auth.pem"),
-        "origin": f"https://localhost:{platform.ports.accounts}",
+        "origin": origin,
         "setup": link,
         "login_name": "owner@localhost",
         "pictures": os.environ.get("IRONFLOCK_SCREENSHOTS"),

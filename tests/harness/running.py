@@ -24,6 +24,7 @@ from tests.harness.waiting import wait_until
 
 START_TIMEOUT_S: Final = 150  # longer than `up` itself waits, so that its own explanation is seen
 LOWEST_PORT: Final = 10_000
+FAILURES_PER_MINUTE: Final = 300
 
 
 class RunningPlatform:
@@ -39,6 +40,9 @@ class RunningPlatform:
         self.environment = own | {
             "IRONFLOCK_LOCAL_STATE": str(self.state.root),
             "IRONFLOCK_LOCAL_PORT_BASE": str(self.ports.base),
+            # Tests ask more often than anybody should.
+            "IRONFLOCK_GATEWAY_REQUESTS_PER_MINUTE": "1000000",
+            "IRONFLOCK_GATEWAY_FAILURES_PER_MINUTE": str(FAILURES_PER_MINUTE),
             "IRONFLOCK_CONFIG_HOME": str(self.folder / "config"),
         }
         self._launcher: subprocess.Popen[bytes] | None = None

@@ -43,6 +43,7 @@ TABLES = (
     "realms.project",
     "devices.device",
     "devices.project",
+    "gateway.answer",
 )
 
 

@@ -30,6 +30,19 @@ class Health(Resource):
         return b'{"status": "ok"}\n'
 
 
+class Versions(Resource):
+    """`/v1`: nothing by itself."""
+
+    @override
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        """What is not there."""
+        return Absent()
+
+    def render_GET(self, request: Request) -> int:
+        """Nothing either."""
+        return Absent().render_GET(request)
+
+
 class Root(Resource):
     """Everything that the gateway serves."""
 
@@ -38,6 +51,13 @@ class Root(Resource):
         super().__init__()
         self.putChild(b"health", Health())
         self.putChild(b"re-agent", AgentUpdates(str(agent_updates / "re-agent"), version=agent_version))
+
+    def add_rest(self, rest: IResource, docs: IResource) -> None:
+        """Serve REST below its path, and its description as a page at `/docs`."""
+        version = Versions()
+        self.putChild(b"v1", version)
+        version.putChild(b"ironflock", rest)
+        self.putChild(b"docs", docs)
 
     @override
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:

@@ -46,6 +46,8 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.audit.redacting", "redact_due"),
     ("services.audit.witnesses", "Witnessing.run"),
     ("services.audit.forwarders", "Forwarding.run"),
+    ("services.gateway.serving", "Serving.answer"),
+    ("services.gateway.keeping", "Keeping.sweep"),
 )
 
 
@@ -188,4 +190,5 @@ def test_over_https_nothing_is_changed_but_by_the_forms_that_have_a_row() -> Non
             ("Files", "render"),
             ("Misdirected", "render"),
             ("Programs", "render"),  # whose endpoints stand among the jobs
+            ("Rest", "render"),  # which calls procedures
         }

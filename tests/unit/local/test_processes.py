@@ -61,17 +61,24 @@ def test_auth_is_told_what_the_contract_says() -> None:
         "PORT": "8441",
         "BIND": "192.0.2.7",
         "MAIL_FOLDER": "/state/mail",
+        "CLIENTS_CA": "platform",
         "ISSUER": "https://plant.example:8441",
         "AUDIENCE": "https://plant.example:8445",
     }
 
 
-def test_the_gateway_has_neither_bus_nor_database() -> None:
+def test_the_gateway_is_told_what_the_contract_says() -> None:
     assert own(service_process("gateway", SETTINGS, ENVIRON)) == {
         "OPS_PORT": "8448",
         "TLS_CERTIFICATE": "/state/tls/gateway.pem",
         "TLS_KEY": "/state/tls/gateway.key",
         "CA_FILE": "/state/ca/ca.pem",
+        "BUS_URL": "wss://localhost:8444/ws-svc",
+        "BUS_SECRET_FILE": "/state/secrets/bus/svc_gateway",
+        "DATABASE_HOST": "localhost",
+        "DATABASE_PORT": "8446",
+        "DATABASE_NAME": "ironflock",
+        "DATABASE_PASSWORD_FILE": "/state/secrets/database/svc_gateway",
         "PORT": "8445",
         "BIND": "192.0.2.7",
         "AGENT_UPDATES": "/state/agent-updates",

@@ -39,7 +39,7 @@ OWN: Final = {
         "PUBLIC_KEYS_FILE": "public",
         "HEAD_FILE": "head",
     },
-    "gateway": {"PORT": "8445", "AGENT_UPDATES": "updates"},
+    "gateway": {**BUS, **DATABASE, "PORT": "8445", "AGENT_UPDATES": "updates"},
 }
 
 

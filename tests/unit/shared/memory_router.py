@@ -55,7 +55,7 @@ class MemorySession:
             raise TransportLost
         self.router.publish(self.realm, topic, *args, **kwargs)
 
-    def call(self, procedure: str, *args: Any, **kwargs: Any) -> "Deferred[Any]":
+    def call(self, procedure: str, /, *args: Any, **kwargs: Any) -> "Deferred[Any]":
         """The answer that the router has for `procedure`."""
         if self.is_lost:
             return fail(TransportLost())

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from autobahn.wamp.exception import TransportLost
 from autobahn.wamp.types import Challenge, CloseDetails, ComponentConfig, SessionDetails
 from twisted.internet.testing import MemoryReactorClock
 
@@ -112,6 +113,31 @@ def test_every_end_is_told(session: BusSession, ends: Ends, *, has_joined: bool)
     session.onDisconnect()
 
     assert ends.left == ["wamp.close.killed", "disconnected"][0 if has_joined else 1 :]
+
+
+@pytest.mark.parametrize("name", ["procedure", "self", "options", "args", "kwargs"])
+def test_an_argument_of_any_name_is_sent(session: BusSession, name: str) -> None:
+    answered = session.call("other.do", 1, **{name: 2})
+
+    [sent] = transport(session).sent
+    assert (sent.procedure, tuple(sent.args), sent.kwargs) == ("other.do", (1,), {name: 2})
+    assert not answered.called
+
+
+def test_a_call_that_is_given_up_is_cancelled(session: BusSession) -> None:
+    answered = session.call("other.do")
+    _ = answered.addErrback(lambda _: None)
+    answered.cancel()
+
+    call, cancel = transport(session).sent
+    assert cancel.request == call.request
+
+
+def test_a_session_without_a_connection_calls_nothing(session: BusSession) -> None:
+    cast("Any", session)._transport = None
+
+    with pytest.raises(TransportLost):
+        _ = session.call("other.do")
 
 
 def test_a_session_without_a_connection_can_be_aborted(session: BusSession) -> None:

@@ -1,0 +1,60 @@
+"""Acting for a person: each call is proved by auth for this one call, and verified by who is called (decision 7).
+
+The gateway decides nothing and keeps no credential. A credential that opens nothing is auth's to refuse, a wish that is
+not granted the callee's.
+"""
+
+import json
+from typing import Any, Final
+
+from joserfc import jws
+
+from services.gateway.records import Proof, Route
+from services.gateway.rules.refusals import unauthorized
+from shared.assertions import arguments_hash
+from shared.bus import Bus
+from shared.errors import NotAuthorizedError
+
+ISSUE: Final = "ironflock.auth.assertion.issue"
+
+
+class Calling:
+    """Calls on the system realm, in the name of whoever holds a credential."""
+
+    def __init__(self, bus: Bus) -> None:
+        """Call over `bus`."""
+        self._bus = bus
+
+    async def prove(self, credential: str, route: Route, arguments: dict[str, Any], address: str) -> Proof:
+        """Auth's proof that the holder of `credential`, who asks from `address`, wants this one call.
+
+        Raises:
+            HttpRefusedError: The credential opens nothing.
+            PublicError: Auth is away, or the arguments are no JSON values.
+        """
+        wish: dict[str, Any] = {
+            "ticket": credential,
+            "audience": route.audience,
+            "procedure": route.procedure,
+            "arguments_hash": arguments_hash(arguments),
+            "address": address,
+        }
+        try:
+            issued = await self._bus.call(ISSUE, **wish)
+        except NotAuthorizedError as error:
+            raise unauthorized() from error
+        return _proof(issued["assertion"])
+
+    async def call(self, route: Route, arguments: dict[str, Any], proof: Proof) -> Any:
+        """What the procedure answers.
+
+        Raises:
+            PublicError: It refused, or is away.
+        """
+        return await self._bus.call(route.procedure, assertion=proof.assertion, **arguments)
+
+
+def _proof(assertion: str) -> Proof:
+    """What an assertion says of its holder; auth made it a moment ago, verifying it is the callee's."""
+    claims = json.loads(jws.extract_compact(assertion.encode()).payload)
+    return Proof(assertion=assertion, account_key=int(claims["sub"]), credential=claims.get("credential") or "")

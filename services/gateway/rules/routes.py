@@ -1,0 +1,158 @@
+"""The table of routes: which call of REST is which procedure, and what of the request becomes which argument.
+
+Paths follow the published platform's documentation, which says *swarm* where we say project. Streams are not here: they
+are for the bus.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from services.gateway.records import Kind, Route
+
+PAGE: Final = {"cursor": Kind.TEXT, "limit": Kind.WHOLE}
+SWARM: Final = {"swarm_key": "project"}
+DEVICE: Final = {"device_key": "device"}
+CHOSEN: Final = {
+    "project": Kind.EITHER,
+    "device": Kind.WHOLE,
+    "app": Kind.WHOLE,
+    "account": Kind.WHOLE,
+    "aspect": Kind.TEXT,
+    "action": Kind.TEXT,
+    "actor": Kind.EITHER,
+    "outcome": Kind.TEXT,
+    "since": Kind.TEXT,
+    "until": Kind.TEXT,
+}
+
+CLIENT: Final = (
+    "name",
+    "redirect_uris",
+    "post_logout_redirect_uris",
+    "backchannel_logout_uri",
+    "scopes",
+    "grant_types",
+    "token_endpoint_auth_method",
+    "is_first_party",
+    "account_key",
+)
+
+_DEVICES: Final = "ironflock.devices.device"
+_PROJECTS: Final = "ironflock.realms.project"
+_AUTH: Final = "ironflock.auth"
+_AUDIT: Final = "ironflock.audit"
+
+ROUTES: Final[tuple[Route, ...]] = (
+    # Devices
+    Route("GET", "/devices", f"{_DEVICES}.list", query={"project": Kind.EITHER, **PAGE}),
+    Route("GET", "/devices/{device_key}", f"{_DEVICES}.show", path=DEVICE),
+    Route("PATCH", "/devices/{device_key}", f"{_DEVICES}.rename", path=DEVICE, body=("name",)),
+    Route("POST", "/devices/{device_key}/flash", f"{_DEVICES}.flash", path=DEVICE, body=(), is_secret=True),
+    Route(
+        "POST", "/swarms/{swarm_key}/devices", f"{_DEVICES}.create",
+        path=SWARM, body=("name", "description"), status=201, many="devices",
+    ),
+    Route(
+        "DELETE", "/swarms/{swarm_key}/devices", f"{_DEVICES}.delete",
+        path=SWARM, query={"ids": Kind.KEYS}, many="ids",
+    ),
+    Route("DELETE", "/swarms/{swarm_key}/devices/{device_key}", f"{_DEVICES}.delete", path=SWARM | DEVICE),
+    # Projects
+    Route("GET", "/swarms", f"{_PROJECTS}.list", query=PAGE),
+    Route("POST", "/swarms", f"{_PROJECTS}.create", body=("name", "description"), status=201),
+    Route("GET", "/swarms/{swarm_key}", f"{_PROJECTS}.show", path=SWARM),
+    Route(
+        "PUT", "/swarms/{swarm_key}/second-factor", f"{_PROJECTS}.require_factor", path=SWARM, body=("required",)
+    ),
+    # One's own account
+    Route("GET", "/account", f"{_AUTH}.account.me"),
+    Route("PATCH", "/account", f"{_AUTH}.account.rename", body=("display_name", "locale")),
+    Route("POST", "/account/export", f"{_AUTH}.account.export", body=(), is_secret=True),
+    Route("POST", "/account/erase", f"{_AUTH}.account.erase", body=("confirm", "with_projects")),
+    Route("POST", "/account/setup-link", f"{_AUTH}.account.setup_link", body=(), is_secret=True),
+    Route("GET", "/sessions", f"{_AUTH}.session.list"),
+    Route("DELETE", "/sessions", f"{_AUTH}.session.end_all", query={"but_this": Kind.FLAG}),
+    Route("DELETE", "/sessions/{session}", f"{_AUTH}.session.end", path={"session": "session"}),
+    Route("GET", "/factors", f"{_AUTH}.factor.list"),
+    Route("DELETE", "/factors/totp", f"{_AUTH}.totp.remove"),
+    Route("POST", "/factors/recovery-codes", f"{_AUTH}.recovery_codes.renew", body=(), is_secret=True),
+    Route(
+        "PATCH", "/factors/passkeys/{passkey}", f"{_AUTH}.passkey.rename", path={"passkey": "passkey"}, body=("name",)
+    ),
+    Route("DELETE", "/factors/passkeys/{passkey}", f"{_AUTH}.passkey.remove", path={"passkey": "passkey"}),
+    Route("GET", "/api-keys", f"{_AUTH}.api_key.list", query={"account_key": Kind.WHOLE}),
+    Route(
+        "POST", "/api-keys", f"{_AUTH}.api_key.create",
+        body=("name", "scopes", "ends_at", "account_key"), status=201, is_secret=True,
+    ),
+    Route(
+        "POST", "/api-keys/{key_id}/rotate", f"{_AUTH}.api_key.rotate",
+        path={"key_id": "key_id"}, body=("overlap_s",), status=201, is_secret=True,
+    ),
+    Route(
+        "DELETE", "/api-keys/{key_id}", f"{_AUTH}.api_key.end",
+        path={"key_id": "key_id"}, query={"reason": Kind.TEXT},
+    ),
+    Route("GET", "/service-accounts", f"{_AUTH}.service_account.list"),
+    Route("POST", "/service-accounts", f"{_AUTH}.service_account.create", body=("name",), status=201),
+    Route(
+        "DELETE", "/service-accounts/{account_key}", f"{_AUTH}.service_account.end",
+        path={"account_key": "account_key"},
+    ),
+    Route("GET", "/consents", f"{_AUTH}.consent.list"),
+    Route("DELETE", "/consents/{client_id}", f"{_AUTH}.consent.revoke", path={"client_id": "client_id"}),
+    Route("GET", "/clients", f"{_AUTH}.client.list"),
+    Route("POST", "/clients", f"{_AUTH}.client.register", body=CLIENT, status=201, is_secret=True),
+    Route("DELETE", "/clients/{client_id}", f"{_AUTH}.client.end", path={"client_id": "client_id"}),
+    # Other people
+    Route("GET", "/invitations", f"{_AUTH}.invitation.list"),
+    Route("POST", "/invitations", f"{_AUTH}.account.invite", body=("address", "locale"), status=201),
+    Route(
+        "DELETE", "/invitations/{account_key}", f"{_AUTH}.invitation.revoke", path={"account_key": "account_key"}
+    ),
+    Route(
+        "POST", "/accounts/{account_key}/disable", f"{_AUTH}.account.disable",
+        path={"account_key": "account_key"}, body=("reason",),
+    ),
+    Route(
+        "POST", "/accounts/{account_key}/enable", f"{_AUTH}.account.enable",
+        path={"account_key": "account_key"}, body=("reason",),
+    ),
+    # The log
+    Route("GET", "/audit/entries", f"{_AUDIT}.entry.list", query={**CHOSEN, **PAGE, "offset": Kind.WHOLE}),
+    Route("GET", "/audit/entries/{entry_id}", f"{_AUDIT}.entry.show", path={"entry_id": "entry_id"}),
+    Route("GET", "/audit/entries/{entry_id}/proof", f"{_AUDIT}.entry.proof", path={"entry_id": "entry_id"}),
+    Route("GET", "/audit/head", f"{_AUDIT}.head.show"),
+    Route("GET", "/audit/consistency/{from_size}", f"{_AUDIT}.head.consistency", path={"from_size": "from_size"}),
+    Route("GET", "/swarms/{swarm_key}/retention", f"{_AUDIT}.retention.show", path=SWARM),
+    Route("PUT", "/swarms/{swarm_key}/retention", f"{_AUDIT}.retention.set", path=SWARM, body=("days",)),
+)  # fmt: skip
+
+
+def routes_at(segments: tuple[str, ...]) -> tuple[Route, ...]:
+    """The routes of the path with these parts, one a method; where two templates fit, the one that names more."""
+    fitting = [route for route in ROUTES if _fits(route.segments, segments)]
+    most = max((_named(route) for route in fitting), default=0)
+    return tuple(route for route in fitting if _named(route) == most)
+
+
+def placeholders(route: Route, segments: tuple[str, ...]) -> dict[str, str]:
+    """What stands in the path for each placeholder of `route`."""
+    pairs = zip(route.segments, segments, strict=True)
+    return {part[1:-1]: found for part, found in pairs if part.startswith("{")}
+
+
+def allowed(routes: Iterable[Route]) -> str:
+    """The methods of one path, as the header `Allow` names them."""
+    methods = {route.method for route in routes}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _fits(template: tuple[str, ...], segments: tuple[str, ...]) -> bool:
+    if len(template) != len(segments):
+        return False
+    return all(part.startswith("{") or part == found for part, found in zip(template, segments, strict=True))
+
+
+def _named(route: Route) -> int:
+    return sum(not part.startswith("{") for part in route.segments)

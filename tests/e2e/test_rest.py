@@ -1,0 +1,256 @@
+"""Every REST call, with a key, on a running platform."""
+
+import base64
+import http.client
+import json
+import uuid
+from typing import Any, Final
+
+import pytest
+from attrs import field, frozen
+
+from services.gateway.rules.routes import ROUTES
+from tests.harness.accounts import Stranger
+from tests.harness.clients import Account, new_name
+from tests.harness.rest import BASE, Reply, RestClient
+from tests.harness.running import RunningPlatform
+from tests.harness.waiting import wait_until
+
+pytestmark = pytest.mark.real
+
+
+@frozen
+class Step:
+    """One call of the story; `keeps` takes values of the answer for placeholders and bodies of later calls."""
+
+    call: str
+    body: Any = None
+    query: str = ""
+    status: int = 200
+    code: str = ""
+    keeps: dict[str, str] = field(factory=dict)
+
+
+# The first owner is not set up yet, so that their key may do what else needs a step-up.
+STORY: Final = (
+    Step("POST /swarms", {"name": "{plant}", "description": "all"}, status=201, keeps={"swarm_key": "project_key"}),
+    Step("GET /swarms", query="limit=1000"),
+    Step("GET /swarms/{swarm_key}"),
+    Step("POST /swarms/{swarm_key}/devices", {"name": "press-1"}, status=201, keeps={"device_key": "device_key"}),
+    Step(
+        "POST /swarms/{swarm_key}/devices", [{"name": "press-2"}, {"name": "press-3"}],
+        status=201, keeps={"devices": "devices"},
+    ),
+    Step("POST /swarms/{swarm_key}/devices", [{"name": "PRESS-1"}, {"name": "press-4"}], status=207),
+    Step("GET /devices", query="project={swarm_key}&limit=1", keeps={"next": "next"}),
+    Step("GET /devices", query="project={swarm_key}&limit=1&cursor={next}"),
+    Step("GET /devices/{device_key}"),
+    Step("PATCH /devices/{device_key}", {"name": "press-one"}),
+    Step("POST /devices/{device_key}/flash", {}),
+    Step("PUT /swarms/{swarm_key}/second-factor", {"required": False}),
+    Step("GET /swarms/{swarm_key}/retention"),
+    Step("PUT /swarms/{swarm_key}/retention", {"days": 365}),
+    Step("GET /account"),
+    Step("PATCH /account", {"display_name": "Olga", "locale": "de"}, status=204),
+    Step("POST /account/export"),
+    Step("POST /account/erase", {"confirm": "somebody else"}, status=409, code="conflict"),
+    Step("POST /account/setup-link"),
+    Step("GET /sessions"),
+    Step("DELETE /sessions/{nobody}", status=404, code="not_found"),
+    Step("DELETE /sessions", query="but_this=true"),
+    Step("GET /factors"),
+    Step("DELETE /factors/totp", status=404, code="not_found"),
+    Step("POST /factors/recovery-codes"),
+    Step("PATCH /factors/passkeys/{nobody}", {"name": "mine"}, status=404, code="not_found"),
+    Step("DELETE /factors/passkeys/{nobody}", status=404, code="not_found"),
+    Step("GET /consents"),
+    Step("DELETE /consents/{nobody}", status=404, code="not_found"),
+    Step(
+        "POST /clients", {"name": "reports", "redirect_uris": ["https://reports.example.com/callback"]},
+        status=201, keeps={"client_id": "client_id"},
+    ),
+    Step("GET /clients"),
+    Step("DELETE /clients/{client_id}", status=204),
+    Step("POST /service-accounts", {"name": "{plant}"}, status=201, keeps={"account_key": "account_key"}),
+    Step("GET /service-accounts"),
+    Step("POST /api-keys", {"name": "reports", "scopes": ["read"]}, status=201, keeps={"key_id": "key_id"}),
+    Step("POST /api-keys/{key_id}/rotate", {"overlap_s": 60}, status=201, keeps={"newer": "key_id"}),
+    Step("DELETE /api-keys/{newer}", query="reason=tried", status=204),
+    Step("GET /api-keys"),
+    Step("DELETE /service-accounts/{account_key}", status=204),
+    Step("POST /invitations", {"address": "{guest}@example.com"}, status=201, keeps={"account_key": "account_key"}),
+    Step("GET /invitations"),
+    Step("POST /accounts/{account_key}/disable", {"reason": "tried"}, status=404, code="not_found"),
+    Step("POST /accounts/{account_key}/enable", {"reason": "tried"}, status=404, code="not_found"),
+    Step("DELETE /invitations/{account_key}", status=204),
+    Step("GET /audit/entries", query="project={swarm_key}&limit=5", keeps={"entries": "entries"}),
+    Step("GET /audit/head"),
+    Step("GET /audit/consistency/{one}"),
+    Step("DELETE /swarms/{swarm_key}/devices/{device_key}", status=204),
+    Step("GET /devices/{device_key}", status=404, code="not_found"),
+)  # fmt: skip
+
+
+@pytest.fixture(name="rest")
+def fixture_rest(ironflock: RunningPlatform) -> RestClient:
+    return RestClient(ironflock, ironflock.owner_key)
+
+
+def tell(rest: RestClient, step: Step, known: dict[str, Any]) -> Reply:
+    """The reply to one step, as the step expects it."""
+    method, _, template = step.call.partition(" ")
+    path = template.format(**known) + (f"?{step.query.format(**known)}" if step.query else "")
+    body = None if step.body is None else json.loads(json.dumps(step.body).replace("{plant}", known["plant"]))
+    if isinstance(body, dict) and "address" in body:
+        body["address"] = body["address"].format(**known)
+    reply = rest.ask(method, path, body)
+    assert reply.status == step.status, (step, reply)
+    assert not step.code or reply.json["code"] == step.code, (step, reply)
+    known.update({name: reply.json[taken] for name, taken in step.keeps.items()})
+    return reply
+
+
+def test_every_call_is_answered(rest: RestClient) -> None:
+    known: dict[str, Any] = {"plant": new_name("plant"), "guest": new_name("guest"), "nobody": "x" * 22, "one": 1}
+
+    for step in STORY:
+        tell(rest, step, known)
+    entry = known["entries"][0]["id"]
+    wait_until(lambda: rest.ask("GET", f"/audit/entries/{entry}/proof").status == 200, 15, "the entry is in a head")
+    assert rest.ask("GET", f"/audit/entries/{entry}").json["id"] == entry
+    keys = ",".join(str(device["device_key"]) for device in known["devices"])
+    gone = rest.ask("DELETE", f"/swarms/{known['swarm_key']}/devices?ids={keys},{known['device_key']}")
+
+    assert (gone.status, [str(key) for key in gone.json["deleted"]]) == (207, keys.split(","))
+    assert [each["code"] for each in gone.json["errors"]] == ["not_found"]
+
+
+def test_no_call_of_the_table_is_left_out() -> None:
+    later = {
+        "GET /audit/entries/{entry_id}",
+        "GET /audit/entries/{entry_id}/proof",
+        "DELETE /swarms/{swarm_key}/devices",
+    }
+    named = {"{nobody}": {"{session}", "{passkey}", "{client_id}"}, "{one}": {"{from_size}"}, "{newer}": {"{key_id}"}}
+    told = {step.call for step in STORY}
+    for ours, theirs in named.items():
+        told |= {call.replace(ours, each) for call in told for each in theirs}
+
+    assert {f"{route.method} {route.template}" for route in ROUTES} - later <= told
+
+
+def test_what_is_done_here_is_done(rest: RestClient, owner: Account) -> None:
+    project = rest.ask("POST", "/swarms", {"name": new_name("plant")}).json["project_key"]
+    device = rest.ask("POST", f"/swarms/{project}/devices", {"name": "press"}).json
+    flock = rest.ask("POST", f"/devices/{device['device_key']}/flash").json["flock"]
+
+    assert owner.call("ironflock.devices.device.show", device=device["device_key"])["state"] == "flashed"
+    assert (flock["device_key"], flock["swarm_key"]) == (device["device_key"], project)
+    entries = owner.call("ironflock.audit.entry.list", device=device["device_key"])["entries"]
+    assert entries[-1]["action"] == "device.created"
+    entries = [entry for entry in entries if entry["actor"]["kind"] == "person"]
+    assert {entry["action"] for entry in entries} == {"device.flashed", "device.created"}
+    assert {entry["actor"]["key"] for entry in entries} == {owner.call("ironflock.auth.account.me")["account_key"]}
+
+
+def test_a_page_leads_to_the_next(rest: RestClient, owner: Account) -> None:
+    project = owner.project()
+    made = [owner.device(project)["device_key"] for _ in range(3)]
+    path: str | None = f"/devices?project={project}&limit=1"
+    seen = []
+    while path is not None:
+        reply = rest.ask("GET", path)
+        seen += [device["device_key"] for device in reply.json["devices"]]
+        link = reply.headers.get("link")
+        path = None if link is None else link.partition(">")[0].removeprefix(f"<{BASE}")
+
+    assert seen == made
+
+
+def test_a_request_that_is_sent_twice_is_done_once(rest: RestClient, owner: Account) -> None:
+    project, key = owner.project(), str(uuid.uuid4())
+
+    replies = [rest.ask("POST", f"/swarms/{project}/devices", {"name": "press"}, idempotency_key=key) for _ in range(2)]
+
+    assert replies[0].content == replies[1].content
+    assert [reply.status for reply in replies] == [201, 201]
+    assert replies[1].headers["idempotent-replayed"] == "true"
+    assert len(rest.ask("GET", f"/devices?project={project}").json["devices"]) == 1
+
+
+def test_a_key_reaches_as_far_as_its_scopes(rest: RestClient, ironflock: RunningPlatform, owner: Account) -> None:
+    device, other = owner.device(), owner.device()
+    scopes = [f"read@project/{device['project_key']}"]
+    narrow = RestClient(ironflock, rest.ask("POST", "/api-keys", {"name": "narrow", "scopes": scopes}).json["key"])
+
+    assert narrow.ask("GET", f"/devices/{device['device_key']}").status == 200
+    refused = narrow.ask("PATCH", f"/devices/{device['device_key']}", {"name": "changed"})
+    assert (refused.status, refused.json["code"]) == (403, "not_authorized")
+    assert "www-authenticate" not in refused.headers
+    assert narrow.ask("GET", f"/devices/{other['device_key']}").status in (403, 404)
+    assert narrow.ask("POST", "/swarms", {"name": new_name("plant")}).status == 403
+
+
+def token_of(platform: RunningPlatform, client: dict[str, str]) -> str:
+    """An access token that `client` asks for itself."""
+    said = base64.b64encode(f"{client['client_id']}:{client['client_secret']}".encode()).decode()
+    connection = http.client.HTTPSConnection("localhost", platform.ports.accounts, timeout=30, context=platform.tls)
+    headers = {"authorization": f"Basic {said}", "content-type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/oauth/token", "grant_type=client_credentials", headers)
+    answer = json.loads(connection.getresponse().read())
+    connection.close()
+    token: str = answer["access_token"]
+    return token
+
+
+def test_an_access_token_opens_as_far_as_its_scopes_and_ends_with_its_client(
+    rest: RestClient, ironflock: RunningPlatform
+) -> None:
+    account = rest.ask("POST", "/service-accounts", {"name": new_name("robot")}).json["account_key"]
+    wanted = {"name": "robot", "grant_types": ["client_credentials"], "account_key": account, "scopes": ["read"]}
+    client = rest.ask("POST", "/clients", wanted).json
+    theirs = RestClient(ironflock, token_of(ironflock, client))
+
+    assert theirs.ask("GET", "/account").json["account_key"] == account
+    assert theirs.ask("POST", "/swarms", {"name": new_name("plant")}).status == 403
+    assert rest.ask("DELETE", f"/clients/{client['client_id']}").status == 204
+    assert theirs.ask("GET", "/account").status == 401
+
+
+def test_where_a_key_was_used_is_seen(rest: RestClient, ironflock: RunningPlatform) -> None:
+    made = rest.ask("POST", "/api-keys", {"name": "seen", "scopes": ["read"]}).json
+    RestClient(ironflock, made["key"], source="127.0.0.9").ask("GET", "/account")
+
+    [seen] = [key for key in rest.ask("GET", "/api-keys").json["api_keys"] if key["key_id"] == made["key_id"]]
+    assert seen["last_address"] == "127.0.0.9"
+    assert made["key"] not in json.dumps(seen)
+
+
+def test_a_stranger_sees_nothing_and_may_do_nothing(
+    ironflock: RunningPlatform, owner: Account, stranger: Stranger
+) -> None:
+    device = owner.device()
+    theirs = RestClient(ironflock, stranger.account.api_key)
+
+    assert theirs.ask("GET", "/devices").json["devices"] == []
+    for method, path, body in (
+        ("GET", f"/devices/{device['device_key']}", None),
+        ("PATCH", f"/devices/{device['device_key']}", {"name": "mine"}),
+        ("POST", f"/devices/{device['device_key']}/flash", None),
+        ("DELETE", f"/swarms/{device['project_key']}/devices/{device['device_key']}", None),
+        ("POST", f"/swarms/{device['project_key']}/devices", {"name": "mine"}),
+        ("PUT", f"/swarms/{device['project_key']}/retention", {"days": 1}),
+    ):
+        assert theirs.ask(method, path, body).status == 404, path
+    assert owner.status(device["device_key"]) == "DISCONNECTED"
+
+
+def test_the_page_and_the_description_are_there(ironflock: RunningPlatform) -> None:
+    nobody = RestClient(ironflock, None)
+
+    assert nobody.ask("GET", "/openapi.json").json["openapi"] == "3.1.0"
+    assert b"swagger-ui-bundle.js" in nobody.send("GET", "/docs", []).content
+
+
+def test_the_gateway_is_ready_when_it_is_on_the_bus(ironflock: RunningPlatform) -> None:
+    assert "gateway" not in ironflock.unready()

@@ -1,0 +1,30 @@
+"""The gateway, joined to a router in memory."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from shared.database import Database
+from tests.integration.database import Postgres
+from tests.integration.flockctl.certificates import make_certificates
+from tests.integration.gateway.world import World
+
+
+@pytest.fixture(scope="session")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificates(tmp_path_factory.mktemp("authority")).ca
+
+
+@pytest_asyncio.fixture
+async def gateway_database(postgres: Postgres) -> AsyncIterator[Database]:
+    async with postgres.database("svc_gateway") as database:
+        yield database
+
+
+@pytest_asyncio.fixture
+async def world(gateway_database: Database, ca: Path) -> World:
+    made = World(gateway_database, ca)
+    await made.join()
+    return made
