@@ -7,8 +7,6 @@ every page are kept where IRONFLOCK_SCREENSHOTS names a folder.
 import base64
 import json
 import os
-import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from hashlib import sha256
@@ -23,14 +21,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from deploy.flockctl.provider import Provider
 from tests.harness.commands import Flockctl
+from tests.harness.node import packages, program
 from tests.harness.running import RunningPlatform
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 BROWSER: Final = Path(__file__).parent / "browser"
-CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ironflock-browser-tests"
-AWAY: Final = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|network|registry|E50[234]|ENOTCACHED")
-OLDEST_NODE: Final = 20
 STEPS: Final = (
     "set_up",
     "pages_of_the_account",
@@ -74,35 +70,6 @@ class Walked:
     looks: list[dict[str, Any]]
 
 
-def program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed, so that no browser can be driven")
-    return found
-
-
-def packages() -> Path:
-    """A folder with the walk and its packages, as the lock has them."""
-    npm = program("npm")
-    version = subprocess.run(
-        [program("node"), "--version"], capture_output=True, text=True, check=True, timeout=30
-    ).stdout
-    if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
-        pytest.skip(f"Node {OLDEST_NODE} or newer drives the browser; here is {version.strip()}")
-    folder = CACHE / sha256((BROWSER / "package-lock.json").read_bytes()).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in (*BROWSER.glob("*.mjs"), *BROWSER.glob("package*.json")):
-        shutil.copy(file, folder)
-    if not (folder / "installed").exists():
-        words = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
-        if done.returncode and AWAY.search(done.stderr):
-            pytest.skip(f"the registry of npm is away: {done.stderr.strip()[-300:]}")
-        assert done.returncode == 0, done.stderr
-        (folder / "installed").touch()
-    return folder
-
-
 def key_of(certificate: Path) -> str:
     """The hash by which Chromium is told to trust the certificate's key (RFC 7469 section 2.4)."""
     key = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
@@ -122,7 +89,7 @@ def fixture_platform() -> Iterator[RunningPlatform]:
 
 @pytest.fixture(name="walked", scope="module")
 def fixture_walked(platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory) -> Walked:
-    chromium, folder = program("chromium"), packages()
+    chromium, folder = program("chromium"), packages(BROWSER, "ironflock-browser-tests")
     flockctl = Flockctl(platform, tmp_path_factory.mktemp("work"))
     origin = f"https://localhost:{platform.ports.accounts}"
     callback = f"{origin}/app/callback"
