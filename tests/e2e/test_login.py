@@ -150,7 +150,7 @@ async def test_two_at_once_renew_one_sign_in_once(
     assert json.loads(file.read_text())["refresh_token"] != kept["refresh_token"]
 
 
-def test_the_first_owner_registers_applications_of_every_kind(flockctl: Flockctl) -> None:
+async def test_the_first_owner_registers_applications_of_every_kind(flockctl: Flockctl) -> None:
     web = flockctl.json(
         "client", "register", new_name("web"), "--redirect-uri", "https://a.example/", "--out", "secret"
     )
