@@ -46,7 +46,9 @@ def read_providers(variable: str, path: Path) -> tuple[UpstreamProvider, ...]:
     return tuple(providers)
 
 
-def _provider(where: str, entry: Mapping[str, Any], file: Path) -> UpstreamProvider:
+def _provider(where: str, entry: Any, file: Path) -> UpstreamProvider:
+    if not isinstance(entry, dict):
+        raise SettingsError(f"{where}: must be a table")
     for key in sorted(_NEEDED - set(entry)):
         raise SettingsError(f"{where}: {key} is missing")
     for key in sorted(set(entry) - _KNOWN):
@@ -78,9 +80,13 @@ def _text(where: str, entry: Mapping[str, Any], key: str) -> str:
 
 def _issuer(where: str, text: str) -> str:
     """An https URL without query and fragment (OpenID Connect Discovery 1.0, section 3)."""
-    parts = urlsplit(text)
     is_plain = text.isascii() and not set(text) & set("?#@\\ ")
-    if parts.scheme != "https" or not parts.hostname or not is_plain:
+    try:
+        parts = urlsplit(text)
+        is_place = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_place = False
+    if not is_place or not is_plain:
         raise SettingsError(f"{where}: issuer must be an https URL without query and fragment")
     return text
 

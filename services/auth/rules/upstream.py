@@ -141,8 +141,8 @@ def require_identity(claims: Mapping[str, Any], provider: UpstreamProvider, *, n
     """
     _require_addressed(claims, provider)
     _require_current(claims, now)
-    said = claims.get("nonce")
-    if nonce is not None and (not isinstance(said, str) or not hmac.compare_digest(said.encode(), nonce.encode())):
+    said = plain(claims.get("nonce"))
+    if nonce is not None and (said is None or not hmac.compare_digest(said, nonce)):
         raise UntrustedError("the token belongs to another request")
     for name, value in provider.required_claims.items():
         if claims.get(name) != value:
@@ -156,13 +156,13 @@ def require_access_token(claims: Mapping[str, Any], algorithm: str, access_token
     Raises:
         UntrustedError: It belongs to another one.
     """
-    said = claims.get("at_hash")
-    if said is None:
+    if "at_hash" not in claims:
         return
+    said = plain(claims["at_hash"])
     hashed = sha512 if algorithm in ("EdDSA", "Ed25519") else sha256
     digest = hashed(access_token.encode()).digest()
-    expected = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=")
-    if not isinstance(said, str) or not hmac.compare_digest(said.encode(), expected):
+    expected = base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+    if said is None or not hmac.compare_digest(said, expected):
         raise UntrustedError("the access token belongs to another ID token")
 
 
@@ -177,13 +177,13 @@ def require_logout(claims: Mapping[str, Any], provider: UpstreamProvider, *, now
     events = claims.get("events")
     if not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict) or "nonce" in claims:
         raise UntrustedError("the token tells of no logout")
-    jti, sid = claims.get("jti"), claims.get("sid")
-    if not isinstance(jti, str) or not jti or not isinstance(sid, str | None):
+    jti, sid = plain(claims.get("jti")), session_of(claims)
+    if not jti or (sid is None and "sid" in claims):
         raise UntrustedError("the token has no jti, or a malformed sid")
     subject = _subject(claims) if "sub" in claims else None
-    if subject is None and not sid:
+    if subject is None and sid is None:
         raise UntrustedError("the token names nobody")
-    return LogoutClaims(jti, subject, sid or None)
+    return LogoutClaims(jti, subject, sid)
 
 
 def address_of(claims: Mapping[str, Any], provider: UpstreamProvider) -> str | None:
@@ -193,11 +193,22 @@ def address_of(claims: Mapping[str, Any], provider: UpstreamProvider) -> str | N
     return address if counts and isinstance(address, str) and address else None
 
 
+def session_of(claims: Mapping[str, Any]) -> str | None:
+    """The provider's own session, if it names one that can be kept."""
+    sid = plain(claims.get("sid"))
+    return sid if sid and len(sid) <= MAX_SUBJECT_LENGTH else None
+
+
+def plain(value: Any) -> str | None:
+    """`value` if it is a text of printable ASCII, as tokens and names of tokens are; else None."""
+    return value if isinstance(value, str) and value.isascii() and value.isprintable() else None
+
+
 def has_two_factors(claims: Mapping[str, Any], provider: UpstreamProvider) -> bool:
     """Whether the provider has asked for two factors, and this counts here (RFC 8176)."""
     amr = claims.get("amr")
     methods = {each for each in amr if isinstance(each, str)} if isinstance(amr, list) else set()
-    is_said = bool(methods & TWO_FACTORS) or claims.get("acr") in TWO_FACTOR_CLASSES
+    is_said = bool(methods & TWO_FACTORS) or plain(claims.get("acr")) in TWO_FACTOR_CLASSES
     return provider.satisfies_second_factor and is_said
 
 
@@ -292,11 +303,10 @@ def authenticated_at(claims: Mapping[str, Any]) -> float | None:
 
 
 def _subject(claims: Mapping[str, Any]) -> str:
-    subject = claims.get("sub")
-    is_text = isinstance(subject, str) and 0 < len(subject) <= MAX_SUBJECT_LENGTH
-    if not is_text or not str(subject).isascii() or not str(subject).isprintable():
+    subject = plain(claims.get("sub"))
+    if not subject or len(subject) > MAX_SUBJECT_LENGTH:
         raise UntrustedError("the token has no subject that can be kept")
-    return str(subject)
+    return subject
 
 
 def _texts(document: Mapping[str, Any], name: str) -> list[str]:

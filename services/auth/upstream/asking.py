@@ -18,7 +18,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from services.auth.records.upstream import Metadata, UpstreamProvider
-from services.auth.rules.upstream import WELL_KNOWN, Header, UntrustedError, header_of, keys_for, metadata_of
+from services.auth.rules.upstream import WELL_KNOWN, Header, UntrustedError, header_of, keys_for, metadata_of, plain
 from shared.posting import PostingError, Reply, fetch, post
 
 METADATA_LIFE_S: Final = 3_600.0
@@ -122,7 +122,7 @@ class Asking:
                 fields["client_secret"] = secret
         reply = await self._asked(post(metadata.token_endpoint, urlencode(fields).encode(), headers, provider.ca))
         found = _parsed(reply)
-        if reply.status != OK and isinstance(found, dict) and isinstance(found.get("error"), str):
+        if reply.status != OK and isinstance(found, dict) and plain(found.get("error")):
             raise DeclinedError(found["error"][:64])
         if reply.status != OK or not isinstance(found, dict):
             raise UnreachableError(f"the token endpoint answered {reply.status}")

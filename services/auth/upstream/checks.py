@@ -25,7 +25,7 @@ from services.auth.store.upstream import (
 )
 from services.auth.upstream.asking import Asking, DeclinedError, UnreachableError
 from services.auth.upstream.coming import CHECK_PAUSE_S, HOUR_S, place_of
-from services.auth.upstream.requests import MAX_TOKEN_LENGTH
+from services.auth.upstream.requests import kept_token
 from shared.database import Connection, Database
 
 MAX_AT_ONCE: Final = 50
@@ -94,12 +94,12 @@ class Checks:
         """
         token = await self._keyring.open(due.sealed, place_of(due.upstream_id))
         given = await asking.refresh(token)
-        id_token, following = given.get("id_token"), given.get("refresh_token", token)
+        id_token = given.get("id_token")
         if isinstance(id_token, str):
             _, claims = await asking.verified(id_token, IDENTITY_TYPES)
             if require_identity(claims, asking.provider, nonce=None, now=asking.now()) != due.subject:
                 raise UntrustedError("the refresh token is another subject's")
-        return following if isinstance(following, str) and 0 < len(following) <= MAX_TOKEN_LENGTH else token
+        return kept_token(given.get("refresh_token")) or token
 
 
 async def end_in_txn(connection: Connection, sessions: Sessions, upstream_id: str, because: str) -> int:

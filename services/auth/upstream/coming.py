@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from attrs import field, frozen
@@ -20,9 +21,9 @@ from services.auth.store.people import person_find_by_login, person_lock_in_txn
 from services.auth.store.sessions import browser_is_known
 from services.auth.store.upstream import upstream_link_find, upstream_session_insert
 from services.auth.upstream.links import Linking
-from services.auth.upstream.requests import refusal
+from services.auth.upstream.requests import name_of, refusal
 from shared.database import Connection, Database
-from shared.errors import FactorRejectedError, InvalidArgumentError
+from shared.errors import AlreadyExistsError, FactorRejectedError, InvalidArgumentError
 
 ID_OCTETS: Final = 16
 HOUR_S: Final = 3_600
@@ -74,25 +75,10 @@ class Coming:
         Raises:
             SignInRefusedError: There is nothing here for them; why is not said.
         """
-        try:
-            async with self._database.transaction() as connection:
-                person, step = await self._met_in_txn(connection, identity)
-                offered = Offer(identity.provider, identity.subject, 0 if person is None else person.account_key)
-                if step == "confirm":
-                    return Offered(await self._linking.offer_in_txn(connection, offered))
-                if step in ("come", "create"):
-                    person = await self._arrived_in_txn(connection, identity, arrival.locale)
-                if person is None or step == "uninvited":
-                    raise refusal("uninvited")
-                upstream_id = await self._kept_in_txn(connection, identity, person)
-                amr = ["fed", "mfa"] if identity.has_two_factors else ["fed"]
-                is_known = await browser_is_known(connection, token_hash(arrival.browser or ""), person.account_key)
-                browser = arrival.browser if is_known else None
-                return await self._sign_in.after_first_in_txn(
-                    connection, person, amr, arrival.source, browser=browser, upstream_id=upstream_id
-                )
-        except UniqueViolation as error:  # they came twice at once
-            raise refusal("expired") from error
+        for _ in range(2):
+            with suppress(UniqueViolation, AlreadyExistsError):  # they came twice at once: by now they are here
+                return await self._come_once(identity, arrival)
+        raise refusal("expired")
 
     async def show_again(
         self, session: Session, request: UpstreamRequest, identity: Identity, source: Source
@@ -112,9 +98,25 @@ class Coming:
                 raise refusal("taken")
             if (await overview_in_txn(connection, session.account_key)).has_any and not identity.has_two_factors:
                 raise FactorRejectedError("this account has a second factor: show that one")
-            amr = ["fed", "mfa"] if identity.has_two_factors else ["fed"]
             return await self._sessions.renew_in_txn(
-                connection, session, amr=amr, has_factor=identity.has_two_factors, source=source
+                connection, session, amr=_amr(identity), has_factor=identity.has_two_factors, source=source
+            )
+
+    async def _come_once(self, identity: Identity, arrival: Arrival) -> NeedsFactor | SignedIn | Offered:
+        async with self._database.transaction() as connection:
+            person, step = await self._met_in_txn(connection, identity)
+            if step == "confirm" and person is not None:
+                offer = Offer(identity.provider, identity.subject, person.account_key)
+                return Offered(await self._linking.offer_in_txn(connection, offer))
+            if step in ("come", "create"):
+                person = await self._arrived_in_txn(connection, identity, arrival.locale)
+            if person is None or step == "uninvited":
+                raise refusal("uninvited")
+            upstream_id = await self._kept_in_txn(connection, identity, person)
+            is_known = await browser_is_known(connection, token_hash(arrival.browser or ""), person.account_key)
+            browser = arrival.browser if is_known else None
+            return await self._sign_in.after_first_in_txn(
+                connection, person, _amr(identity), arrival.source, browser=browser, upstream_id=upstream_id
             )
 
     async def _met_in_txn(self, connection: Connection, identity: Identity) -> tuple[PersonAccount | None, Step]:
@@ -137,7 +139,7 @@ class Coming:
     async def _arrived_in_txn(self, connection: Connection, identity: Identity, locale: Locale) -> PersonAccount:
         """An account for somebody who was invited, or may come uninvited."""
         address = _address(identity) or ""
-        name = identity.display_name or address.partition("@")[0]
+        name = identity.display_name or name_of(address.partition("@")[0])
         person = await self._registration.arrive_in_txn(connection, address, display_name=name, locale=locale)
         await self._linking.link_in_txn(
             connection, person, Offer(identity.provider, identity.subject, person.account_key), None
@@ -165,6 +167,11 @@ class Coming:
 def place_of(upstream_id: str) -> str:
     """Where a refresh token of another provider lies sealed."""
     return f"auth.upstream_session/{upstream_id}"
+
+
+def _amr(identity: Identity) -> list[str]:
+    """By what somebody has shown who they are (RFC 8176; `fed` is ours)."""
+    return ["fed", "mfa"] if identity.has_two_factors else ["fed"]
 
 
 def _address(identity: Identity) -> str | None:

@@ -17,9 +17,11 @@ from services.auth.rules.upstream import (
     address_of,
     authenticated_at,
     has_two_factors,
+    plain,
     require_access_token,
     require_answered,
     require_identity,
+    session_of,
 )
 from services.auth.sessions import TOKEN_OCTETS, token_hash
 from services.auth.store.upstream import upstream_request_insert, upstream_request_take
@@ -119,13 +121,13 @@ class Requests:
             raise _refused(name, error) from error
 
     async def _identity(self, asking: Asking, metadata: Metadata, given: dict[str, Any], nonce: str) -> Identity:
-        id_token, access_token = given.get("id_token"), given.get("access_token")
-        if not isinstance(id_token, str) or not isinstance(access_token, str | None):
-            raise UntrustedError("it gives no ID token")
+        id_token, access_token = plain(given.get("id_token")), plain(given.get("access_token"))
+        if not id_token or not access_token:
+            raise UntrustedError("it gives no ID token, or no access token")
         header, claims = await asking.verified(id_token, IDENTITY_TYPES)
         subject = require_identity(claims, asking.provider, nonce=nonce, now=asking.now())
-        require_access_token(claims, header.algorithm, access_token or "")
-        if metadata.userinfo_endpoint is not None and access_token and "email" not in claims:
+        require_access_token(claims, header.algorithm, access_token)
+        if metadata.userinfo_endpoint is not None and "email" not in claims:
             said = await asking.user_info(metadata.userinfo_endpoint, access_token)
             if said.get("sub") != subject:
                 raise UntrustedError("what it says of the person is another one's")
@@ -159,21 +161,25 @@ def refusal(because: Because) -> SignInRefusedError:
 
 
 def _identity_of(provider: UpstreamProvider, subject: str, claims: Mapping[str, Any], refresh_token: Any) -> Identity:
-    sid = claims.get("sid")
-    is_token = isinstance(refresh_token, str) and 0 < len(refresh_token) <= MAX_TOKEN_LENGTH
     return Identity(
         provider=provider.name,
         subject=subject,
-        sid=sid if isinstance(sid, str) and sid else None,
+        sid=session_of(claims),
         address=address_of(claims, provider),
-        display_name=_name(claims.get("name")),
+        display_name=name_of(claims.get("name")),
         has_two_factors=has_two_factors(claims, provider),
         authenticated_at=authenticated_at(claims),
-        refresh_token=refresh_token if is_token else None,
+        refresh_token=kept_token(refresh_token),
     )
 
 
-def _name(said: Any) -> str:
+def kept_token(said: Any) -> str | None:
+    """A refresh token that can be kept; None where it is none."""
+    token = plain(said)
+    return token if token and len(token) <= MAX_TOKEN_LENGTH else None
+
+
+def name_of(said: Any) -> str:
     """How the provider says that the person is called; empty where that is no name here."""
     try:
         return clean_name(said, what="display_name") if isinstance(said, str) else ""

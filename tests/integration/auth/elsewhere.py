@@ -9,6 +9,7 @@ from services.auth.erasure import Erasure
 from services.auth.pages.desk import Desk
 from services.auth.pages.whole import front_of
 from services.auth.records.upstream import UpstreamProvider
+from services.auth.registration import Registration
 from services.auth.upstream.whole import Upstream
 from tests.integration.auth.browsers import Browser, desk_on
 from tests.integration.auth.people import ORIGIN, People
@@ -34,6 +35,12 @@ class Elsewhere:
         desk = desk_on(self.people, self._erasure, providers)
         self.desk: Desk = evolve(desk, now=self.people.database_now)
         self.front = front_of(self.desk, origin=ORIGIN, is_sign_up_open=True)
+
+    def close_sign_up(self) -> None:
+        """People come by invitation from now on."""
+        self.people.parts = evolve(self.people.parts, is_open=False)
+        self.people.registration = Registration(self.people.parts, self.people.links)
+        self.know(*self.upstream.providers.values())
 
     @property
     def upstream(self) -> Upstream:
