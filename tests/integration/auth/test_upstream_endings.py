@@ -275,7 +275,7 @@ async def test_a_device_that_was_let_in_there_ends_with_it(
     browser = await came(elsewhere)
     await browser.get(f"/device?user_code={asked['user_code']}")
     await browser.submit("/device", user_code=asked["user_code"])
-    await browser.submit("/device/decide", decision="approve")
+    await browser.submit("/device/decide", decision="allow")
     await client.token(grant_type=DEVICE, device_code=asked["device_code"])
     query = "SELECT kind FROM auth.session WHERE ended_at IS NULL AND upstream_id IS NOT NULL ORDER BY kind"
     assert elsewhere.rows(query) == [("application",), ("browser",)]
