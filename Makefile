@@ -38,7 +38,7 @@ status: setup ## Say how the platform is
 
 .PHONY: test soak check bench format
 test: $(BIN)/.test $(REST)/.rest ## Run all tests at their smaller counts (at most 15 minutes)
-	@exec $(BIN)/python -m pytest --session-timeout=900 $(ARGS)
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --session-timeout=900 $(ARGS)
 
 soak: $(BIN)/.test $(REST)/.rest ## Run the full counts of every bar (long)
 	@exec $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)

@@ -61,6 +61,7 @@ class Action(StrEnum):
     PASSWORD_CHANGED = "password.changed"
     PASSWORD_RESET = "password.reset"
     PROJECT_CREATED = "project.created"
+    PROJECT_FACTOR_REQUIREMENT_CHANGED = "project.factor_requirement_changed"
     RECOVERY_CODES_RENEWED = "recovery_codes.renewed"
     RECOVERY_CODE_USED = "recovery_code.used"
     REFRESH_TOKEN_REPLAYED = "refresh_token.replayed"

@@ -63,6 +63,7 @@ _PEOPLE: Final = (
     "ironflock.realms.project.create",
     "ironflock.realms.project.list",
     "ironflock.realms.project.show",
+    "ironflock.realms.project.require_factor",
     "ironflock.devices.device.create",
     "ironflock.devices.device.list",
     "ironflock.devices.device.show",

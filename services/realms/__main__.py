@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from services.realms import settings
+from services.realms.factors import Factors
 from services.realms.procedures import Procedures
 from shared.database import Database
 from shared.health import Health
@@ -19,7 +20,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     health = Health("database")
     database = Database(read.database, health)
     bus = service.make_bus(read.bus, health)
-    bus.serve(Procedures(database), service.assertions_for(bus, "realms", time.time))
+    bus.serve(Procedures(database, Factors(bus)), service.assertions_for(bus, "realms", time.time))
     await database.open()
     service.listen_ops(read.common, health)
     probe = asyncio.create_task(service.probe_forever(database, health))

@@ -24,6 +24,7 @@ class Project:
     description: str
     owner_account_key: int
     created_at: datetime
+    requires_factor: bool
 
 
 @frozen
@@ -55,6 +56,14 @@ class ShowProject:
     """`ironflock.realms.project.show`: a key, or a name of one's own."""
 
     project: Key | Name
+
+
+@frozen
+class RequireFactor:
+    """`ironflock.realms.project.require_factor`."""
+
+    project: Key | Name
+    required: bool
 
 
 @frozen

@@ -7,7 +7,7 @@ from psycopg.rows import class_row
 from services.realms.records import Project
 from shared.database import Connection
 
-_PROJECT: Final = "project_key, name, description, owner_account_key, created_at"
+_PROJECT: Final = "project_key, name, description, owner_account_key, created_at, requires_factor"
 
 
 async def project_insert(
@@ -35,6 +35,16 @@ async def project_find(connection: Connection, project_key: int) -> Project | No
     async with connection.cursor(row_factory=class_row(Project)) as cursor:
         await cursor.execute(f"SELECT {_PROJECT} FROM realms.project WHERE project_key = %s", [project_key])  # noqa: S608
         return await cursor.fetchone()
+
+
+async def project_require_factor(connection: Connection, project_key: int, *, required: bool) -> bool:
+    """Ask a second factor of whoever works in the project, or do not; False where it was so already."""
+    cursor = await connection.execute(
+        "UPDATE realms.project SET requires_factor = %s WHERE project_key = %s AND requires_factor <> %s"
+        " RETURNING project_key",
+        [required, project_key, required],
+    )
+    return await cursor.fetchone() is not None
 
 
 async def project_find_by_name(

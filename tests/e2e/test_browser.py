@@ -7,28 +7,26 @@ every page are kept where IRONFLOCK_SCREENSHOTS names a folder.
 import base64
 import json
 import os
-import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import pytest
 from attrs import frozen
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from deploy.flockctl.provider import Provider
 from tests.harness.commands import Flockctl
+from tests.harness.node import packages, program
 from tests.harness.running import RunningPlatform
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
 BROWSER: Final = Path(__file__).parent / "browser"
-CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ironflock-browser-tests"
-AWAY: Final = re.compile(r"ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|network|registry|E50[234]|ENOTCACHED")
-OLDEST_NODE: Final = 20
 STEPS: Final = (
     "set_up",
     "pages_of_the_account",
@@ -43,6 +41,8 @@ STEPS: Final = (
     "by_the_keyboard_alone",
     "in_german",
     "an_api_key",
+    "an_application_is_let_in",
+    "a_device_is_let_in",
     "a_copy_of_ones_own_data",
     "sign_out_ends_it",
     "an_account_is_deleted",
@@ -57,7 +57,8 @@ PAGES: Final = frozenset({
     "second-factor-passkey", "sessions", "sign-in-german", "recovery-german", "sent-german", "sign-out",
     "delete-refused", "deleted",
     "api-keys-none", "api-key-create", "api-key-refused", "api-key-shown", "api-keys", "api-key-rotate",
-    "api-key-revoke",
+    "api-key-revoke", "client-refused", "consent", "applications", "applications-none", "device", "device-refused",
+    "device-confirm", "device-done",
 })  # fmt: skip
 
 
@@ -67,35 +68,6 @@ class Walked:
 
     steps: dict[str, str | None]
     looks: list[dict[str, Any]]
-
-
-def program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed, so that no browser can be driven")
-    return found
-
-
-def packages() -> Path:
-    """A folder with the walk and its packages, as the lock has them."""
-    npm = program("npm")
-    version = subprocess.run(
-        [program("node"), "--version"], capture_output=True, text=True, check=True, timeout=30
-    ).stdout
-    if int(version.removeprefix("v").partition(".")[0]) < OLDEST_NODE:
-        pytest.skip(f"Node {OLDEST_NODE} or newer drives the browser; here is {version.strip()}")
-    folder = CACHE / sha256((BROWSER / "package-lock.json").read_bytes()).hexdigest()[:16]
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in (*BROWSER.glob("*.mjs"), *BROWSER.glob("package*.json")):
-        shutil.copy(file, folder)
-    if not (folder / "installed").exists():
-        words = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
-        if done.returncode and AWAY.search(done.stderr):
-            pytest.skip(f"the registry of npm is away: {done.stderr.strip()[-300:]}")
-        assert done.returncode == 0, done.stderr
-        (folder / "installed").touch()
-    return folder
 
 
 def key_of(certificate: Path) -> str:
@@ -117,12 +89,36 @@ def fixture_platform() -> Iterator[RunningPlatform]:
 
 @pytest.fixture(name="walked", scope="module")
 def fixture_walked(platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory) -> Walked:
-    chromium, folder = program("chromium"), packages()
-    link = Flockctl(platform, tmp_path_factory.mktemp("work")).json("account", "setup")["url"]
+    chromium, folder = program("chromium"), packages(BROWSER, "ironflock-browser-tests")
+    flockctl = Flockctl(platform, tmp_path_factory.mktemp("work"))
+    origin = f"https://localhost:{platform.ports.accounts}"
+    callback = f"{origin}/app/callback"
+    words = (
+        "Grafana",
+        "--redirect-uri",
+        callback,
+        "--out",
+        "-",
+        "--scope",
+        "openid",
+        "--scope",
+        "email",
+        "--scope",
+        "read",
+    )
+    client = flockctl.json("client", "register", *words)["client"]
+    asked = {
+        "response_type": "code", "client_id": client["client_id"], "redirect_uri": callback,
+        "scope": "openid email read", "code_challenge": "c" * 43, "code_challenge_method": "S256",
+    }  # fmt: skip
+    link = flockctl.json("account", "setup")["url"]
     told = {
+        "authorize": f"/oauth/authorize?{urlencode(asked)}",
+        "astray": f"/oauth/authorize?{urlencode({**asked, 'redirect_uri': 'https://evil.example/'})}",
+        "user_code": Provider(origin, platform.state.ca_certificate).begin("read").user_code,
         "executable": chromium,
         "spki": key_of(platform.state.tls / "auth.pem"),
-        "origin": f"https://localhost:{platform.ports.accounts}",
+        "origin": origin,
         "setup": link,
         "login_name": "owner@localhost",
         "pictures": os.environ.get("IRONFLOCK_SCREENSHOTS"),

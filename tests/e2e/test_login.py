@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness.clients import Account
+from tests.harness.clients import Account, new_name
 from tests.harness.commands import FLOCKCTL, Flockctl
 from tests.harness.running import RunningPlatform
 from tests.harness.site import letters_to, new_person, path_of
@@ -148,3 +148,23 @@ async def test_two_at_once_renew_one_sign_in_once(
 
     assert [(each.returncode, each.stderr) for each in ended] == [(0, b"")] * 4
     assert json.loads(file.read_text())["refresh_token"] != kept["refresh_token"]
+
+
+async def test_the_first_owner_registers_applications_of_every_kind(flockctl: Flockctl) -> None:
+    web = flockctl.json(
+        "client", "register", new_name("web"), "--redirect-uri", "https://a.example/", "--out", "secret"
+    )
+    assert len((flockctl.folder / "secret").read_text().strip()) > 30
+    device = flockctl.json(
+        "client", "register", new_name("tv"), "--grant", "device", "--grant", "refresh", "--auth-method", "none"
+    )
+    assert device["client"]["client_secret"] is None
+    account = flockctl.json("service-account", "create", new_name("robot"))["service_account"]["account_key"]
+    own = ("--grant", "own", "--of", str(account), "--scope", "read", "--out", "-")
+    robot = flockctl.json("client", "register", new_name("robot"), *own)
+
+    listed = {each["client_id"]: each for each in flockctl.json("client", "list")["clients"]}
+    assert {each["client"]["client_id"] for each in (web, device, robot)} <= set(listed)
+    assert flockctl.run("client", "register", "x", "--redirect-uri", "https://a.example/").error["code"] == "usage"
+    flockctl.json("client", "end", web["client"]["client_id"], "--yes")
+    flockctl.json("service-account", "end", str(account), "--yes")

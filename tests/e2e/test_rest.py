@@ -47,6 +47,7 @@ STORY: Final = (
     Step("GET /devices/{device_key}"),
     Step("PATCH /devices/{device_key}", {"name": "press-one"}),
     Step("POST /devices/{device_key}/flash", {}),
+    Step("PUT /swarms/{swarm_key}/second-factor", {"required": False}),
     Step("GET /swarms/{swarm_key}/retention"),
     Step("PUT /swarms/{swarm_key}/retention", {"days": 365}),
     Step("GET /account"),

@@ -53,6 +53,22 @@ async def project_show(operator: Operator, project: Project) -> None:
     operator.output.result({"project": found}, _table([found]))
 
 
+@command(app, "require-factor")
+async def project_require_factor(
+    operator: Operator,
+    project: Project,
+    *,
+    off: Annotated[bool, typer.Option("--off", help="Ask for none any more.")] = False,
+) -> None:
+    """Ask a second factor of whoever works in a project: without one, its devices and entries are closed to them.
+
+    Example: flockctl project require-factor plant
+    """
+    where = key_or_name(project, what="project")
+    found = await operator.call("ironflock.realms.project.require_factor", project=where, required=not off)
+    operator.output.result({"project": found}, _table([found]))
+
+
 def _table(projects: list[dict[str, Any]]) -> Table:
     rows = (
         (each["project_key"], each["name"], each["description"], local_time(each["created_at"])) for each in projects

@@ -3,7 +3,13 @@
 from typing import Any, Final
 
 from attrs import evolve
-from authlib.oauth2.rfc6749 import AuthorizationServer, InvalidRequestError, InvalidScopeError, grants
+from authlib.oauth2.rfc6749 import (
+    AuthorizationServer,
+    InvalidClientError,
+    InvalidRequestError,
+    InvalidScopeError,
+    grants,
+)
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc8628 import DeviceCodeGrant
 from typing_extensions import override
@@ -16,6 +22,9 @@ from services.auth.provider.tokens import access_token, id_token
 from services.auth.records.provider import ACCESS_TOKEN_LIFE_S, AUTH_METHODS, CLIENT_CREDENTIALS, SCOPES, Subject
 
 SLOWER_BY_S: Final = 5
+NO_CLIENT: Final = (
+    "There is no such client, or its secret is another one, or it sends it in another way than it was registered for."
+)
 
 
 class Engine(AuthorizationServer):
@@ -37,6 +46,16 @@ class Engine(AuthorizationServer):
     def query_client(self, client_id: str) -> KnownClient | None:
         client = self.facts.client
         return client if client is not None and client.get_client_id() == client_id else None
+
+    @override
+    def authenticate_client(self, request: Request, methods: tuple[str, ...], endpoint: str = "token") -> KnownClient:
+        try:
+            client: KnownClient = super().authenticate_client(request, methods, endpoint)
+        except InvalidClientError as error:
+            # Libraries that try one way after the other show the last answer alone: it names every cause.
+            error.description = NO_CLIENT
+            raise
+        return client
 
     @override
     def create_oauth2_request(self, request: Request) -> Request:

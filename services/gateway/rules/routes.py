@@ -61,6 +61,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/swarms", f"{_PROJECTS}.list", query=PAGE),
     Route("POST", "/swarms", f"{_PROJECTS}.create", body=("name", "description"), status=201),
     Route("GET", "/swarms/{swarm_key}", f"{_PROJECTS}.show", path=SWARM),
+    Route(
+        "PUT", "/swarms/{swarm_key}/second-factor", f"{_PROJECTS}.require_factor", path=SWARM, body=("required",)
+    ),
     # One's own account
     Route("GET", "/account", f"{_AUTH}.account.me"),
     Route("PATCH", "/account", f"{_AUTH}.account.rename", body=("display_name", "locale")),

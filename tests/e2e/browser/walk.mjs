@@ -271,6 +271,42 @@ const STEPS = {
     assert.equal(await notice(page), "The key opens nothing any more.");
   },
 
+  async an_application_is_let_in() {
+    assert.equal(await walk.go(page, told.astray), 422);
+    await walk.look(page, "client-refused");
+    await walk.go(page, told.authorize);
+    await page.getByRole("heading", { name: "Grafana wants access" }).waitFor();
+    await walk.look(page, "consent");
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await arrived(page, "/app/callback");
+    assert.equal(new URL(page.url()).searchParams.get("error"), "access_denied");
+    await walk.go(page, told.authorize);
+    await page.getByRole("button", { name: "Allow" }).click();
+    await arrived(page, "/app/callback");
+    assert.ok(new URL(page.url()).searchParams.get("code"));
+    await walk.go(page, "/account/applications");
+    await walk.look(page, "applications");
+    await page.getByRole("button", { name: "Take back the access of Grafana" }).click();
+    assert.equal(await notice(page), "The access is taken back.");
+    await walk.look(page, "applications-none");
+  },
+
+  async a_device_is_let_in() {
+    await walk.go(page, "/device");
+    await page.getByLabel("Code").fill("BBBB-BBBB");
+    await submit(page);
+    await page.locator("#alert").waitFor();
+    await walk.look(page, "device-refused");
+    await walk.go(page, `/device?user_code=${told.user_code}`);
+    await walk.look(page, "device");
+    await submit(page);
+    await page.getByText(told.user_code).waitFor();
+    await walk.look(page, "device-confirm");
+    await page.getByRole("button", { name: "Connect" }).click();
+    await page.getByRole("heading", { name: "Connected" }).waitFor();
+    await walk.look(page, "device-done");
+  },
+
   async a_copy_of_ones_own_data() {
     await walk.go(page, "/account/data/export");
     const [download] = await Promise.all([page.waitForEvent("download"), submit(page)]);

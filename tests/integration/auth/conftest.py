@@ -1,12 +1,14 @@
 """Auth's rooms on an empty database."""
 
+import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from argon2.profiles import RFC_9106_LOW_MEMORY
 
-from services.auth import first_owner
+from services.auth import first_owner, passwords
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
 from services.auth.pages.front import Front
@@ -26,6 +28,14 @@ from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 from tests.integration.flockctl.certificates import make_certificates
 from tests.unit.shared.memory_router import new_bus
+
+
+@pytest.fixture(autouse=True)
+def light_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashes that cost little: what a real one costs is measured by the bench, and seen in `test_sign_in`."""
+    if request.module.__name__.rpartition(".")[2] != "test_sign_in":
+        light = dataclasses.replace(RFC_9106_LOW_MEMORY, time_cost=1, memory_cost=64, parallelism=1)
+        monkeypatch.setattr(passwords, "RFC_9106_LOW_MEMORY", light)
 
 
 @pytest.fixture

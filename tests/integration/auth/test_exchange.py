@@ -115,6 +115,19 @@ async def test_a_client_that_proves_nothing_gets_nothing(world: World, authoriza
     assert (client.header("www-authenticate") or "").startswith("Basic")
 
 
+async def test_whoever_is_no_client_reads_one_answer_whatever_was_wrong(world: World) -> None:
+    client = await world.client()
+    fields = {"grant_type": "refresh_token", "refresh_token": "x"}
+    unknown = await client.post("/oauth/token", fields, authorization=basic("nobody", "secret-of-app"))
+    wrong = await client.post("/oauth/token", fields, authorization=basic("app", "another"))
+    by_body = {**fields, "client_id": "app", "client_secret": "secret-of-app"}
+    another_way = await client.post("/oauth/token", by_body, authorization="")
+
+    assert unknown == wrong == another_way
+    assert another_way["error"] == "invalid_client"
+    assert "in another way than it was registered for" in another_way["error_description"]
+
+
 async def test_a_confidential_client_does_not_come_without_its_secret(world: World) -> None:
     client = await world.client()
     client.secret = None

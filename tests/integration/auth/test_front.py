@@ -125,12 +125,15 @@ async def test_every_form_of_the_site_is_refused_without_a_token(
     await people.join()
     await browser.sign_in()
     before = people.actions()
-    for method, path in front.routes:
-        if method == "POST":
+    for (method, path), route in front.routes.items():
+        if method == "POST" and not route.is_open:
             assert (await browser.post(path, {})).status == 403, path
             assert (await browser.ask("POST", path, b"", {})).status == 403, path
 
     assert people.actions() == before
+    assert {path for (_, path), route in front.routes.items() if route.is_open} == {
+        "/oauth/authorize", "/oauth/end_session",
+    }  # fmt: skip
 
 
 async def test_whoever_is_not_signed_in_is_sent_to_the_sign_in_and_back(

@@ -3,22 +3,25 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
+from services.realms.factors import Factors
 from services.realms.procedures import Procedures
 from services.realms.records import (
     AccountKey,
     CreateProject,
     ListProjects,
     Project,
+    RequireFactor,
     ResolveProject,
     ShowProject,
 )
+from shared.bus import Bus
 from shared.database import Database
-from shared.errors import AlreadyExistsError, InvalidArgumentError, NotAuthorizedError, NotFoundError
+from shared.errors import AlreadyExistsError, ConflictError, InvalidArgumentError, NotAuthorizedError, NotFoundError
 from shared.identities import Person, ServiceIdentity
 from shared.procedures import declared, public_errors
 from tests.integration.database import Postgres
@@ -30,9 +33,17 @@ ANNA, BERT = Person(5, 11, "key-1"), Person(6, 12)
 DEVICES = ServiceIdentity("devices", 1)
 
 
+class Auth:
+    """Knows of everybody but Bert that they have a second factor."""
+
+    async def call(self, procedure: str, *, account_key: int) -> bool:
+        assert procedure == "ironflock.auth.account.has_factor"
+        return account_key != BERT.account_key
+
+
 @pytest.fixture(name="realms")
 def fixture_realms(realms_database: Database) -> Procedures:
-    return Procedures(realms_database)
+    return Procedures(realms_database, Factors(cast("Bus", Auth())))
 
 
 async def create(realms: Procedures, name: str, person: Person = ANNA) -> Project:
@@ -220,5 +231,35 @@ async def test_a_project_on_the_wire_is_plain(realms: Procedures) -> None:
 
     answer = await invoke(details=call_details("user", "5"), name="plant")
 
-    assert set(answer) == {"project_key", "name", "description", "owner_account_key", "created_at"}
+    assert set(answer) == {"project_key", "name", "description", "owner_account_key", "created_at", "requires_factor"}
     assert datetime.fromisoformat(answer["created_at"]).tzinfo is not None
+
+
+async def test_a_project_can_ask_for_a_second_factor(realms: Procedures, postgres: Postgres) -> None:
+    project = await create(realms, "Plant")
+    asked = await realms.project_require_factor(ANNA, RequireFactor("plant", required=True))
+    await realms.project_require_factor(ANNA, RequireFactor("plant", required=True))
+
+    assert asked.requires_factor
+    assert postgres.audited()[1:] == [("project.factor_requirement_changed", "done")]
+    wanted = ResolveProject(ANNA.account_key, project.project_key)
+    assert (await realms.project_resolve(DEVICES, wanted)).requires_factor
+    postgres.run(f"UPDATE realms.project SET owner_account_key = {BERT.account_key}")  # noqa: S608
+    with pytest.raises(NotAuthorizedError, match="second factor"):
+        await realms.project_resolve(DEVICES, ResolveProject(BERT.account_key, project.project_key))
+    assert await realms.project_owned(DEVICES, AccountKey(BERT.account_key)) == []
+    assert len(await realms.project_owned(ServiceIdentity("auth", 1), AccountKey(BERT.account_key))) == 1
+    assert (await realms.project_show(BERT, ShowProject("plant"))).requires_factor
+    await realms.project_require_factor(BERT, RequireFactor("plant", required=False))
+    assert len(await realms.project_owned(DEVICES, AccountKey(BERT.account_key))) == 1
+
+
+async def test_whoever_has_no_second_factor_asks_it_of_nobody(realms: Procedures, postgres: Postgres) -> None:
+    await create(realms, "Mill", BERT)
+
+    with pytest.raises(ConflictError):
+        await realms.project_require_factor(BERT, RequireFactor("mill", required=True))
+    with pytest.raises(NotFoundError):
+        await realms.project_require_factor(ANNA, RequireFactor("mill", required=True))
+
+    assert postgres.rows("SELECT requires_factor FROM realms.project") == [(False,)]

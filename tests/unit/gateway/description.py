@@ -65,6 +65,7 @@ WORDS: Final = {
     "display_name": "How the person is called.",
     "locale": "The language that the person is written to in.",
     "confirm": "The account's own login name.",
+    "required": "Whether a second factor is asked for.",
     "with_projects": "Whether projects that the account owns may stay without an owner who can sign in.",
     "session": "The session's name, as the list has it.",
     "but_this": "Whether the session that asks stays.",

@@ -84,6 +84,7 @@ TESTED_AS = {
     "services/auth/store/throttle.py": "test_sign_in.py",
     "services/gateway/calling.py": "test_serving.py",
     "services/gateway/store.py": "test_keeping.py",
+    "services/realms/factors.py": "test_procedures.py",
     "services/devices/procedures/agents.py": "test_agents.py",
     "services/devices/procedures/people.py": "test_people.py",
 }
