@@ -186,6 +186,10 @@ class SignIn:
             browser=browser, upstream_id=upstream_id,
         )  # fmt: skip
 
+    async def refused(self, person: PersonAccount, source: Source, what: str) -> None:
+        """Record that somebody could not sign in to an account that they open elsewhere."""
+        await self._parts.refused(person, source, what)
+
     async def waiting_for(self, token: str) -> tuple[Method, ...]:
         """With what the half-done sign-in `token` goes on.
 

@@ -222,7 +222,7 @@ def require_answered(metadata: Metadata, iss: str) -> None:
         raise UntrustedError("the answer came from another provider")
 
 
-Step = Literal["sign_in", "confirm", "come", "create", "uninvited"]
+Step = Literal["sign_in", "shut_out", "confirm", "come", "create", "uninvited"]
 
 
 def next_step(
@@ -239,7 +239,7 @@ def next_step(
         is_open: Whether people may come without an invitation.
     """
     if is_linked:
-        return "sign_in" if can_sign_in else "uninvited"
+        return "sign_in" if can_sign_in else "shut_out"
     if not has_address or state == "disabled":
         return "uninvited"
     if state == "active":

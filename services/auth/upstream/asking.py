@@ -24,6 +24,7 @@ from shared.posting import PostingError, Reply, fetch, post
 METADATA_LIFE_S: Final = 3_600.0
 KEYS_LIFE_S: Final = 600.0
 KEYS_PAUSE_S: Final = 30.0
+SILENCE_S: Final = 5.0
 MAX_AT_ONCE: Final = 4
 """Requests to one provider under way: a slow one takes no thread of others."""
 ASKED: Final = {"accept": "application/json", "user-agent": "IronFlock"}
@@ -54,6 +55,7 @@ class Asking:
         self.now = now
         self._metadata: tuple[float, Metadata] | None = None
         self._keys: tuple[float, Any] | None = None
+        self._silent_at = -SILENCE_S
         self._reading = asyncio.Lock()
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
 
@@ -66,9 +68,7 @@ class Asking:
         """
         async with self._reading:
             if self._metadata is None or not 0 <= self.now() - self._metadata[0] < METADATA_LIFE_S:
-                issuer = self.provider.issuer
-                document = await self._document(issuer.removesuffix("/") + WELL_KNOWN, ASKED)
-                self._metadata = (self.now(), metadata_of(document, issuer))
+                self._metadata = (self.now(), await self._described())
             return self._metadata[1]
 
     async def verified(self, token: str, types: frozenset[str | None]) -> tuple[Header, dict[str, Any]]:
@@ -109,6 +109,17 @@ class Asking:
         if not isinstance(found, dict):
             raise UntrustedError("what it says of the person cannot be read")
         return found
+
+    async def _described(self) -> Metadata:
+        """What it says of itself now; one that was silent is left alone for a moment. Errors as `metadata`."""
+        if 0 <= self.now() - self._silent_at < SILENCE_S:
+            raise UnreachableError("it did not answer a moment ago")
+        issuer = self.provider.issuer
+        try:
+            return metadata_of(await self._document(issuer.removesuffix("/") + WELL_KNOWN, ASKED), issuer)
+        except UnreachableError:
+            self._silent_at = self.now()
+            raise
 
     async def _token(self, fields: dict[str, str]) -> dict[str, Any]:
         metadata, headers = await self.metadata(), dict(FORM)

@@ -77,7 +77,11 @@ class Coming:
         """
         for _ in range(2):
             with suppress(UniqueViolation, AlreadyExistsError):  # they came twice at once: by now they are here
-                return await self._come_once(identity, arrival)
+                came = await self._come_once(identity, arrival)
+                if isinstance(came, PersonAccount):
+                    await self._sign_in.refused(came, arrival.source, "upstream")
+                    raise refusal("uninvited")
+                return came
         raise refusal("expired")
 
     async def show_again(
@@ -102,15 +106,20 @@ class Coming:
                 connection, session, amr=_amr(identity), has_factor=identity.has_two_factors, source=source
             )
 
-    async def _come_once(self, identity: Identity, arrival: Arrival) -> NeedsFactor | SignedIn | Offered:
+    async def _come_once(
+        self, identity: Identity, arrival: Arrival
+    ) -> NeedsFactor | SignedIn | Offered | PersonAccount:
+        """What came of it; the account, where it is theirs and cannot be used."""
         async with self._database.transaction() as connection:
             person, step = await self._met_in_txn(connection, identity)
+            if step == "shut_out" and person is not None:
+                return person
             if step == "confirm" and person is not None:
                 offer = Offer(identity.provider, identity.subject, person.account_key)
                 return Offered(await self._linking.offer_in_txn(connection, offer))
             if step in ("come", "create"):
                 person = await self._arrived_in_txn(connection, identity, arrival.locale)
-            if person is None or step == "uninvited":
+            if person is None or step in ("uninvited", "shut_out"):
                 raise refusal("uninvited")
             upstream_id = await self._kept_in_txn(connection, identity, person)
             is_known = await browser_is_known(connection, token_hash(arrival.browser or ""), person.account_key)

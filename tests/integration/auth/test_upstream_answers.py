@@ -207,6 +207,20 @@ async def test_a_provider_that_is_away_or_not_vouched_for_is_not_asked(
     assert standin.asked == []
 
 
+async def test_a_provider_that_is_silent_is_left_alone_for_a_moment(elsewhere: Elsewhere, standin: StandIn) -> None:
+    standin.answers["/.well-known/openid-configuration"] = lambda *_: (500, {}, b"")
+    browser = elsewhere.browser()
+    for times, later_s in ((1, 0.0), (1, asking.SILENCE_S), (2, 0.0)):
+        await browser.get("/sign-in")
+        assert await browser.submit("/upstream/works") == 403
+        assert len(standin.asked) == times
+        elsewhere.people.now += later_s
+    del standin.answers["/.well-known/openid-configuration"]
+    elsewhere.people.now += asking.SILENCE_S
+
+    assert await elsewhere.come(browser, **VERIFIED) == 200
+
+
 async def test_a_provider_that_trickles_is_given_up(elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posting, "MAX_TIME_S", 0.5)
     let_go = asyncio.Event()

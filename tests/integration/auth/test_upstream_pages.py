@@ -200,10 +200,13 @@ async def test_a_disabled_account_is_opened_by_nobody(elsewhere: Elsewhere) -> N
     await linked(elsewhere)
     elsewhere.people.postgres.run("UPDATE auth.account SET state = 'disabled'")
     before = elsewhere.state()
+    browser = elsewhere.browser()
 
-    assert await elsewhere.come(elsewhere.browser()) == 403
+    assert await elsewhere.come(browser) == 403
 
-    assert elsewhere.state() == before
+    assert "Ask for an invitation" in browser.text
+    assert elsewhere.state()[:-1] == before[:-1]
+    assert elsewhere.people.actions()[-1] == "sign_in.refused"
 
 
 async def test_one_account_there_is_linked_with_one_here(elsewhere: Elsewhere, standin: StandIn) -> None:

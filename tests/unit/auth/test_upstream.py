@@ -178,6 +178,7 @@ def test_nobody_comes_into_an_account_that_is_there_without_a_link(
     )
 
     assert (step == "sign_in") == (is_linked and can_sign_in)
+    assert (step == "shut_out") == (is_linked and not can_sign_in)
     assert step != "confirm" or state == "active"
     assert step != "come" or (state == "pending" and has_address)
     assert step != "create" or (state is None and has_address and is_open)
