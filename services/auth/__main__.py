@@ -30,6 +30,7 @@ from services.auth.procedures.tickets import TicketProcedures
 from services.auth.provider.whole import Provider, provider_of
 from services.auth.resealing import reseal_everything
 from services.auth.signing import Signing
+from services.auth.upstream.whole import Upstream, upstream_of
 from shared.bus import Bus
 from shared.database import Database
 from shared.errors import OutcomeUnknownError, OverLimitError, UnavailableError
@@ -43,6 +44,7 @@ ERASURE_PAUSE_S: Final = 0.2
 ENDING_PAUSE_S: Final = 0.4
 MAILING_PAUSE_S: Final = 1.0
 SWEEPING_PAUSE_S: Final = 600.0
+UPSTREAM_PAUSE_S: Final = 10.0
 IDLE_TIMEOUT_S: Final = 30
 
 log = structlog.get_logger()
@@ -75,7 +77,10 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         chance=random.random,
         clients_ca=read.clients_ca,
     )
-    desk = desk_of(database, keyring, erasure, people, provider)
+    upstream = upstream_of(
+        database, keyring, people, read.upstream, origin=read.issuer, now=time.time, chance=random.random
+    )
+    desk = desk_of(database, keyring, erasure, people, provider=provider, upstream=upstream)
     serve(bus, database, keyring, desk)
     await database.open()
     service.listen_ops(read.common, health)
@@ -86,6 +91,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         ("endings", Endings(bus, database).keep_up, ENDING_PAUSE_S),
         *upkeep_of(read, database, keyring, people),
         *provider_upkeep(provider),
+        ("other providers", upstream.checks.keep_up, UPSTREAM_PAUSE_S),
     ]
     repeated = [service.forever(name, once, health, pause_s=pause_s) for name, once, pause_s in upkeep]
     loops = [probe, *(asyncio.create_task(loop) for loop in repeated)]
@@ -107,11 +113,19 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
 def listen(read: settings.AuthSettings, desk: Desk) -> IListeningPort:
     """Open the site."""
     front = front_of(desk, origin=read.issuer, is_sign_up_open=read.is_sign_up_open)
-    root = site_of(front, desk.provider, origin=read.issuer)
+    root = site_of(front, desk.provider, desk.upstream, origin=read.issuer)
     return listen_https(service.server_tls(read.common), read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S)
 
 
-def desk_of(database: Database, keyring: Keyring, erasure: Erasure, people: People, provider: Provider) -> Desk:
+def desk_of(
+    database: Database,
+    keyring: Keyring,
+    erasure: Erasure,
+    people: People,
+    *,
+    provider: Provider,
+    upstream: Upstream,
+) -> Desk:
     """What procedures and pages are made of."""
     return Desk(
         database=database,
@@ -119,6 +133,7 @@ def desk_of(database: Database, keyring: Keyring, erasure: Erasure, people: Peop
         own=PeopleProcedures(database, people.sessions, people.registration, people.administration, people.step_up),
         accounts=AccountProcedures(database, keyring, erasure, people.step_up),
         provider=provider,
+        upstream=upstream,
         now=time.time,
     )
 

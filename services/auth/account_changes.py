@@ -5,7 +5,7 @@ from psycopg.errors import UniqueViolation
 from services.auth import personal
 from services.auth.links import AUTH, LAPSED, TAKEN, AccountParts, Links, about, self_of
 from services.auth.persons import person_in_txn
-from services.auth.records.people import Purpose
+from services.auth.records.people import PersonAccount, Purpose
 from services.auth.records.sessions import Session, Source
 from services.auth.rules.login_names import clean_address, login_canonical
 from services.auth.rules.places import place_of
@@ -17,6 +17,7 @@ from services.auth.store.people import (
     person_set_password,
 )
 from services.auth.store.sessions import browser_forget_all, sign_in_delete_all
+from services.auth.store.upstream import upstream_link_list
 from shared import audit
 from shared.database import Connection
 from shared.errors import AlreadyExistsError, ExpiredError
@@ -41,7 +42,7 @@ class AccountChanges:
         await self._parts.throttle.begin(subject("reset", canonical), subject("reset-from", place_of(source.address)))
         async with self._database.transaction() as connection:
             person = await person_find_by_login(connection, canonical)
-            if person is not None and person.can_sign_in:
+            if person is not None and person.can_sign_in and await _may_reset_in_txn(connection, person):
                 await self._links.send_in_txn(connection, person, "reset")
 
     async def reset(self, code: str, password: str) -> None:
@@ -137,3 +138,8 @@ def _address_changed(account_key: int, before: audit.Personal | None, after: aud
         before=None if before is None else {"login_name": before.value()},
         after=None if after is None else {"login_name": after.value()},
     )
+
+
+async def _may_reset_in_txn(connection: Connection, person: PersonAccount) -> bool:
+    """Whether the person may get a password by letter: who is out at another provider comes in by no mailbox."""
+    return person.password_hash is not None or not await upstream_link_list(connection, person.account_key)

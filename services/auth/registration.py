@@ -56,7 +56,7 @@ class Registration:
             host = await person_in_txn(connection, inviter.account_key)
             if not host.is_first_owner:
                 raise NotAuthorizedError("only the first owner of this installation may invite people")
-            guest = await self._pending_in_txn(connection, name, locale)
+            guest = await self.pending_in_txn(connection, name, locale)
             await self._links.send_in_txn(
                 connection, guest, "invitation", inviter=host.display_name or host.login_name,
                 created_by=host.account_key,
@@ -85,7 +85,7 @@ class Registration:
             if known is not None and known.state != "pending":
                 await self._parts.mailing.write_in_txn(connection, known, "known_address")
                 return
-            guest = known or await self._pending_in_txn(connection, name, locale)
+            guest = known or await self.pending_in_txn(connection, name, locale)
             await self._links.send_in_txn(connection, guest, "verification")
 
     async def accept(
@@ -131,7 +131,29 @@ class Registration:
             )  # fmt: skip
         return SetupLink(self._parts.mailing.url("setup", code), ends_in_s=1_800)
 
-    async def _pending_in_txn(self, connection: Connection, name: str, locale: Locale) -> PersonAccount:
+    async def arrive_in_txn(
+        self, connection: Connection, address: str, *, display_name: str, locale: Locale
+    ) -> PersonAccount:
+        """Let somebody come whose address another provider has verified: invited before, or made anew.
+
+        Raises:
+            AlreadyExistsError: They are here already.
+        """
+        guest = await self.pending_in_txn(connection, clean_address(address), locale)
+        await link_delete_all(connection, guest.account_key)
+        await person_activate(
+            connection, guest.account_key, password_hash=None, display_name=display_name, locale=locale
+        )
+        action = audit.Action.ACCOUNT_VERIFIED
+        await audit.record(connection, about(action, self_of(guest.account_key), guest.account_key))
+        return await person_in_txn(connection, guest.account_key)
+
+    async def pending_in_txn(self, connection: Connection, name: str, locale: Locale) -> PersonAccount:
+        """The account of somebody who has still to come, made where there is none.
+
+        Raises:
+            AlreadyExistsError: They are here already.
+        """
         known = await person_find_by_login(connection, login_canonical(name))
         if known is not None and known.state != "pending":
             raise AlreadyExistsError(TAKEN)

@@ -71,11 +71,13 @@ class Sessions:
         has_factor: bool,
         client_id: str | None = None,
         browser: str | None = None,
+        upstream_id: str | None = None,
     ) -> NewSession:
         """A new session; `browser` is the token of a known browser, which goes on being known.
 
         Args:
             amr: By what the person showed who they are (RFC 8176).
+            upstream_id: The sign-in by another provider from which the session lives.
         """
         session_id, cookie = f"ses_{secrets.token_hex(ID_OCTETS)}", secrets.token_urlsafe(TOKEN_OCTETS)
         browser = browser or secrets.token_urlsafe(TOKEN_OCTETS)
@@ -89,6 +91,7 @@ class Sessions:
             amr=amr,
             has_factor=has_factor,
             source=source,
+            upstream_id=upstream_id,
         )
         if kind == "browser":
             await browser_upsert(connection, token_hash(browser), account_key)
@@ -141,6 +144,14 @@ class Sessions:
             if not is_own:  # who signs out has let a device in before on purpose; of another session nobody knows
                 await begun_end(connection, None, person.account_key)
             await audit.record(connection, _ended(audit.actor_of(person), person.account_key, session_id, because))
+
+    async def end_in_txn(
+        self, connection: Connection, account_key: int, session_id: str, actor: audit.Actor, because: str
+    ) -> None:
+        """End one session of the account, and what was begun in it; of no effect where it has ended."""
+        if await session_end(connection, account_key, session_id, because):
+            await begun_end(connection, None, account_key)
+            await audit.record(connection, _ended(actor, account_key, session_id, because))
 
     async def end_all(self, person: Person, *, but: str | None = None) -> int:
         """End every session of the person, except `but`; how many there were."""

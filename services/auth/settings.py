@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 
 from services.auth.records.messages import SUBMISSIONS_PORT, SmtpSettings
+from services.auth.records.upstream import UpstreamProvider
+from services.auth.upstream_settings import read_providers
 from shared.database import DatabaseSettings
 from shared.secrets import MasterKeys, SecretsError, parse_master_keys
 from shared.service import (
@@ -34,6 +36,7 @@ class AuthSettings:
     clients_ca: str | None
     mail: SmtpSettings | None
     mail_folder: Path
+    upstream: tuple[UpstreamProvider, ...]
     is_sign_up_open: bool
     first_owner: str
     first_owner_key: str = field(repr=False)
@@ -59,6 +62,7 @@ def read(settings: Settings) -> AuthSettings:
         mail=_smtp(settings, common.ca),
         is_sign_up_open=_is_open(settings.text("SIGN_UP", "invitation")),
         mail_folder=settings.path("MAIL_FOLDER"),
+        upstream=_upstream(settings.text("UPSTREAM_FILE", "-")),
         first_owner=settings.text("FIRST_OWNER", "owner@localhost"),
         first_owner_key=settings.secret("FIRST_OWNER_KEY"),
     )
@@ -83,6 +87,11 @@ def _smtp(settings: Settings, ca: Path) -> SmtpSettings | None:
 def _clients_ca(settings: Settings, ca: Path) -> str | None:
     """Whom clients that are told of logouts are believed by: our own authority (`platform`), or the system's."""
     return str(ca) if settings.text("CLIENTS_CA", "system") == "platform" else None
+
+
+def _upstream(path: str) -> tuple[UpstreamProvider, ...]:
+    """Other providers by which people sign in; none where no file names them."""
+    return () if path == "-" else read_providers("IRONFLOCK_AUTH_UPSTREAM_FILE", Path(path))
 
 
 def _is_open(text: str) -> bool:

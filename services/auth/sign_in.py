@@ -75,7 +75,10 @@ class SignIn:
             raise SignInRefusedError(REFUSED)
         await self._parts.throttle.succeed(counted)
         await self._rehash(person, stored, password)
-        return await self._after_password(person, source, browser if is_known else None)
+        async with self._database.transaction() as connection:
+            return await self.after_first_in_txn(
+                connection, person, ["pwd"], source, browser=browser if is_known else None
+            )
 
     async def with_totp(self, token: str, code: str, source: Source, *, browser: str | None = None) -> SignedIn:
         """Go on with a code of the person's app. Errors as `_finish` has them."""
@@ -128,8 +131,48 @@ class SignIn:
         whose = await self._owner_of(token, response)
         return await self._finish(token, "passkey", spend, source, browser, alone=whose)
 
+    async def after_first_in_txn(
+        self,
+        connection: Connection,
+        person: PersonAccount,
+        amr: list[str],
+        source: Source,
+        *,
+        browser: str | None,
+        upstream_id: str | None = None,
+    ) -> NeedsFactor | SignedIn:
+        """Go on after a first step by `amr`: with a second factor of the person's, unless that was two already.
+
+        Args:
+            browser: The token of the browser, if the person has signed in there before.
+            upstream_id: The sign-in by another provider that the first step was.
+
+        Raises:
+            SignInRefusedError: The account cannot be used.
+        """
+        if not person.can_sign_in:
+            raise SignInRefusedError(REFUSED)
+        methods = () if "mfa" in amr else methods_of(await overview_in_txn(connection, person.account_key))
+        if not methods:
+            return SignedIn(
+                await self.open_in_txn(connection, person, amr, source, browser=browser, upstream_id=upstream_id)
+            )
+        token = secrets.token_urlsafe(TOKEN_OCTETS)
+        half = HalfSignIn(
+            "sign_in", person.account_key, None, None, 0, is_known_browser=browser is not None, upstream_id=upstream_id
+        )
+        await sign_in_insert(connection, token_hash(token), half)
+        return NeedsFactor(token, methods)
+
     async def open_in_txn(
-        self, connection: Connection, person: PersonAccount, amr: list[str], source: Source, *, browser: str | None
+        self,
+        connection: Connection,
+        person: PersonAccount,
+        amr: list[str],
+        source: Source,
+        *,
+        browser: str | None,
+        upstream_id: str | None = None,
     ) -> NewSession:
         """A browser session for a person who showed who they are in another way (a link, another provider).
 
@@ -140,8 +183,12 @@ class SignIn:
             raise SignInRefusedError(REFUSED)
         return await self._parts.sessions.open_in_txn(
             connection, person.account_key, kind="browser", amr=amr, source=source, has_factor="mfa" in amr,
-            browser=browser,
+            browser=browser, upstream_id=upstream_id,
         )  # fmt: skip
+
+    async def refused(self, person: PersonAccount, source: Source, what: str) -> None:
+        """Record that somebody could not sign in to an account that they open elsewhere."""
+        await self._parts.refused(person, source, what)
 
     async def waiting_for(self, token: str) -> tuple[Method, ...]:
         """With what the half-done sign-in `token` goes on.
@@ -168,18 +215,6 @@ class SignIn:
         if self._parts.passwords.is_outdated(stored):
             fresh = await self._parts.passwords.again(password)
             await self._database.run(lambda connection: person_rehash(connection, person.account_key, stored, fresh))
-
-    async def _after_password(
-        self, person: PersonAccount, source: Source, browser: str | None
-    ) -> NeedsFactor | SignedIn:
-        token = secrets.token_urlsafe(TOKEN_OCTETS)
-        async with self._database.transaction() as connection:
-            methods = methods_of(await overview_in_txn(connection, person.account_key))
-            if not methods:
-                return SignedIn(await self.open_in_txn(connection, person, ["pwd"], source, browser=browser))
-            half = HalfSignIn("sign_in", person.account_key, None, None, 0, is_known_browser=browser is not None)
-            await sign_in_insert(connection, token_hash(token), half)
-        return NeedsFactor(token, methods)
 
     async def _owner_of(self, token: str, response: dict[str, Any]) -> int | None:
         """Whose passkey it says it is, where the sign-in does not say it."""
@@ -236,7 +271,8 @@ class SignIn:
             person = await person_find(connection, account_key)
             if person is None:
                 raise SignInRefusedError(REFUSED)
-            return await self.open_in_txn(connection, person, amr, source, browser=browser)
+            by = amr if half.upstream_id is None else ["fed" if each == "pwd" else each for each in amr]
+            return await self.open_in_txn(connection, person, by, source, browser=browser, upstream_id=half.upstream_id)
 
     async def _failed(self, token: str) -> None:
         async with self._database.transaction() as connection:

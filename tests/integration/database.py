@@ -38,6 +38,7 @@ TABLES = (
     "auth.signing_key",
     "auth.throttle",
     "auth.upstream_request",
+    "auth.upstream_logout",
     "auth.data_key",
     "auth.device_credential",
     "realms.project",

@@ -6,12 +6,14 @@ from typing import Final
 from attrs import field, frozen
 
 from services.auth.records.sessions import BROWSER_LIFE_S, SIGN_IN_LIFE_S, NewSession
+from services.auth.records.upstream import OFFER_LIFE_S
 
 SESSION: Final = "__Host-ironflock_session"
 BROWSER: Final = "__Host-ironflock_browser"
 SIGN_IN: Final = "__Host-ironflock_sign_in"
 FORM: Final = "__Host-ironflock_form"
 LANGUAGE: Final = "__Host-ironflock_language"
+UPSTREAM: Final = "__Host-ironflock_upstream"
 NOTICE: Final = "__Host-ironflock_notice"
 YEAR_S: Final = 365 * 86_400
 NOTICE_LIFE_S: Final = 60
@@ -58,6 +60,11 @@ def of_sign_in(token: str) -> Cookie:
 def of_form(token: str) -> Cookie:
     """What the forms of a browser are bound to in which nobody is signed in; it goes with the browser."""
     return Cookie(FORM, token)
+
+
+def of_upstream(token: str) -> Cookie:
+    """What knows the browser again that comes back from another provider, or in which a link waits."""
+    return Cookie(UPSTREAM, token, OFFER_LIFE_S)
 
 
 def of_notice(name: str) -> Cookie:

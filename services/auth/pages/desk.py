@@ -18,6 +18,7 @@ from services.auth.records.factors import PasskeyChallenge
 from services.auth.records.people import Me
 from services.auth.records.sessions import NewSession
 from services.auth.store.people import person_find
+from services.auth.upstream.whole import Upstream
 from shared.database import Database
 from shared.errors import (
     AlreadyExistsError,
@@ -51,6 +52,7 @@ class Desk:
     own: PeopleProcedures
     accounts: AccountProcedures
     provider: Provider
+    upstream: Upstream
     now: Callable[[], float]
 
     async def me(self, visit: Visit) -> Me:

@@ -41,7 +41,9 @@ class FactorPages:
 
     async def show(self, visit: Visit) -> Answer:
         """All of them."""
-        return Page("factors.html", {"me": await self._desk.me(visit)})
+        links = await self._desk.upstream.linking.of(visit.signed_in.account_key)
+        linked = {link.provider: link.created_at for link in links}
+        return Page("factors.html", {"me": await self._desk.me(visit), "linked": linked})
 
     async def show_begin(self, visit: Visit) -> Answer:
         """What an authenticator app is."""

@@ -21,7 +21,7 @@ from services.auth.pages.answers import Answer, Document, Page, Redirect
 from services.auth.pages.cookies import Cookie
 from services.auth.pages.refusals import MethodNotAllowedError, NoPageError, NotOurFormError, status_of
 from services.auth.pages.rendering import Rendering
-from services.auth.pages.routes import Access, Route
+from services.auth.pages.routes import Access, Route, pattern_of
 from services.auth.pages.visits import Asked, Fields, Visit, fields_of, form_of
 from services.auth.rules.forgery import is_own
 from services.auth.rules.locales import locale_of, preferred_locale
@@ -99,7 +99,7 @@ class Front:
 
     def _route(self, asked: Asked) -> Route:
         method = "GET" if asked.method == "HEAD" else asked.method
-        route = self.routes.get((method, asked.path))
+        route = self.routes.get((method, pattern_of(asked.path)))
         if route is not None:
             return route
         if self._methods(asked.path):
@@ -108,7 +108,7 @@ class Front:
 
     def _methods(self, path: str) -> list[str]:
         """How the page is asked for (RFC 9110 section 10.2.1); none where there is no such page."""
-        there = [method for method in ("GET", "POST") if (method, path) in self.routes]
+        there = [method for method in ("GET", "POST") if (method, pattern_of(path)) in self.routes]
         return ["HEAD", *there] if "GET" in there else there
 
     async def _known(self, asked: Asked, visit: Visit) -> Visit:

@@ -19,6 +19,7 @@ from services.auth.provider.requests import Answered, Call, answered
 from services.auth.provider.whole import Provider
 from services.auth.rules.openid import metadata
 from services.auth.sessions import source
+from services.auth.upstream.whole import Upstream
 from shared.errors import InvalidArgumentError, OverLimitError, PublicError, UnavailableError
 
 MAX_TIME_S: Final = 20.0
@@ -102,6 +103,11 @@ def endpoints_of(provider: Provider) -> dict[str, Endpoint]:
         "/oauth/device_authorization": Endpoint(("POST",), exchange.begin_device),
         "/oauth/userinfo": Endpoint(("GET", "POST"), provider.user_info.show),
     }
+
+
+def endpoints_of_upstream(upstream: Upstream) -> dict[str, Endpoint]:
+    """Where each other provider tells that somebody has signed out there."""
+    return {f"/upstream/{name}/logout": Endpoint(("POST",), upstream.logouts.take) for name in upstream.providers}
 
 
 def call_of(asked: Asked) -> Call:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -12,6 +12,7 @@ from services.auth.pages import cookies
 from services.auth.pages.answers import Page
 from services.auth.pages.visits import Visit
 from services.auth.pages.wording import Wording, every_wording
+from services.auth.records.upstream import UpstreamProvider
 from services.auth.rules.programs import program_name
 
 HERE: Final = Path(__file__).parent.parent
@@ -21,13 +22,6 @@ CONTENT_TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-
-
-class Provider(Protocol):
-    """Another provider by which people may sign in."""
-
-    name: str
-    title: str
 
 
 class Rendering:
@@ -40,7 +34,7 @@ class Rendering:
         installation: str,
         is_sign_up_open: bool,
         places: Iterable[str],
-        upstream: Iterable[Provider] = (),
+        upstream: Iterable[UpstreamProvider] = (),
     ) -> None:
         """Read them.
 
@@ -63,7 +57,7 @@ class Rendering:
         self._templates.globals.update(
             languages={locale: wording.say("language") for locale, wording in self._wordings.items()},
             places=frozenset(places),
-            upstream=upstream,
+            upstream=tuple(upstream),
             static={name: path for path, (name, _) in self.files.items()},
             installation=installation,
             is_sign_up_open=is_sign_up_open,

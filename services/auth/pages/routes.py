@@ -1,8 +1,9 @@
 """Which page answers which request, and for whom."""
 
+import re
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Literal
+from typing import Final, Literal
 
 from attrs import frozen
 
@@ -10,6 +11,9 @@ from services.auth.pages.answers import Answer
 from services.auth.pages.visits import Visit
 
 Render = Callable[[Visit], Awaitable[Answer]]
+
+
+_NAMED: Final = re.compile(r"(/upstream/)[a-z][a-z0-9-]{0,31}(?=/|$)", re.ASCII)
 
 
 class Access(Enum):
@@ -22,7 +26,10 @@ class Access(Enum):
 
 @frozen
 class Route:
-    """One page, at exactly one path. What is `FRESH` by POST has a page at the same path by GET, to come back to."""
+    """One page, at exactly one path. What is `FRESH` by POST has a page at the same path by GET, to come back to.
+
+    The `<name>` of `/upstream/<name>` stands for any provider's.
+    """
 
     method: Literal["GET", "POST"]
     path: str
@@ -30,6 +37,11 @@ class Route:
     access: Access = Access.ANYBODY
     is_open: bool = False
     """Whether forms of other sites are taken: it does nothing but send the browser on."""
+
+
+def pattern_of(path: str) -> str:
+    """The path as routes have it, whatever provider it names."""
+    return _NAMED.sub(r"\1<name>", path, count=1) if path.startswith("/upstream/") else path
 
 
 def get(path: str, render: Render, access: Access = Access.ANYBODY) -> Route:

@@ -69,12 +69,15 @@ class StepUpPages:
         me = await self._desk.me(visit)
         methods = await self._desk.people.sign_in.methods(visit.signed_in.account_key)
         shown = chosen_method(methods, visit.field("with") or visit.asked("with")) if methods else "password"
+        links = await self._desk.upstream.linking.of(visit.signed_in.account_key)
         return Page(
             "step_up.html",
             {
                 "methods": methods,
                 "shown": shown,
                 "login_name": me.login_name,
+                "has_password": me.has_password,
+                "linked": {link.provider for link in links},
                 "return_to": visit.return_to,
                 "action": "/step-up",
             },

@@ -16,7 +16,7 @@ from services.auth.pages.front import Front
 from services.auth.pages.leaving import LeavingPages
 from services.auth.pages.own_data import OwnDataPages
 from services.auth.pages.passkeys import PasskeyPages
-from services.auth.pages.programs import Programs, endpoints_of
+from services.auth.pages.programs import Programs, endpoints_of, endpoints_of_upstream
 from services.auth.pages.recovery import RecoveryPages
 from services.auth.pages.rendering import Rendering
 from services.auth.pages.routes import Route
@@ -24,7 +24,9 @@ from services.auth.pages.sessions import SessionPages
 from services.auth.pages.sign_in import SignInPages
 from services.auth.pages.site import Root
 from services.auth.pages.step_up import StepUpPages
+from services.auth.pages.upstream import UpstreamPages
 from services.auth.provider.whole import Provider
+from services.auth.upstream.whole import Upstream
 
 
 def routes_of(desk: Desk) -> list[Route]:
@@ -45,6 +47,7 @@ def routes_of(desk: Desk) -> list[Route]:
         AuthorizationPages(desk),
         DevicePages(desk),
         EndingPages(desk),
+        UpstreamPages(desk),
     )
     return [route for surface in surfaces for route in surface.routes()]
 
@@ -57,6 +60,7 @@ def front_of(desk: Desk, *, origin: str, is_sign_up_open: bool) -> Front:
         installation=urlsplit(origin).netloc,
         is_sign_up_open=is_sign_up_open,
         places=places_of(routes),
+        upstream=desk.upstream.providers.values(),
     )
     return Front(routes, desk.people.sessions, desk.people.step_up, rendering, origin=origin)
 
@@ -66,6 +70,11 @@ def places_of(routes: Iterable[Route]) -> set[str]:
     return {route.path for route in routes if route.method == "GET"}
 
 
-def site_of(front: Front, provider: Provider, *, origin: str) -> Root:
+def site_of(front: Front, provider: Provider, upstream: Upstream, *, origin: str) -> Root:
     """The site as a listener serves it: pages for people, endpoints for programs."""
-    return Root(front, front.files, Programs(endpoints_of(provider)), host=urlsplit(origin).netloc)
+    return Root(
+        front,
+        front.files,
+        Programs({**endpoints_of(provider), **endpoints_of_upstream(upstream)}),
+        host=urlsplit(origin).netloc,
+    )

@@ -68,6 +68,8 @@ class HalfSignIn:
     challenge: bytes | None = field(repr=False)
     failures: int
     is_known_browser: bool
+    upstream_id: str | None = None
+    """The sign-in by another provider that was the first step, where it was not a password."""
 
 
 @frozen

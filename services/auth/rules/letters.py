@@ -6,7 +6,7 @@ from services.auth.records.people import Locale
 
 Change = Literal[
     "password", "totp_added", "totp_removed", "recovery_codes", "recovery_code_used", "passkey_added",
-    "passkey_removed", "api_key", "address", "disabled",
+    "passkey_removed", "api_key", "address", "disabled", "upstream_linked", "upstream_unlinked",
 ]  # fmt: skip
 CHANGES: Final[dict[Locale, dict[Change, str]]] = {
     "en": {
@@ -20,6 +20,8 @@ CHANGES: Final[dict[Locale, dict[Change, str]]] = {
         "api_key": "an API key was created",
         "address": "the address was changed",
         "disabled": "the account was disabled",
+        "upstream_linked": "sign-in with another provider was linked",
+        "upstream_unlinked": "sign-in with another provider was unlinked",
     },
     "de": {
         "password": "das Passwort wurde geändert",
@@ -32,6 +34,8 @@ CHANGES: Final[dict[Locale, dict[Change, str]]] = {
         "api_key": "ein API-Schlüssel wurde erzeugt",
         "address": "die Adresse wurde geändert",
         "disabled": "das Konto wurde gesperrt",
+        "upstream_linked": "die Anmeldung mit einem anderen Anbieter wurde verknüpft",
+        "upstream_unlinked": "die Anmeldung mit einem anderen Anbieter wurde gelöst",
     },
 }
 

@@ -56,6 +56,8 @@ async def account_delete_ties(connection: Connection, account_key: int) -> None:
     """No consent and no other provider's name of an erased person stays."""
     await connection.execute("DELETE FROM auth.consent WHERE account_key = %s", [account_key])
     await connection.execute("DELETE FROM auth.upstream_link WHERE account_key = %s", [account_key])
+    await connection.execute("DELETE FROM auth.upstream_offer WHERE account_key = %s", [account_key])
+    await connection.execute("DELETE FROM auth.upstream_session WHERE account_key = %s", [account_key])
 
 
 async def account_list_erased(connection: Connection, account_keys: list[int]) -> list[int]:

@@ -193,8 +193,9 @@ async def session_derive(connection: Connection, session_id: str, client_id: str
     """A session of an application: its person has shown who they are in the session `of`."""
     await connection.execute(
         "INSERT INTO auth.session (session_id, account_key, kind, client_id, amr, authenticated_at, factor_at, address,"
-        " user_agent, last_address, ends_at) SELECT %s, account_key, 'application', %s, amr, authenticated_at,"
-        " factor_at, address, user_agent, last_address, now() + make_interval(secs => %s)"
+        " user_agent, last_address, upstream_id, ends_at) SELECT %s, account_key, 'application', %s, amr,"
+        " authenticated_at, factor_at, address, user_agent, last_address, upstream_id,"
+        " now() + make_interval(secs => %s)"
         " FROM auth.session WHERE session_id = %s",
         [session_id, client_id, APPLICATION_LIFE_S, of],
     )
@@ -311,18 +312,19 @@ async def waiting_poll(connection: Connection, code_hash: bytes, slower_by_s: in
 async def waiting_decide(connection: Connection, user_code: str, decision: str, session: Session) -> None:
     """The person of `session` has decided."""
     await connection.execute(
-        "UPDATE auth.device_code SET decision = %s, account_key = %s, amr = %s, authenticated_at = %s, factor_at = %s"
-        " WHERE user_code = %s",
-        [decision, session.account_key, session.amr, session.authenticated_at, session.factor_at, user_code],
-    )
+        "UPDATE auth.device_code SET decision = %s, account_key = %s, amr = %s, authenticated_at = %s, factor_at = %s,"
+        " upstream_id = (SELECT upstream_id FROM auth.session WHERE session_id = %s) WHERE user_code = %s",
+        [decision, session.account_key, session.amr, session.authenticated_at, session.factor_at, session.session_id,
+         user_code],
+    )  # fmt: skip
 
 
 async def waiting_open(connection: Connection, code_hash: bytes, session_id: str) -> None:
     """The device gets a session of its own, and its code is gone."""
     await connection.execute(
         "INSERT INTO auth.session (session_id, account_key, kind, client_id, amr, authenticated_at, factor_at, address,"
-        " user_agent, last_address, ends_at) SELECT %s, account_key, 'application', client_id, amr, authenticated_at,"
-        " factor_at, address, user_agent, address, now() + make_interval(secs => %s)"
+        " user_agent, last_address, upstream_id, ends_at) SELECT %s, account_key, 'application', client_id, amr,"
+        " authenticated_at, factor_at, address, user_agent, address, upstream_id, now() + make_interval(secs => %s)"
         " FROM auth.device_code WHERE code_hash = %s",
         [session_id, APPLICATION_LIFE_S, code_hash],
     )

@@ -28,6 +28,8 @@ OWN_TABLES: Final = {
     " ORDER BY created_at",
     "consents": "SELECT client_id, scopes, granted_at FROM auth.consent WHERE account_key = %s ORDER BY client_id",
     "upstream": "SELECT provider, subject, created_at FROM auth.upstream_link WHERE account_key = %s ORDER BY provider",
+    "upstream_sessions": "SELECT provider, subject, sid, created_at FROM auth.upstream_session WHERE account_key = %s"
+    " ORDER BY created_at",
     "service_accounts": "SELECT account_key, login_name, created_at FROM auth.account WHERE owner_key = %s"
     " ORDER BY account_key",
 }

@@ -22,6 +22,7 @@ SEALED_COLUMNS: Final = (
     ("signing_key", "key_id", "sealed", "'auth.signing_key/' || key_id"),
     ("totp", "account_key", "sealed", "'auth.totp/' || account_key || '/sealed'"),
     ("totp", "account_key", "pending_sealed", "'auth.totp/' || account_key || '/pending_sealed'"),
+    ("upstream_session", "upstream_id", "sealed", "'auth.upstream_session/' || upstream_id"),
     ("message", "message_id", "sealed", "'auth.message/' || message_id"),
 )
 

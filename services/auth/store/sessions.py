@@ -39,15 +39,16 @@ async def session_insert(
     amr: list[str],
     has_factor: bool,
     source: Source,
+    upstream_id: str | None,
 ) -> None:
     """A new session, from now on."""
     life_s = BROWSER_LIFE_S if kind == "browser" else APPLICATION_LIFE_S
     await connection.execute(
         "INSERT INTO auth.session (session_id, account_key, kind, cookie_hash, client_id, amr, factor_at, address,"
-        " user_agent, last_address, ends_at) VALUES (%s, %s, %s, %s, %s, %s, CASE WHEN %s THEN now() END, %s, %s, %s,"
-        " now() + make_interval(secs => %s))",
+        " user_agent, last_address, upstream_id, ends_at) VALUES (%s, %s, %s, %s, %s, %s, CASE WHEN %s THEN now() END,"
+        " %s, %s, %s, %s, now() + make_interval(secs => %s))",
         [session_id, account_key, kind, cookie_hash, client_id, amr, has_factor, source.address, source.user_agent,
-         source.address, life_s],
+         source.address, upstream_id, life_s],
     )  # fmt: skip
 
 
@@ -128,9 +129,10 @@ async def sign_in_insert(connection: Connection, sign_in_hash: bytes, half: Half
     await connection.execute("DELETE FROM auth.sign_in WHERE ends_at < now()")
     await connection.execute(
         "INSERT INTO auth.sign_in (sign_in_hash, purpose, account_key, session_id, challenge, failures,"
-        " is_known_browser, ends_at) VALUES (%s, %s, %s, %s, %s, %s, %s, now() + make_interval(secs => %s))",
+        " is_known_browser, upstream_id, ends_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s,"
+        " now() + make_interval(secs => %s))",
         [sign_in_hash, half.purpose, half.account_key, half.session_id, half.challenge, half.failures,
-         half.is_known_browser, SIGN_IN_LIFE_S],
+         half.is_known_browser, half.upstream_id, SIGN_IN_LIFE_S],
     )  # fmt: skip
 
 
@@ -138,8 +140,8 @@ async def sign_in_lock_in_txn(connection: Connection, sign_in_hash: bytes) -> Ha
     """The half-done sign-in, its row locked; None where it has ended or never was."""
     async with connection.cursor(row_factory=class_row(HalfSignIn)) as cursor:
         await cursor.execute(
-            "SELECT purpose, account_key, session_id, challenge, failures, is_known_browser FROM auth.sign_in"
-            " WHERE sign_in_hash = %s AND ends_at > now() FOR UPDATE",
+            "SELECT purpose, account_key, session_id, challenge, failures, is_known_browser, upstream_id"
+            " FROM auth.sign_in WHERE sign_in_hash = %s AND ends_at > now() FOR UPDATE",
             [sign_in_hash],
         )
         return await cursor.fetchone()

@@ -1,6 +1,6 @@
 """A browser without scripts, put before the front of the site: keeps cookies, sends forms as a page has them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html.parser import HTMLParser
 from urllib.parse import urlencode
 
@@ -17,14 +17,16 @@ from services.auth.pages.whole import front_of
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.people import PeopleProcedures
 from services.auth.provider.whole import Provider, provider_of
+from services.auth.records.upstream import UpstreamProvider
 from services.auth.service_accounts import ServiceAccounts
+from services.auth.upstream.whole import upstream_of
 from tests.integration.auth.people import NAME, ORIGIN, PASSWORD, People
 
 AUDIENCE = "https://api.test:8442"
 SESSION, FORM = "__Host-ironflock_session", "__Host-ironflock_form"
 
 
-def desk_on(people: People, erasure: Erasure) -> Desk:
+def desk_on(people: People, erasure: Erasure, providers: Iterable[UpstreamProvider] = ()) -> Desk:
     """What lies on the desk of the pages, made of the world's own parts."""
     administration = Administration(people.database, people.sessions, people.mailing, shut_out=people.shut_out)
     api_keys = ApiKeys(people.database, people.mailing, lambda: people.now)
@@ -48,7 +50,16 @@ def desk_on(people: People, erasure: Erasure) -> Desk:
     )
     own = PeopleProcedures(people.database, people.sessions, people.registration, administration, people.step_up)
     accounts = AccountProcedures(people.database, people.parts.keyring, erasure, people.step_up)
-    return Desk(people.database, parts, own, accounts, provider_on(people), lambda: people.now)
+    upstream = upstream_of(
+        people.database,
+        people.parts.keyring,
+        parts,
+        providers,
+        origin=ORIGIN,
+        now=lambda: people.now,
+        chance=lambda: 0.5,
+    )
+    return Desk(people.database, parts, own, accounts, provider_on(people), upstream, lambda: people.now)
 
 
 def provider_on(people: People) -> Provider:

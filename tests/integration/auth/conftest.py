@@ -1,7 +1,7 @@
 """Auth's rooms on an empty database."""
 
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,11 +17,13 @@ from services.auth.signing import Signing
 from shared.database import Database
 from shared.identities import Person
 from tests.integration.auth.browsers import Browser, front_on, provider_on
+from tests.integration.auth.elsewhere import Elsewhere
 from tests.integration.auth.material import MOMENT, NOW, OWNER_KEY, masters
 from tests.integration.auth.neighbours import Neighbours
 from tests.integration.auth.people import People
 from tests.integration.auth.persons import LOGIN
 from tests.integration.auth.relying import World
+from tests.integration.auth.standin import StandIn
 from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 from tests.integration.flockctl.certificates import make_certificates
@@ -105,3 +107,17 @@ async def world(people: People, erasure: Erasure, monkeypatch: pytest.MonkeyPatc
     world = World(people, erasure)
     await world.provider.keys.rotate()
     return world
+
+
+@pytest.fixture
+def standin(tmp_path: Path) -> Iterator[StandIn]:
+    """Another OpenID provider."""
+    with StandIn(make_certificates(tmp_path), lambda: NOW) as standin:
+        yield standin
+
+
+@pytest_asyncio.fixture
+async def elsewhere(people: People, erasure: Erasure, neighbours: Neighbours, standin: StandIn) -> Elsewhere:
+    """The site, where people come by another provider."""
+    await neighbours.join()
+    return Elsewhere(people, erasure, standin, [standin.provider()])

@@ -57,6 +57,9 @@ def fixture_front() -> Front:
     return Front(routes, cast("Any", None), cast("Any", None), shown, origin=ORIGIN)
 
 
+NO_PROVIDERS = cast("Any", SimpleNamespace(providers={}))
+
+
 class Site:
     """Asks the listener, octet by octet as it is told."""
 
@@ -80,7 +83,8 @@ class Site:
 
 @pytest.fixture(name="site", scope="module")
 def fixture_site(certificates: Certificates, front: Front) -> Iterator[Site]:
-    root = site_of(front, cast("Any", SimpleNamespace(issuer=ORIGIN, **dict.fromkeys(PARTS, Handler()))), origin=ORIGIN)
+    provider = cast("Any", SimpleNamespace(issuer=ORIGIN, **dict.fromkeys(PARTS, Handler())))
+    root = site_of(front, provider, NO_PROVIDERS, origin=ORIGIN)
     with listening(certificates, lambda tls: listen_https(tls, 0, "127.0.0.1", root, idle_timeout_s=10)) as port:
         yield Site(certificates, port)
 

@@ -1,11 +1,15 @@
 """One HTTPS POST: what comes back, and what is not believed."""
 
+import asyncio
+import threading
 from pathlib import Path
 
 import pytest
 
-from shared.posting import PostingError, post
+from shared import posting
+from shared.posting import MAX_ANSWER_OCTETS, PostingError, fetch, post
 from tests.integration.audit.receivers import HttpReceiver, serving
+from tests.integration.auth.standin import Answer, StandIn
 from tests.integration.flockctl.certificates import make_certificates
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
@@ -39,3 +43,49 @@ async def test_given_a_peer_that_is_not_verified_or_not_there_when_it_is_posted_
         await post(f"https://localhost:{port}", b"x", {}, str(certificates.ca))
 
     assert receiver.requests == []
+
+
+async def test_a_get_brings_what_lies_there_and_follows_nothing(tmp_path: Path) -> None:
+    certificates = make_certificates(tmp_path)
+    with StandIn(certificates, lambda: 0.0) as standin:
+        standin.answers["/a"] = lambda *_: (200, {}, b"x" * MAX_ANSWER_OCTETS)
+        standin.answers["/b"] = lambda *_: (302, {"location": "/a"}, b"there")
+        whole = await fetch(f"{standin.issuer}/a?b=c", {"x-y": "z"}, str(certificates.ca))
+        sent_on = await fetch(f"{standin.issuer}/b", {}, str(certificates.ca))
+
+    assert (whole.status, len(whole.content)) == (200, MAX_ANSWER_OCTETS)
+    assert (sent_on.status, sent_on.content) == (302, b"there")
+    assert standin.asked == ["/a", "/b"]
+
+
+async def test_what_is_too_large_not_whole_or_too_slow_is_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "MAX_TIME_S", 0.5)
+    certificates, let_go = make_certificates(tmp_path), threading.Event()
+
+    def slow(*_: object) -> Answer:
+        let_go.wait(30)
+        return 200, {}, b""
+
+    with StandIn(certificates, lambda: 0.0) as standin:
+        standin.answers["/large"] = lambda *_: (200, {}, b"x" * (MAX_ANSWER_OCTETS + 1))
+        standin.answers["/slow"] = slow
+        for path, told in (("/large", "too large"), ("/slow", "localhost: ")):
+            with pytest.raises(PostingError, match=told):
+                await fetch(standin.issuer + path, {}, str(certificates.ca))
+        let_go.set()
+
+
+async def test_an_answer_that_breaks_off_is_none(tmp_path: Path) -> None:
+    certificates = make_certificates(tmp_path)
+    async with serving(certificates, breaking_off) as port:
+        with pytest.raises(PostingError, match="not whole"):
+            await fetch(f"https://localhost:{port}/", {}, str(certificates.ca))
+
+
+async def breaking_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
+    await writer.drain()
+    writer.close()

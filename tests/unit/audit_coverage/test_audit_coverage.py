@@ -36,6 +36,8 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.auth.provider.exchange", "Exchange.introspect"),
     ("services.auth.provider.exchange", "Exchange.begin_device"),
     ("services.auth.provider.userinfo", "UserInfo.show"),
+    ("services.auth.upstream.checks", "Checks.keep_up"),
+    ("services.auth.upstream.logouts", "Logouts.take"),
     ("services.auth.mailing", "Mailing.deliver_due"),
     ("services.auth.resealing", "reseal_everything"),
     ("services.devices.duplicates", "Duplicates._record"),
@@ -66,13 +68,14 @@ ROUTES: Final = routes_of(cast("Desk", Anything()))
 SHOWN: Final = {route.path: name_of(route.render) for route in ROUTES if route.method == "GET"}
 SENT: Final = {f"POST {route.path}": name_of(route.render) for route in ROUTES if route.method == "POST"}
 REQUESTED: Final = ["self", "request"]
-# What clients send people to, which is looked at: a code is made, a session ends.
-PROTOCOL: Final = {f"GET {path}": SHOWN.pop(path) for path in ("/oauth/authorize", "/oauth/end_session")}
+# What clients and providers send people to, which is looked at: a code is made, a session ends, somebody signs in.
+COME_TO: Final = ("/oauth/authorize", "/oauth/end_session", "/upstream/<name>/callback")
+PROTOCOL: Final = {f"GET {path}": SHOWN.pop(path) for path in COME_TO}
 # Every page looks who asks.
 VISITED: Final[Name] = ("services.auth.sessions", "Sessions.find")
 # Tags that nothing records yet; whoever does takes theirs out.
 LATER: Final = {
-    "client.changed", "token.refused", "upstream.linked", "upstream.unlinked",
+    "client.changed", "token.refused",
 }  # fmt: skip
 # Tags of refused attempts: what changes something has another one.
 ATTEMPTS: Final = {"device.impersonated", "device.duplicated", "sign_in.refused"}

@@ -23,7 +23,6 @@ LATER = (
     "device.",
     "field.user_code",
     "applications.",
-    "upstream.",
     "notice.",
     "nav.",
     "amr.",
