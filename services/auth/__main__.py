@@ -13,7 +13,7 @@ import structlog
 from twisted.internet.interfaces import IListeningPort
 
 from services.auth import first_owner, settings
-from services.auth.assembly import People, people_of
+from services.auth.assembly import people_of
 from services.auth.delivering import FolderDelivery, SmtpDelivery
 from services.auth.endings import Endings
 from services.auth.erasure import Erasure
@@ -27,10 +27,10 @@ from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
 from services.auth.procedures.people import PeopleProcedures
 from services.auth.procedures.tickets import TicketProcedures
-from services.auth.provider.whole import Provider, provider_of
+from services.auth.provider.whole import provider_of
 from services.auth.resealing import reseal_everything
 from services.auth.signing import Signing
-from services.auth.upstream.whole import Upstream, upstream_of
+from services.auth.upstream.whole import upstream_of
 from shared.bus import Bus
 from shared.database import Database
 from shared.errors import OutcomeUnknownError, OverLimitError, UnavailableError
@@ -58,6 +58,43 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     keyring = Keyring(read.masters, database)
     bus = service.make_bus(read.bus, health)
     erasure = Erasure(bus, database)
+    desk = desk_of(read, database, keyring, erasure)
+    serve(bus, database, keyring, desk)
+    await database.open()
+    service.listen_ops(read.common, health)
+    probe = asyncio.create_task(service.probe_forever(database, health))
+    health.set("first owner", ok=True, reason=await _first_owner(read, database, keyring))
+    upkeep = [
+        ("erasures", erasure.keep_up, ERASURE_PAUSE_S),
+        ("endings", Endings(bus, database).keep_up, ENDING_PAUSE_S),
+        *upkeep_of(read, database, keyring, desk),
+    ]
+    repeated = [service.forever(name, once, health, pause_s=pause_s) for name, once, pause_s in upkeep]
+    loops = [probe, *(asyncio.create_task(loop) for loop in repeated)]
+    bus.start()
+    port = listen(read, desk)
+    health.set("https", ok=True)
+
+    async def stop() -> None:
+        port.stopListening()
+        await bus.stop()
+        for loop in loops:
+            loop.cancel()
+        desk.people.passwords.close()
+        await database.close()
+
+    return stop
+
+
+def listen(read: settings.AuthSettings, desk: Desk) -> IListeningPort:
+    """Open the site."""
+    front = front_of(desk, origin=read.issuer, is_sign_up_open=read.is_sign_up_open)
+    root = site_of(front, desk.provider, desk.upstream, origin=read.issuer)
+    return listen_https(service.server_tls(read.common), read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S)
+
+
+def desk_of(read: settings.AuthSettings, database: Database, keyring: Keyring, erasure: Erasure) -> Desk:
+    """What procedures and pages are made of."""
     people = people_of(
         database,
         keyring,
@@ -77,63 +114,15 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         chance=random.random,
         clients_ca=read.clients_ca,
     )
-    upstream = upstream_of(
-        database, keyring, people, read.upstream, origin=read.issuer, now=time.time, chance=random.random
-    )
-    desk = desk_of(database, keyring, erasure, people, provider=provider, upstream=upstream)
-    serve(bus, database, keyring, desk)
-    await database.open()
-    service.listen_ops(read.common, health)
-    probe = asyncio.create_task(service.probe_forever(database, health))
-    health.set("first owner", ok=True, reason=await _first_owner(read, database, keyring))
-    upkeep = [
-        ("erasures", erasure.keep_up, ERASURE_PAUSE_S),
-        ("endings", Endings(bus, database).keep_up, ENDING_PAUSE_S),
-        *upkeep_of(read, database, keyring, people),
-        *provider_upkeep(provider),
-        ("other providers", upstream.checks.keep_up, UPSTREAM_PAUSE_S),
-    ]
-    repeated = [service.forever(name, once, health, pause_s=pause_s) for name, once, pause_s in upkeep]
-    loops = [probe, *(asyncio.create_task(loop) for loop in repeated)]
-    bus.start()
-    port = listen(read, desk)
-    health.set("https", ok=True)
-
-    async def stop() -> None:
-        port.stopListening()
-        await bus.stop()
-        for loop in loops:
-            loop.cancel()
-        people.passwords.close()
-        await database.close()
-
-    return stop
-
-
-def listen(read: settings.AuthSettings, desk: Desk) -> IListeningPort:
-    """Open the site."""
-    front = front_of(desk, origin=read.issuer, is_sign_up_open=read.is_sign_up_open)
-    root = site_of(front, desk.provider, desk.upstream, origin=read.issuer)
-    return listen_https(service.server_tls(read.common), read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S)
-
-
-def desk_of(
-    database: Database,
-    keyring: Keyring,
-    erasure: Erasure,
-    people: People,
-    *,
-    provider: Provider,
-    upstream: Upstream,
-) -> Desk:
-    """What procedures and pages are made of."""
     return Desk(
         database=database,
         people=people,
         own=PeopleProcedures(database, people.sessions, people.registration, people.administration, people.step_up),
         accounts=AccountProcedures(database, keyring, erasure, people.step_up),
         provider=provider,
-        upstream=upstream,
+        upstream=upstream_of(
+            database, keyring, people, read.upstream, origin=read.issuer, now=time.time, chance=random.random
+        ),
         now=time.time,
     )
 
@@ -154,25 +143,21 @@ def serve(bus: Bus, database: Database, keyring: Keyring, desk: Desk) -> None:
 
 
 def upkeep_of(
-    read: settings.AuthSettings, database: Database, keyring: Keyring, people: People
+    read: settings.AuthSettings, database: Database, keyring: Keyring, desk: Desk
 ) -> list[tuple[str, Callable[[], Awaitable[object]], float]]:
     """What is done again and again: its name, the doing, and the seconds between two times."""
     delivery = FolderDelivery(read.mail_folder, time.time) if read.mail is None else SmtpDelivery(read.mail, time.time)
+    people, provider = desk.people, desk.provider
     return [
         ("resealing", lambda: reseal_everything(database, keyring), RESEALING_PAUSE_S),
         ("messages", lambda: people.mailing.deliver_due(delivery), MAILING_PAUSE_S),
         ("sweeping", people.administration.sweep, SWEEPING_PAUSE_S),
-    ]
-
-
-def provider_upkeep(provider: Provider) -> list[tuple[str, Callable[[], Awaitable[object]], float]]:
-    """What the OpenID provider does again and again, as `upkeep_of` has it."""
-    return [
         ("own client", provider.clients.ensure_own, SWEEPING_PAUSE_S),
         ("signing keys", provider.keys.rotate, SWEEPING_PAUSE_S),
         ("token families", provider.families.keep_up, ENDING_PAUSE_S),
         ("ended grants", provider.families.sweep, SWEEPING_PAUSE_S),
         ("logouts", provider.endings.tell_due, MAILING_PAUSE_S),
+        ("other providers", desk.upstream.checks.keep_up, UPSTREAM_PAUSE_S),
     ]
 
 
