@@ -171,6 +171,7 @@ def provider_upkeep(provider: Provider) -> list[tuple[str, Callable[[], Awaitabl
         ("own client", provider.clients.ensure_own, SWEEPING_PAUSE_S),
         ("signing keys", provider.keys.rotate, SWEEPING_PAUSE_S),
         ("token families", provider.families.keep_up, ENDING_PAUSE_S),
+        ("ended grants", provider.families.sweep, SWEEPING_PAUSE_S),
         ("logouts", provider.endings.tell_due, MAILING_PAUSE_S),
     ]
 

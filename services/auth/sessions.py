@@ -19,6 +19,7 @@ from services.auth.records.sessions import (
     SessionKind,
     Source,
 )
+from services.auth.store.grants import begun_end
 from services.auth.store.sessions import (
     browser_upsert,
     session_end,
@@ -135,17 +136,21 @@ class Sessions:
         Raises:
             NotFoundError: They have none of that id.
         """
-        because = "signed out" if session_id == person.credential else "ended by its person"
+        is_own = session_id == person.credential
+        because = "signed out" if is_own else "ended by its person"
         async with self._database.transaction() as connection:
             if not await session_end(connection, person.account_key, session_id, because):
                 raise NotFoundError(NO_SESSION)
+            if not is_own:  # who signs out has let a device in before on purpose; of another session nobody knows
+                await begun_end(connection, None, person.account_key)
             await audit.record(connection, _ended(audit.actor_of(person), person.account_key, session_id, because))
 
     async def end_in_txn(
         self, connection: Connection, account_key: int, session_id: str, actor: audit.Actor, because: str
     ) -> None:
-        """End one session of the account; of no effect where it has ended."""
+        """End one session of the account, and what was begun in it; of no effect where it has ended."""
         if await session_end(connection, account_key, session_id, because):
+            await begun_end(connection, None, account_key)
             await audit.record(connection, _ended(actor, account_key, session_id, because))
 
     async def end_all(self, person: Person, *, but: str | None = None) -> int:
@@ -160,6 +165,7 @@ class Sessions:
     ) -> int:
         """End every session of the account, except `but`; how many there were."""
         ended = await session_end_all(connection, account_key, because, but)
+        await begun_end(connection, None, account_key)
         for session_id in ended:
             await audit.record(connection, _ended(actor, account_key, session_id, because))
         return len(ended)

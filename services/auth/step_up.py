@@ -1,7 +1,8 @@
 """Before something that matters: a factor that was shown within the last five minutes (RFC 9470).
 
-An API key never steps up. The one exception is a person's account by which nobody can sign in, since it has been given
-nothing to sign in by yet: the first owner's, before it is set up.
+An API key never steps up, nor does an application that is not the installation's own: however far its scopes reach,
+what its person showed was not shown for its sake. The one exception is a person's account by which nobody can sign in,
+since it has been given nothing to sign in by yet: the first owner's, before it is set up.
 """
 
 from collections.abc import Callable
@@ -11,14 +12,17 @@ from typing import Final
 from services.auth.factors import overview_in_txn
 from services.auth.records.sessions import Session
 from services.auth.rules.step_up import MAX_AGE_S, is_fresh
+from services.auth.store.clients import client_find
 from services.auth.store.people import person_is_set_up
 from services.auth.store.sessions import session_find
-from shared.database import Database
+from shared.database import Connection, Database
 from shared.errors import StepUpRequiredError
 from shared.identities import Person
 
 NOT_FRESH: Final = "show again who you are: this needs a sign-in that is at most five minutes old"
-KEYS_CANNOT: Final = "an API key cannot do this; sign in (flockctl login) and do it within five minutes"
+KEYS_CANNOT: Final = (
+    "an API key or another's application cannot do this; sign in (flockctl login), then within five minutes"
+)
 
 
 class StepUp:
@@ -33,15 +37,18 @@ class StepUp:
         """Let pass whoever has shown lately who they are.
 
         Raises:
-            StepUpRequiredError: They have not, or came by an API key.
+            StepUpRequiredError: They have not, or came by an API key or by another's application.
         """
         async with self._database.transaction() as connection:
             session = await session_find(connection, person.credential or "")
             is_set_up = await person_is_set_up(connection, person.account_key)
             overview = await overview_in_txn(connection, person.account_key)
+            is_own = session is not None and await _is_own(connection, session)
         if session is None or session.account_key != person.account_key:
             if not is_set_up:
                 return
+            raise StepUpRequiredError(KEYS_CANNOT, max_age_s=MAX_AGE_S)
+        if not is_own:
             raise StepUpRequiredError(KEYS_CANNOT, max_age_s=MAX_AGE_S)
         self._require(session, has_factor=overview.has_any)
 
@@ -57,3 +64,11 @@ class StepUp:
 
     def _at(self) -> datetime:
         return datetime.fromtimestamp(self._now(), UTC)
+
+
+async def _is_own(connection: Connection, session: Session) -> bool:
+    """Whether the session is a browser's, or of an application of the installation itself."""
+    if session.kind == "browser":
+        return True
+    client = await client_find(connection, session.client_id or "")
+    return client is not None and client.is_first_party

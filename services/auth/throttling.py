@@ -30,6 +30,13 @@ class Throttle:
                     raise OverLimitError("too many attempts; wait a little and try again", retry_after_s=seconds)
                 await throttle_set(connection, subject, failures=made.failures, blocked_s=made.blocked_s)
 
+    async def take_back(self, subject: bytes) -> None:
+        """Forget one attempt, and none before it: where whoever guesses can succeed at will in between."""
+        async with self._database.transaction() as connection:
+            counter = await throttle_lock_in_txn(connection, subject)
+            if counter is not None:
+                await throttle_set(connection, subject, failures=max(0, counter.failures - 1), blocked_s=0.0)
+
     async def succeed(self, *subjects: bytes) -> None:
         """Forget what was counted."""
         async with self._database.transaction() as connection:

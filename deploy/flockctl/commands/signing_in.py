@@ -48,7 +48,7 @@ async def login(
     waiting: Waiting = await in_thread(provider.begin, "read" if read_only else "all")
     _say(operator, waiting)
     tokens = await _awaited(operator, provider, waiting)
-    await in_thread(_keep, file, tokens)
+    await in_thread(keep, file, provider, tokens)
     me = await operator.call("ironflock.auth.account.me")
     operator.output.result({"account": me}, f"signed in as {printable(me['login_name'])}")
 
@@ -107,9 +107,14 @@ async def _awaited(operator: Operator, provider: Provider, waiting: Waiting) -> 
     raise CommandError(*ENDS["expired_token"])
 
 
-def _keep(file: SignInFile, tokens: Tokens) -> None:
+def keep(file: SignInFile, provider: Provider, tokens: Tokens) -> None:
+    """Keep a new sign-in; the one before ends, which nobody would find in a file any more."""
     with file.locked():
+        before = file.read()
         file.write(kept_of(tokens))
+    if before is not None:
+        with suppress(OAuthError, AwayError):  # it has ended before, or ends by itself
+            provider.revoke(before.refresh_token)
 
 
 def _end(file: SignInFile, provider: Provider) -> bool:

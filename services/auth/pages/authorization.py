@@ -6,17 +6,18 @@ from urllib.parse import urlencode, urlsplit
 
 from attrs import evolve
 
+from services.auth.pages import cookies
 from services.auth.pages.answers import Answer, Page, Redirect, onward
 from services.auth.pages.desk import Desk
 from services.auth.pages.routes import Access, Route, get, post
 from services.auth.pages.visits import Visit, fields_of
-from services.auth.provider.authorization import Mark, RefusedWishError, Wish
+from services.auth.provider.authorization import RefusedWishError, sent
 from services.auth.provider.requests import Call
 from services.auth.rules.openid import next_step
+from services.auth.sessions import token_hash
 from shared.errors import InvalidArgumentError
 
 AUTHORIZE: Final = "/oauth/authorize"
-CLOCKS_MAY_DIFFER_S: Final = 2
 
 
 class AuthorizationPages:
@@ -51,10 +52,10 @@ class AuthorizationPages:
             prompts=wish.prompts,
             max_age_s=wish.max_age_s,
             age_s=None if session is None else self._now() - session.authenticated_at.timestamp(),
-            shown_since=_has_shown(visit, mark),
+            shown_since=mark.has_shown(browser_of(visit), session),
             is_granted=session is not None
             and await self._consents.covers(session.account_key, wish.client, wish.scopes),
-            has_consented=mark.has_consented,
+            has_consented=mark.has_consented(session),
         )
         if step == "answer":
             return Redirect(await self._authorizations.answer(wish, visit.signed_in))
@@ -62,8 +63,10 @@ class AuthorizationPages:
             here = await self._authorizations.mark(call, mark)
             return Redirect(f"/consent?{urlencode({'return_to': here})}")
         if step in ("sign_in", "show_again"):
-            here = await self._authorizations.mark(call, Mark(sent_at=self._now()))
-            return Redirect(f"{'/sign-in' if step == 'sign_in' else '/step-up'}?{urlencode({'return_to': here})}")
+            here = await self._authorizations.mark(call, sent(browser_of(visit), session))
+            page, fresh = "/sign-in" if step == "sign_in" else "/step-up", visit.fresh_form_cookie
+            known = () if fresh is None else (cookies.of_form(fresh),)
+            return Redirect(f"{page}?{urlencode({'return_to': here})}", known)
         return Redirect(self._authorizations.refuse(wish, step))
 
     async def ask_by_form(self, visit: Visit) -> Answer:
@@ -96,19 +99,14 @@ class AuthorizationPages:
             return refusal(refused)
         if visit.field("decision") != "allow":
             return elsewhere(self._authorizations.refuse(wish, "access_denied"))
-        await self._granted(visit, wish)
-        mark = await self._authorizations.so_far(call)
-        return onward(await self._authorizations.mark(call, evolve(mark, has_consented=True)))
-
-    async def _granted(self, visit: Visit, wish: Wish) -> None:
         await self._consents.grant(visit.person, wish.client, wish.scopes)
+        mark = evolve(await self._authorizations.so_far(call), consented_in=visit.signed_in.session_id)
+        return onward(await self._authorizations.mark(call, mark))
 
 
-def _has_shown(visit: Visit, mark: Mark) -> bool:
-    """Whether the person has shown who they are since the request sent them to."""
-    if visit.session is None or mark.sent_at is None:
-        return False
-    return visit.session.authenticated_at.timestamp() >= mark.sent_at - CLOCKS_MAY_DIFFER_S
+def browser_of(visit: Visit) -> str:
+    """Which browser it is, as long as it is open: by the cookie that its forms are bound to before a sign-in."""
+    return token_hash(visit.cookies.get(cookies.FORM, "") or visit.fresh_form_cookie or "").hex()
 
 
 def call_of(visit: Visit) -> Call:

@@ -57,6 +57,11 @@ def of_sign_in(token: str) -> Cookie:
     return Cookie(SIGN_IN, token, SIGN_IN_LIFE_S)
 
 
+def of_form(token: str) -> Cookie:
+    """What the forms of a browser are bound to in which nobody is signed in; it goes with the browser."""
+    return Cookie(FORM, token)
+
+
 def of_upstream(token: str) -> Cookie:
     """What knows the browser again that comes back from another provider, or in which a link waits."""
     return Cookie(UPSTREAM, token, OFFER_LIFE_S)

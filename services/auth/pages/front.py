@@ -181,7 +181,7 @@ class Front:
 def _own_cookies(visit: Visit) -> tuple[Cookie, ...]:
     """What every page gives: a cookie for its forms, and an end to what it has just said."""
     fresh = visit.fresh_form_cookie
-    form = (Cookie(cookies.FORM, fresh),) if fresh is not None and visit.session is None else ()
+    form = (cookies.of_form(fresh),) if fresh is not None and visit.session is None else ()
     said = (cookies.gone(cookies.NOTICE),) if cookies.NOTICE in visit.cookies else ()
     return (*form, *said)
 

@@ -5,7 +5,7 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from attrs import frozen
@@ -162,6 +162,8 @@ def _refused(status: HTTPStatus, error: str, description: str) -> Answered:
 
 
 def _write(request: Request, reply: Answered) -> None:
+    if cast("object | None", request.channel) is None:  # whoever asked is gone
+        return
     request.setResponseCode(reply.status)
     for name, value in reply.headers:
         request.setHeader(name.lower().encode(), value.encode("latin-1"))

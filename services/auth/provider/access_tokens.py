@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from attrs import evolve
+
 from services.auth.provider.facts import AccessToken
 from services.auth.provider.signing_keys import Signer, SigningKeys
 from services.auth.provider.tokens import is_shaped, read_access_token
-from services.auth.store.grants import access_counts
+from services.auth.store.grants import access_credential
 from shared.database import Connection, Database
 
 
@@ -40,12 +42,11 @@ class AccessTokens:
         token = read_access_token(signer, text, issuer=self.issuer, audience=audience, now=self._now())
         if token is None:
             return None
-        has_session = token.credential != token.client_id
-        counts = await access_counts(
+        credential = await access_credential(
             connection,
             account_key=token.account_key,
-            session_id=token.credential if has_session else None,
+            session_id=token.session_id,
             family_id=token.family_id,
             client_id=token.client_id,
         )
-        return token if counts else None
+        return None if credential is None else evolve(token, credential=credential)

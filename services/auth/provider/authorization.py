@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from attrs import frozen
+from attrs import asdict, frozen
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Error
 
@@ -53,10 +53,34 @@ class Wish:
 
 @frozen
 class Mark:
-    """What a person has done for this request: when they were sent to sign in, and whether they have consented."""
+    """What was done for this request, in which browser and by whom: it spares nothing in another one, to nobody else.
 
-    sent_at: float | None = None
-    has_consented: bool = False
+    `sent_from` is the browser that was sent to sign in, `session_id` and `shown_at` who was signed in there by then
+    ("" is nobody) and when they had shown it; `consented_in` is the session whose person has consented. No clock is
+    compared with another: whoever has shown again who they are has another session, or another moment in it.
+    """
+
+    sent_from: str = ""
+    session_id: str = ""
+    shown_at: float = 0.0
+    consented_in: str = ""
+
+    def has_shown(self, browser: str, session: Session | None) -> bool:
+        """Whether the person of `session` has shown who they are since this browser was sent to do so."""
+        if session is None or not self.sent_from or self.sent_from != browser:
+            return False
+        return (session.session_id, session.authenticated_at.timestamp()) != (self.session_id, self.shown_at)
+
+    def has_consented(self, session: Session | None) -> bool:
+        """Whether the person of `session` has consented in it."""
+        return session is not None and self.consented_in == session.session_id
+
+
+def sent(browser: str, session: Session | None) -> Mark:
+    """The mark of a request whose browser is sent to sign in, or to show again who is there."""
+    if session is None:
+        return Mark(browser)
+    return Mark(browser, session.session_id, session.authenticated_at.timestamp())
 
 
 class RefusedWishError(Exception):
@@ -87,6 +111,8 @@ class Authorizations:
         Raises:
             RefusedWishError: It cannot be granted.
         """
+        if not all(_is_plain(call.one(name)) for name in ("redirect_uri", "response_type")):
+            raise RefusedWishError("", "A parameter has characters that none may have.")  # Authlib would repeat them
         client_id = call.one("client_id")
         named = client_id if client_id and "\0" not in client_id else ""
         client = await self._database.run(lambda connection: client_find(connection, named))
@@ -129,7 +155,7 @@ class Authorizations:
 
     async def mark(self, call: Call, mark: Mark) -> str:
         """The request's path with what was done for it."""
-        said = {"for": _digest(call), "at": self._now(), "sent_at": mark.sent_at, "consented": mark.has_consented}
+        said = {"for": _digest(call), "at": self._now(), "mark": asdict(mark)}
         sealed = await self._keyring.seal(json.dumps(said), MARK_CONTEXT)
         text = base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
         pairs = [(name, value) for name, values in call.fields.items() if name != MARK for value in values]
@@ -144,7 +170,7 @@ class Authorizations:
             return Mark()
         if said.get("for") != _digest(call) or not 0 <= self._now() - said.get("at", 0) < MARK_LIFE_S:
             return Mark()
-        return Mark(said["sent_at"], said["consented"])
+        return Mark(**said["mark"])
 
     def _wish(self, call: Call, client: Client, redirect_uri: str) -> Wish:
         def refuse(why: str) -> OAuth2Error:
@@ -152,6 +178,8 @@ class Authorizations:
 
         if any(len(values) > 1 for values in call.fields.values()):
             raise refuse("A parameter is there more than once.")
+        if any("\0" in value for values in call.fields.values() for value in values):
+            raise refuse("A parameter has characters that none may have.")
         if call.one("request") or call.one("request_uri"):
             raise refuse("Request objects are not supported.")
         if call.one("response_mode") not in ("", "query"):
@@ -184,6 +212,11 @@ class Authorizations:
         state = {} if wish.state is None else {"state": wish.state}
         parameters = {**said, **state, "iss": self._access_tokens.issuer}
         return str(add_params_to_uri(wish.redirect_uri, list(parameters.items())))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a description of an error may have `text` in it (RFC 6749 section 4.1.2.1)."""
+    return text.isascii() and text.isprintable() and not set(text) & set('"\\')
 
 
 def _digest(call: Call) -> str:

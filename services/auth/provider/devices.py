@@ -5,6 +5,7 @@ from typing import Final
 from services.auth.records.provider import Waiting
 from services.auth.records.sessions import Session
 from services.auth.sessions import token_hash
+from services.auth.store.clients import consent_upsert
 from services.auth.store.grants import waiting_decide, waiting_find
 from services.auth.throttling import Throttle
 from shared import audit
@@ -35,16 +36,21 @@ class WaitingDevices:
         await self._throttle.begin(subject)
         async with self._database.transaction() as connection:
             found = await _found_in_txn(connection, typed)
-        await self._throttle.succeed(subject)
+        await self._throttle.take_back(subject)  # a code of their own is no proof of good faith
         return found
 
     async def decide(self, session: Session, typed: str, *, approve: bool) -> Waiting:
-        """The person decides; what the device gets lives from how they have signed in. Errors as `find`."""
+        """The person decides; what the device gets lives from how they have signed in. Errors as `find`.
+
+        Letting in a device of another's application is a consent, which can be taken back as any other.
+        """
         found = await self.find(session, typed)
         async with self._database.transaction() as connection:
             await _found_in_txn(connection, typed)
             decision = "approved" if approve else "refused"
             await waiting_decide(connection, found.user_code, decision, session)
+            if approve and not found.is_first_party:
+                await consent_upsert(connection, session.account_key, found.client_id, sorted(found.scopes))
             action = audit.Action.DEVICE_CODE_APPROVED if approve else audit.Action.DEVICE_CODE_REFUSED
             await audit.record(connection, _decided(action, session, found))
         return found

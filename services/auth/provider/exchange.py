@@ -6,7 +6,7 @@ token one succeeds, and the next finds it spent.
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -22,6 +22,7 @@ from services.auth.provider.families import end_in_txn, replayed_in_txn, started
 from services.auth.provider.requests import Answered, Call, Request, refuse_repeated, refused
 from services.auth.provider.signing_keys import Signer
 from services.auth.records import provider as grants
+from services.auth.rules.places import network_of
 from services.auth.store.clients import client_find
 from services.auth.store.grants import (
     code_lock_in_txn,
@@ -33,6 +34,7 @@ from services.auth.store.grants import (
     session_derive,
     subject_find,
     subject_find_own,
+    waiting_count,
     waiting_insert,
     waiting_lock_in_txn,
     waiting_open,
@@ -40,10 +42,13 @@ from services.auth.store.grants import (
     waiting_subject,
 )
 from shared.database import Connection, Database
-from shared.names import clean_token
+from shared.errors import OverLimitError
 
 Decide = Callable[[Engine, Request], Answered]
+Gather = Callable[[Connection, Call, Facts], Awaitable[None]]
 ATTEMPTS: Final = 3
+MAX_WAITING: Final = 10_000
+MAX_WAITING_FROM_ONE_PLACE: Final = 100
 
 
 class Exchange:
@@ -57,16 +62,24 @@ class Exchange:
 
     async def token(self, call: Call) -> Answered:
         """The token endpoint (RFC 6749 section 3.2)."""
-        return await self._decided(call, lambda engine, request: engine.create_token_response(request))
+        return await self._decided(
+            call, lambda engine, request: engine.create_token_response(request), self._gather_grant_in_txn
+        )
 
     async def revoke(self, call: Call) -> Answered:
         """The revocation endpoint (RFC 7009)."""
-        return await self._decided(call, lambda engine, request: engine.create_endpoint_response("revocation", request))
+        return await self._decided(
+            call,
+            lambda engine, request: engine.create_endpoint_response("revocation", request),
+            self._gather_token_in_txn,
+        )
 
     async def introspect(self, call: Call) -> Answered:
         """The introspection endpoint (RFC 7662)."""
         return await self._decided(
-            call, lambda engine, request: engine.create_endpoint_response("introspection", request)
+            call,
+            lambda engine, request: engine.create_endpoint_response("introspection", request),
+            self._gather_token_in_txn,
         )
 
     async def begin_device(self, call: Call) -> Answered:
@@ -81,7 +94,8 @@ class Exchange:
                     raise
         raise AssertionError("unreachable")
 
-    async def _decided(self, call: Call, decide: Decide) -> Answered:
+    async def _decided(self, call: Call, decide: Decide, gather: Gather | None = None) -> Answered:
+        """The answer of an endpoint; `gather` looks up what a request there may name beside its client."""
         try:
             refuse_repeated(call)
         except OAuth2Error as error:
@@ -89,19 +103,27 @@ class Exchange:
         call = evolve(call, authorization=call.authorization if _basic(call) else "")
         signer = await self._access_tokens.signer()
         async with self._database.transaction() as connection:
-            facts = await self._gathered_in_txn(connection, call, signer)
+            facts = await self._facts_in_txn(connection, call, signer)
+            if gather is not None and facts.client is not None:
+                await gather(connection, call, facts)
             answer = decide(Engine(facts), Request(call))
             await _written_in_txn(connection, call, facts, is_granted=answer.status == 200)  # noqa: PLR2004 - OK
         return answer
 
-    async def _gathered_in_txn(self, connection: Connection, call: Call, signer: Signer) -> Facts:
-        """Whatever the request names."""
+    async def _facts_in_txn(self, connection: Connection, call: Call, signer: Signer) -> Facts:
+        """The client that the request names."""
         tokens = self._access_tokens
         facts = Facts(issuer=tokens.issuer, audience=tokens.audience, signer=signer, now=self._now())
         client = await client_find(connection, (_basic(call) or (call.one("client_id"), ""))[0])
-        if client is None:
-            return facts
-        facts.client = known(client)
+        facts.client = None if client is None else known(client)
+        return facts
+
+    async def _gather_token_in_txn(self, connection: Connection, call: Call, facts: Facts) -> None:
+        tokens, text = self._access_tokens, call.one("token")
+        facts.refresh = await refresh_lock_in_txn(connection, hash_of(text))
+        facts.access = await tokens.verify_in_txn(connection, facts.signer, text, tokens.audience)
+
+    async def _gather_grant_in_txn(self, connection: Connection, call: Call, facts: Facts) -> None:
         match call.one("grant_type"):
             case grants.AUTHORIZATION_CODE:
                 facts.code = await code_lock_in_txn(connection, hash_of(call.one("code")))
@@ -112,13 +134,10 @@ class Exchange:
             case grants.DEVICE_CODE:
                 await self._gather_device_in_txn(connection, call, facts)
             case grants.CLIENT_CREDENTIALS:
-                facts.subject = await subject_find_own(connection, client.account_key or 0)
+                account_key = facts.client.client.account_key if facts.client else None
+                facts.subject = await subject_find_own(connection, account_key or 0)
             case _:
                 pass
-        if call.one("token"):
-            facts.refresh = await refresh_lock_in_txn(connection, hash_of(call.one("token")))
-            facts.access = await tokens.verify_in_txn(connection, signer, call.one("token"), tokens.audience)
-        return facts
 
     async def _gather_device_in_txn(self, connection: Connection, call: Call, facts: Facts) -> None:
         waiting = await waiting_lock_in_txn(connection, hash_of(call.one("device_code")))
@@ -173,13 +192,18 @@ async def _issued_in_txn(connection: Connection, call: Call, facts: Facts, decis
 
 
 async def _device_in_txn(connection: Connection, call: Call, device: dict[str, Any]) -> None:
+    """A device begins to wait; anybody may ask for that, so that it is bounded, in all and from one place."""
+    address = call.source.address
+    waiting, from_there = await waiting_count(connection, address, network_of(address))
+    if waiting >= MAX_WAITING or from_there >= MAX_WAITING_FROM_ONE_PLACE:
+        raise OverLimitError("too many devices wait already; try again in some minutes")
     await waiting_insert(
         connection,
         hash_of(device["device_code"]),
         device["user_code"].replace("-", ""),
         client_id=device["client_id"],
         scopes=device["scopes"],
-        address=clean_token(call.source.address)[:64],
+        address=address,
         user_agent=call.source.user_agent,
     )
 

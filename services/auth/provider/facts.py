@@ -21,8 +21,12 @@ class AccessToken:
 
     account_key: int
     client_id: str
+    session_id: str | None
+    """None where its client acts for itself."""
     credential: str
-    """The id of its session; of its client, where that acts for itself."""
+    """By what it opens the bus: its session, where that is its client's own or the client the installation's; else its
+    family, for another's application is not there by the browser of its person; its client, where that acts for itself.
+    """
     family_id: str | None
     scopes: tuple[str, ...]
     issued_at: float

@@ -3,7 +3,13 @@
 from typing import Final
 
 from services.auth.records.provider import Subject
-from services.auth.store.grants import family_end, family_end_with_sessions, family_list_of_client
+from services.auth.store.grants import (
+    begun_end,
+    family_end,
+    family_end_with_sessions,
+    family_list_of_client,
+    grants_sweep,
+)
 from shared import audit
 from shared.database import Connection, Database
 
@@ -23,6 +29,11 @@ class Families:
             for family_id, account_key in await family_end_with_sessions(connection):
                 await audit.record(connection, _ended(family_id, account_key, "its session ended"))
 
+    async def sweep(self) -> None:
+        """Forget what ended long ago."""
+        async with self._database.transaction() as connection:
+            await grants_sweep(connection)
+
 
 async def end_in_txn(connection: Connection, family_id: str, because: str) -> None:
     """End the family; of no effect where it has ended."""
@@ -32,7 +43,8 @@ async def end_in_txn(connection: Connection, family_id: str, because: str) -> No
 
 
 async def end_of_client_in_txn(connection: Connection, client_id: str, account_key: int | None, because: str) -> None:
-    """End every family of the client, of one person or of all."""
+    """End every family of the client, of one person or of all, and what would have become one."""
+    await begun_end(connection, client_id, account_key)
     for family_id in await family_list_of_client(connection, client_id, account_key):
         await end_in_txn(connection, family_id, because)
 

@@ -83,7 +83,9 @@ def logout_token(signer: Signer, issuer: str, notice: LogoutNotice, now: float) 
 
 
 def read_access_token(signer: Signer, text: str, *, issuer: str, audience: str, now: float) -> AccessToken | None:
-    """The access token that `text` is, if it is ours, for `audience`, and current; whether it still counts rows say.
+    """The access token that `text` is, if it is ours, for `audience`, and current.
+
+    Whether it still counts, and by what it opens the bus, rows say.
 
     The algorithm is ours and fixed: a header cannot choose it (RFC 8725 section 3.1).
     """
@@ -94,11 +96,12 @@ def read_access_token(signer: Signer, text: str, *, issuer: str, audience: str, 
         issued_at, ends_at = float(claims["iat"]), float(claims["exp"])
         if not issued_at - MAX_SKEW_S <= now < ends_at:
             return None
-        family, client_id = claims.get("family"), str(claims["client_id"])
+        family, session, client_id = claims.get("family"), claims.get("sid"), str(claims["client_id"])
         return AccessToken(
             account_key=int(claims["sub"]),
             client_id=client_id,
-            credential=str(claims.get("sid", client_id)),
+            session_id=None if session is None else str(session),
+            credential=client_id,
             family_id=None if family is None else str(family),
             scopes=tuple(str(claims["scope"]).split()),
             issued_at=issued_at,

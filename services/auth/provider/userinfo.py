@@ -29,7 +29,7 @@ class UserInfo:
             return _refused(401, "invalid_token")
         if "openid" not in token.scopes:
             return _refused(403, "insufficient_scope")
-        session_id = token.credential
+        session_id = token.session_id or ""
         subject = await self._database.run(lambda connection: subject_find(connection, session_id))
         if subject is None:
             return _refused(401, "invalid_token")

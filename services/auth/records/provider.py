@@ -12,6 +12,8 @@ CODE_LIFE_S: Final = 60
 ACCESS_TOKEN_LIFE_S: Final = 600
 ID_TOKEN_LIFE_S: Final = 600
 REFRESH_TOKEN_LIFE_S: Final = 30 * 86_400
+FAMILY_KEPT_S: Final = 7 * 86_400
+"""For how long a family that has ended is still there: a token of it that comes again is known."""
 DEVICE_CODE_LIFE_S: Final = 900
 DEVICE_INTERVAL_S: Final = 5
 SIGNING_KEY_LIFE_S: Final = 90 * 86_400
@@ -105,6 +107,7 @@ class Waiting:
 
     client_id: str
     client_name: str
+    is_first_party: bool
     user_code: str
     scopes: list[str]
     address: str

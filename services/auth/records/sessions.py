@@ -15,6 +15,8 @@ Cookie = Annotated[str, Meta(max_length=256)]
 BROWSER_LIFE_S: Final = 30 * 86_400
 BROWSER_IDLE_S: Final = 12 * 3_600
 APPLICATION_LIFE_S: Final = 90 * 86_400
+SESSION_KEPT_S: Final = 90 * 86_400
+"""For how long a session that has ended is still there, with where it was used from."""
 SIGN_IN_LIFE_S: Final = 600
 SEEN_RESOLUTION_S: Final = 60
 USER_AGENT_LENGTH: Final = 256

@@ -6,7 +6,7 @@ RFC 9207, RFC 9700 (security best practice).
 
 from datetime import datetime
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from services.auth.records.provider import (
     AUTH_METHODS,
@@ -117,7 +117,7 @@ def next_step(
         age_s: For how long the person has been signed in; None where nobody is.
         shown_since: Whether they have shown who they are since this request sent them to.
         is_granted: Whether the client may have what it asks for.
-        has_consented: Whether they have just said so, for this request.
+        has_consented: Whether they have just said so, for this request: what `prompt=consent` asks for.
     """
     is_quiet = "none" in prompts
     is_stale = max_age_s is not None and age_s is not None and age_s > max_age_s
@@ -125,7 +125,7 @@ def next_step(
         return "login_required" if is_quiet else "sign_in"
     if not shown_since and (is_stale or prompts & {"login", "select_account"}):
         return "login_required" if is_quiet else "show_again"
-    if not has_consented and (not is_granted or "consent" in prompts):
+    if not is_granted or ("consent" in prompts and not has_consented):
         return "consent_required" if is_quiet else "consent"
     return "answer"
 
@@ -177,10 +177,10 @@ def _check_own(request: RegisterClient) -> None:
 
 def is_redirect_uri(uri: str) -> bool:
     """Whether browsers may be sent there: https, or http on this machine itself (RFC 8252 section 7.3)."""
-    parts = urlsplit(uri)
-    is_plain = uri.isascii() and uri.isprintable() and not set(uri) & set(" \\#*") and "@" not in parts.netloc
-    is_loopback = parts.scheme == "http" and parts.hostname in LOOPBACK
-    return is_plain and (_is_https(uri) or is_loopback)
+    parts = _split(uri)
+    if parts is None or not uri.isascii() or not uri.isprintable() or set(uri) & set(" \\#*") or "@" in parts.netloc:
+        return False
+    return _is_https(uri) or (parts.scheme == "http" and parts.hostname in LOOPBACK)
 
 
 def redirect_matches(registered: list[str], uri: str) -> bool:
@@ -189,12 +189,25 @@ def redirect_matches(registered: list[str], uri: str) -> bool:
 
 
 def _is_same_loopback(registered: str, uri: str) -> bool:
-    ours, theirs = urlsplit(registered), urlsplit(uri)
-    if ours.scheme != "http" or not is_redirect_uri(uri) or theirs.scheme != "http":
+    ours, theirs = _split(registered), _split(uri)
+    if ours is None or theirs is None or not is_redirect_uri(uri) or not ours.scheme == theirs.scheme == "http":
         return False
     return ours.hostname == theirs.hostname and (ours.path, ours.query) == (theirs.path, theirs.query)
 
 
 def _is_https(uri: str) -> bool:
-    parts = urlsplit(uri)
-    return parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc and not parts.fragment
+    parts = _split(uri)
+    if parts is None or parts.scheme != "https" or not parts.hostname:
+        return False
+    return "@" not in parts.netloc and not parts.fragment
+
+
+def _split(uri: str) -> SplitResult | None:
+    """The parts of a URI, whose port is a number; None where it has none, as browsers see it."""
+    try:
+        parts = urlsplit(uri)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        is_whole = parts.netloc.lower() in (host, f"{host}:", f"{host}:{parts.port}") or "@" in parts.netloc
+    except ValueError:  # brackets that do not match, a port that is no number
+        return None
+    return parts if is_whole else None

@@ -16,3 +16,9 @@ def place_of(address: str) -> str:
         return str(found)
     mapped = found.ipv4_mapped
     return str(mapped) if mapped is not None else str(IPv6Network((int(found), PREFIX_LENGTH), strict=False))
+
+
+def network_of(address: str) -> str | None:
+    """The network of an IPv6 address; None of whatever counts as one place by itself."""
+    place = place_of(address)
+    return place if place.endswith(f"/{PREFIX_LENGTH}") else None

@@ -194,13 +194,14 @@ async def service_account_lock_in_txn(
 async def credential_list_ended(
     connection: Connection, since: datetime | None, margin_s: float
 ) -> tuple[datetime, list[str]]:
-    """When it is, and the ids of keys and sessions that ended after `since` (None: an hour ago) less `margin_s`."""
+    """When it is, and the ids of what opens the bus that ended after `since` (None: an hour ago) less `margin_s`."""
     cursor = await connection.execute(
         "WITH span AS (SELECT coalesce(%s, now() - interval '1 hour') - make_interval(secs => %s) AS since)"
         " SELECT now(), coalesce(array_agg(id), '{}') FROM ("
         "SELECT key_id AS id FROM auth.api_key, span WHERE ended_at > since"
         " UNION SELECT key_id FROM auth.api_key, span WHERE ended_at IS NULL AND ends_at > since AND ends_at <= now()"
         " UNION SELECT client_id FROM auth.client, span WHERE ended_at > since"
+        " UNION SELECT family_id FROM auth.token_family, span WHERE ended_at > since"
         " UNION SELECT session_id FROM auth.session, span WHERE ended_at > since) AS ended",
         [since, margin_s],
     )

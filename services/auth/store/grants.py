@@ -8,13 +8,14 @@ from services.auth.records.provider import (
     CODE_LIFE_S,
     DEVICE_CODE_LIFE_S,
     DEVICE_INTERVAL_S,
+    FAMILY_KEPT_S,
     REFRESH_TOKEN_LIFE_S,
     Code,
     Refresh,
     Subject,
     Waiting,
 )
-from services.auth.records.sessions import APPLICATION_LIFE_S, BROWSER_IDLE_S, Session
+from services.auth.records.sessions import APPLICATION_LIFE_S, BROWSER_IDLE_S, SESSION_KEPT_S, Session
 from shared.database import Connection
 
 _SESSION_IS_ALIVE: Final = (
@@ -22,8 +23,8 @@ _SESSION_IS_ALIVE: Final = (
     f" AND (s.kind <> 'browser' OR s.last_seen_at > now() - make_interval(secs => {BROWSER_IDLE_S}))"
 )
 _WAITING: Final = (
-    "SELECT d.client_id, k.name AS client_name, d.user_code, d.scopes, d.address, d.user_agent, d.created_at,"
-    " d.ends_at > now() AND k.ended_at IS NULL AS is_alive,"
+    "SELECT d.client_id, k.name AS client_name, k.is_first_party, d.user_code, d.scopes, d.address, d.user_agent,"
+    " d.created_at, d.ends_at > now() AND k.ended_at IS NULL AS is_alive,"
     " coalesce(d.last_polled_at > now() - make_interval(secs => d.interval_s), false) AS is_too_fast,"
     " d.interval_s, d.decision, d.account_key, d.amr, d.authenticated_at, d.factor_at"
     " FROM auth.device_code d JOIN auth.client k USING (client_id)"
@@ -140,6 +141,20 @@ async def family_end_with_sessions(connection: Connection) -> list[tuple[str, in
     return [(str(row[0]), int(row[1])) for row in await cursor.fetchall()]
 
 
+async def grants_sweep(connection: Connection) -> None:
+    """Forget families and sessions that ended long ago, and refresh tokens that are past their end."""
+    await connection.execute(
+        "DELETE FROM auth.session WHERE least(ended_at, ends_at) < now() - make_interval(secs => %s)",
+        [SESSION_KEPT_S],
+    )
+    await connection.execute(
+        "DELETE FROM auth.token_family WHERE ended_at < now() - make_interval(secs => %s)", [FAMILY_KEPT_S]
+    )
+    await connection.execute(
+        "DELETE FROM auth.refresh_token WHERE ends_at < now() - make_interval(secs => %s)", [FAMILY_KEPT_S]
+    )
+
+
 async def refresh_insert(connection: Connection, token_hash: bytes, family_id: str) -> None:
     """A new refresh token of the family."""
     await connection.execute(
@@ -239,20 +254,51 @@ async def waiting_subject(connection: Connection, waiting: Waiting) -> Subject |
         return await cursor.fetchone()
 
 
-async def access_counts(
+async def access_credential(
     connection: Connection, *, account_key: int, session_id: str | None, family_id: str | None, client_id: str
-) -> bool:
-    """Whether what an access token lives from is alive: its client, its account, its session, its family."""
+) -> str | None:
+    """By what an access token opens the bus (see `AccessToken`); None where anything ended that it lives from."""
     cursor = await connection.execute(
-        "SELECT FROM auth.client k JOIN auth.account a ON a.account_key = %s LEFT JOIN auth.account o"  # noqa: S608
-        " ON o.account_key = a.owner_key WHERE k.client_id = %s AND k.ended_at IS NULL AND a.state = 'active'"
-        " AND coalesce(o.state, 'active') = 'active'"
-        f" AND (%s::text IS NULL OR EXISTS (SELECT FROM auth.session s WHERE s.session_id = %s AND {_SESSION_IS_ALIVE}"
-        "  AND s.account_key = a.account_key))"
-        " AND (%s::text IS NULL OR EXISTS (SELECT FROM auth.token_family WHERE family_id = %s AND ended_at IS NULL))",
-        [account_key, client_id, session_id, session_id, family_id, family_id],
+        "SELECT CASE WHEN s.session_id IS NULL THEN k.client_id WHEN k.is_first_party OR s.kind = 'application'"  # noqa: S608
+        " THEN s.session_id ELSE coalesce(f.family_id, k.client_id) END"
+        " FROM auth.client k JOIN auth.account a ON a.account_key = %s"
+        " LEFT JOIN auth.account o ON o.account_key = a.owner_key"
+        f" LEFT JOIN auth.session s ON s.session_id = %s AND s.account_key = a.account_key AND {_SESSION_IS_ALIVE}"
+        " LEFT JOIN auth.token_family f ON f.family_id = %s AND f.ended_at IS NULL"
+        " WHERE k.client_id = %s AND k.ended_at IS NULL"
+        " AND a.state = 'active' AND coalesce(o.state, 'active') = 'active'"
+        " AND (%s::text IS NULL OR s.session_id IS NOT NULL) AND (%s::text IS NULL OR f.family_id IS NOT NULL)",
+        [account_key, session_id, family_id, client_id, session_id, family_id],
     )
-    return await cursor.fetchone() is not None
+    row = await cursor.fetchone()
+    return None if row is None else str(row[0])
+
+
+async def begun_end(connection: Connection, client_id: str | None, account_key: int | None) -> None:
+    """Codes that were given out and devices that were let in open nothing any more, if nothing came of them yet.
+
+    Those of the client (of all, where it is None) and of the person (of all, where that is None).
+    """
+    for begun in (
+        "UPDATE auth.authorization_code SET ends_at = least(ends_at, now()) WHERE used_at IS NULL",
+        "UPDATE auth.device_code SET ends_at = least(ends_at, now()) WHERE decision = 'approved'",
+    ):
+        await connection.execute(
+            f"{begun} AND (%s::text IS NULL OR client_id = %s) AND (%s::bigint IS NULL OR account_key = %s)",
+            [client_id, client_id, account_key, account_key],
+        )
+
+
+async def waiting_count(connection: Connection, address: str, network: str | None) -> tuple[int, int]:
+    """How many devices wait: in all, and those that came from the address, or from its network."""
+    cursor = await connection.execute(
+        "SELECT count(*), count(*) FILTER (WHERE CASE WHEN %s::cidr IS NULL OR address NOT LIKE '%%:%%'"
+        " THEN address = %s ELSE split_part(address, '%%', 1)::inet <<= %s::cidr END)"
+        " FROM auth.device_code WHERE ends_at > now() AND decision IS NULL",
+        [network, address, network],
+    )
+    row = await cursor.fetchone()
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))
 
 
 async def waiting_poll(connection: Connection, code_hash: bytes, slower_by_s: int) -> None:

@@ -16,7 +16,7 @@ from services.auth.provider import signing_keys
 from services.auth.signing import Signing
 from shared.database import Database
 from shared.identities import Person
-from tests.integration.auth.browsers import Browser, front_on
+from tests.integration.auth.browsers import Browser, front_on, provider_on
 from tests.integration.auth.elsewhere import Elsewhere
 from tests.integration.auth.material import MOMENT, NOW, OWNER_KEY, masters
 from tests.integration.auth.neighbours import Neighbours
@@ -86,9 +86,11 @@ async def people(auth_database: Database, keyring: Keyring, postgres: Postgres) 
 
 
 @pytest_asyncio.fixture
-async def front(people: People, erasure: Erasure, neighbours: Neighbours) -> Front:
+async def front(people: People, erasure: Erasure, neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch) -> Front:
     """The front of the site, while auth is on the bus."""
     await neighbours.join()
+    monkeypatch.setattr(signing_keys, "SIGNING_KEY_BITS", 2048)
+    await provider_on(people).keys.rotate()
     return front_on(people, erasure)
 
 

@@ -36,6 +36,7 @@ class RelyingParty:
         self.programs = Programs(endpoints_of(provider))
         self.client_id = client_id
         self.secret = secret
+        self.address = "192.0.2.44"
         self.answer = Answered(0, (), b"")
 
     @property
@@ -56,7 +57,7 @@ class RelyingParty:
             headers["authorization"] = basic(self.client_id, self.secret)
         else:
             pairs.append(("client_id", self.client_id))
-        asked = Asked("POST", path, "", headers, {}, urlencode(pairs).encode(), "192.0.2.44")
+        asked = Asked("POST", path, "", headers, {}, urlencode(pairs).encode(), self.address)
         self.answer = await self.programs.reply(asked)
         return self.content
 

@@ -47,6 +47,7 @@ ORDER = CreateApiKey("press line", ["read@project/3", "all@device/7"])
 
 @pytest.fixture
 def keys(people: People) -> ApiKeyProcedures:
+    people.now = people.database_now()  # by which the rows are dated
     return ApiKeyProcedures(
         ApiKeys(people.database, people.mailing, lambda: people.now), ServiceAccounts(people.database), people.step_up
     )
