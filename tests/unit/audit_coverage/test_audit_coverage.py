@@ -30,6 +30,7 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.auth.provider.clients", "Clients.ensure_own"),
     ("services.auth.provider.signing_keys", "SigningKeys.rotate"),
     ("services.auth.provider.families", "Families.keep_up"),
+    ("services.auth.provider.families", "Families.sweep"),
     ("services.auth.provider.ending", "Endings.tell_due"),
     ("services.auth.provider.exchange", "Exchange.token"),
     ("services.auth.provider.exchange", "Exchange.revoke"),
