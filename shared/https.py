@@ -1,12 +1,8 @@
 """An HTTPS listener: TLS before anything is answered; connections, requests and the time they take are bounded."""
 
-import asyncio
-from collections.abc import Callable, Coroutine
-from functools import wraps
 from typing import Any, Final, cast
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ThrottlingFactory
@@ -129,18 +125,3 @@ def listen_https(
     secured = TLSMemoryBIOFactory(tls, False, site)  # noqa: FBT003 - Twisted's order
     limited = ThrottlingFactory(secured, maxConnectionCount=MAX_CONNECTIONS)
     return cast("IListeningPort", reactor.listenTCP(port, limited, interface=interface))
-
-
-def answering(render: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., "Deferred[Any]"]:
-    """Let an asyncio coroutine answer a request of klein's: it is cancelled when the peer goes away before its end.
-
-    What it raises is klein's to turn into an answer.
-    """
-
-    @wraps(render)
-    def answer(surface: Any, request: Request, *args: Any, **kwargs: Any) -> "Deferred[Any]":
-        task = asyncio.ensure_future(render(surface, request, *args, **kwargs))
-        _ = request.notifyFinish().addErrback(lambda _: task.cancel() and None)
-        return Deferred.fromFuture(task)
-
-    return answer

@@ -1,11 +1,15 @@
 """A platform where people come by another provider: over its real listeners, until they are out there, and so here."""
 
 import asyncio
+import json
+import os
+import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.e2e.test_browser import BROWSER, key_of
+from tests.harness.node import packages, program
 from tests.harness.running import RunningPlatform
 from tests.harness.site import browser_on
 from tests.harness.waiting import eventually
@@ -24,8 +28,9 @@ def platform() -> Iterator[RunningPlatform]:
     running.stop()
 
 
-@pytest.fixture
-def standin(platform: RunningPlatform, tmp_path: Path) -> Iterator[StandIn]:
+@pytest.fixture(scope="module", name="standin")
+def fixture_standin(platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    tmp_path = tmp_path_factory.mktemp("works")
     (tmp_path / "works.secret").write_text(SECRET)
 
     def now() -> float:
@@ -76,3 +81,38 @@ async def test_somebody_comes_by_another_provider_and_is_out_when_they_are_out_t
     with platform.database() as connection:
         connection.execute("UPDATE auth.upstream_session SET next_check_at = now()")
     await eventually(lambda: is_out(second), 30.0, "the session has ended")
+    del standin.answers["/token"]
+
+
+async def test_in_a_real_browser_the_way_there_and_back_is_open_and_its_pages_are_sound(
+    platform: RunningPlatform, standin: StandIn
+) -> None:
+    chromium, folder = program("chromium"), packages(BROWSER, "ironflock-browser-tests")
+    standin.sub, standin.given = "u-2", {}
+    standin.claims = {"email": "cleo@example.com", "email_verified": True, "name": "Cleo"}
+    standin.answers["/authorize"] = lambda target, *_: (
+        303, {"location": f"https://localhost:{platform.ports.accounts}{standin.authorize(target)}"}, b"",
+    )  # fmt: skip
+    told = {
+        "executable": chromium,
+        "spki": f"{key_of(platform.state.tls / 'auth.pem')},{key_of(standin.certificates.certificate)}",
+        "origin": f"https://localhost:{platform.ports.accounts}",
+        "pictures": os.environ.get("IRONFLOCK_SCREENSHOTS"),
+    }
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [program("node"), "elsewhere.mjs"],
+        cwd=folder,
+        input=json.dumps(told),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stderr
+    looks = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len({look["page"] for look in looks}) == 7
+    assert [
+        (look["page"], look["violations"], look["wide"]) for look in looks if look["violations"] or look["wide"]
+    ] == []

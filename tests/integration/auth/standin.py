@@ -130,7 +130,7 @@ class StandIn:
             "/token": self._token,
         }
         handle = self.answers.get(path, own.get(path))
-        return as_json({"error": "not_found"}, 404) if handle is None else handle(path, headers, body)
+        return as_json({"error": "not_found"}, 404) if handle is None else handle(target, headers, body)
 
     def _describe(self, *_: object) -> Answer:
         known = {
