@@ -59,7 +59,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     bus = service.make_bus(read.bus, health)
     erasure = Erasure(bus, database)
     desk = desk_of(read, database, keyring, erasure)
-    serve(bus, database, keyring, desk)
+    serve(bus, database, keyring, erasure, desk)
     await database.open()
     service.listen_ops(read.common, health)
     probe = asyncio.create_task(service.probe_forever(database, health))
@@ -127,7 +127,7 @@ def desk_of(read: settings.AuthSettings, database: Database, keyring: Keyring, e
     )
 
 
-def serve(bus: Bus, database: Database, keyring: Keyring, desk: Desk) -> None:
+def serve(bus: Bus, database: Database, keyring: Keyring, erasure: Erasure, desk: Desk) -> None:
     """Register every procedure."""
     verifier, people, provider = service.assertions_for(bus, "auth", time.time), desk.people, desk.provider
     bus.serve(CredentialProcedures(database, keyring))
@@ -135,7 +135,7 @@ def serve(bus: Bus, database: Database, keyring: Keyring, desk: Desk) -> None:
     for procedures in (
         desk.accounts,
         desk.own,
-        ApiKeyProcedures(people.api_keys, people.service_accounts, people.step_up),
+        ApiKeyProcedures(people.api_keys, people.service_accounts, people.step_up, erasure),
         FactorProcedures(database, people.factors, people.passkeys, people.step_up),
         ClientProcedures(provider.clients, provider.consents, people.step_up),
     ):

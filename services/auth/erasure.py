@@ -6,6 +6,7 @@ that was away and a session that was just joining change nothing.
 """
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -22,7 +23,7 @@ from services.auth.store.accounts import (
     account_list_shut_out_lately,
     account_lock_in_txn,
 )
-from services.auth.store.api_keys import api_key_end_all, api_key_unname_all
+from services.auth.store.api_keys import api_key_end_all, api_key_unname_all, service_account_list
 from services.auth.store.factors import factor_delete_all
 from services.auth.store.links import link_delete_all
 from services.auth.store.messages import message_delete_all
@@ -65,7 +66,8 @@ class Erasure:
             UnavailableError: A part is away; nothing was changed.
         """
         if not request.with_projects:
-            await self._refuse_owner(person.account_key)
+            accounts = await self._database.run(lambda connection: service_account_list(connection, person.account_key))
+            await self.refuse_owners([person.account_key, *(each.account_key for each in accounts)])
         async with self._database.transaction() as connection:
             account = await account_lock_in_txn(connection, person.account_key)
             if account is None:
@@ -108,12 +110,20 @@ class Erasure:
                 session.publish(TOPIC, account_key=account_key)
                 self._told.add(account_key)
 
-    async def _refuse_owner(self, account_key: int) -> None:
-        owned = await self._bus.call("ironflock.realms.project.owned", account_key=account_key)
+    async def refuse_owners(self, account_keys: Iterable[int]) -> None:
+        """Let pass accounts that own nothing.
+
+        Raises:
+            ConflictError: One of them owns projects, which would go on without an owner who can sign in.
+            UnavailableError: Realms is away.
+        """
+        owned = 0
+        for account_key in account_keys:
+            owned += len(await self._bus.call("ironflock.realms.project.owned", account_key=account_key))
         if owned:
             raise ConflictError(
                 "this account owns projects; say with_projects to leave them without an owner",
-                projects=len(owned),
+                projects=owned,
             )
 
     async def _look(self, _: BusSession) -> None:

@@ -57,6 +57,15 @@ class ServiceAccounts:
         """Those that the person owns."""
         return await self._database.run(lambda connection: service_account_list(connection, person.account_key))
 
+    async def owned(self, person: Person, account_key: int) -> None:
+        """Let pass whoever owns the service account.
+
+        Raises:
+            NotFoundError: They own none of that key.
+        """
+        if account_key not in {account.account_key for account in await self.of(person)}:
+            raise NotFoundError(NO_SERVICE_ACCOUNT)
+
     async def end(self, person: Person, account_key: int) -> None:
         """The account and its keys open nothing any more, for good.
 

@@ -73,7 +73,7 @@ class Procedures:
         """One project that the caller may see."""
         return await self._reached(person, request.project)
 
-    @for_people("ironflock.realms.project.require_factor", RequireFactor, is_narrowing=True)
+    @for_people("ironflock.realms.project.require_factor", RequireFactor)
     async def project_require_factor(self, person: Person, request: RequireFactor) -> Project:
         """Whether whoever works in the project must have a second factor; who asks that of others has one."""
         project = await self._reached(person, request.project)

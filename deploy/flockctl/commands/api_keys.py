@@ -127,6 +127,9 @@ async def service_account_end(
     account: Annotated[int, typer.Argument(help="Its key, as `service-account list` shows it.")],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="It is meant.")] = False,
+    with_projects: Annotated[
+        bool, typer.Option("--with-projects", help="Also where it owns projects: they stay, without an owner.")
+    ] = False,
 ) -> None:
     """End a service account for good, with all its keys.
 
@@ -134,7 +137,9 @@ async def service_account_end(
     """
     if not yes:
         raise CommandError("not_confirmed", "this cannot be undone: say --yes", ExitStatus.USAGE)
-    await operator.call("ironflock.auth.service_account.end", repeatable=False, account_key=account)
+    await operator.call(
+        "ironflock.auth.service_account.end", repeatable=False, account_key=account, with_projects=with_projects
+    )
     operator.output.result({"ended": account}, f"{account} opens nothing any more")
 
 

@@ -1,6 +1,7 @@
 """The WAMP surface of API keys and service accounts."""
 
 from services.auth.api_keys import ApiKeys
+from services.auth.erasure import Erasure
 from services.auth.records.api_keys import (
     ApiKeyList,
     CreateApiKey,
@@ -22,8 +23,9 @@ from shared.procedures import NoArguments, for_people
 class ApiKeyProcedures:
     """What people do with keys."""
 
-    def __init__(self, api_keys: ApiKeys, service_accounts: ServiceAccounts, step_up: StepUp) -> None:
-        """Serve both; making keys and accounts asks for a `step_up`."""
+    def __init__(self, api_keys: ApiKeys, service_accounts: ServiceAccounts, step_up: StepUp, erasure: Erasure) -> None:
+        """Serve both; making keys and accounts asks for a `step_up`; `erasure` sees to what an ended account leaves."""
+        self._erasure = erasure
         self._api_keys = api_keys
         self._service_accounts = service_accounts
         self._step_up = step_up
@@ -65,4 +67,8 @@ class ApiKeyProcedures:
     async def service_account_end(self, person: Person, request: NameServiceAccount) -> None:
         """End a service account for good, with all its keys. Needs a step-up."""
         await self._step_up.require(person)
+        await self._service_accounts.owned(person, request.account_key)
+        if not request.with_projects:
+            await self._erasure.refuse_owners([request.account_key])
         await self._service_accounts.end(person, request.account_key)
+        self._erasure.hurry()

@@ -117,9 +117,10 @@ class CreateServiceAccount:
 
 @frozen
 class NameServiceAccount:
-    """`ironflock.auth.service_account.end`."""
+    """`ironflock.auth.service_account.end`; one that owns projects is ended only where that is meant."""
 
     account_key: Key
+    with_projects: bool = False
 
 
 @frozen

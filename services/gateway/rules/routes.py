@@ -97,7 +97,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/service-accounts", f"{_AUTH}.service_account.create", body=("name",), status=201),
     Route(
         "DELETE", "/service-accounts/{account_key}", f"{_AUTH}.service_account.end",
-        path={"account_key": "account_key"},
+        path={"account_key": "account_key"}, query={"with_projects": Kind.FLAG},
     ),
     Route("GET", "/consents", f"{_AUTH}.consent.list"),
     Route("DELETE", "/consents/{client_id}", f"{_AUTH}.consent.revoke", path={"client_id": "client_id"}),

@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from attrs import evolve
 
 from services.auth.administration import Administration
 from services.auth.api_keys import ApiKeys
+from services.auth.erasure import Erasure
 from services.auth.procedures.api_keys import ApiKeyProcedures
 from services.auth.procedures.tickets import TicketProcedures
 from services.auth.records.api_keys import (
@@ -37,6 +39,7 @@ from shared.errors import (
 from shared.identities import Person, ServiceIdentity
 from shared.procedures import NoArguments
 from shared.scopes import parse_scopes
+from tests.integration.auth.neighbours import Neighbours
 from tests.integration.auth.people import AWAY, People, outcome
 from tests.integration.auth.surface import access_tokens_on
 
@@ -45,11 +48,15 @@ ROUTER = ServiceIdentity("router", 1)
 ORDER = CreateApiKey("press line", ["read@project/3", "all@device/7"])
 
 
-@pytest.fixture
-def keys(people: People) -> ApiKeyProcedures:
+@pytest_asyncio.fixture
+async def keys(people: People, erasure: Erasure, neighbours: Neighbours) -> ApiKeyProcedures:
     people.now = people.database_now()  # by which the rows are dated
+    await neighbours.join()
     return ApiKeyProcedures(
-        ApiKeys(people.database, people.mailing, lambda: people.now), ServiceAccounts(people.database), people.step_up
+        ApiKeys(people.database, people.mailing, lambda: people.now),
+        ServiceAccounts(people.database),
+        people.step_up,
+        erasure,
     )
 
 
@@ -255,6 +262,20 @@ async def test_a_service_account_opens_by_its_keys_until_it_is_ended(
     assert (await keys.service_account_list(person, NoArguments())).service_accounts == []
     assert people.actions()[-2:] == ["api_key.ended", "service_account.ended"]
     await keys.service_account_create(person, CreateServiceAccount("line"))
+
+
+async def test_a_service_account_that_owns_projects_is_ended_only_where_that_is_meant(
+    people: People, keys: ApiKeyProcedures, neighbours: Neighbours
+) -> None:
+    person = people.person(await people.join())
+    account = await keys.service_account_create(person, CreateServiceAccount("line"))
+    neighbours.owned[account.account_key] = [{"project_key": 3}]
+
+    with pytest.raises(ConflictError):
+        await keys.service_account_end(person, NameServiceAccount(account.account_key))
+    await keys.service_account_end(person, NameServiceAccount(account.account_key, with_projects=True))
+
+    assert (await keys.service_account_list(person, NoArguments())).service_accounts == []
 
 
 async def test_a_service_account_is_as_disabled_as_its_owner(
