@@ -18,7 +18,7 @@ from deploy.flockctl.errors import CommandError, ExitStatus, from_public
 from deploy.flockctl.output import write_error
 from shared.errors import PublicError
 
-HELP = """Operate an IronFlock platform: projects, devices, their presence.
+HELP = """Operate an IronFlock platform: projects, devices, accounts and keys, the audit log.
 
 --json may also stand before the command.
 

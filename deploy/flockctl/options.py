@@ -25,7 +25,8 @@ State = Annotated[
 KeyFile = Annotated[
     Path | None,
     typer.Option(
-        help="File with the API key (default: IRONFLOCK_API_KEY_FILE, then the first owner's).", metavar="FILE"
+        help="File with the API key (default: IRONFLOCK_API_KEY_FILE, then your sign-in, then the first owner's key).",
+        metavar="FILE",
     ),
 ]
 Wait = Annotated[

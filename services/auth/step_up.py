@@ -19,9 +19,12 @@ from shared.database import Connection, Database
 from shared.errors import StepUpRequiredError
 from shared.identities import Person
 
-NOT_FRESH: Final = "show again who you are: this needs a sign-in that is at most five minutes old"
+NOT_FRESH: Final = (
+    "sign in again (flockctl login): this needs your second factor, or your password where you have none,"
+    " shown in that browser within the last five minutes"
+)
 KEYS_CANNOT: Final = (
-    "an API key or another's application cannot do this; sign in (flockctl login), then within five minutes"
+    "neither an API key nor another's application can do this; sign in (flockctl login) and do it within five minutes"
 )
 
 

@@ -90,7 +90,7 @@ async def account_export(
     out: Annotated[str, typer.Option(help="File to write (mode 0600).", metavar="FILE")],
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
-    """Write everything that is kept of you as JSON, without a secret. Needs a sign-in of at most five minutes.
+    """Write everything that is kept of you as JSON, without a secret. Needs a sign-in at most five minutes old.
 
     Example: flockctl account export --out me.json
     """
@@ -110,7 +110,7 @@ async def account_erase(
         str | None, typer.Option(help="Its login name, instead of typing it when asked.", metavar="LOGIN")
     ] = None,
 ) -> None:
-    """Erase the account of the API key that is used, and end all its sessions and keys. There is no way back.
+    """Erase the account that flockctl acts as, and end all its sessions and keys. There is no way back.
 
     Example: flockctl account erase
     """

@@ -74,7 +74,7 @@ async def api_key_rotate(
     overlap: Annotated[int, typer.Option(help="For how many hours the old key still opens.", min=0, max=720)] = 24,
     force: Force = False,
 ) -> None:
-    """Make a key like the one before, which ends after an overlap. Needs a sign-in of at most five minutes.
+    """Make a key like the one before, which ends after an overlap. Needs a sign-in at most five minutes old.
 
     Example: flockctl api-key rotate 3Fh2kQ9sLm0P --out line-4.key --force
     """
@@ -102,6 +102,8 @@ async def service_account_create(
     operator: Operator, name: Annotated[str, typer.Argument(help="What it is for.")]
 ) -> None:
     """Make an account for programs, which you own; give it keys with `api-key create --of`.
+
+    It needs a sign-in that is at most five minutes old.
 
     Example: flockctl service-account create historian
     """
@@ -131,7 +133,7 @@ async def service_account_end(
         bool, typer.Option("--with-projects", help="Also where it owns projects: they stay, without an owner.")
     ] = False,
 ) -> None:
-    """End a service account for good, with all its keys.
+    """End a service account for good, with all its keys. Needs a sign-in at most five minutes old.
 
     Example: flockctl service-account end 12 --yes
     """

@@ -117,6 +117,8 @@ async def client_end(
 ) -> None:
     """End an application: neither it nor a token that it has opens anything any more.
 
+    It needs a sign-in that is at most five minutes old.
+
     Example: flockctl client end app_3f2a9c --yes
     """
     if not yes:

@@ -59,7 +59,7 @@ async def status(operator: Operator) -> int:
 
 
 async def whoami(operator: Operator) -> None:
-    """Show whose API key is used.
+    """Show as whom flockctl acts.
 
     Example: flockctl whoami
     """

@@ -39,8 +39,9 @@ async def login(
 ) -> None:
     """Sign in with a browser, here or on another device; from then on flockctl acts as you.
 
-    Where an API key is named (--api-key-file, IRONFLOCK_API_KEY_FILE), it counts instead. What asks for a fresh factor
-    (API keys, deletion) is possible within five minutes of signing in.
+    Where an API key is named (--api-key-file, IRONFLOCK_API_KEY_FILE), it counts instead.
+    What asks for a fresh factor (keys, clients, deletion) works for five minutes from
+    when you showed yours in that browser: if that was earlier, sign out there first.
 
     Example: flockctl login
     """

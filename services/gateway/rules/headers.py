@@ -49,7 +49,8 @@ def check_content(asked: Asked) -> None:
     parts = [part.strip().lower() for part in kinds[0].split(";")] if len(kinds) == 1 else [""]
     is_plain = all(part.replace('"', "") == "charset=utf-8" for part in parts[1:])
     if parts[0] != JSON_TYPE or not is_plain or any(each.strip().lower() != "identity" for each in encodings):
-        raise HttpRefusedError("unsupported_media_type", f"the body must be plain {JSON_TYPE}, and say so")
+        what = f"send a body with 'Content-Type: {JSON_TYPE}', not compressed; {{}} where nothing is to be said"
+        raise HttpRefusedError("unsupported_media_type", what)
 
 
 def idempotency_key(asked: Asked) -> str | None:
