@@ -41,6 +41,8 @@ MAX_TIME_S: Final = 30.0
 ASSERTION: Final = "assertion"
 OUT_OF_SCOPE: Final = "the scopes of what you are signed in with do not reach this"
 _VALUE: Final = re.compile(r"Invalid enum value .*(?= - at )", re.DOTALL)  # msgspec repeats it, we do not
+_PATTERN: Final = re.compile(r"Expected `str` matching regex .*(?= - at )", re.DOTALL)  # for programs, not for people
+_ARGUMENT: Final = re.compile(r"(?: - at `\$\.|\AObject missing required field `)([a-z_]+)[^`]*`\Z")
 Payload = TypeVar("Payload", bound=attrs.AttrsInstance)
 Invocation = Callable[..., Coroutine[Any, Any, Any]]
 Progress = Callable[[Any], None]
@@ -273,7 +275,11 @@ def decode(record: type[Payload], arguments: dict[str, Any]) -> Payload:
     try:
         return msgspec.convert(arguments, record, strict=True)
     except (msgspec.ValidationError, ValueError) as error:
-        raise InvalidArgumentError(_VALUE.sub("Invalid value", str(error))) from error
+        said = _PATTERN.sub("Malformed value", _VALUE.sub("Invalid value", str(error)))
+        named = _ARGUMENT.search(said)
+        if named is None:
+            raise InvalidArgumentError(said) from error
+        raise InvalidArgumentError(said, argument=named[1]) from error
 
 
 def answered(record: type[Payload], answer: Any) -> Payload:

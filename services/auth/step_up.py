@@ -21,7 +21,7 @@ from shared.identities import Person
 
 NOT_FRESH: Final = (
     "sign in again (flockctl login): this needs your second factor, or your password where you have none,"
-    " shown in that browser within the last five minutes"
+    " shown within the last five minutes"
 )
 KEYS_CANNOT: Final = (
     "neither an API key nor another's application can do this; sign in (flockctl login) and do it within five minutes"

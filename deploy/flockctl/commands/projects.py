@@ -71,6 +71,13 @@ async def project_require_factor(
 
 def _table(projects: list[dict[str, Any]]) -> Table:
     rows = (
-        (each["project_key"], each["name"], each["description"], local_time(each["created_at"])) for each in projects
+        (
+            each["project_key"],
+            each["name"],
+            each["description"],
+            "required" if each["requires_factor"] else "-",
+            local_time(each["created_at"]),
+        )
+        for each in projects
     )
-    return table(("KEY", "NAME", "DESCRIPTION", "CREATED"), rows)
+    return table(("KEY", "NAME", "DESCRIPTION", "SECOND FACTOR", "CREATED"), rows)

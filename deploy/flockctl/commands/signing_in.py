@@ -41,7 +41,7 @@ async def login(
 
     Where an API key is named (--api-key-file, IRONFLOCK_API_KEY_FILE), it counts instead.
     What asks for a fresh factor (keys, clients, deletion) works for five minutes from
-    when you showed yours in that browser: if that was earlier, sign out there first.
+    when you showed yours in that browser, which asks for it where that was longer ago.
 
     Example: flockctl login
     """

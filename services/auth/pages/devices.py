@@ -1,8 +1,9 @@
 """Where people let a device in that shows them a code (RFC 8628 section 3.3)."""
 
 from collections.abc import Iterable
+from urllib.parse import urlencode
 
-from services.auth.pages.answers import Answer, Page
+from services.auth.pages.answers import Answer, Page, Redirect
 from services.auth.pages.desk import SAID_ON_THE_FORM, Desk
 from services.auth.pages.routes import Access, Route, get, post
 from services.auth.pages.visits import Visit
@@ -40,13 +41,24 @@ class DevicePages:
         return Page("device_confirm.html", {"waiting": waiting, "login_name": me.login_name})
 
     async def decide(self, visit: Visit) -> Answer:
-        """The device gets in, or does not."""
-        is_allowed = visit.field("decision") == "allow"
+        """The device gets in, or does not.
+
+        A program of the installation itself steps up by what its person has shown. So they show it before it gets in:
+        otherwise it would be refused what it was let in for, however often they let it in.
+        """
+        is_allowed, code = visit.field("decision") == "allow", visit.field("user_code")
         try:
-            waiting = await self._devices.decide(visit.signed_in, visit.field("user_code"), approve=is_allowed)
+            if is_allowed and await self._is_too_old(visit, code):
+                again = urlencode({"return_to": f"/device?{urlencode({'user_code': code})}"})
+                return Redirect(f"/step-up?{again}")
+            waiting = await self._devices.decide(visit.signed_in, code, approve=is_allowed)
         except SAID_ON_THE_FORM as error:
-            return self._form(visit.field("user_code"), error)
+            return self._form(code, error)
         return Page("device_done.html", {"client": waiting.client_name, "is_allowed": is_allowed})
+
+    async def _is_too_old(self, visit: Visit, code: str) -> bool:
+        waiting = await self._devices.find(visit.signed_in, code)
+        return waiting.is_first_party and not await self._desk.people.step_up.is_fresh(visit.signed_in)
 
     def _form(self, code: str, refused: PublicError | None = None) -> Answer:
         return Page("device.html", {"user_code": code[:32]}, refused)

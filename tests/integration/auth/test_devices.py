@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.auth.people import ORIGIN
+from tests.integration.auth.people import ORIGIN, PASSWORD
 from tests.integration.auth.relying import (
     DEVICE,
     World,
@@ -33,6 +33,26 @@ async def test_a_device_waits_until_its_person_has_decided(world: World) -> None
     assert (await device.token(**poll))["error"] == "invalid_request"
     assert "device_code.approved" in world.people.actions()
     assert [each.client_id for each in await world.people.sessions.of(found.account_key) if each.client_id] == ["app"]
+
+
+async def test_whoever_lets_in_a_program_of_the_installation_shows_again_who_they_are(world: World) -> None:
+    browser, device = await world.come(), await world.client(token_endpoint_auth_method="none")
+    world.people.postgres.run("UPDATE auth.session SET authenticated_at = now() - interval '10 minutes'")
+    waiting = await device.post("/oauth/device_authorization", {"scope": "openid offline_access all"})
+    poll = {"grant_type": DEVICE, "device_code": waiting["device_code"]}
+
+    await browser.get(f"/device?user_code={waiting['user_code']}")
+    await browser.submit("/device")
+    await browser.submit("/device/decide", decision="allow")
+    assert browser.at == "/step-up"
+    assert (await device.token(**poll))["error"] == "authorization_pending"
+
+    await browser.submit("/step-up", password=PASSWORD)
+    assert browser.at == "/device"
+    await browser.submit("/device")
+    await browser.submit("/device/decide", decision="allow")
+    world.people.postgres.run("UPDATE auth.device_code SET last_polled_at = NULL")
+    assert "access_token" in await device.token(**poll)
 
 
 async def test_a_device_that_is_refused_gets_nothing(world: World) -> None:

@@ -36,6 +36,7 @@ PROJECT = {
     "name": "plant",
     "description": "",
     "owner_account_key": 1,
+    "requires_factor": True,
     "created_at": "2026-11-25T09:00:00Z",
 }
 
@@ -266,7 +267,9 @@ def test_a_reading_without_an_answer_is_sent_again(router: FakeRouter, flockctl:
 
     router.script.procedures["ironflock.realms.project.show"] = answer
 
-    assert flockctl("project", "show", "plant").status == 0
+    shown = flockctl("project", "show", "plant")
+    assert shown.status == 0
+    assert "required" in shown.out
     assert len(tries) == 2
 
 

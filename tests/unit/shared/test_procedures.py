@@ -1,14 +1,18 @@
 """The wrapper around every procedure: identify, decode, run."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
+from attrs import frozen
+from msgspec import Meta
 
+from shared.errors import InvalidArgumentError
 from shared.identities import Credential, DeviceIdentity, Person, ServiceIdentity
 from shared.procedures import (
     Audience,
     declared,
+    decode,
     public_errors,
 )
 from shared.scopes import NOTHING, parse_scopes
@@ -158,6 +162,37 @@ async def test_given_unfit_arguments_when_people_call_then_the_refusal_does_not_
     assert "MARKER" not in str(error.args) + str(error.kwargs)
     assert len(error.kwargs["message"]) < 300
     assert surface.callers == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "argument"),
+    [
+        ({}, "number"),
+        ({"number": "1"}, "number"),
+        ({"number": 1, "colour": "MARKER' - at `$.place`"}, "colour"),
+        ({"number": 1, "place": 7}, "place"),
+    ],
+)
+async def test_given_an_argument_that_does_not_fit_when_people_call_then_it_is_named(
+    arguments: dict[str, Any], argument: str
+) -> None:
+    error = await refused(wrapped(Surface(), "test.people")(details=details(USER), **arguments))
+
+    assert error.kwargs["argument"] == argument
+
+
+@frozen
+class Coded:
+    """A record with a value of one form."""
+
+    code: Annotated[str, Meta(pattern="^[0-9]{6}$")]
+
+
+async def test_a_malformed_value_is_refused_without_the_expression_it_has_to_match() -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        decode(Coded, {"code": "MARKER"})
+
+    assert caught.value.message == "Malformed value - at `$.code`"
 
 
 async def test_given_an_unknown_argument_when_people_call_then_it_is_named_and_cut() -> None:
