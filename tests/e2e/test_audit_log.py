@@ -21,6 +21,7 @@ from shared.tlog.note import VerifierKey
 from shared.tlog.verification import verify_log
 from tests.harness.accounts import Stranger
 from tests.harness.clients import Account
+from tests.harness.recorded import wait_until_integrated
 from tests.harness.running import RunningPlatform
 from tests.harness.waiting import wait_until
 from tests.integration.router_node.wire import WampError
@@ -66,11 +67,6 @@ class Log:
         return report
 
 
-def is_integrated(platform: RunningPlatform) -> bool:
-    with platform.database() as connection:
-        return connection.execute("SELECT count(*) FROM audit.queue").fetchone() == (0,)
-
-
 def listed(owner: Account, **asked: Any) -> list[str]:
     page = owner.call("ironflock.audit.entry.list", **asked)
     return [entry["action"] for entry in page["entries"]]
@@ -79,7 +75,7 @@ def listed(owner: Account, **asked: Any) -> list[str]:
 def test_what_a_person_did_is_read_proved_and_verified(ironflock: RunningPlatform, owner: Account) -> None:
     device = owner.device()
     owner.flash(device["device_key"])
-    wait_until(lambda: is_integrated(ironflock), 10.0, "the queue is empty")
+    wait_until_integrated(ironflock)
 
     report = Log(ironflock).verified()
     actions = listed(owner, device=device["device_key"])
@@ -98,7 +94,7 @@ def test_what_a_person_did_is_read_proved_and_verified(ironflock: RunningPlatfor
 
 def test_a_stranger_reads_nothing_of_it(ironflock: RunningPlatform, owner: Account, stranger: Stranger) -> None:
     device = owner.device()
-    wait_until(lambda: is_integrated(ironflock), 10.0, "the queue is empty")
+    wait_until_integrated(ironflock)
     (entry,) = owner.call("ironflock.audit.entry.list", device=device["device_key"])["entries"]
     other = stranger.account
 
@@ -132,7 +128,7 @@ def test_given_a_process_that_is_killed_when_it_is_back_then_every_committed_ent
     except psycopg.OperationalError:
         assert victim == "postgres"
     wait_until(lambda: ironflock.is_back(victim, killed), 30.0, f"{victim} is back")
-    wait_until(lambda: is_integrated(ironflock), 10.0, "the queue is empty")
+    wait_until_integrated(ironflock)
 
     Log(ironflock).verified(last)
     with ironflock.database() as connection:

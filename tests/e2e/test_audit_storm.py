@@ -12,6 +12,7 @@ from attrs import Factory, define, frozen
 
 from deploy.local.state import REPOSITORY
 from tests.harness.commands import Flockctl
+from tests.harness.recorded import wait_until_integrated
 from tests.harness.running import RunningPlatform
 from tests.harness.waiting import wait_until
 
@@ -147,11 +148,6 @@ def changes_made(platform: RunningPlatform, storm: str) -> set[str]:
     return {name for (name,) in rows}
 
 
-def is_integrated(platform: RunningPlatform) -> bool:
-    with platform.database() as connection:
-        return connection.execute("SELECT count(*) FROM audit.queue").fetchone() == (0,)
-
-
 def verified_alone(platform: RunningPlatform) -> dict[str, object]:
     """What the stand-alone verifier says."""
     content = json.loads(platform.state.endpoints.read_text(encoding="utf-8"))
@@ -171,7 +167,7 @@ def test_given_a_storm_with_kills_then_every_committed_change_has_one_entry_and_
     storm = Storm(ironflock, size, f"storm {time.monotonic_ns()}")
 
     asyncio.run(storm.rage())
-    wait_until(lambda: is_integrated(ironflock), 120.0, "the queue is empty")
+    wait_until_integrated(ironflock, 120.0)
 
     assert len(storm.committed) + len(storm.rolled_back) == size.writers * size.changes + 1
     assert changes_made(ironflock, storm.name) == storm.committed

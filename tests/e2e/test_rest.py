@@ -12,6 +12,7 @@ from attrs import field, frozen
 from services.gateway.rules.routes import ROUTES
 from tests.harness.accounts import Stranger
 from tests.harness.clients import Account, new_name
+from tests.harness.recorded import wait_until_integrated
 from tests.harness.rest import BASE, Reply, RestClient
 from tests.harness.running import RunningPlatform
 from tests.harness.waiting import wait_until
@@ -139,13 +140,14 @@ def test_no_call_of_the_table_is_left_out() -> None:
     assert {f"{route.method} {route.template}" for route in ROUTES} - later <= told
 
 
-def test_what_is_done_here_is_done(rest: RestClient, owner: Account) -> None:
+def test_what_is_done_here_is_done(ironflock: RunningPlatform, rest: RestClient, owner: Account) -> None:
     project = rest.ask("POST", "/swarms", {"name": new_name("plant")}).json["project_key"]
     device = rest.ask("POST", f"/swarms/{project}/devices", {"name": "press"}).json
     flock = rest.ask("POST", f"/devices/{device['device_key']}/flash").json["flock"]
 
     assert owner.call("ironflock.devices.device.show", device=device["device_key"])["state"] == "flashed"
     assert (flock["device_key"], flock["swarm_key"]) == (device["device_key"], project)
+    wait_until_integrated(ironflock)
     entries = owner.call("ironflock.audit.entry.list", device=device["device_key"])["entries"]
     assert entries[-1]["action"] == "device.created"
     entries = [entry for entry in entries if entry["actor"]["kind"] == "person"]

@@ -12,8 +12,8 @@ from shared.tlog.hashing import commitment, leaf_hash
 from shared.tlog.note import SignedNote
 from tests.harness.clients import Account
 from tests.harness.published_log import PublishedLog
+from tests.harness.recorded import wait_until_integrated
 from tests.harness.running import RunningPlatform
-from tests.harness.waiting import wait_until
 from tests.interop.asking import Ask, b64
 
 pytestmark = pytest.mark.real
@@ -22,11 +22,6 @@ pytestmark = pytest.mark.real
 def head_of(note: str | bytes) -> Checkpoint:
     octets = note.encode() if isinstance(note, str) else note
     return Checkpoint.parse(SignedNote.parse(octets).text)
-
-
-def is_integrated(platform: RunningPlatform) -> bool:
-    with platform.database() as connection:
-        return connection.execute("SELECT count(*) FROM audit.queue").fetchone() == (0,)
 
 
 def downloaded(platform: RunningPlatform, folder: Path) -> PublishedLog:
@@ -58,7 +53,7 @@ def test_go_reads_the_log_of_a_running_platform(
     older = owner.call("ironflock.audit.head.show")
     device = owner.device()
     owner.flash(device["device_key"])
-    wait_until(lambda: is_integrated(ironflock), 10.0, "the queue is empty")
+    wait_until_integrated(ironflock)
 
     log = downloaded(ironflock, tmp_path)
     note = log.checkpoint().decode()
