@@ -10,19 +10,20 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
-from deploy.flockctl.commands import accounts, api_keys, audit, clients, devices, mail, projects
+from deploy.flockctl.commands import accounts, api_keys, audit, clients, devices, groups, mail, projects
 from deploy.flockctl.commands.platform import add_platform_commands
+from deploy.flockctl.commands.rights import add_rights_commands
 from deploy.flockctl.commands.signing_in import add_sign_in_commands
 from deploy.flockctl.commands.simulate import add_simulate_command
 from deploy.flockctl.errors import CommandError, ExitStatus, from_public
 from deploy.flockctl.output import write_error
 from shared.errors import PublicError
 
-HELP = """Operate an IronFlock platform: projects, devices, accounts and keys, the audit log.
+HELP = """Operate an IronFlock platform: projects, devices, rights, accounts and keys, the audit log.
 
 --json may also stand before the command.
 
-Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 the platform is away, 130 interrupted.
+Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 the platform is away, 4 `can`: no, 130 interrupted.
 """
 
 
@@ -34,6 +35,7 @@ def make_app() -> typer.Typer:
     add_sign_in_commands(app)
     app.add_typer(projects.app, name="project")
     app.add_typer(devices.app, name="device")
+    app.add_typer(groups.app, name="group")
     app.add_typer(audit.app, name="audit")
     app.add_typer(accounts.app, name="account")
     app.add_typer(api_keys.app, name="api-key")
@@ -41,6 +43,7 @@ def make_app() -> typer.Typer:
     app.add_typer(clients.app, name="client")
     app.add_typer(mail.app, name="mail")
     add_simulate_command(app)
+    add_rights_commands(app)
     return app
 
 

@@ -15,6 +15,7 @@ class ExitStatus(IntEnum):
     REFUSED = 1
     USAGE = 2
     UNAVAILABLE = 3
+    NO = 4  # `can`: asked and answered, and the answer is no
     INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 

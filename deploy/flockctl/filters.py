@@ -1,9 +1,7 @@
 """Which entries of the audit log a command means: its options, and what they are as arguments of a procedure."""
 
 import inspect
-import re
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from functools import wraps
 from typing import Annotated, Any, Final
 
@@ -11,11 +9,10 @@ import typer
 
 from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.operator import Operator
+from deploy.flockctl.times import moment
 from deploy.flockctl.words import MAX_KEY, key_or_name
 
 Command = Callable[..., Coroutine[Any, Any, int | None]]
-_AGO: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
-_SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _ME: Final = "me"
 
 _FILTERS: Final[dict[str, str]] = {
@@ -74,26 +71,6 @@ async def chosen(operator: Operator, said: dict[str, str | None]) -> dict[str, A
         if name in words:
             found[name] = moment(words[name], what=name, now=operator.reactor.seconds())
     return found
-
-
-def moment(word: str, *, what: str, now: float) -> str:
-    """A time in RFC 3339, out of one, a date or time of this machine's zone, or an age like `24h`.
-
-    Args:
-        now: Seconds since the Unix epoch.
-
-    Raises:
-        CommandError: It is none of them.
-    """
-    ago = _AGO.fullmatch(word)
-    try:
-        if ago is not None:
-            said = datetime.fromtimestamp(now - int(ago[1]) * _SECONDS[ago[2]], UTC)
-        else:
-            said = datetime.fromisoformat(word).astimezone(UTC)
-    except (ValueError, OverflowError, OSError) as error:
-        raise _usage(what, "is a time like 2026-11-25T10:00:00Z, a date, or an age like 24h") from error
-    return said.isoformat().replace("+00:00", "Z")
 
 
 async def _device(operator: Operator, word: str, project: int | str | None) -> int:

@@ -72,7 +72,7 @@ class Operator:
 
         return await self.patiently(attempt)
 
-    async def pages(self, procedure: str, items: str, **arguments: Any) -> AsyncIterator[dict[str, Any]]:
+    async def pages(self, procedure: str, items: str, **arguments: Any) -> AsyncIterator[Any]:
         """Every item of a procedure that answers in pages."""
         position: dict[str, Any] = {}
         while True:

@@ -42,8 +42,11 @@ _COMMON: Final = {
 }
 
 
-def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
+def command(app: typer.Typer, name: str, *, panel: str | None = None) -> Callable[[Command], Command]:
     """Make `async def function(operator, ...)` the command `name` of `app`, with the common options behind its own.
+
+    Args:
+        panel: Under which heading help lists it.
 
     What the function returns is the exit status; None is 0.
     """
@@ -62,7 +65,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Command], Command]:
         vars(run).pop("__wrapped__")
         vars(run)["__signature__"] = signature
         run.__annotations__ = annotations
-        app.command(name)(run)
+        app.command(name, rich_help_panel=panel)(run)
         return function
 
     return add

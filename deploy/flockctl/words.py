@@ -1,12 +1,15 @@
-"""What a person types for a project or device, before it goes anywhere."""
+"""What a person types for a project, device, person or flag, before it goes anywhere."""
 
+import re
 from typing import Final
 
-from deploy.flockctl.errors import CommandError
+from deploy.flockctl.errors import CommandError, ExitStatus
 from shared.names import clean_name
 
 MAX_KEY: Final = 2**53 - 1
 MAX_KEY_DIGITS: Final = 16
+MAX_FLAGS: Final = 40
+_FLAG: Final = re.compile(r"[A-Za-z][A-Za-z_]{0,39}", re.ASCII)
 
 
 def key_or_name(word: str, *, what: str) -> int | str:
@@ -22,3 +25,20 @@ def key_or_name(word: str, *, what: str) -> int | str:
             raise CommandError("invalid_argument", f"{what}: a key is a number from 1 to {MAX_KEY}", argument=what)
         return int(digits)
     return clean_name(word, what=what)
+
+
+def flags_of(word: str) -> list[str]:
+    """The flags in `word`, which has commas between them; each once, in capitals.
+
+    Raises:
+        CommandError: One is malformed, or they are too many. Which flags there are the platform knows.
+    """
+    said = [each.strip() for each in word.split(",", MAX_FLAGS)]
+    if len(said) > MAX_FLAGS or not all(_FLAG.fullmatch(each) for each in said):
+        raise CommandError(
+            "invalid_argument",
+            "flags are words like READ,OPERATE with commas between them; `flockctl flags` lists them",
+            ExitStatus.USAGE,
+            argument="flags",
+        )
+    return list(dict.fromkeys(each.upper() for each in said))

@@ -16,7 +16,7 @@ from deploy.local.processes import DATABASE_NAME, SERVICES
 
 SUPERUSER: Final = "postgres"
 MIGRATE: Final = "migrate"
-SCHEMAS: Final = ("audit", "auth", "realms", "devices", "gateway")
+SCHEMAS: Final = ("audit", "auth", "realms", "devices", "privileges", "gateway")
 LOGINS: Final = (MIGRATE, *(f"svc_{name}" for name in SERVICES))
 CONNECT_TIMEOUT_S: Final = 5
 _NOT_SPECIAL: Final = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"

@@ -16,7 +16,7 @@ from shared.settings import SettingsError
 
 LEASH: Final = Path(__file__).with_name("leash.py")
 DATABASE_NAME: Final = "ironflock"
-SERVICES: Final = ("auth", "realms", "devices", "audit", "gateway")
+SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway")
 # What a child may know of our own environment, besides the variables of its own prefix.
 INHERITED: Final = frozenset({"LANG", "LC_ALL", "LC_CTYPE", "PATH", "PYTHONPATH", "SSL_CERT_FILE", "TMPDIR", "TZ"})
 
@@ -153,6 +153,8 @@ def _service_defaults(name: str, settings: LocalSettings) -> dict[str, str]:
             "ISSUER": f"https://{host}:{ports.accounts}",
             "AUDIENCE": f"https://{host}:{ports.gateway}",
         }
+    if name == "gateway":
+        return {"URL": f"https://{url_host(settings.host)}:{settings.ports.gateway}"}
     if name == "devices":
         host, ports = url_host(settings.host), settings.ports
         return {

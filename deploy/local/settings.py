@@ -14,7 +14,7 @@ from shared.settings import Settings, SettingsError
 DAY_S: Final = 86_400
 CERTIFICATE_LIFE_S: Final = 2 * DAY_S
 FIRST_PORT: Final = 8440
-LAST_OFFSET: Final = 13
+LAST_OFFSET: Final = 14
 # RFC 1123 host names; what stands in a certificate and a URL is checked, not passed on.
 _LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
@@ -60,7 +60,11 @@ class Ports:
     def operations(self) -> dict[str, int]:
         """Health and metrics of each process that has them, on the loopback address only."""
         names = ("router", "gateway", "auth", "realms", "devices")
-        return {**{name: self.base + 7 + at for at, name in enumerate(names)}, "audit": self.base + 13}
+        return {
+            **{name: self.base + 7 + at for at, name in enumerate(names)},
+            "audit": self.base + 13,
+            "privileges": self.base + 14,
+        }
 
 
 @frozen

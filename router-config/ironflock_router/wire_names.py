@@ -19,7 +19,7 @@ class Action(Enum):
 DEVICE: Final = "device"
 DEVICE_DUPLICATE: Final = "device_duplicate"
 USER: Final = "user"
-SERVICES: Final = ("auth", "realms", "devices", "audit", "gateway")
+SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway")
 SERVICE_ROLES: Final = frozenset(f"svc_{name}" for name in SERVICES)
 
 PATH_DEVICES: Final = "/ws-re-dev"

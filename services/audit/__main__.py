@@ -32,6 +32,7 @@ from shared.bus import Bus
 from shared.database import Database
 from shared.health import Health
 from shared.https import listen_https
+from shared.rights.decision_point import Rights
 from shared.settings import Settings
 from shared.tlog.hashing import SALT_LENGTH
 
@@ -51,7 +52,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     bus = service.make_bus(read.bus, health)
     notary, bell = Notary(read.origin, read.keys), Bell()
     write_public_keys(read)
-    serve(bus, database, notary, bell)
+    serve(bus, database, notary, bell, Rights(bus, health, now=time.time, clock=time.monotonic))
     await database.open()
     service.listen_ops(read.common, health)
     site = Site(Tiles(database))
@@ -78,11 +79,11 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     return stop
 
 
-def serve(bus: Bus, database: Database, notary: Notary, bell: Bell) -> None:
+def serve(bus: Bus, database: Database, notary: Notary, bell: Bell, rights: Rights) -> None:
     """Register what people call."""
-    projects, verifier = Projects(bus), service.assertions_for(bus, "audit", time.time)
+    projects, verifier = Projects(bus, rights), service.assertions_for(bus, "audit", time.time)
     reading = Reading(projects, PersonalValues(bus))
-    bus.serve(EntryProcedures(database, reading, notary, bell), verifier)
+    bus.serve(EntryProcedures(database, reading, notary, bell, rights), verifier)
     bus.serve(HeadProcedures(database, notary), verifier)
     bus.serve(RetentionProcedures(database, projects), verifier)
 

@@ -1,12 +1,15 @@
-"""What audit asks other services: whose a project is (realms), what a sealed personal value says (auth)."""
+"""What audit asks others: which project is meant (realms), who may read it, what a sealed value says (auth)."""
 
 from typing import Any, Final
 
 from services.audit import rules
 from services.audit.records import Project
 from shared.bus import Bus
-from shared.errors import NotFoundError, PublicError
+from shared.errors import PublicError
+from shared.identities import Person
 from shared.procedures import answered
+from shared.rights.decision_point import Rights
+from shared.rights.records import Holdings, project_asset, project_domain
 
 NO_PROJECT: Final = "there is no such project, or you may not see it"
 MAX_ITEMS: Final = 1_000  # as many as auth opens at once
@@ -15,27 +18,34 @@ MAX_ITEMS: Final = 1_000  # as many as auth opens at once
 class Projects:
     """The caller's view of projects."""
 
-    def __init__(self, bus: Bus) -> None:
-        """Ask over `bus`."""
+    def __init__(self, bus: Bus, rights: Rights) -> None:
+        """Ask over `bus`; `rights` knows who may do what."""
         self._bus = bus
+        self._rights = rights
 
-    async def resolve(self, account_key: int, project: int | str) -> int:
-        """The key of the project that the person means and whose entries they may read.
+    async def resolve(self, person: Person, project: int | str, flag: str = "AUDIT") -> int:
+        """The key of the project that the person means and on which they have `flag`.
 
         Raises:
             NotFoundError: There is none, or they may not know of it.
+            NotAuthorizedError: They see it, and lack the flag.
         """
-        answer = await self._bus.call("ironflock.realms.project.resolve", account_key=account_key, project=project)
-        found = answered(Project, answer)
-        if not rules.may_read(found, account_key):
-            raise NotFoundError(NO_PROJECT)
-        return found.project_key
+        answer = await self._bus.call(
+            "ironflock.realms.project.resolve", account_key=person.account_key, project=project
+        )
+        key = answered(Project, answer).project_key
+        await self._rights.require(person, flag, project_asset(key), project_domain(key), absent=NO_PROJECT)
+        return key
 
-    async def readable(self, account_key: int) -> tuple[int, ...]:
+    async def readable(self, person: Person) -> tuple[int, ...]:
         """The keys of all projects whose entries the person may read."""
-        answer = await self._bus.call("ironflock.realms.project.owned", account_key=account_key)
-        projects = [answered(Project, each) for each in answer]
-        return tuple(each.project_key for each in projects if rules.may_read(each, account_key))
+        answer = await self._bus.call("ironflock.realms.project.reachable", account_key=person.account_key)
+        keys = [answered(Project, each).project_key for each in answer]
+        holdings = await self._rights.holdings(person.account_key)
+        return tuple(key for key in keys if self._reads(holdings, key))
+
+    def _reads(self, holdings: Holdings, key: int) -> bool:
+        return self._rights.judge(holdings, "AUDIT", project_asset(key), project_domain(key)).allowed
 
 
 class PersonalValues:

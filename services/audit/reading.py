@@ -42,8 +42,8 @@ class Reading:
             return Scope((), person.account_key, None)
         asset = rules.asset_of(chosen)
         if chosen.project is not None:
-            return Scope((await self._projects.resolve(person.account_key, chosen.project),), None, asset)
-        projects = await self._projects.readable(person.account_key)
+            return Scope((await self._projects.resolve(person, chosen.project),), None, asset)
+        projects = await self._projects.readable(person)
         return Scope(projects, None if asset else person.account_key, asset)
 
     async def may_read(self, person: Person, row: Row | None) -> Row:
@@ -54,7 +54,7 @@ class Reading:
         """
         if row is not None and rules.concerns(person.account_key, row.actor, row.asset):
             return row
-        if row is None or row.project not in await self._projects.readable(person.account_key):
+        if row is None or row.project not in await self._projects.readable(person):
             raise NotFoundError(NO_ENTRY)
         return row
 

@@ -251,4 +251,3 @@ class Project:
     """What audit needs of a project of realms."""
 
     project_key: int
-    owner_account_key: int

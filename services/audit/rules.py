@@ -3,17 +3,12 @@
 import re
 from typing import Any, Final
 
-from services.audit.records import CHOICES, Chosen, Filter, Project
+from services.audit.records import CHOICES, Chosen, Filter
 from shared.errors import InvalidArgumentError
 
 ACTOR: Final = re.compile(r"(person|device|service|operator):(\S{1,80})")
 ERASED: Final = {"erased": True}
 SEALED: Final = {"sealed": True}
-
-
-def may_read(project: Project, account_key: int) -> bool:
-    """Whether the person may read the project's entries: its owner may; `AUDIT` comes with the privileges service."""
-    return project.owner_account_key == account_key
 
 
 def filter_of(chosen: Chosen) -> Filter:

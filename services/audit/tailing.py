@@ -11,6 +11,7 @@ from services.audit.store import log
 from shared.audit import Action
 from shared.database import Connection, Database
 from shared.procedures import Progress
+from shared.rights.decision_point import Following
 
 LOOK_S: Final = 1.0
 SUMMED_S: Final = 60.0
@@ -21,21 +22,28 @@ class Tail:
     """One follower."""
 
     def __init__(self, database: Database, reading: Reading, bell: Bell, question: Question) -> None:
-        """Follow what `question` asks for."""
+        """Follow what `question` asks for, as far as its person may read it at the time."""
         self._database = database
         self._reading = reading
         self._bell = bell
         self._question = question
         self._unrecorded = 0
 
-    async def follow(self, progress: Progress) -> None:
-        """Send where it begins, then each entry, until it is cancelled; its last rows are recorded then."""
+    async def follow(self, progress: Progress, following: Following) -> None:
+        """Send where it begins, then each entry, until it is cancelled; its last rows are recorded then.
+
+        Raises:
+            NotFoundError, NotAuthorizedError: The person may not read the project any more.
+            UnavailableError: Nobody can say whether they may.
+        """
         loop = asyncio.get_running_loop()
         try:
             position, summed = await self._size(), loop.time()
             progress({"following": {"size": position}})
             while True:
                 await self._bell.heard(LOOK_S)
+                if following.is_due():
+                    self._question = await self._reading.question(self._question.person, self._question.chosen)
                 position = await self._send_from(position, progress)
                 if loop.time() - summed >= SUMMED_S:
                     await self._record()

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IListeningPort
 
 from services.auth import first_owner, settings
 from services.auth.assembly import people_of
+from services.auth.cutting import Cuts
 from services.auth.delivering import FolderDelivery, SmtpDelivery
 from services.auth.endings import Endings
 from services.auth.erasure import Erasure
@@ -26,6 +27,7 @@ from services.auth.procedures.clients import ClientProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
 from services.auth.procedures.people import PeopleProcedures
+from services.auth.procedures.rights import RightsProcedures
 from services.auth.procedures.tickets import TicketProcedures
 from services.auth.provider.whole import provider_of
 from services.auth.resealing import reseal_everything
@@ -36,12 +38,14 @@ from shared.database import Database
 from shared.errors import OutcomeUnknownError, OverLimitError, UnavailableError
 from shared.health import Health
 from shared.https import listen_https
+from shared.rights.decision_point import Rights
 from shared.settings import Settings
 
 RETRY_S: Final = 1.0
 RESEALING_PAUSE_S: Final = 3600.0
 ERASURE_PAUSE_S: Final = 0.2
 ENDING_PAUSE_S: Final = 0.4
+CUTTING_PAUSE_S: Final = 0.1
 MAILING_PAUSE_S: Final = 1.0
 SWEEPING_PAUSE_S: Final = 600.0
 UPSTREAM_PAUSE_S: Final = 10.0
@@ -57,8 +61,9 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     database = Database(read.database, health)
     keyring = Keyring(read.masters, database)
     bus = service.make_bus(read.bus, health)
-    erasure = Erasure(bus, database)
-    desk = desk_of(read, database, keyring, erasure)
+    rights = Rights(bus, health, now=time.time, clock=time.monotonic)
+    erasure, cuts = Erasure(bus, database), Cuts(bus, database, rights, time.monotonic)
+    desk = desk_of(read, database, keyring, erasure, rights)
     serve(bus, database, keyring, erasure, desk)
     await database.open()
     service.listen_ops(read.common, health)
@@ -66,6 +71,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     health.set("first owner", ok=True, reason=await _first_owner(read, database, keyring))
     upkeep = [
         ("erasures", erasure.keep_up, ERASURE_PAUSE_S),
+        ("locks", cuts.keep_up, CUTTING_PAUSE_S),
         ("endings", Endings(bus, database).keep_up, ENDING_PAUSE_S),
         *upkeep_of(read, database, keyring, desk),
     ]
@@ -93,11 +99,14 @@ def listen(read: settings.AuthSettings, desk: Desk) -> IListeningPort:
     return listen_https(service.server_tls(read.common), read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S)
 
 
-def desk_of(read: settings.AuthSettings, database: Database, keyring: Keyring, erasure: Erasure) -> Desk:
+def desk_of(
+    read: settings.AuthSettings, database: Database, keyring: Keyring, erasure: Erasure, rights: Rights
+) -> Desk:
     """What procedures and pages are made of."""
     people = people_of(
         database,
         keyring,
+        rights,
         origin=read.issuer,
         is_sign_up_open=read.is_sign_up_open,
         now=time.time,
@@ -108,6 +117,7 @@ def desk_of(read: settings.AuthSettings, database: Database, keyring: Keyring, e
         database,
         keyring,
         people.throttle,
+        rights,
         issuer=read.issuer,
         audience=read.audience,
         now=time.time,
@@ -130,8 +140,10 @@ def desk_of(read: settings.AuthSettings, database: Database, keyring: Keyring, e
 def serve(bus: Bus, database: Database, keyring: Keyring, erasure: Erasure, desk: Desk) -> None:
     """Register every procedure."""
     verifier, people, provider = service.assertions_for(bus, "auth", time.time), desk.people, desk.provider
-    bus.serve(CredentialProcedures(database, keyring))
-    bus.serve(TicketProcedures(database, Signing(database, keyring, time.time), provider.access_tokens, time.time))
+    signing = Signing(database, keyring, time.time)
+    bus.serve(CredentialProcedures(database, keyring, people.locks))
+    bus.serve(TicketProcedures(database, signing, provider.access_tokens, people.locks, time.time))
+    bus.serve(RightsProcedures(database, people.step_up))
     for procedures in (
         desk.accounts,
         desk.own,

@@ -37,12 +37,15 @@ class AccountChanges:
 
         Raises:
             OverLimitError: Too often from one place, or for one address.
+            UnavailableError: Locks cannot be looked up now.
         """
         canonical = login_canonical(address)
+        await self._parts.sign_in.lets_in(None)  # before anything is counted: locks that are not known refuse everybody
         await self._parts.throttle.begin(subject("reset", canonical), subject("reset-from", place_of(source.address)))
         async with self._database.transaction() as connection:
             person = await person_find_by_login(connection, canonical)
-            if person is not None and person.can_sign_in and await _may_reset_in_txn(connection, person):
+            is_let_in = await self._parts.sign_in.lets_in(person)
+            if person is not None and is_let_in and await _may_reset_in_txn(connection, person):
                 await self._links.send_in_txn(connection, person, "reset")
 
     async def reset(self, code: str, password: str) -> None:
@@ -53,7 +56,7 @@ class AccountChanges:
             ExpiredError: The link opens nothing.
         """
         person = await self._links.look(code, "reset")
-        if not person.can_sign_in:
+        if not await self._parts.sign_in.lets_in(person):
             raise ExpiredError(LAPSED)
         hashed = await self._parts.passwords.hash(password, login_name=person.login_name)
         async with self._database.transaction() as connection:

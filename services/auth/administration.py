@@ -1,6 +1,6 @@
 """Accounts in the hands of those who run the installation: disabled, enabled, uninvited; and what lapsed by itself.
 
-Until rights on the installation are flags of their own, the first owner alone has them.
+Disabling and enabling need `LOCK` on the installation, invitations `INVITE`.
 """
 
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from services.auth.installation import Installation
 from services.auth.links import about
 from services.auth.mailing import Mailing
 from services.auth.persons import person_in_txn
@@ -22,23 +23,29 @@ from services.auth.store.sealing import person_key_delete
 from services.auth.store.throttle import throttle_sweep
 from shared import audit
 from shared.database import Connection, Database
-from shared.errors import ConflictError, NotAuthorizedError, NotFoundError
+from shared.errors import ConflictError, NotFoundError
 from shared.identities import Person
 from shared.names import clean_text
 
-NOT_YOURS: Final = "only the first owner of this installation may do this"
 LAPSED_AT_ONCE: Final = 100
 
 log = structlog.get_logger()
 
 
 class Administration:
-    """What the first owner does with others' accounts."""
+    """What those who run the installation do with others' accounts."""
 
     def __init__(
-        self, database: Database, sessions: Sessions, mailing: Mailing, *, shut_out: Callable[[], None]
+        self,
+        database: Database,
+        sessions: Sessions,
+        mailing: Mailing,
+        installation: Installation,
+        *,
+        shut_out: Callable[[], None],
     ) -> None:
         """Work on `database`; `shut_out` is called when somebody was disabled, so that what they have open ends."""
+        self._installation = installation
         self._shut_out = shut_out
         self._database = database
         self._sessions = sessions
@@ -48,9 +55,11 @@ class Administration:
         """Nobody signs in by the account, its sessions end, its keys open nothing; it can be enabled again.
 
         Raises:
-            NotAuthorizedError, NotFoundError, ConflictError: Not the first owner; no such account; their own.
+            NotAuthorizedError, NotFoundError, ConflictError: Without `LOCK`; no such account; their own.
+            UnavailableError: Rights cannot be looked up now.
         """
         said = clean_text(reason, what="reason")
+        await self._installation.require(person, "LOCK")
         async with self._database.transaction() as connection:
             account = await _other_in_txn(connection, person, account_key)
             if account.state == "disabled":
@@ -65,6 +74,7 @@ class Administration:
     async def enable(self, person: Person, account_key: int, reason: str) -> None:
         """The account can be used again; whoever wants to must sign in anew. Errors as `disable`."""
         said = clean_text(reason, what="reason")
+        await self._installation.require(person, "LOCK")
         async with self._database.transaction() as connection:
             account = await _other_in_txn(connection, person, account_key)
             if account.state != "disabled":
@@ -76,20 +86,22 @@ class Administration:
         """Who is invited and has not come yet.
 
         Raises:
-            NotAuthorizedError: The caller is not the first owner.
+            NotAuthorizedError: The caller has not `INVITE`.
+            UnavailableError: Rights cannot be looked up now.
         """
+        await self._installation.require(person, "INVITE")
         async with self._database.transaction() as connection:
-            await first_owner_in_txn(connection, person)
             return await person_list_invited(connection)
 
     async def revoke_invitation(self, person: Person, account_key: int) -> None:
         """The invitation opens nothing any more, and nothing is kept of the address.
 
         Raises:
-            NotAuthorizedError, NotFoundError: Not the first owner; nobody is invited by that key.
+            NotAuthorizedError, NotFoundError: Without `INVITE`; nobody is invited by that key.
+            UnavailableError: Rights cannot be looked up now.
         """
+        await self._installation.require(person, "INVITE")
         async with self._database.transaction() as connection:
-            await first_owner_in_txn(connection, person)
             guest = await person_in_txn(connection, account_key)
             if guest.state != "pending":
                 raise NotFoundError("nobody is invited by that key")
@@ -109,20 +121,7 @@ class Administration:
             log.info("accounts_lapsed", count=len(lapsed))
 
 
-async def first_owner_in_txn(connection: Connection, person: Person) -> PersonAccount:
-    """The caller, who is the first owner.
-
-    Raises:
-        NotAuthorizedError: They are not.
-    """
-    caller = await person_in_txn(connection, person.account_key)
-    if not caller.is_first_owner:
-        raise NotAuthorizedError(NOT_YOURS)
-    return caller
-
-
 async def _other_in_txn(connection: Connection, person: Person, account_key: int) -> PersonAccount:
-    await first_owner_in_txn(connection, person)
     if account_key == person.account_key:
         raise ConflictError("you would lock yourself out; somebody else has to do that")
     account = await person_in_txn(connection, account_key)

@@ -8,8 +8,10 @@ from services.auth.account_changes import AccountChanges
 from services.auth.administration import Administration
 from services.auth.api_keys import ApiKeys
 from services.auth.factors import Factors
+from services.auth.installation import Installation
 from services.auth.keyring import Keyring
 from services.auth.links import AccountParts, Links
+from services.auth.locks import Locks
 from services.auth.mailing import Mailing
 from services.auth.passkeys import Passkeys
 from services.auth.passwords import Passwords
@@ -22,6 +24,7 @@ from services.auth.sign_in_parts import Parts
 from services.auth.step_up import StepUp
 from services.auth.throttling import Throttle
 from shared.database import Database
+from shared.rights.decision_point import Rights
 
 PRODUCT = "IronFlock"
 
@@ -45,11 +48,13 @@ class People:
     administration: Administration
     api_keys: ApiKeys
     service_accounts: ServiceAccounts
+    locks: Locks
 
 
 def people_of(
     database: Database,
     keyring: Keyring,
+    rights: Rights,
     *,
     origin: str,
     is_sign_up_open: bool,
@@ -58,11 +63,12 @@ def people_of(
     shut_out: Callable[[], None],
 ) -> People:
     """All of it on `database`; `origin` is that of the pages, `now` gives Unix seconds, `chance` numbers of [0, 1)."""
-    sessions, passwords, throttle = Sessions(database, keyring), Passwords(), Throttle(database)
+    locks, installation = Locks(rights), Installation(rights)
+    sessions, passwords, throttle = Sessions(database, keyring, locks), Passwords(), Throttle(database)
     mailing = Mailing(database, keyring, origin, chance)
     factors = Factors(database, keyring, mailing, now, issuer=PRODUCT)
     passkeys = Passkeys(database, mailing, origin=origin, name=PRODUCT)
-    parts = Parts(database, keyring, sessions, passwords, throttle, factors, passkeys)
+    parts = Parts(database, keyring, sessions, passwords, throttle, factors, passkeys, locks)
     sign_in, links = SignIn(parts), Links(database, mailing)
     account_parts = AccountParts(
         database, keyring, mailing, passwords, sessions, sign_in, throttle, is_open=is_sign_up_open
@@ -78,9 +84,10 @@ def people_of(
         sign_in=sign_in,
         reauthentication=Reauthentication(parts),
         links=links,
-        registration=Registration(account_parts, links),
+        registration=Registration(account_parts, links, installation),
         changes=AccountChanges(account_parts, links),
-        administration=Administration(database, sessions, mailing, shut_out=shut_out),
+        administration=Administration(database, sessions, mailing, installation, shut_out=shut_out),
         api_keys=ApiKeys(database, mailing, now),
         service_accounts=ServiceAccounts(database),
+        locks=locks,
     )

@@ -38,6 +38,8 @@ from shared.session import BusSession
 
 TOPIC: Final = "ironflock.auth.account.erased"
 ENDED: Final = "wamp.close.killed"
+KILL_BY_AUTHID: Final = "wamp.session.kill_by_authid"
+OWNED: Final = "ironflock.privileges.domain.owned"
 WHY: Final = "this account was erased"
 SHUT_OUT: Final = "this account cannot be used any more"
 NO_ACCOUNT: Final = "there is no such account"
@@ -102,7 +104,7 @@ class Erasure:
             if is_erased and account_key not in self._told:
                 self._tell(account_key)
             for session in self._bus.every_session(CONTROL_REALM):
-                await call(session, "wamp.session.kill_by_authid", args=(str(account_key), ENDED, SHUT_OUT))
+                await call(session, KILL_BY_AUTHID, args=(str(account_key), ENDED, SHUT_OUT))
 
     def _tell(self, account_key: int) -> None:
         for session in self._bus.sessions(SYSTEM_REALM):
@@ -114,15 +116,15 @@ class Erasure:
         """Let pass accounts that own nothing.
 
         Raises:
-            ConflictError: One of them owns projects, which would go on without an owner who can sign in.
-            UnavailableError: Realms is away.
+            ConflictError: One of them owns projects or apps, which would go on without an owner who can sign in.
+            UnavailableError: Privileges is away.
         """
         owned = 0
         for account_key in account_keys:
-            owned += len(await self._bus.call("ironflock.realms.project.owned", account_key=account_key))
+            owned += len(await self._bus.call(OWNED, account_key=account_key))
         if owned:
             raise ConflictError(
-                "this account owns projects; say with_projects to leave them without an owner",
+                "this account owns projects or apps; say with_projects to leave them without an owner",
                 projects=owned,
             )
 

@@ -7,6 +7,7 @@ is to say goes to the address. A link opens once; looking at its page spends not
 import secrets
 
 from services.auth import personal
+from services.auth.installation import Installation
 from services.auth.links import AUTH, CLOSED, LAPSED, TAKEN, AccountParts, Links, about, self_of
 from services.auth.persons import person_in_txn
 from services.auth.records.people import Locale, PersonAccount, Purpose, SetupLink
@@ -33,8 +34,9 @@ from shared.names import clean_name
 class Registration:
     """Accounts of people, from the first message on."""
 
-    def __init__(self, parts: AccountParts, links: Links) -> None:
-        """Made of `parts`."""
+    def __init__(self, parts: AccountParts, links: Links, installation: Installation) -> None:
+        """Made of `parts`; inviting needs `INVITE` on the `installation`."""
+        self._installation = installation
         self._parts = parts
         self._links = links
         self._database = parts.database
@@ -48,14 +50,14 @@ class Registration:
         """Invite somebody; inviting again sends another link. Returns the key of their account.
 
         Raises:
-            NotAuthorizedError: The caller may not invite; for now the first owner alone may.
+            NotAuthorizedError: The caller has not `INVITE` on the installation.
             AlreadyExistsError: They are here already.
+            UnavailableError: Rights cannot be looked up now.
         """
         name = clean_address(address)
+        await self._installation.require(inviter, "INVITE")
         async with self._database.transaction() as connection:
             host = await person_in_txn(connection, inviter.account_key)
-            if not host.is_first_owner:
-                raise NotAuthorizedError("only the first owner of this installation may invite people")
             guest = await self.pending_in_txn(connection, name, locale)
             await self._links.send_in_txn(
                 connection, guest, "invitation", inviter=host.display_name or host.login_name,

@@ -11,6 +11,7 @@ from typing import Final
 from attrs import evolve
 
 from services.auth.keyring import Keyring
+from services.auth.locks import Locks
 from services.auth.personal import address_in_txn
 from services.auth.records.sessions import (
     USER_AGENT_LENGTH,
@@ -55,10 +56,11 @@ def source(address: str, user_agent: str) -> Source:
 class Sessions:
     """The sessions of this installation."""
 
-    def __init__(self, database: Database, keyring: Keyring) -> None:
+    def __init__(self, database: Database, keyring: Keyring, locks: Locks) -> None:
         """Keep them in `database`; addresses in the log are sealed for the person with `keyring`."""
         self._database = database
         self._keyring = keyring
+        self._locks = locks
 
     async def open_in_txn(
         self,
@@ -103,10 +105,15 @@ class Sessions:
         return NewSession(await self._found_in_txn(connection, session_id), cookie, browser)
 
     async def find(self, cookie: str, source: Source) -> Session | None:
-        """The session that `cookie` opens, if it is alive."""
+        """The session that `cookie` opens, if it is alive and its person is not locked out.
+
+        Raises:
+            UnavailableError: Locks cannot be looked up now.
+        """
         found = await self._database.run(lambda connection: session_find_by_cookie(connection, token_hash(cookie)))
-        if found is not None:
-            await self._database.run(lambda connection: session_touch(connection, found.session_id, source.address))
+        if found is None or await self._locks.is_out(found.account_key):
+            return None
+        await self._database.run(lambda connection: session_touch(connection, found.session_id, source.address))
         return found
 
     async def get(self, session_id: str) -> Session | None:

@@ -61,15 +61,17 @@ class SignIn:
             browser: The token of the browser, if it has one.
 
         Raises:
-            SignInRefusedError: Unknown, wrong, disabled, not verified: all the same, after the same time.
+            SignInRefusedError: Unknown, wrong, disabled, locked out, not verified: all the same, after the same time.
             OverLimitError: Too many attempts; `retry_after_s`.
+            UnavailableError: Locks cannot be looked up now.
         """
         canonical = login_canonical(login_name)
         person = await self._database.run(lambda connection: person_find_by_login(connection, canonical))
+        is_let_in = await self.lets_in(person)
         is_known = person is not None and await self._is_known(person.account_key, browser)
         counted = subject("password", canonical, browser if is_known else "")
         await self._parts.throttle.begin(counted)
-        stored = person.password_hash if person is not None and person.can_sign_in else None
+        stored = person.password_hash if person is not None and is_let_in else None
         if not await self._parts.passwords.verify(stored, password) or person is None or stored is None:
             await self._parts.refused(person, source, "password")
             raise SignInRefusedError(REFUSED)
@@ -150,7 +152,7 @@ class SignIn:
         Raises:
             SignInRefusedError: The account cannot be used.
         """
-        if not person.can_sign_in:
+        if not await self.lets_in(person):
             raise SignInRefusedError(REFUSED)
         methods = () if "mfa" in amr else methods_of(await overview_in_txn(connection, person.account_key))
         if not methods:
@@ -179,12 +181,21 @@ class SignIn:
         Raises:
             SignInRefusedError: The account cannot be used.
         """
-        if not person.can_sign_in:
+        if not await self.lets_in(person):
             raise SignInRefusedError(REFUSED)
         return await self._parts.sessions.open_in_txn(
             connection, person.account_key, kind="browser", amr=amr, source=source, has_factor="mfa" in amr,
             browser=browser, upstream_id=upstream_id,
         )  # fmt: skip
+
+    async def lets_in(self, person: PersonAccount | None) -> bool:
+        """Whether that is an account that can be used now: an active person's, on whom no lock stands.
+
+        Raises:
+            UnavailableError: Locks cannot be looked up now; raised whether or not there is an account.
+        """
+        is_out = await self._parts.locks.is_out(None if person is None else person.account_key)
+        return person is not None and person.can_sign_in and not is_out
 
     async def refused(self, person: PersonAccount, source: Source, what: str) -> None:
         """Record that somebody could not sign in to an account that they open elsewhere."""
@@ -234,7 +245,9 @@ class SignIn:
             FactorRejectedError: The factor is not the right one.
             OverLimitError: Too many attempts.
             SignInRefusedError: The account cannot be used any more.
+            UnavailableError: Locks cannot be looked up now; nothing is spent or counted.
         """
+        await self._parts.locks.settle()
         half = await self._half(token)
         account_key = half.account_key if half.account_key is not None else alone
         if account_key is None:

@@ -4,6 +4,7 @@ from attrs import frozen
 
 from services.auth.factors import Factors
 from services.auth.keyring import Keyring
+from services.auth.locks import Locks
 from services.auth.passkeys import Passkeys
 from services.auth.passwords import Passwords
 from services.auth.personal import address_in_txn
@@ -26,6 +27,7 @@ class Parts:
     throttle: Throttle
     factors: Factors
     passkeys: Passkeys
+    locks: Locks
 
     async def refused(self, person: PersonAccount | None, source: Source, what: str) -> None:
         """Record a refused attempt at `person`, if there is one."""

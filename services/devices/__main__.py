@@ -3,27 +3,29 @@
 from shared import service  # noqa: I001 - installs the reactor before anything imports it
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from services.devices import settings
+from services.devices.assembly import assemble
 from services.devices.duplicates import Duplicates
-from services.devices.feed import Feed
-from services.devices.lifecycle import Lifecycle
 from services.devices.owners import Owners
-from services.devices.presence import Presence
 from services.devices.procedures.agents import AgentProcedures
+from services.devices.procedures.claims import ClaimProcedures
+from services.devices.procedures.groups import GroupProcedures
 from services.devices.procedures.people import PeopleProcedures
-from services.devices.projects import Credentials, Projects
 from shared.database import Database
 from shared.health import Health
+from shared.rights.decision_point import Rights
 from shared.settings import Settings
-
 
 PRESENCE_PAUSE_S: Final = 1.0
 OWNERS_PAUSE_S: Final = 2.0
 REPAIR_PAUSE_S: Final = 3.0
+LOCKING_PAUSE_S: Final = 0.1
+TELLING_PAUSE_S: Final = 0.1
 
 
 async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
@@ -32,24 +34,25 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     health = Health("database")
     database = Database(read.database, health)
     bus = service.make_bus(read.bus, health)
-    feed = Feed(bus)
-    presence = Presence(bus, database, feed)
+    rights = Rights(bus, health, now=time.time, clock=time.monotonic)
+    parts = assemble(bus, database, rights, read.flock, random.random)
     Duplicates(bus, database)
     owners = Owners(bus, database)
-    credentials = Credentials(bus)
-    lifecycle = Lifecycle(database, credentials, presence, feed)
-    people = PeopleProcedures(database, Projects(bus), lifecycle, feed, read.flock)
-    bus.serve(people, service.assertions_for(bus, "devices", time.time))
-    bus.serve(AgentProcedures(database, credentials, presence, feed, base_url=read.flock.update_url))
+    assertions = service.assertions_for(bus, "devices", time.time)
+    for surface in (PeopleProcedures(parts), ClaimProcedures(parts), GroupProcedures(parts)):
+        bus.serve(surface, assertions)
+    bus.serve(AgentProcedures(parts))
     await database.open()
     service.listen_ops(read.common, health)
     loops = [
         asyncio.create_task(coroutine)
         for coroutine in (
             service.probe_forever(database, health),
-            service.forever("presence", presence.keep_true, health, pause_s=PRESENCE_PAUSE_S),
+            service.forever("presence", parts.presence.keep_true, health, pause_s=PRESENCE_PAUSE_S),
             service.forever("owners", owners.keep_true, health, pause_s=OWNERS_PAUSE_S),
-            service.forever("repair", lifecycle.repair, health, pause_s=REPAIR_PAUSE_S),
+            service.forever("repair", parts.lifecycle.repair, health, pause_s=REPAIR_PAUSE_S),
+            service.forever("locking", parts.locking.keep_true, health, pause_s=LOCKING_PAUSE_S),
+            service.forever("telling", parts.telling.keep_up, health, pause_s=TELLING_PAUSE_S),
         )
     ]
     bus.start()

@@ -40,7 +40,8 @@ class Watch:
     def __init__(self) -> None:
         """Follow nothing yet."""
         self._project_keys: frozenset[int] = frozenset()
-        self._queue: asyncio.Queue[Change] = asyncio.Queue(QUEUE_LENGTH)
+        self._queue: asyncio.Queue[Change | None] = asyncio.Queue(QUEUE_LENGTH)
+        self._is_woken = False
         self._fell_behind = False
         self._is_interrupted = False
 
@@ -53,6 +54,13 @@ class Watch:
         """Changes may have been missed."""
         self._is_interrupted = True
 
+    def wake(self) -> None:
+        """Have the follower look up now: something else than a device changed."""
+        if not self._is_woken:
+            self._is_woken = True
+            with suppress(asyncio.QueueFull):  # then it looks up anyway
+                self._queue.put_nowait(None)
+
     def offer(self, change: Change) -> None:
         """Take `change` if it is of a followed project."""
         if change.project_key not in self._project_keys:
@@ -63,7 +71,7 @@ class Watch:
             self._fell_behind = True
 
     async def next_change(self, timeout_s: float) -> Change | None:
-        """The next change, None where there is none in time.
+        """The next change, None where there is none in time, or where the follower is to look up.
 
         Raises:
             OverLimitError: The follower did not keep up.
@@ -73,6 +81,7 @@ class Watch:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 change = await self._queue.get()
+        self._is_woken &= change is not None
         if self._fell_behind:
             raise OverLimitError("this watch did not keep up with the changes; watch again")
         if self._is_interrupted:

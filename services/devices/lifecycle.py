@@ -1,9 +1,11 @@
-"""Flashing and deleting: what devices and auth do together, each step repeatable, finished by whoever comes next.
+"""Flashing, claiming, deleting: what devices and auth do together, each step repeatable, finished by whoever comes.
 
 Flashing: (1) the row says `flashing` with a new flash id; (2) auth commits the secrets of that id, the old ones end;
 (3) whatever the device has open is closed; (4) the row says `flashed`. Deleting: (1) `deleting`; (2) auth ends the
-secrets; (3) sessions are closed; (4) the row goes. A process that dies in between leaves a row in transit, which
-`repair` brings to its end; the new secret of such a flashing was shown to nobody, the device is flashed once more.
+secrets; (3) sessions are closed; (4) the row goes. Claiming is a flashing whose first step also puts the device into
+another project, spends the code and has privileges told, all at once. A process that dies in between leaves a row in
+transit, which `repair` brings to its end; the new secret of such a flashing was shown to nobody, the device is flashed
+once more.
 """
 
 from typing import Final
@@ -11,21 +13,36 @@ from uuid import UUID, uuid4
 
 import psycopg
 import structlog
-from attrs import frozen
+from attrs import evolve, frozen
 from autobahn.wamp.exception import ApplicationError, TransportLost
+from psycopg.errors import UniqueViolation
 
-from services.devices import store
+from services.devices import rules
 from services.devices.feed import Change, Feed
-from services.devices.presence import Presence
+from services.devices.presence import REPLACED, Presence
 from services.devices.projects import Credentials
-from services.devices.records import Device
+from services.devices.reaching import NO_DEVICE
+from services.devices.records import Device, Project
+from services.devices.store import devices as store
+from services.devices.store import outbox
+from services.devices.store.projects import project_upsert
+from services.devices.telling import Outbox
 from shared import audit
-from shared.database import Database
-from shared.errors import ConflictError, NotFoundError, OutcomeUnknownError, PublicError, UnavailableError
+from shared.database import Connection, Database
+from shared.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PublicError,
+    UnavailableError,
+)
+from shared.flags import AssetKind
 from shared.identities import Person
+from shared.names import canonical_name
 
 REPAIR_AFTER_S: Final = 12.0  # just over the time that a call to auth may take
-NO_DEVICE: Final = "there is no such device, or you may not see it"
+NO_CLAIM: Final = "this code claims no device; ask whoever has the device for a new one"
 IN_TRANSIT: Final = {
     "flashing": "a flashing of this device has not ended; it ends by itself within 15 s, try again then",
     "deleting": "the device is being deleted",
@@ -36,16 +53,19 @@ log = structlog.get_logger()
 
 
 class Lifecycle:
-    """The two sagas of a device."""
+    """The sagas of a device."""
 
-    def __init__(self, database: Database, credentials: Credentials, presence: Presence, feed: Feed) -> None:
+    def __init__(
+        self, database: Database, credentials: Credentials, presence: Presence, feed: Feed, telling: Outbox
+    ) -> None:
         """Work with these."""
         self._database = database
+        self._telling = telling
         self._credentials = credentials
         self._presence = presence
         self._feed = feed
 
-    async def flash(self, person: Person, device_key: int) -> tuple[Device, str]:
+    async def flash(self, person: Person, meant: Device) -> tuple[Device, str]:
         """New secrets for the device; the device as it is then, and its secret.
 
         Raises:
@@ -54,32 +74,46 @@ class Lifecycle:
         """
         flash_id = uuid4()
         async with self._database.transaction() as connection:
-            device = await store.device_lock_in_txn(connection, device_key)
-            if device is None:
-                raise NotFoundError(NO_DEVICE)
-            _refuse_transit(device)
-            await store.device_begin_flashing(connection, device_key, flash_id)
+            device = await _locked(connection, meant)
+            await store.device_begin_flashing(connection, device.device_key, flash_id)
             intent = _draft(audit.Action.DEVICE_FLASHED, device, _Order(person, str(flash_id)), audit.Outcome.INTENDED)
             await audit.record(connection, intent)
-        secret = await self._issue(device, flash_id)
-        await self._finish_flashing(device, flash_id, person)
-        flashed = await self._database.run(lambda connection: store.device_find(connection, device_key))
-        if flashed is None:
-            raise NotFoundError(NO_DEVICE)
-        return flashed, secret
+        return await self._flashed(person, device, flash_id)
 
-    async def delete(self, person: Person, device_key: int) -> None:
+    async def claim(
+        self, person: Person, code: str, project: Project, owner_name: str, name: str | None
+    ) -> tuple[Device, str]:
+        """Take the device that `code` opens into `project`, once; the device as it is then, and its new secret.
+
+        Raises:
+            NotFoundError: The code is wrong, was spent, or does not count any more.
+            AlreadyExistsError: The project has a device of that name; the code was not spent. Others as `flash`.
+        """
+        flash_id = uuid4()
+        try:
+            async with self._database.transaction() as connection:
+                before = await self._claimed(connection, code, project)
+                moved = await self._move(connection, before, project, owner_name, name)
+                await store.device_begin_flashing(connection, moved.device_key, flash_id)
+                await outbox.put_device(connection, moved.device_key, creator_account_key=person.account_key)
+                await _record_claim(connection, before, moved, _Order(person, str(flash_id)))
+        except UniqueViolation as error:
+            raise AlreadyExistsError("the project has a device of that name already; give it another") from error
+        self._tell(before)
+        self._tell(moved)
+        await self._telling.hurry(AssetKind.DEVICE, moved.device_key)
+        return await self._flashed(person, moved, flash_id)
+
+    async def delete(self, person: Person, meant: Device) -> None:
         """End the device's secrets and sessions, and forget it.
 
         Raises:
+            ConflictError: It is being flashed or deleted.
             UnavailableError: A part is away; the deletion is finished by itself.
         """
         async with self._database.transaction() as connection:
-            device = await store.device_lock_in_txn(connection, device_key)
-            if device is None:
-                raise NotFoundError(NO_DEVICE)
-            _refuse_transit(device)
-            await store.device_begin_deleting(connection, device_key)
+            device = await _locked(connection, meant)
+            await store.device_begin_deleting(connection, device.device_key)
             order = _Order(person, _deletion_of(device))
             intent = _draft(audit.Action.DEVICE_DELETED, device, order, audit.Outcome.INTENDED)
             await audit.record(connection, intent)
@@ -110,6 +144,48 @@ class Lifecycle:
             await self._issue(device, device.flash_id)
             await self._finish_flashing(device, device.flash_id, None)
 
+    async def _flashed(self, person: Person, device: Device, flash_id: UUID) -> tuple[Device, str]:
+        secret = await self._issue(device, flash_id)
+        await self._finish_flashing(device, flash_id, person)
+        flashed = await self._database.run(lambda connection: store.device_find(connection, device.device_key))
+        if flashed is None:
+            raise NotFoundError(NO_DEVICE)
+        return flashed, secret
+
+    async def _claimed(self, connection: Connection, code: str, project: Project) -> Device:
+        device = await store.device_lock_by_claim_in_txn(connection, rules.claim_digest(code))
+        if device is None:
+            raise NotFoundError(NO_CLAIM)
+        _refuse_transit(device)
+        if device.project_key == project.project_key:
+            raise ConflictError("the device is in this project already")
+        if self._presence.is_locked(device):
+            raise ConflictError("the device is locked; it can be claimed once the lock has ended")
+        return device
+
+    async def _move(
+        self, connection: Connection, device: Device, project: Project, owner_name: str, name: str | None
+    ) -> Device:
+        await project_upsert(
+            connection,
+            project_key=project.project_key,
+            name=project.name,
+            owner_account_key=project.owner_account_key,
+            owner_name=owner_name,
+        )
+        name = device.name if name is None else name
+        await store.device_move(
+            connection,
+            device.device_key,
+            project_key=project.project_key,
+            name=name,
+            name_canonical=canonical_name(name),
+        )
+        moved = await store.device_find(connection, device.device_key)
+        if moved is None:
+            raise NotFoundError(NO_CLAIM)
+        return moved
+
     async def _issue(self, device: Device, flash_id: UUID) -> str:
         return await self._credentials.issue(
             flash_id=flash_id,
@@ -119,7 +195,7 @@ class Lifecycle:
         )
 
     async def _finish_flashing(self, device: Device, flash_id: UUID, person: Person | None) -> None:
-        await self._presence.end_sessions(device, "this secret was replaced")
+        await self._presence.end_sessions(device, REPLACED)
         async with self._database.transaction() as connection:
             if not await store.device_end_flashing(connection, device.device_key, flash_id):
                 raise ConflictError("another flashing or a deletion came in between; flash the device again")
@@ -132,9 +208,11 @@ class Lifecycle:
         await self._presence.end_sessions(device, "this device was deleted")
         async with self._database.transaction() as connection:
             if await store.device_delete(connection, device.device_key):
+                await outbox.forget(connection, AssetKind.DEVICE, device.device_key, device.project_key)
                 order = _Order(person, _deletion_of(device))
                 await audit.record(connection, _draft(audit.Action.DEVICE_DELETED, device, order, audit.Outcome.DONE))
         self._tell(device)
+        self._telling.wake()
 
     def _tell(self, device: Device) -> None:
         self._feed.tell(Change(device_key=device.device_key, project_key=device.project_key))
@@ -152,9 +230,33 @@ def _deletion_of(device: Device) -> str:
     return f"deletion of {device.serial_number}"
 
 
+async def _locked(connection: Connection, meant: Device) -> Device:
+    """The row of the device that rights were looked at for, if it is still where it was."""
+    device = await store.device_lock_in_txn(connection, meant.device_key)
+    if device is None or device.project_key != meant.project_key:
+        raise NotFoundError(NO_DEVICE)
+    _refuse_transit(device)
+    return device
+
+
 def _refuse_transit(device: Device) -> None:
     if device.state in IN_TRANSIT:
         raise ConflictError(IN_TRANSIT[device.state])
+
+
+async def _record_claim(connection: Connection, before: Device, after: Device, order: _Order) -> None:
+    """Both projects' logs tell that the device went from one to the other; its flashing is still to end."""
+    for device in (before, after):
+        await audit.record(
+            connection,
+            evolve(
+                _draft(audit.Action.DEVICE_CLAIMED, device, order, audit.Outcome.DONE),
+                aspect=audit.Aspect.ACCESS,
+                before={"project_key": before.project_key, "name": before.name},
+                after={"project_key": after.project_key, "name": after.name},
+            ),
+        )
+    await audit.record(connection, _draft(audit.Action.DEVICE_FLASHED, after, order, audit.Outcome.INTENDED))
 
 
 def _draft(action: audit.Action, device: Device, order: _Order, outcome: audit.Outcome) -> audit.Draft:

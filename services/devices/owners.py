@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 
-from services.devices import store
+from services.devices.store import projects as store
 from shared.bus import Bus
 from shared.database import Database
 from shared.errors import PublicError

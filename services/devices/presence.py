@@ -14,18 +14,22 @@ import structlog
 from autobahn.wamp.exception import ApplicationError, TransportLost
 from autobahn.wamp.types import EventDetails, SubscribeOptions
 
-from services.devices import store
+from services.devices import rules
 from services.devices.feed import Change, Feed
 from services.devices.records import Device, Status
 from services.devices.session_memory import SessionMemory
+from services.devices.store import devices as store
 from shared.bus import NO_SUCH_SESSION, Bus, call
 from shared.database import Database
 from shared.errors import OutcomeUnknownError, OverLimitError, PublicError, UnavailableError
 from shared.identities import CONTROL_REALM, DEVICE_ROLE, DeviceIdentity, device_authid, parse_device_authid
+from shared.rights.decision_point import Rights
 from shared.session import BusSession
 
 TESTAMENT: Final = "reswarm.api.testament_device"
 ENDED: Final = "wamp.close.system_shutdown"
+REPLACED: Final = "this secret was replaced"
+LOCKED: Final = "this device is locked"
 COMPARE_INTERVAL_S: Final = 60.0
 
 log = structlog.get_logger()
@@ -34,9 +38,10 @@ log = structlog.get_logger()
 class Presence:
     """Keeps the status of devices true to the router."""
 
-    def __init__(self, bus: Bus, database: Database, feed: Feed) -> None:
-        """Follow every cell of `bus`."""
+    def __init__(self, bus: Bus, database: Database, feed: Feed, rights: Rights) -> None:
+        """Follow every cell of `bus`; `rights` knows what is locked."""
         self._bus = bus
+        self._rights = rights
         self._database = database
         self._feed = feed
         self._sessions = SessionMemory()
@@ -112,11 +117,17 @@ class Presence:
                 await self._end(session, session_id, "the platform was away when you asked; ask again")
         self._asked_in_vain -= asked
 
+    def is_locked(self, device: Device) -> bool:
+        """Whether a lock stands on the device, or on its project."""
+        return self._rights.is_locked(rules.asset(device), rules.domain(device.project_key))
+
     async def end_sessions(self, device: Device, why: str) -> None:
-        """Close whatever the device has open; it comes back only with a secret that opens."""
-        authid = device_authid(device.project_key, device.device_key)
+        """Close whatever the device has open, also from before it was moved; it comes back only with what opens."""
+        projects = [device.project_key] if device.moved_from is None else [device.moved_from, device.project_key]
         for session in self._bus.every_session(CONTROL_REALM):
-            await call(session, "wamp.session.kill_by_authid", args=(authid, ENDED, why))
+            for project_key in projects:
+                authid = device_authid(project_key, device.device_key)
+                await call(session, "wamp.session.kill_by_authid", args=(authid, ENDED, why))
 
     async def _follow(self, session: BusSession) -> None:
         loop = asyncio.get_running_loop()
@@ -168,15 +179,22 @@ class Presence:
                 self._unchecked.pop(session_id, None)
 
     async def _check_credential(self, session: BusSession, details: dict[str, Any]) -> None:
-        """End a session that began with secrets which have been replaced while it was joining (decision 4)."""
+        """End a session whose secrets were replaced (decision 4), or whose device was locked, while it was joining."""
         extra = details.get("authextra") or {}
         parsed = parse_device_authid(str(details.get("authid")))
         if parsed is None:
             return
         device = await self._database.run(lambda connection: store.device_find(connection, parsed[1]))
-        if device is None or device.state == "deleting" or device.flash_id != _uuid(extra.get("flash_id")):
-            log.info("device_session_ended", device_key=parsed[1], reason="secrets replaced")
-            await self._end(session, details["session"], "this secret was replaced")
+        why = self._why_not(device, _uuid(extra.get("flash_id")))
+        if why is not None:
+            log.info("device_session_ended", device_key=parsed[1], reason=why)
+            await self._end(session, details["session"], why)
+
+    def _why_not(self, device: Device | None, flash_id: UUID | None) -> str | None:
+        """Why a session of that flash may not be, None where it may."""
+        if device is None or device.state == "deleting" or device.flash_id != flash_id:
+            return REPLACED
+        return LOCKED if self.is_locked(device) else None
 
     async def _end(self, session: BusSession, session_id: int, why: str) -> None:
         try:

@@ -1,16 +1,12 @@
 """What devices asks other services about: projects of realms, names and secrets of auth."""
 
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from services.devices import rules
-from services.devices.records import Project, Reach
+from services.devices.records import Project
 from shared.bus import Bus
-from shared.errors import NotFoundError
 from shared.identities import Person
 from shared.procedures import answered
-
-NO_PROJECT: Final = "there is no such project, or you may not see it"
 
 
 class Projects:
@@ -21,35 +17,21 @@ class Projects:
         self._bus = bus
 
     async def resolve(self, person: Person, project: int | str) -> Project:
-        """The project that the person means and may work in as a whole.
+        """The project that the person means and holds anything in.
 
         Raises:
             NotFoundError: There is none, or they may not know of it.
+            NotAuthorizedError: It requires a second factor, which they do not have.
         """
-        found = await self._found(person, project)
-        if not person.scopes.reaches(found.project_key):
-            raise NotFoundError(NO_PROJECT)
-        return found
-
-    async def reach(self, person: Person, project: int | str | None) -> Reach:
-        """The devices that the person may reach: of the project that they name, or of all. Errors as `resolve`."""
-        if project is not None:
-            reach = rules.reach([await self._found(person, project)], person.scopes)
-            if not reach.every_project:
-                raise NotFoundError(NO_PROJECT)
-            return reach
-        answer = await self._bus.call("ironflock.realms.project.owned", account_key=person.account_key)
-        owned = [found for item in answer if rules.may_use(found := answered(Project, item), person.account_key)]
-        return rules.reach(owned, person.scopes)
-
-    async def _found(self, person: Person, project: int | str) -> Project:
         answer = await self._bus.call(
             "ironflock.realms.project.resolve", account_key=person.account_key, project=project
         )
-        found = answered(Project, answer)
-        if not rules.may_use(found, person.account_key):
-            raise NotFoundError(NO_PROJECT)
-        return found
+        return answered(Project, answer)
+
+    async def reachable(self, person: Person) -> frozenset[int]:
+        """The keys of all projects that the person holds anything in and has the factors for."""
+        answer = await self._bus.call("ironflock.realms.project.reachable", account_key=person.account_key)
+        return frozenset(answered(Project, item).project_key for item in answer)
 
     async def owner_name(self, project: Project) -> str:
         """The login name of the project's owner, as agents show it."""

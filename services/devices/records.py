@@ -1,11 +1,15 @@
 """What travels between the rooms of devices, and the shapes of its procedures for people."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from attrs import field, frozen
 from msgspec import Meta
+
+from shared.flags import AssetKind
+from shared.scopes import Scopes
 
 Key = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Name = Annotated[str, Meta(max_length=400)]
@@ -16,6 +20,12 @@ State = Literal["registered", "flashing", "flashed", "deleting"]
 Status = Literal["DISCONNECTED", "CONFIGURING", "CONNECTED", "EMERGENCY"]
 
 DEFAULT_PAGE: Final = 100
+READ: Final = "READ"
+
+
+def _keys(rows: Iterable[int]) -> frozenset[int]:
+    """Keys as the database gives them."""
+    return frozenset(rows)
 
 
 @frozen
@@ -29,7 +39,10 @@ class Machine:
 
 @frozen
 class Device:
-    """A device as the registry has it; `session` and `flash_id` stay inside the service."""
+    """A device as the registry has it; `session` and `flash_id` stay inside the service.
+
+    `moved_from` is the project from which it was claimed, until its new secrets are made.
+    """
 
     device_key: int
     project_key: int
@@ -49,6 +62,9 @@ class Device:
     architecture: str | None
     os: str | None
     agent_version: str | None
+    moved_from: int | None
+    is_claimable: bool
+    groups: frozenset[int] = field(converter=_keys)
 
     @property
     def machine(self) -> Machine:
@@ -89,20 +105,45 @@ class Project:
 
 @frozen
 class Reach:
-    """The devices that a caller may reach: all of `projects`, and of `partly` only those in `devices`."""
+    """The devices, or the groups, that a caller may see, by what they hold and as far as `scopes` reach.
+
+    These are all of `projects`, and in `partly` each of `singles` and what is in one of `groups`; both are pairs, the
+    project first.
+    """
 
     projects: frozenset[int]
-    partly: frozenset[int] = frozenset()
-    devices: frozenset[int] = frozenset()
+    partly: frozenset[int]
+    singles: frozenset[tuple[int, int]]
+    groups: frozenset[tuple[int, int]]
+    scopes: Scopes
 
     @property
     def every_project(self) -> frozenset[int]:
-        """The keys of all projects in which there may be such a device."""
+        """The keys of all projects in which there may be one."""
         return self.projects | self.partly
 
-    def has(self, project_key: int, device_key: int) -> bool:
-        """Whether the device, which is of that project, is one of them."""
-        return project_key in self.projects or (project_key in self.partly and device_key in self.devices)
+    def is_whole(self, project_key: int) -> bool:
+        """Whether everything in the project may be seen."""
+        return project_key in self.projects and self.scopes.reaches(project_key)
+
+    def has(self, project_key: int, key: int, groups: frozenset[int] = frozenset()) -> bool:
+        """Whether the device of that key, which is of that project and in those groups, is one of them."""
+        is_in = (project_key, key) in self.singles or any((project_key, group) in self.groups for group in groups)
+        return (project_key in self.projects or is_in) and self.scopes.reaches(project_key, key)
+
+
+@frozen
+class Telling:
+    """Something that the privileges service is to be told of an asset: how it is, or that it is gone."""
+
+    outbox_key: int
+    kind: AssetKind = field(converter=AssetKind)
+    asset_key: int
+    is_gone: bool
+    project_key: int
+    revision: int
+    creator_account_key: int | None
+    groups: list[int]
 
 
 @frozen
@@ -116,11 +157,12 @@ class CreateDevice:
 
 @frozen
 class ListDevices:
-    """`ironflock.devices.device.list`; without a project, those of every project that the caller may see."""
+    """`ironflock.devices.device.list`: those of a project or of all, with a group those that are in it."""
 
     project: Key | Name | None = None
     cursor: Cursor | None = None
     limit: PageSize = DEFAULT_PAGE
+    group: Key | Name | None = None
 
 
 @frozen
@@ -183,6 +225,97 @@ class Flashed:
 
     device: PublicDevice
     flock: dict[str, Any] = field(repr=False)
+
+
+@frozen
+class SetClaimable:
+    """`ironflock.devices.device.set_claimable`."""
+
+    device: Key | Name
+    is_claimable: bool
+    project: Key | Name | None = None
+
+
+@frozen
+class Claimable:
+    """Whether the device may be claimed, and the code that claims it: the one place where that is ever shown."""
+
+    device: PublicDevice
+    is_claimable: bool
+    claim_code: str | None = field(repr=False)
+
+
+@frozen
+class ClaimDevice:
+    """`ironflock.devices.device.claim`; without a name the device keeps its own."""
+
+    code: Annotated[str, Meta(max_length=200)] = field(repr=False)
+    project: Key | Name
+    name: Name | None = None
+
+
+@frozen
+class Group:
+    """A group of devices as people see it."""
+
+    group_key: int
+    project_key: int
+    project_name: str
+    name: str
+    description: str
+    created_at: datetime
+
+
+@frozen
+class CreateGroup:
+    """`ironflock.devices.group.create`."""
+
+    project: Key | Name
+    name: Name
+    description: Text = ""
+
+
+@frozen
+class ListGroups:
+    """`ironflock.devices.group.list`; without a project, those of every project."""
+
+    project: Key | Name | None = None
+    cursor: Cursor | None = None
+    limit: PageSize = DEFAULT_PAGE
+
+
+@frozen
+class GroupPage:
+    """One page, in the order of keys; `next` is None on the last one."""
+
+    groups: list[Group]
+    next: str | None
+
+
+@frozen
+class NameGroup:
+    """`ironflock.devices.group.show`, `.delete`: a key, or a name (with the project where two have it)."""
+
+    group: Key | Name
+    project: Key | Name | None = None
+
+
+@frozen
+class RenameGroup:
+    """`ironflock.devices.group.rename`."""
+
+    group: Key | Name
+    name: Name
+    project: Key | Name | None = None
+
+
+@frozen
+class NameMember:
+    """`ironflock.devices.group.add_device`, `.remove_device`."""
+
+    group: Key | Name
+    device: Key | Name
+    project: Key | Name | None = None
 
 
 @frozen

@@ -1,17 +1,25 @@
 """The decisions of devices. Pure."""
 
 import math
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 import attrs
 
 from services.devices.agent_records import CheckPrivilege
-from services.devices.records import Device, FlockSettings, Machine, Project, PublicDevice, Reach
+from services.devices.records import READ, Device, FlockSettings, Group, Machine, PublicDevice, Reach
+from shared.flags import AssetKind
 from shared.identities import DeviceIdentity
-from shared.scopes import Scopes
+from shared.rights.records import Asset, Domain, DomainKind, Standing
+from shared.rights.rules import decide
+from shared.scopes import EVERYTHING, Scopes
 
 AGENT_PRIVILEGES: Final = frozenset({"READ", "NETWORK", "MAINTAIN", "DEVELOP", "OPERATE", "INSTALL"})
 MAX_MEASURED: Final = 2**63
+NONE: Final = 0
+"""The key of nothing: what is held on it is held on everything of its kind."""
+CODE_OF_CLAIM: Final = b"ironflock/claim/v1|"
 STATS: Final = frozenset(
     {
         "cpu_count",
@@ -30,16 +38,68 @@ STATS: Final = frozenset(
 )
 
 
-def may_use(project: Project, account_key: int) -> bool:
-    """Whether the person may work with the project's devices: its owner may; flags come with the privileges service."""
-    return project.owner_account_key == account_key
+def domain(project_key: int) -> Domain:
+    """A project, as rights know it."""
+    return Domain(DomainKind.PROJECT, project_key)
 
 
-def reach(projects: list[Project], scopes: Scopes) -> Reach:
-    """The devices of `projects` that `scopes` reach."""
-    keys = frozenset(project.project_key for project in projects)
-    whole = frozenset(key for key in keys if scopes.reaches(key))
-    return Reach(whole, keys - whole if scopes.devices else frozenset(), scopes.devices)
+def asset(thing: Device | Group) -> Asset:
+    """A device or a group, as rights know it."""
+    if isinstance(thing, Group):
+        return Asset(AssetKind.GROUP, thing.group_key)
+    return Asset(AssetKind.DEVICE, thing.device_key, thing.groups)
+
+
+def reach(standings: Mapping[int, Standing], scopes: Scopes, *, now: float) -> Reach:
+    """The devices that somebody may see who stands so towards those projects, as far as `scopes` reach.
+
+    Args:
+        now: Unix seconds.
+    """
+    near = {key: held for key, held in standings.items() if scopes.devices or scopes.reaches(key)}
+    whole = frozenset(key for key, held in near.items() if _sees(held, Asset(AssetKind.DEVICE, NONE), now))
+    parts = {key: held for key, held in near.items() if key not in whole}
+    singles = _seen(AssetKind.DEVICE, parts, now)
+    groups = frozenset(
+        (project, group)
+        for project, held in parts.items()
+        for group in _readable(AssetKind.GROUP, held)
+        if _sees(held, Asset(AssetKind.DEVICE, NONE, frozenset({group})), now)
+    )
+    partly = frozenset(project for project, _ in singles | groups)
+    return Reach(whole, partly, singles, groups, scopes)
+
+
+def reach_of_groups(standings: Mapping[int, Standing], scopes: Scopes, *, now: float) -> Reach:
+    """The groups that somebody may see who stands so; no scope is narrowed to a group."""
+    near = {key: held for key, held in standings.items() if scopes.reaches(key)}
+    whole = frozenset(key for key, held in near.items() if _sees(held, Asset(AssetKind.GROUP, NONE), now))
+    singles = _seen(AssetKind.GROUP, {key: held for key, held in near.items() if key not in whole}, now)
+    return Reach(whole, frozenset(project for project, _ in singles), singles, frozenset(), EVERYTHING)
+
+
+def _seen(kind: AssetKind, standings: Mapping[int, Standing], now: float) -> frozenset[tuple[int, int]]:
+    return frozenset(
+        (project, key)
+        for project, held in standings.items()
+        for key in _readable(kind, held)
+        if _sees(held, Asset(kind, key), now)
+    )
+
+
+def _readable(kind: AssetKind, standing: Standing) -> set[int]:
+    return {grant.asset_key for grant in standing.grants if grant.kind is kind and grant.flag == READ}
+
+
+def _sees(standing: Standing, thing: Asset, now: float) -> bool:
+    return decide(standing, READ, thing, now=now).allowed
+
+
+def claim_digest(code: str) -> bytes:
+    """What is kept of a claim code: 32 octets, the same however its letters and blanks were typed."""
+    return sha256(
+        CODE_OF_CLAIM + "".join(code.upper().replace("-", "").split()).encode("utf-8", "surrogatepass")
+    ).digest()
 
 
 def is_own(caller: DeviceIdentity, device_key: int, swarm_key: int | None = None) -> bool:
@@ -47,14 +107,9 @@ def is_own(caller: DeviceIdentity, device_key: int, swarm_key: int | None = None
     return device_key == caller.device_key and swarm_key in (None, caller.project_key)
 
 
-def holds_privilege(device: Device, request: CheckPrivilege) -> bool:
-    """Whether the person may do with the device what the agent asks about; an unknown name is a refusal."""
-    return (
-        request.entity == "DEVICE"
-        and request.entity_key == device.device_key
-        and request.privilege in AGENT_PRIVILEGES
-        and request.requestor_account_key == device.owner_account_key
-    )
+def is_answerable(request: CheckPrivilege) -> bool:
+    """Whether an agent asks about something that there is, for somebody who can be; anything else is a refusal."""
+    return request.entity == "DEVICE" and request.privilege in AGENT_PRIVILEGES and request.requestor_account_key > 0
 
 
 def public(device: Device) -> PublicDevice:

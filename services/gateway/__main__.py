@@ -9,13 +9,16 @@ from typing import Final
 
 from services.gateway import settings
 from services.gateway.calling import Calling
+from services.gateway.entrance import Entrance, Limits
+from services.gateway.evaluating import Evaluating
 from services.gateway.keeping import Keeping
 from services.gateway.limiting import Limiter
+from services.gateway.procedures.authzen import Configuration, Decisions
 from services.gateway.procedures.docs import Docs
 from services.gateway.procedures.rest import Rest
 from services.gateway.procedures.site import Root
 from services.gateway.records import Rate
-from services.gateway.serving import Limits, Serving
+from services.gateway.serving import Serving
 from shared.database import Database
 from shared.health import Health
 from shared.https import listen_https
@@ -33,8 +36,9 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     database = Database(read.database, health)
     bus = service.make_bus(read.bus, health)
     keeping = Keeping(database)
-    root = Root(read.agent_updates, read.agent_version)
-    root.add_rest(Rest(Serving(Calling(bus), keeping, _limits(read), bus.task), bus.spawn), Docs())
+    root, entrance = Root(read.agent_updates, read.agent_version), Entrance(Calling(bus), _limits(read))
+    root.add_rest(Rest(Serving(entrance, keeping, bus.task), bus.spawn), Docs())
+    root.add_authzen(Decisions(Evaluating(entrance), bus.spawn), Configuration(read.url))
     await database.open()
     service.listen_ops(read.common, health)
     sweeping = service.forever("answers", keeping.sweep, health, pause_s=SWEEPING_PAUSE_S)

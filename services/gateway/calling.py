@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from joserfc import jws
 
-from services.gateway.records import Proof, Route
+from services.gateway.records import Proof
 from services.gateway.rules.refusals import unauthorized
 from shared.assertions import arguments_hash
 from shared.bus import Bus
@@ -25,8 +25,10 @@ class Calling:
         """Call over `bus`."""
         self._bus = bus
 
-    async def prove(self, credential: str, route: Route, arguments: dict[str, Any], address: str) -> Proof:
+    async def prove(self, credential: str, procedure: str, arguments: dict[str, Any], address: str) -> Proof:
         """Auth's proof that the holder of `credential`, who asks from `address`, wants this one call.
+
+        Its audience is the service that owns the procedure.
 
         Raises:
             HttpRefusedError: The credential opens nothing.
@@ -34,8 +36,8 @@ class Calling:
         """
         wish: dict[str, Any] = {
             "ticket": credential,
-            "audience": route.audience,
-            "procedure": route.procedure,
+            "audience": procedure.split(".")[1],
+            "procedure": procedure,
             "arguments_hash": arguments_hash(arguments),
             "address": address,
         }
@@ -45,13 +47,13 @@ class Calling:
             raise unauthorized() from error
         return _proof(issued["assertion"])
 
-    async def call(self, route: Route, arguments: dict[str, Any], proof: Proof) -> Any:
+    async def call(self, procedure: str, arguments: dict[str, Any], proof: Proof) -> Any:
         """What the procedure answers.
 
         Raises:
             PublicError: It refused, or is away.
         """
-        return await self._bus.call(route.procedure, assertion=proof.assertion, **arguments)
+        return await self._bus.call(procedure, assertion=proof.assertion, **arguments)
 
 
 def _proof(assertion: str) -> Proof:

@@ -1,7 +1,7 @@
 """What travels between the rooms of the gateway."""
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, Final
 
 from attrs import field, frozen
@@ -10,6 +10,7 @@ JSON_TYPE: Final = "application/json"
 TEXTS: Final = frozenset({"session", "passkey", "key_id", "client_id"})
 """What stands in a path as text."""
 BASE_PATH: Final = "/v1/ironflock"
+DECISIONS_PATH: Final = "/access/v1"
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -20,6 +21,7 @@ class Kind(Enum):
     WHOLE = "whole"
     KEY = "key"
     KEYS = "keys"
+    NAMES = "names"
     EITHER = "either"
     FLAG = "flag"
 
@@ -48,11 +50,6 @@ class Route:
     def segments(self) -> tuple[str, ...]:
         """The parts of the path."""
         return tuple(self.template.strip("/").split("/"))
-
-    @property
-    def audience(self) -> str:
-        """The service that owns the procedure."""
-        return self.procedure.split(".")[1]
 
 
 @frozen
@@ -97,6 +94,75 @@ class Answer:
     status: int
     content: bytes = field(default=b"", repr=False)
     headers: Headers = ()
+
+
+@frozen
+class Entity:
+    """A subject or a resource as AuthZEN names it; `name` is its id, empty where a search looks for it."""
+
+    kind: str
+    name: str
+
+
+@frozen
+class Evaluation:
+    """One question of AuthZEN: may the subject do this with the resource?"""
+
+    subject: Entity
+    action: str
+    resource: Entity
+
+
+@frozen
+class Decided:
+    """The answer to one: `context` is an object of JSON that says why."""
+
+    decision: bool
+    context: dict[str, Any]
+
+
+class Semantic(StrEnum):
+    """How far many questions are answered, in the words of the Authorization API 1.0, section 7.1.2.1."""
+
+    EXECUTE_ALL = "execute_all"
+    DENY_ON_FIRST_DENY = "deny_on_first_deny"
+    PERMIT_ON_FIRST_PERMIT = "permit_on_first_permit"
+
+
+@frozen
+class Batch:
+    """Many questions in one request; what could not be understood of them is decided already."""
+
+    evaluations: tuple[Evaluation | Decided, ...]
+    semantic: Semantic
+
+
+class Sought(StrEnum):
+    """What a search looks for."""
+
+    SUBJECT = "subject"
+    RESOURCE = "resource"
+    ACTION = "action"
+
+
+@frozen
+class Page:
+    """Which part of all that is found is wanted; `fingerprint` tells the search apart from others."""
+
+    limit: int
+    cursor: str | None
+    fingerprint: str
+
+
+@frozen
+class Search:
+    """A search, understood: the procedure that answers it, its arguments, and None where nothing can be found."""
+
+    sought: Sought
+    kind: str
+    procedure: str
+    arguments: dict[str, Any] | None
+    page: Page
 
 
 @frozen

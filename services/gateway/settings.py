@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
@@ -23,7 +24,10 @@ _SEMVER: Final = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 
 @frozen
 class GatewaySettings:
-    """The gateway's settings; `agent_version` is what agents are told to be at where the folder does not say."""
+    """The gateway's settings; `agent_version` is what agents are told to be at where the folder does not say.
+
+    `url` is the https origin under which clients reach the gateway.
+    """
 
     common: CommonSettings
     bus: BusSettings
@@ -32,6 +36,7 @@ class GatewaySettings:
     failures_per_minute: int
     port: int
     bind: str
+    url: str
     agent_updates: Path
     agent_version: str
 
@@ -54,8 +59,17 @@ def read(settings: Settings) -> GatewaySettings:
         failures_per_minute=settings.integer("FAILURES_PER_MINUTE", 30, minimum=5, maximum=100_000),
         port=settings.port("PORT"),
         bind=settings.text("BIND", LOCAL),
+        url=_origin(settings.text("URL")),
         agent_updates=settings.path("AGENT_UPDATES"),
         agent_version=version,
     )
     settings.refuse_unknown()
     return read_settings
+
+
+def _origin(text: str) -> str:
+    """An https origin without a path: what is below it is ours to say."""
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or text != f"https://{parts.netloc}" or "@" in parts.netloc:
+        raise SettingsError("IRONFLOCK_GATEWAY_URL must be an origin like https://gateway.example.com")
+    return text

@@ -53,7 +53,7 @@ class ProjectPage:
 
 @frozen
 class ShowProject:
-    """`ironflock.realms.project.show`: a key, or a name of one's own."""
+    """`ironflock.realms.project.show`: a key, or the name of a project that one has to do with."""
 
     project: Key | Name
 
@@ -76,6 +76,14 @@ class ResolveProject:
 
 @frozen
 class AccountKey:
-    """`ironflock.realms.project.owned`."""
+    """`ironflock.realms.project.reachable`."""
 
     account_key: Key
+
+
+@frozen
+class SetOwner:
+    """`ironflock.realms.project.set_owner`; privileges alone says who owns what."""
+
+    project_key: Key
+    owner_account_key: Key

@@ -1,8 +1,17 @@
 """The decisions of realms. Pure."""
 
-from services.realms.records import Project
+from shared.rights.records import DomainKind, Holdings
 
 
-def may_see(project: Project, account_key: int) -> bool:
-    """Whether the person may know of the project: its owner may; members come with the privileges service."""
-    return project.owner_account_key == account_key
+def touched(holdings: Holdings, *, now: float) -> list[int]:
+    """The projects in which the person owns, is a member, or is on a visit at `now` (Unix seconds)."""
+    return sorted(
+        held.domain.key
+        for held in holdings.held
+        if held.domain.kind is DomainKind.PROJECT
+        and (
+            held.standing.is_owner
+            or held.standing.is_member
+            or any(grant.is_visit and (grant.ends_at or 0) > now for grant in held.standing.grants)
+        )
+    )

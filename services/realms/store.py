@@ -47,26 +47,50 @@ async def project_require_factor(connection: Connection, project_key: int, *, re
     return await cursor.fetchone() is not None
 
 
-async def project_find_by_name(
-    connection: Connection, *, owner_account_key: int, name_canonical: str
-) -> Project | None:
-    """The owner's project of that name, in canonical form."""
+async def project_find_by_name(connection: Connection, keys: list[int], name_canonical: str) -> list[Project]:
+    """Those of the projects of these keys that have that name, in canonical form."""
     async with connection.cursor(row_factory=class_row(Project)) as cursor:
         await cursor.execute(
-            f"SELECT {_PROJECT} FROM realms.project WHERE owner_account_key = %s AND name_canonical = %s",  # noqa: S608
-            [owner_account_key, name_canonical],
+            f"SELECT {_PROJECT} FROM realms.project WHERE project_key = ANY (%s) AND name_canonical = %s",  # noqa: S608
+            [keys, name_canonical],
         )
-        return await cursor.fetchone()
+        return await cursor.fetchall()
 
 
-async def project_list_by_owner(
-    connection: Connection, *, owner_account_key: int, after: int, limit: int
-) -> list[Project]:
-    """At most `limit` projects of the owner with keys above `after`, in the order of keys."""
+async def project_list(connection: Connection, keys: list[int], *, after: int, limit: int) -> list[Project]:
+    """At most `limit` of the projects of those keys, with keys above `after`, in the order of keys."""
     async with connection.cursor(row_factory=class_row(Project)) as cursor:
         await cursor.execute(
-            f"SELECT {_PROJECT} FROM realms.project WHERE owner_account_key = %s AND project_key > %s"  # noqa: S608
+            f"SELECT {_PROJECT} FROM realms.project WHERE project_key = ANY (%s) AND project_key > %s"  # noqa: S608
             " ORDER BY project_key LIMIT %s",
-            [owner_account_key, after, limit],
+            [keys, after, limit],
+        )
+        return await cursor.fetchall()
+
+
+async def project_set_owner(connection: Connection, project_key: int, owner_account_key: int) -> bool:
+    """Give the project to somebody else; False where there is none of that key.
+
+    Raises:
+        psycopg.errors.UniqueViolation: They have one of that name.
+    """
+    cursor = await connection.execute(
+        "UPDATE realms.project SET owner_account_key = %s WHERE project_key = %s RETURNING project_key",
+        [owner_account_key, project_key],
+    )
+    return await cursor.fetchone() is not None
+
+
+async def project_set_told(connection: Connection, project_key: int) -> None:
+    """Privileges knows the project."""
+    await connection.execute("UPDATE realms.project SET is_told = true WHERE project_key = %s", [project_key])
+
+
+async def project_list_untold(connection: Connection, limit: int) -> list[Project]:
+    """At most `limit` projects that privileges does not know, as far as is known here."""
+    async with connection.cursor(row_factory=class_row(Project)) as cursor:
+        await cursor.execute(
+            f"SELECT {_PROJECT} FROM realms.project WHERE NOT is_told ORDER BY project_key LIMIT %s",  # noqa: S608
+            [limit],
         )
         return await cursor.fetchall()

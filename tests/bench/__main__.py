@@ -22,7 +22,7 @@ from typing import Final
 from rich.console import Console
 
 from deploy.local.state import REPOSITORY
-from tests.bench import audited_change, joins, log, messages, session_memory, sign_in, storm, whole_platform
+from tests.bench import audited_change, joins, log, messages, rights, session_memory, sign_in, storm, whole_platform
 from tests.bench.figures import Row
 from tests.bench.fleet import flash
 from tests.bench.machine import allow_many_files, describe
@@ -36,7 +36,7 @@ ALONE: Final[dict[str, Callable[[Scale, Path], list[Row]]]] = {
     session_memory.NAME: session_memory.run,
 }
 WITH_DEVICES: Final = (audited_change.NAME, joins.NAME, storm.NAME, log.NAME)
-ON_PLATFORM: Final = (whole_platform.NAME, sign_in.NAME, *WITH_DEVICES)
+ON_PLATFORM: Final = (whole_platform.NAME, sign_in.NAME, rights.NAME, *WITH_DEVICES)
 BUSY: Final = 0.5
 """Load a core above which the figures say little."""
 
@@ -92,6 +92,7 @@ class Run:
         if not platform.record.launcher:
             platform.start()
         self._try(sign_in.NAME, partial(sign_in.run, self._scale, platform))
+        self._try(rights.NAME, partial(rights.run, self._scale, platform))
         if set(WITH_DEVICES).isdisjoint(self._names):
             return
         devices = flash(platform, self._scale.devices, folder / "flocks")

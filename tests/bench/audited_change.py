@@ -13,7 +13,7 @@ import psycopg
 from attrs import frozen
 
 from deploy.local.processes import DATABASE_NAME
-from services.devices import store
+from services.devices.store import devices as store
 from shared import audit
 from shared.database import Connection, DatabaseSettings, Password, connection_arguments
 from tests.bench.figures import P99, Row, at_least, percentile, ratio_row

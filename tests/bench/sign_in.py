@@ -34,6 +34,7 @@ from shared.secrets import parse_master_keys
 from tests.bench.figures import Row, at_least, at_most, percentile, plain_row, ratio_row
 from tests.bench.rounds import interleave, pairs
 from tests.bench.scale import Scale
+from tests.harness.rights import KnownRights
 from tests.harness.running import RunningPlatform
 
 NAME: Final = "sign_in"
@@ -171,12 +172,13 @@ async def _auth(platform: RunningPlatform, ending: AsyncExitStack) -> Auth:
     await database.open()
     ending.push_async_callback(database.close)
     keyring = Keyring(parse_master_keys(platform.state.master_keys.read_text(encoding="utf-8")), database)
+    rights = KnownRights()
     people = people_of(
-        database, keyring, origin=ORIGIN, is_sign_up_open=True, now=time.time, chance=lambda: 0.5,  # noqa: TID251
+        database, keyring, rights, origin=ORIGIN, is_sign_up_open=True, now=time.time, chance=lambda: 0.5,  # noqa: TID251
         shut_out=lambda: None,
     )  # fmt: skip
     provider = provider_of(
-        database, keyring, people.throttle, issuer=ORIGIN, audience=AUDIENCE, now=time.time,  # noqa: TID251
+        database, keyring, people.throttle, rights, issuer=ORIGIN, audience=AUDIENCE, now=time.time,  # noqa: TID251
         chance=lambda: 0.5, clients_ca=None,
     )  # fmt: skip
     passwords = Passwords(workers=1)
@@ -189,7 +191,7 @@ async def _auth(platform: RunningPlatform, ending: AsyncExitStack) -> Auth:
     if not isinstance(done, SignedIn):
         raise TypeError("the person of the bench has a second factor")
     signing = Signing(database, keyring, time.time)  # noqa: TID251
-    tickets = TicketProcedures(database, signing, provider.access_tokens, time.time)  # noqa: TID251
+    tickets = TicketProcedures(database, signing, provider.access_tokens, people.locks, time.time)  # noqa: TID251
     return Auth(database, people, passwords, provider, tickets, stored, done.new.browser, platform.owner_key)
 
 

@@ -158,6 +158,9 @@ def exported_by_heir(platform: RunningPlatform, project: int, folder: Path) -> b
     key_file.write_text(heir.account.api_key)
     with platform.database() as connection:
         connection.execute("UPDATE realms.project SET owner_account_key = %s", [heir.account_key])
+        connection.execute(
+            "UPDATE privileges.domain SET owner_account_key = %s WHERE kind = 'project'", [heir.account_key]
+        )
     words = ("--project", str(project), "--out", str(export), "--api-key-file", str(key_file))
     assert Flockctl(platform, folder).json("audit", "export", *words)["entries"] >= 3
     return export.read_bytes()

@@ -50,6 +50,13 @@ async def realms_database(postgres: Postgres) -> AsyncIterator[Database]:
 
 
 @pytest_asyncio.fixture
+async def privileges_database(postgres: Postgres) -> AsyncIterator[Database]:
+    """The pool of privileges."""
+    async with postgres.database("svc_privileges") as database:
+        yield database
+
+
+@pytest_asyncio.fixture
 async def devices_database(postgres: Postgres) -> AsyncIterator[Database]:
     """The pool of devices."""
     async with postgres.database("svc_devices") as database:

@@ -99,7 +99,8 @@ SYSTEM = [
     "ironflock.auth.assertion.issue",
     "ironflock.auth.assertion.keys",
     "ironflock.realms.project.resolve",
-    "ironflock.realms.project.owned",
+    "ironflock.realms.project.reachable",
+    "ironflock.realms.project.set_owner",
 ]
 AGENTS = [
     "reswarm.devices.read_device_metadata",

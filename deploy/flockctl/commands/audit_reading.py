@@ -16,17 +16,15 @@ from deploy.flockctl.filters import with_filters
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
 from deploy.flockctl.output import table, write_json
+from deploy.flockctl.paging import Everything, Limit, check_limit, newest, say_whether_more
 from deploy.flockctl.words import MAX_KEY, key_or_name
 
-DEFAULT_LIMIT: Final = 50
-MAX_LIMIT: Final = 1_000
 MAX_DAYS: Final = 36_500
 
 EntryKey = Annotated[int, typer.Argument(help="Its number.", metavar="ENTRY", min=1, max=MAX_KEY)]
 KeyFile = Annotated[
     Path | None, typer.Option(help="File with the log's keys, one a line (default: the platform's).", metavar="FILE")
 ]
-Limit = Annotated[int | None, typer.Option(help=f"At most so many (default: {DEFAULT_LIMIT}).", min=1, max=MAX_LIMIT)]
 
 
 def add_reading_commands(app: typer.Typer) -> None:
@@ -44,22 +42,17 @@ async def audit_list(
     chosen: dict[str, Any],
     *,
     limit: Limit = None,
-    everything: Annotated[bool, typer.Option("--all", help="All of them, in pages.")] = False,
+    everything: Everything = False,
 ) -> None:
     """List entries, the newest first; without a filter all that you may read. Reading is recorded.
 
     Example: flockctl audit list --project plant --action device.renamed --since 7d
     """
-    if everything and limit is not None:
-        raise CommandError("usage", "--limit and --all cannot be said together. See --help.", ExitStatus.USAGE)
-    if everything:
-        entries = [each async for each in operator.pages("ironflock.audit.entry.list", "entries", **chosen)]
-        page: dict[str, Any] = {"entries": entries, "next": None}
-    else:
-        page = await operator.call("ironflock.audit.entry.list", limit=limit or DEFAULT_LIMIT, **chosen)
-    operator.output.result({"entries": page["entries"], "next": page["next"]}, entry_table(page["entries"]))
-    if page["next"] is not None:
-        operator.output.notice("there are more; --limit or --all shows them")
+    check_limit(limit, everything=everything)
+    procedure = "ironflock.audit.entry.list"
+    page = await newest(operator, procedure, "entries", limit=limit, everything=everything, **chosen)
+    operator.output.result(page, entry_table(page["entries"]))
+    say_whether_more(operator, page)
 
 
 async def audit_show(operator: Operator, entry: EntryKey) -> None:

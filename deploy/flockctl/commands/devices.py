@@ -1,18 +1,15 @@
 """`flockctl device ...`."""
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
-from deploy.flockctl.commands.flashing import flash
+from deploy.flockctl.commands.flashing import flash, into_file
 from deploy.flockctl.commands.watching import DeviceBoard, follow
-from deploy.flockctl.errors import CommandError, ExitStatus
+from deploy.flockctl.confirming import confirm
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
-from deploy.flockctl.output import write_json
 from deploy.flockctl.rendering import device_details, device_table
-from deploy.flockctl.secret_files import SecretFile, write_to_standard_output
 from deploy.flockctl.words import key_or_name
 from shared.names import clean_name, clean_text
 
@@ -42,12 +39,19 @@ async def device_create(
 
 
 @command(app, "list")
-async def device_list(operator: Operator, project: Only = None) -> None:
+async def device_list(
+    operator: Operator,
+    project: Only = None,
+    group: Annotated[str | None, typer.Option(help="Only those in this group (its name or key).")] = None,
+) -> None:
     """List devices with their presence.
 
     Example: flockctl device list --project plant --json
     """
-    pages = operator.pages("ironflock.devices.device.list", "devices", **_within(project))
+    chosen = _within(project)
+    if group is not None:
+        chosen["group"] = key_or_name(group, what="group")
+    pages = operator.pages("ironflock.devices.device.list", "devices", **chosen)
     devices = [device async for device in pages]
     operator.output.result({"devices": devices}, device_table(devices))
 
@@ -75,16 +79,7 @@ async def device_flash(
     Example: flockctl device flash press-1 --out press-1.flock
     """
     arguments = _one(device, project)
-    if out == "-":
-        flock = (await flash(operator, arguments))["flock"]
-        write = write_json if operator.output.as_json else write_to_standard_output
-        write(flock)
-        return
-    with SecretFile(out, replace=force) as file:  # before the old secret ends, not after
-        answer = await flash(operator, arguments)
-        file.write(answer["flock"])
-    said = f"{file.path} holds the device's new secret; copy it to the device and keep it from others"
-    operator.output.result({"device": answer["device"], "file": str(file.path)}, said)
+    await into_file(operator, out, lambda: flash(operator, arguments), replace=force)
 
 
 @command(app, "rename")
@@ -117,8 +112,7 @@ async def device_delete(
     Example: flockctl device delete press-1 --yes
     """
     arguments = _one(device, project)
-    if not yes:
-        _confirm(device)
+    confirm(f"Delete the device {device!a} for good?", is_said=yes)
     await operator.call("ironflock.devices.device.delete", repeatable=False, **arguments)
     operator.output.result({"deleted": arguments["device"]}, "deleted")
 
@@ -139,10 +133,3 @@ def _one(device: str, project: str | None) -> dict[str, Any]:
 
 def _within(project: str | None) -> dict[str, Any]:
     return {} if project is None else {"project": key_or_name(project, what="project")}
-
-
-def _confirm(device: str) -> None:
-    if not sys.stdin.isatty():
-        raise CommandError("not_confirmed", "nobody can be asked here: say --yes to delete", ExitStatus.USAGE)
-    if not typer.confirm(f"Delete the device {device!a} for good?", err=True):
-        raise CommandError("not_confirmed", "nothing was deleted")

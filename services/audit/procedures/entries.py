@@ -32,6 +32,7 @@ from shared.errors import UnavailableError
 from shared.identities import MAX_KEY, Person
 from shared.paging import cursor_at, page, position_after
 from shared.procedures import Progress, for_people
+from shared.rights.decision_point import Rights
 from shared.tlog.note import encode_base64
 
 MAX_TAILS: Final = 500
@@ -42,12 +43,13 @@ NOT_PUBLISHED: Final = "the entry is not in a published head yet; try again in a
 class EntryProcedures:
     """Audit's procedures about entries."""
 
-    def __init__(self, database: Database, reading: Reading, notary: Notary, bell: Bell) -> None:
+    def __init__(self, database: Database, reading: Reading, notary: Notary, bell: Bell, rights: Rights) -> None:
         """Serve from `database`."""
         self._database = database
         self._reading = reading
         self._notary = notary
         self._bell = bell
+        self._rights = rights
         self._tails = Bound(MAX_TAILS, "tails")
         self._exports = Bound(MAX_EXPORTS, "exports")
 
@@ -103,9 +105,9 @@ class EntryProcedures:
     @for_people("ironflock.audit.entry.tail", TailEntries, is_stream=True, is_reading=True)
     async def entry_tail(self, person: Person, request: TailEntries, progress: Progress) -> None:
         """Entries as they come, until the caller ends it."""
-        question = await self._reading.question(person, request)
-        with self._tails.one():
-            await Tail(self._database, self._reading, self._bell, question).follow(progress)
+        with self._tails.one(), self._rights.follow(person.account_key, self._bell.ring) as following:
+            question = await self._reading.question(person, request)
+            await Tail(self._database, self._reading, self._bell, question).follow(progress, following)
 
     @for_people("ironflock.audit.entry.export", ExportEntries, is_stream=True, is_reading=True)
     async def entry_export(self, person: Person, request: ExportEntries, progress: Progress) -> None:

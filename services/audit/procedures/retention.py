@@ -20,13 +20,13 @@ class RetentionProcedures:
     @for_people("ironflock.audit.retention.show", NameProject, is_reading=True)
     async def retention_show(self, person: Person, request: NameProject) -> Retention:
         """For how many days the project's entries are kept."""
-        key = await self._projects.resolve(person.account_key, request.project)
+        key = await self._projects.resolve(person, request.project)
         return Retention(key, await self._database.run(lambda connection: upkeep.retention(connection, key)))
 
     @for_people("ironflock.audit.retention.set", SetRetention)
     async def retention_set(self, person: Person, request: SetRetention) -> Retention:
         """Keep the project's entries for that many days; what is older loses entry and salt within the hour."""
-        key = await self._projects.resolve(person.account_key, request.project)
+        key = await self._projects.resolve(person, request.project, "DELETE")
         async with self._database.transaction() as connection:
             before = await upkeep.retention_set(connection, key, request.days)
             await audit.record(connection, _set(person, key, before, request.days))

@@ -33,7 +33,7 @@ class AccountProcedures:
     @for_services("ironflock.auth.account.find_erased", AccountKeys)
     async def account_find_erased(self, service: ServiceIdentity, request: AccountKeys) -> list[int]:
         """Which of these accounts are erased: what a service keeps of them must go."""
-        serve_only(service, "devices")
+        serve_only(service, "devices", "privileges")
         keys = request.account_keys
         return await self._database.run(lambda connection: account_list_erased(connection, keys))
 

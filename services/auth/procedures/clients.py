@@ -15,7 +15,7 @@ from shared.procedures import NoArguments, for_people
 
 
 class ClientProcedures:
-    """Clients, in the hands of the first owner; consents, in those of each person."""
+    """Clients, for whoever has `GRANT` on the installation; consents, for each person."""
 
     def __init__(self, clients: Clients, consents: Consents, step_up: StepUp) -> None:
         """Serve both; registering and ending a client asks for a `step_up`."""
@@ -25,18 +25,18 @@ class ClientProcedures:
 
     @for_people("ironflock.auth.client.register", RegisterClient)
     async def client_register(self, person: Person, request: RegisterClient) -> RegisteredClient:
-        """A new OpenID client; its secret is shown this once. For now the first owner alone may; needs a step-up."""
+        """A new OpenID client; its secret is shown this once. Needs `GRANT` and a step-up."""
         await self._step_up.require(person)
         return await self._clients.register(person, request)
 
     @for_people("ironflock.auth.client.list", is_reading=True)
     async def client_list(self, person: Person, request: NoArguments) -> ClientList:  # noqa: ARG002
-        """Every client; for now the first owner alone may."""
+        """Every client; needs `GRANT` on the installation."""
         return ClientList(await self._clients.list_all(person))
 
     @for_people("ironflock.auth.client.end", NameClient)
     async def client_end(self, person: Person, request: NameClient) -> None:
-        """A client, and every token that it has, open nothing any more. Needs a step-up."""
+        """A client, and every token that it has, open nothing any more. Needs `GRANT` and a step-up."""
         await self._step_up.require(person)
         await self._clients.end(person, request.client_id)
 

@@ -4,6 +4,7 @@ import secrets
 from typing import Final
 
 from services.auth.keyring import Keyring
+from services.auth.locks import Locks
 from services.auth.procedures.callers import serve_only
 from services.auth.records.devices import (
     DeviceCredential,
@@ -32,22 +33,29 @@ NO_CREDENTIAL: Final = "this device has no credential; flash it"
 class CredentialProcedures:
     """Devices' credentials; each procedure names the callers that it serves, whatever the router let through."""
 
-    def __init__(self, database: Database, keyring: Keyring) -> None:
+    def __init__(self, database: Database, keyring: Keyring, locks: Locks) -> None:
         """Serve from `database`."""
         self._database = database
         self._keyring = keyring
+        self._locks = locks
 
     @for_services("ironflock.auth.device_credential.find", FindDeviceCredential)
     async def device_credential_find(
         self, service: ServiceIdentity, request: FindDeviceCredential
     ) -> FoundDeviceCredential | None:
-        """The secret of the device that wants to join as `authid`, for the router alone; None where there is none."""
+        """The secret of the device that wants to join as `authid`, for the router alone; None where there is none.
+
+        None too while a lock stands on the device or its project: an agent that reads that its secret has ended exits
+        for good, one that reads that its proof is wrong tries again.
+        """
         serve_only(service, "router")
         device_key = device_key_of(request.authid)
         if device_key is None:
             return None
         credential = await self._database.run(lambda connection: device_credential_find(connection, device_key))
         if credential is None or not belongs(credential, request.authid):
+            return None
+        if self._locks.is_device_out(credential.project_key, device_key):
             return None
         return FoundDeviceCredential(
             state=credential.state,

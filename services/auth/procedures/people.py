@@ -32,7 +32,7 @@ from shared.procedures import NoArguments, for_people
 
 
 class PeopleProcedures:
-    """What people do with their own accounts, and the first owner with others'."""
+    """What people do with their own accounts, and those who run the installation with others'."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class PeopleProcedures:
 
     @for_people("ironflock.auth.account.invite", InvitePerson)
     async def account_invite(self, person: Person, request: InvitePerson) -> NameInvitation:
-        """Invite somebody by their address; for now the first owner alone may."""
+        """Invite somebody by their address; needs `INVITE` on the installation."""
         return NameInvitation(await self._registration.invite(person, request.address, request.locale))
 
     @for_people("ironflock.auth.account.setup_link")
@@ -101,24 +101,24 @@ class PeopleProcedures:
 
     @for_people("ironflock.auth.account.disable", ChangeState)
     async def account_disable(self, person: Person, request: ChangeState) -> None:
-        """Keep somebody out, until they are let in again; for now the first owner alone may. Needs a step-up."""
+        """Keep somebody out, until they are let in again. Needs `LOCK` on the installation and a step-up."""
         await self._step_up.require(person)
         await self._administration.disable(person, request.account_key, request.reason)
 
     @for_people("ironflock.auth.account.enable", ChangeState)
     async def account_enable(self, person: Person, request: ChangeState) -> None:
-        """Let somebody in again. Needs a step-up."""
+        """Let somebody in again. Needs `LOCK` on the installation and a step-up."""
         await self._step_up.require(person)
         await self._administration.enable(person, request.account_key, request.reason)
 
     @for_people("ironflock.auth.invitation.list", is_reading=True)
     async def invitation_list(self, person: Person, request: NoArguments) -> InvitationList:  # noqa: ARG002
-        """Who is invited and has not come yet."""
+        """Who is invited and has not come yet; needs `INVITE` on the installation."""
         return InvitationList(await self._administration.invitations(person))
 
     @for_people("ironflock.auth.invitation.revoke", NameInvitation)
     async def invitation_revoke(self, person: Person, request: NameInvitation) -> None:
-        """The invitation opens nothing any more."""
+        """The invitation opens nothing any more; needs `INVITE` on the installation."""
         await self._administration.revoke_invitation(person, request.account_key)
 
     @for_people("ironflock.auth.session.list", is_reading=True)

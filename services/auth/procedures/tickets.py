@@ -7,6 +7,7 @@ from typing import Final
 
 from joserfc.jwk import KeySetSerialization
 
+from services.auth.locks import Locks
 from services.auth.procedures.callers import serve_only
 from services.auth.provider.access_tokens import AccessTokens
 from services.auth.records.tickets import IssueAssertion, IssuedAssertion, VerifiedTicket, VerifyTicket
@@ -28,17 +29,27 @@ class TicketProcedures:
     """Who a ticket speaks for."""
 
     def __init__(
-        self, database: Database, signing: Signing, access_tokens: AccessTokens, now: Callable[[], float]
+        self,
+        database: Database,
+        signing: Signing,
+        access_tokens: AccessTokens,
+        locks: Locks,
+        now: Callable[[], float],
     ) -> None:
         """Serve from `database`; `now` gives Unix seconds."""
         self._database = database
+        self._locks = locks
         self._access_tokens = access_tokens
         self._signing = signing
         self._now = now
 
     @for_services("ironflock.auth.ticket.verify", VerifyTicket)
     async def ticket_verify(self, service: ServiceIdentity, request: VerifyTicket) -> VerifiedTicket | None:
-        """Whose ticket it is, for the router alone; None where it opens nothing, whatever the reason."""
+        """Whose ticket it is, for the router alone; None where it opens nothing, whatever the reason.
+
+        Raises:
+            UnavailableError: It would open, and locks cannot be looked up now.
+        """
         serve_only(service, "router")
         return await self._opening(request.ticket, request.address)
 
@@ -80,6 +91,8 @@ class TicketProcedures:
         key_id, now = api_keys.key_id(ticket), datetime.fromtimestamp(self._now(), UTC)
         key = await self._database.run(lambda connection: api_key_find(connection, key_id))
         if key is None or not opens(key, presented=api_keys.key_hash(ticket), now=now):
+            return None
+        if await self._locks.is_key_out(key_id) or await self._locks.is_out(key.account_key, key.owner_key):
             return None
         await self._database.run(lambda connection: api_key_touch(connection, key_id, clean_token(address)[:64]))
         return VerifiedTicket(key.account_key, key.key_id, key.scopes, key.ends_at.timestamp())

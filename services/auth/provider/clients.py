@@ -1,4 +1,4 @@
-"""Registered clients: by the first owner, until rights on the installation are flags; and flockctl's own."""
+"""Registered clients, by whoever has `GRANT` on the installation; and flockctl's own."""
 
 import hmac
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Final
 from attrs import asdict, evolve
 from psycopg.errors import UniqueViolation
 
-from services.auth.administration import first_owner_in_txn
+from services.auth.installation import Installation
 from services.auth.provider.facts import KnownClient, hash_of
 from services.auth.provider.families import end_of_client_in_txn
 from services.auth.provider.ids import new_client_id, new_token
@@ -37,24 +37,26 @@ FLOCKCTL_SCOPES: Final = ["openid", "profile", "email", "offline_access", "all",
 class Clients:
     """The clients of this installation."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, installation: Installation) -> None:
         """Keep them in `database`."""
         self._database = database
+        self._installation = installation
 
     async def register(self, person: Person, request: RegisterClient) -> RegisteredClient:
         """A new client; its secret is in clear this once.
 
         Raises:
-            NotAuthorizedError: The caller is not the first owner.
+            NotAuthorizedError: The caller has not `GRANT` on the installation.
             InvalidArgumentError, AlreadyExistsError: It makes no sense; there is a client of that name.
             NotFoundError: They own no such service account.
+            UnavailableError: Rights cannot be looked up now.
         """
         request = evolve(checked(request), name=clean_name(request.name, what="name"))
         secret = None if request.token_endpoint_auth_method == PUBLIC else new_token()
         client = _client(new_client_id(), request, secret)
+        await self._installation.require(person, "GRANT")
         try:
             async with self._database.transaction() as connection:
-                await first_owner_in_txn(connection, person)
                 if request.account_key is not None and not await service_account_lock_in_txn(
                     connection, person.account_key, request.account_key
                 ):
@@ -69,21 +71,21 @@ class Clients:
         """Every client.
 
         Raises:
-            NotAuthorizedError: The caller is not the first owner.
+            NotAuthorizedError, UnavailableError: As `register`.
         """
+        await self._installation.require(person, "GRANT")
         async with self._database.transaction() as connection:
-            await first_owner_in_txn(connection, person)
             return await client_list(connection)
 
     async def end(self, person: Person, client_id: str) -> None:
         """The client, and every token that it has, open nothing any more.
 
         Raises:
-            NotAuthorizedError, NotFoundError: The caller is not the first owner; there is no such client.
-            ConflictError: It is flockctl's own.
+            NotAuthorizedError, UnavailableError: As `register`.
+            NotFoundError, ConflictError: There is no such client; it is flockctl's own.
         """
+        await self._installation.require(person, "GRANT")
         async with self._database.transaction() as connection:
-            await first_owner_in_txn(connection, person)
             if client_id == FLOCKCTL:
                 raise ConflictError("this is the client of flockctl itself")
             if "\0" in client_id or not await client_end(connection, client_id):

@@ -14,6 +14,7 @@ from attrs import evolve
 from authlib.oauth2.rfc6749 import OAuth2Error
 from psycopg.errors import UniqueViolation
 
+from services.auth.locks import Locks
 from services.auth.provider.access_tokens import AccessTokens
 from services.auth.provider.clients import known
 from services.auth.provider.engine import Engine
@@ -23,6 +24,7 @@ from services.auth.provider.requests import Answered, Call, Request, refuse_repe
 from services.auth.provider.signing_keys import Signer
 from services.auth.records import provider as grants
 from services.auth.rules.places import network_of
+from services.auth.store.accounts import account_owner
 from services.auth.store.clients import client_find
 from services.auth.store.grants import (
     code_lock_in_txn,
@@ -54,20 +56,26 @@ MAX_WAITING_FROM_ONE_PLACE: Final = 100
 class Exchange:
     """The endpoints for programs."""
 
-    def __init__(self, database: Database, access_tokens: AccessTokens, now: Callable[[], float]) -> None:
+    def __init__(self, database: Database, access_tokens: AccessTokens, locks: Locks, now: Callable[[], float]) -> None:
         """Decide over `database`; `access_tokens` verify, `now` gives Unix seconds."""
         self._database = database
+        self._locks = locks
         self._access_tokens = access_tokens
         self._now = now
 
     async def token(self, call: Call) -> Answered:
-        """The token endpoint (RFC 6749 section 3.2)."""
+        """The token endpoint (RFC 6749 section 3.2); whoever is locked out gets what one gets who cannot be used.
+
+        Raises:
+            UnavailableError: Locks cannot be looked up now; nothing is spent.
+        """
+        await self._locks.settle()
         return await self._decided(
             call, lambda engine, request: engine.create_token_response(request), self._gather_grant_in_txn
         )
 
     async def revoke(self, call: Call) -> Answered:
-        """The revocation endpoint (RFC 7009)."""
+        """The revocation endpoint (RFC 7009); of somebody who is locked out, too."""
         return await self._decided(
             call,
             lambda engine, request: engine.create_endpoint_response("revocation", request),
@@ -75,11 +83,12 @@ class Exchange:
         )
 
     async def introspect(self, call: Call) -> Answered:
-        """The introspection endpoint (RFC 7662)."""
+        """The introspection endpoint (RFC 7662). Errors as `token`."""
+        await self._locks.settle()
         return await self._decided(
             call,
             lambda engine, request: engine.create_endpoint_response("introspection", request),
-            self._gather_token_in_txn,
+            self._gather_unlocked_token_in_txn,
         )
 
     async def begin_device(self, call: Call) -> Answered:
@@ -123,7 +132,24 @@ class Exchange:
         facts.refresh = await refresh_lock_in_txn(connection, hash_of(text))
         facts.access = await tokens.verify_in_txn(connection, facts.signer, text, tokens.audience)
 
+    async def _gather_unlocked_token_in_txn(self, connection: Connection, call: Call, facts: Facts) -> None:
+        await self._gather_token_in_txn(connection, call, facts)
+        await self._forget_locked_in_txn(connection, facts)
+
+    async def _forget_locked_in_txn(self, connection: Connection, facts: Facts) -> None:
+        """Nobody who is locked out is there, and nothing of theirs is alive; it is all kept, and may be again."""
+        known = facts.subject or facts.access or facts.refresh
+        if known is None:
+            return
+        if await self._locks.is_out(known.account_key, await account_owner(connection, known.account_key)):
+            facts.subject = facts.access = None
+            facts.refresh = None if facts.refresh is None else evolve(facts.refresh, is_alive=False)
+
     async def _gather_grant_in_txn(self, connection: Connection, call: Call, facts: Facts) -> None:
+        await self._gather_named_in_txn(connection, call, facts)
+        await self._forget_locked_in_txn(connection, facts)
+
+    async def _gather_named_in_txn(self, connection: Connection, call: Call, facts: Facts) -> None:
         match call.one("grant_type"):
             case grants.AUTHORIZATION_CODE:
                 facts.code = await code_lock_in_txn(connection, hash_of(call.one("code")))

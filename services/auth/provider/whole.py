@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from services.auth.installation import Installation
 from services.auth.keyring import Keyring
+from services.auth.locks import Locks
 from services.auth.provider.access_tokens import AccessTokens
 from services.auth.provider.authorization import Authorizations
 from services.auth.provider.clients import Clients
@@ -17,6 +19,7 @@ from services.auth.provider.signing_keys import SigningKeys
 from services.auth.provider.userinfo import UserInfo
 from services.auth.throttling import Throttle
 from shared.database import Database
+from shared.rights.decision_point import Rights
 
 
 @frozen
@@ -40,6 +43,7 @@ def provider_of(
     database: Database,
     keyring: Keyring,
     throttle: Throttle,
+    rights: Rights,
     *,
     issuer: str,
     audience: str,
@@ -57,15 +61,16 @@ def provider_of(
         clients_ca: A PEM file of the authorities of clients that are told of logouts; None for the system's.
     """
     keys = SigningKeys(database, keyring, now)
-    access_tokens = AccessTokens(database, keys, now, issuer=issuer, audience=audience)
+    locks = Locks(rights)
+    access_tokens = AccessTokens(database, keys, locks, now, issuer=issuer, audience=audience)
     return Provider(
         issuer=issuer,
         keys=keys,
         access_tokens=access_tokens,
-        exchange=Exchange(database, access_tokens, now),
+        exchange=Exchange(database, access_tokens, locks, now),
         authorizations=Authorizations(database, keyring, access_tokens, now),
         user_info=UserInfo(database, access_tokens),
-        clients=Clients(database),
+        clients=Clients(database, Installation(rights)),
         consents=Consents(database),
         devices=WaitingDevices(database, throttle),
         families=Families(database),

@@ -8,6 +8,9 @@ from msgspec import Meta
 
 from services.auth.records.fields import MAX_ITEMS, Key, ShortText
 
+Said = Annotated[str, Meta(max_length=400)]
+Credential = Annotated[str, Meta(max_length=256, pattern=r"\A[0-9A-Za-z_.-]*\Z")]
+
 
 @frozen
 class Account:
@@ -31,6 +34,38 @@ class AccountKeys:
     """`ironflock.auth.account.find_erased`."""
 
     account_keys: Annotated[list[Key], Meta(max_length=MAX_ITEMS)]
+
+
+@frozen
+class ResolveAccounts:
+    """`ironflock.auth.account.resolve`: each by account key or login name."""
+
+    accounts: Annotated[list[Key | Said], Meta(max_length=MAX_ITEMS)]
+
+
+@frozen
+class NamedAccount:
+    """An account with its login name; `is_here` where its person has come and is not erased."""
+
+    account_key: int
+    login_name: str
+    login_canonical: str
+    is_here: bool
+
+
+@frozen
+class RequireFresh:
+    """`ironflock.auth.session.require_fresh`: the person, and by which credential they ask."""
+
+    account_key: Key
+    credential: Credential | None
+
+
+@frozen
+class NameApiKey:
+    """`ironflock.auth.api_key.owner`."""
+
+    key_id: Said
 
 
 @frozen

@@ -27,10 +27,14 @@ KeyId = Annotated[str, Meta(pattern="^[0-9A-Za-z]{12}$")]
 
 @frozen
 class ApiKey:
-    """An API key as it is stored, with the state of its account and of whoever owns that; `key_hash` is SHA-256."""
+    """An API key as it is stored, with the state of its account and of whoever owns that; `key_hash` is SHA-256.
+
+    `owner_key` is the person whose service account it is a key of; None where it is a person's own.
+    """
 
     key_id: str
     account_key: int
+    owner_key: int | None
     key_hash: bytes = field(repr=False)
     scopes: list[str]
     ends_at: datetime

@@ -103,7 +103,7 @@ class RenamePerson:
 
 @frozen
 class ChangeState:
-    """`ironflock.auth.account.disable`, `ironflock.auth.account.enable`: another's account, by the first owner."""
+    """`ironflock.auth.account.disable`, `ironflock.auth.account.enable`: another's account, with `LOCK`."""
 
     account_key: Key
     reason: Reason

@@ -1,10 +1,19 @@
 """Which API key opens, and how long one may live. Pure."""
 
 import hmac
+import re
 from datetime import datetime, timedelta
+from typing import Final
 
 from services.auth.records.api_keys import KEY_LIFE, MAX_KEY_LIFE, ApiKey
 from shared.errors import InvalidArgumentError
+
+_KEY_ID: Final = re.compile(r"[0-9A-Za-z]{12}", re.ASCII)
+
+
+def is_key_id(text: str) -> bool:
+    """Whether `text` can be the id of a key."""
+    return _KEY_ID.fullmatch(text) is not None
 
 
 def opens(key: ApiKey | None, *, presented: bytes, now: datetime) -> bool:

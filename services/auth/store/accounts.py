@@ -5,7 +5,7 @@ from typing import Final, LiteralString
 
 from psycopg.rows import class_row
 
-from services.auth.records.accounts import Account
+from services.auth.records.accounts import Account, NamedAccount
 from shared.database import Connection
 
 FOLLOWED_UP_FOR: Final = timedelta(hours=1)
@@ -66,6 +66,44 @@ async def account_list_erased(connection: Connection, account_keys: list[int]) -
         "SELECT account_key FROM auth.account WHERE account_key = ANY (%s) AND erased_at IS NOT NULL"
         " ORDER BY account_key",
         [account_keys],
+    )
+    return [int(row[0]) for row in await cursor.fetchall()]
+
+
+async def account_list_named(
+    connection: Connection, account_keys: list[int], login_canonicals: list[str]
+) -> list[NamedAccount]:
+    """The accounts of these keys, and those of these login names in their canonical forms."""
+    async with connection.cursor(row_factory=class_row(NamedAccount)) as cursor:
+        await cursor.execute(
+            "SELECT account_key, login_name, login_canonical, state <> 'pending' AND erased_at IS NULL AS is_here"
+            " FROM auth.account WHERE account_key = ANY (%s) OR login_canonical = ANY (%s)",
+            [account_keys, login_canonicals],
+        )
+        return await cursor.fetchall()
+
+
+async def account_find_first_owner(connection: Connection) -> int | None:
+    """The key of the first owner's account, unless it is erased."""
+    cursor = await connection.execute(
+        "SELECT account_key FROM auth.account WHERE is_first_owner AND erased_at IS NULL ORDER BY account_key LIMIT 1"
+    )
+    row = await cursor.fetchone()
+    return None if row is None else int(row[0])
+
+
+async def account_owner(connection: Connection, account_key: int) -> int | None:
+    """Whose service account that is; None where it is none."""
+    cursor = await connection.execute("SELECT owner_key FROM auth.account WHERE account_key = %s", [account_key])
+    row = await cursor.fetchone()
+    return None if row is None else row[0]
+
+
+async def account_list_owned(connection: Connection, owner_keys: list[int]) -> list[int]:
+    """The keys of the service accounts of these people."""
+    cursor = await connection.execute(
+        "SELECT account_key FROM auth.account WHERE owner_key = ANY (%s) AND erased_at IS NULL ORDER BY account_key",
+        [owner_keys],
     )
     return [int(row[0]) for row in await cursor.fetchall()]
 

@@ -29,7 +29,7 @@ async def api_key_find(connection: Connection, key_id: str) -> ApiKey | None:
     """The key of that id; a service account is as active as its owner."""
     async with connection.cursor(row_factory=class_row(ApiKey)) as cursor:
         await cursor.execute(
-            "SELECT k.key_id, k.account_key, k.key_hash, k.scopes, k.ends_at, k.ended_at,"
+            "SELECT k.key_id, k.account_key, a.owner_key, k.key_hash, k.scopes, k.ends_at, k.ended_at,"
             " CASE WHEN a.state = 'active' THEN coalesce(o.state, a.state) ELSE a.state END AS account_state"
             " FROM auth.api_key k JOIN auth.account a USING (account_key)"
             " LEFT JOIN auth.account o ON o.account_key = a.owner_key WHERE k.key_id = %s",

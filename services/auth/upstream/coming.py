@@ -74,6 +74,7 @@ class Coming:
 
         Raises:
             SignInRefusedError: There is nothing here for them; why is not said.
+            UnavailableError: Locks cannot be looked up now.
         """
         for _ in range(2):
             with suppress(UniqueViolation, AlreadyExistsError):  # they came twice at once: by now they are here
@@ -139,7 +140,7 @@ class Coming:
         state = None if person is None else person.state
         return person, next_step(
             is_linked=link is not None,
-            can_sign_in=person is not None and person.can_sign_in,
+            can_sign_in=await self._sign_in.lets_in(person),
             state="disabled" if person is not None and person.kind != "person" else state,
             has_address=bool(canonical),
             is_open=self._registration.is_open,

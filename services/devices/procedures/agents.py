@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from services.devices import rules, store
+from services.devices import rules
 from services.devices.agent_records import (
     CheckPrivilege,
     DeviceMetadata,
@@ -14,14 +14,13 @@ from services.devices.agent_records import (
     UpdateDeviceArchitecture,
     UpdateDeviceStatus,
 )
-from services.devices.allowance import Allowance
-from services.devices.feed import Change, Feed
-from services.devices.presence import Presence
-from services.devices.projects import Credentials
+from services.devices.assembly import Parts
+from services.devices.feed import Change
 from services.devices.quiet import Quiet
 from services.devices.records import Device, Machine
+from services.devices.store import devices as store
 from shared import audit
-from shared.database import Database
+from shared.allowance import Allowance
 from shared.errors import (
     NotAuthorizedError,
     NotFoundError,
@@ -34,6 +33,8 @@ from shared.identities import DeviceIdentity
 from shared.names import clean_token
 from shared.procedures import NoArguments, for_devices
 
+CHANGES: Final = 10
+WINDOW_S: Final = 3_600.0
 TOO_OFTEN: Final = "this device tells of another machine too often; tell again within the hour"
 FOREIGN: Final = "a device speaks for itself only"
 NO_APPS: Final = "apps are not part of this version; the device keeps what it has"
@@ -43,17 +44,16 @@ NO_TUNNELS: Final = "tunnels are not part of this version"
 class AgentProcedures:
     """Devices' procedures for agents: they rest on the identity of the session alone (decisions 8 and 14)."""
 
-    def __init__(
-        self, database: Database, credentials: Credentials, presence: Presence, feed: Feed, base_url: str
-    ) -> None:
-        """Serve from `database`; `base_url` is where apps on the device find the platform."""
-        self._database = database
-        self._credentials = credentials
-        self._presence = presence
-        self._feed = feed
-        self._base_url = base_url
+    def __init__(self, parts: Parts) -> None:
+        """Serve with these; the update URL of device files is also where apps on the device find the platform."""
+        self._database = parts.database
+        self._credentials = parts.credentials
+        self._presence = parts.presence
+        self._feed = parts.feed
+        self._rights = parts.rights
+        self._base_url = parts.flock.update_url
         self._quiet = Quiet()
-        self._allowance = Allowance()
+        self._allowance = Allowance(CHANGES, WINDOW_S)
 
     @for_devices("reswarm.devices.read_device_metadata", ReadDeviceMetadata)
     async def read_device_metadata(self, device: DeviceIdentity, request: ReadDeviceMetadata) -> DeviceMetadata:
@@ -114,9 +114,16 @@ class AgentProcedures:
 
     @for_devices("reswarm.devices.check_privilege", CheckPrivilege)
     async def check_privilege(self, device: DeviceIdentity, request: CheckPrivilege) -> bool:
-        """9: whether a person may do something with the device; a real boolean, about the asking device only."""
+        """9: whether a person may do something with the device; a real boolean, about the asking device only.
+
+        While nobody knows who holds what it is an error, which the agent takes for a refusal.
+        """
         await self._own(device, rules.is_own(device, request.entity_key))
-        return rules.holds_privilege(await self._row(device), request)
+        if not rules.is_answerable(request):
+            return False
+        row = await self._row(device)
+        asked, place = rules.asset(row), rules.domain(row.project_key)
+        return (await self._rights.decide(request.requestor_account_key, request.privilege, asked, place)).allowed
 
     @for_devices("re.tunnel.expose_port")
     async def expose_port(self, device: DeviceIdentity, request: NoArguments) -> None:  # noqa: ARG002

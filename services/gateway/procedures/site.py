@@ -30,8 +30,8 @@ class Health(Resource):
         return b'{"status": "ok"}\n'
 
 
-class Versions(Resource):
-    """`/v1`: nothing by itself."""
+class Folder(Resource):
+    """What only leads on: nothing by itself."""
 
     @override
     def getChild(self, path: bytes, request: Request) -> IResource:
@@ -54,10 +54,18 @@ class Root(Resource):
 
     def add_rest(self, rest: IResource, docs: IResource) -> None:
         """Serve REST below its path, and its description as a page at `/docs`."""
-        version = Versions()
+        version = Folder()
         self.putChild(b"v1", version)
         version.putChild(b"ironflock", rest)
         self.putChild(b"docs", docs)
+
+    def add_authzen(self, decisions: IResource, configuration: IResource) -> None:
+        """Serve AuthZEN's endpoints and the document that names them."""
+        access, well_known = Folder(), Folder()
+        self.putChild(b"access", access)
+        access.putChild(b"v1", decisions)
+        self.putChild(b".well-known", well_known)
+        well_known.putChild(b"authzen-configuration", configuration)
 
     @override
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:

@@ -108,18 +108,16 @@ def _fields(route: Route, body: Any) -> dict[str, Any]:
 def _read(name: str, text: str, kind: Kind) -> Any:
     is_whole = _WHOLE.fullmatch(text) is not None
     match kind:
-        case Kind.WHOLE if is_whole:
-            return int(text)
-        case Kind.KEY if _is_key(text):
+        case Kind.WHOLE | Kind.KEY if is_whole and (kind is Kind.WHOLE or _is_key(text)):
             return int(text)
         case Kind.KEYS if all(_is_key(each) for each in text.split(",")):
             return [int(each) for each in text.split(",")]
-        case Kind.EITHER:
-            return int(text) if is_whole else text
+        case Kind.NAMES:
+            return text.split(",")
         case Kind.FLAG if text in _FLAGS:
             return _FLAGS[text]
-        case Kind.TEXT:
-            return text
+        case Kind.EITHER | Kind.TEXT:
+            return int(text) if is_whole and kind is Kind.EITHER else text
         case Kind.WHOLE | Kind.KEY | Kind.KEYS | Kind.FLAG:
             raise InvalidArgumentError(f"{name} must be {_WORDS[kind]}", argument=name)
 

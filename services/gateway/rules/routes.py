@@ -11,7 +11,10 @@ from services.gateway.records import Kind, Route
 
 PAGE: Final = {"cursor": Kind.TEXT, "limit": Kind.WHOLE}
 SWARM: Final = {"swarm_key": "project"}
+INVITATION: Final = {"invitation_key": "invitation_key"}
+ASSET: Final = {"kind": Kind.TEXT, "key": Kind.WHOLE}
 DEVICE: Final = {"device_key": "device"}
+GROUP: Final = {"group_key": "group"}
 CHOSEN: Final = {
     "project": Kind.EITHER,
     "device": Kind.WHOLE,
@@ -38,13 +41,15 @@ CLIENT: Final = (
 )
 
 _DEVICES: Final = "ironflock.devices.device"
+_GROUPS: Final = "ironflock.devices.group"
 _PROJECTS: Final = "ironflock.realms.project"
 _AUTH: Final = "ironflock.auth"
 _AUDIT: Final = "ironflock.audit"
+_RIGHTS: Final = "ironflock.privileges"
 
 ROUTES: Final[tuple[Route, ...]] = (
     # Devices
-    Route("GET", "/devices", f"{_DEVICES}.list", query={"project": Kind.EITHER, **PAGE}),
+    Route("GET", "/devices", f"{_DEVICES}.list", query={"project": Kind.EITHER, "group": Kind.EITHER, **PAGE}),
     Route("GET", "/devices/{device_key}", f"{_DEVICES}.show", path=DEVICE),
     Route("PATCH", "/devices/{device_key}", f"{_DEVICES}.rename", path=DEVICE, body=("name",)),
     Route("POST", "/devices/{device_key}/flash", f"{_DEVICES}.flash", path=DEVICE, body=(), is_secret=True),
@@ -57,12 +62,96 @@ ROUTES: Final[tuple[Route, ...]] = (
         path=SWARM, query={"ids": Kind.KEYS}, many="ids",
     ),
     Route("DELETE", "/swarms/{swarm_key}/devices/{device_key}", f"{_DEVICES}.delete", path=SWARM | DEVICE),
+    Route(
+        "PUT", "/devices/{device_key}/claimable", f"{_DEVICES}.set_claimable",
+        path=DEVICE, body=("is_claimable",), is_secret=True,
+    ),
+    Route(
+        "POST", "/swarms/{swarm_key}/claims", f"{_DEVICES}.claim", path=SWARM, body=("code", "name"), is_secret=True
+    ),
+    Route("GET", "/groups", f"{_GROUPS}.list", query={"project": Kind.EITHER, **PAGE}),
+    Route(
+        "POST", "/swarms/{swarm_key}/groups", f"{_GROUPS}.create",
+        path=SWARM, body=("name", "description"), status=201,
+    ),
+    Route("GET", "/groups/{group_key}", f"{_GROUPS}.show", path=GROUP),
+    Route("PATCH", "/groups/{group_key}", f"{_GROUPS}.rename", path=GROUP, body=("name",)),
+    Route("DELETE", "/groups/{group_key}", f"{_GROUPS}.delete", path=GROUP),
+    Route("PUT", "/groups/{group_key}/devices/{device_key}", f"{_GROUPS}.add_device", path=GROUP | DEVICE),
+    Route("DELETE", "/groups/{group_key}/devices/{device_key}", f"{_GROUPS}.remove_device", path=GROUP | DEVICE),
     # Projects
     Route("GET", "/swarms", f"{_PROJECTS}.list", query=PAGE),
     Route("POST", "/swarms", f"{_PROJECTS}.create", body=("name", "description"), status=201),
     Route("GET", "/swarms/{swarm_key}", f"{_PROJECTS}.show", path=SWARM),
     Route(
         "PUT", "/swarms/{swarm_key}/second-factor", f"{_PROJECTS}.require_factor", path=SWARM, body=("required",)
+    ),
+    # Who works in a project
+    Route("GET", "/swarms/{swarm_key}/members", f"{_RIGHTS}.member.list", path=SWARM),
+    Route(
+        "DELETE", "/swarms/{swarm_key}/members/{account_key}", f"{_RIGHTS}.member.remove",
+        path=SWARM | {"account_key": "account"}, query={"reason": Kind.TEXT},
+    ),
+    Route("POST", "/swarms/{swarm_key}/leave", f"{_RIGHTS}.member.leave", path=SWARM, body=()),
+    Route(
+        "POST", "/swarms/{swarm_key}/invitations", f"{_RIGHTS}.invitation.create",
+        path=SWARM, body=("account", "reason"), status=201,
+    ),
+    Route("GET", "/swarm-invitations", f"{_RIGHTS}.invitation.list", query={"project": Kind.EITHER}),
+    Route(
+        "POST", "/swarm-invitations/{invitation_key}/accept", f"{_RIGHTS}.invitation.accept", path=INVITATION, body=()
+    ),
+    Route(
+        "POST", "/swarm-invitations/{invitation_key}/decline", f"{_RIGHTS}.invitation.decline",
+        path=INVITATION, body=(),
+    ),
+    Route("DELETE", "/swarm-invitations/{invitation_key}", f"{_RIGHTS}.invitation.revoke", path=INVITATION),
+    Route("GET", "/transfers", f"{_RIGHTS}.transfer.list"),
+    Route(
+        "POST", "/swarms/{swarm_key}/transfer", f"{_RIGHTS}.transfer.offer",
+        path=SWARM, body=("account", "reason"), status=201,
+    ),
+    Route("POST", "/swarms/{swarm_key}/transfer/accept", f"{_RIGHTS}.transfer.accept", path=SWARM, body=()),
+    Route("DELETE", "/swarms/{swarm_key}/transfer", f"{_RIGHTS}.transfer.withdraw", path=SWARM),
+    # Who may do what
+    Route("GET", "/flags", f"{_RIGHTS}.flag.list"),
+    Route(
+        "GET", "/checks", f"{_RIGHTS}.flag.check",
+        query={**ASSET, "flag": Kind.TEXT, "account": Kind.EITHER, "at": Kind.TEXT},
+    ),
+    Route("POST", "/checks", f"{_RIGHTS}.flag.check_many", body=("checks",)),
+    Route(
+        "GET", "/explanations", f"{_RIGHTS}.flag.explain", query={**ASSET, "account": Kind.EITHER, "at": Kind.TEXT}
+    ),
+    Route(
+        "GET", "/assets", f"{_RIGHTS}.asset.list",
+        query={"kind": Kind.TEXT, "flag": Kind.TEXT, "account": Kind.EITHER, **PAGE},
+    ),
+    Route("GET", "/people", f"{_RIGHTS}.person.list", query={**ASSET, "flag": Kind.TEXT, **PAGE}),
+    Route("GET", "/changes", f"{_RIGHTS}.change.list", query={**ASSET, "account": Kind.EITHER, **PAGE}),
+    Route("GET", "/grants", f"{_RIGHTS}.grant.list", query={**ASSET, **PAGE}),
+    Route(
+        "POST", "/grants", f"{_RIGHTS}.grant.give",
+        body=("account", "kind", "key", "flags", "ends_at", "is_visit", "reason"),
+    ),
+    Route(
+        "DELETE", "/grants", f"{_RIGHTS}.grant.take",
+        query={**ASSET, "account": Kind.EITHER, "flags": Kind.NAMES, "reason": Kind.TEXT},
+    ),
+    Route("GET", "/swarms/{swarm_key}/defaults", f"{_RIGHTS}.default.list", path=SWARM),
+    Route(
+        "POST", "/swarms/{swarm_key}/defaults", f"{_RIGHTS}.default.set",
+        path=SWARM, body=("kind", "flags", "ends_at", "reason"),
+    ),
+    Route(
+        "DELETE", "/swarms/{swarm_key}/defaults", f"{_RIGHTS}.default.unset",
+        path=SWARM, query={"kind": Kind.TEXT, "flags": Kind.NAMES, "reason": Kind.TEXT},
+    ),
+    Route("GET", "/locks", f"{_RIGHTS}.lock.list"),
+    Route("POST", "/locks", f"{_RIGHTS}.lock.create", body=("kind", "key", "ends_at", "reason"), status=201),
+    Route(
+        "DELETE", "/locks/{lock_key}", f"{_RIGHTS}.lock.end",
+        path={"lock_key": "lock_key"}, query={"reason": Kind.TEXT},
     ),
     # One's own account
     Route("GET", "/account", f"{_AUTH}.account.me"),

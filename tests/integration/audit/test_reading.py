@@ -11,14 +11,16 @@ from services.audit.records import ListEntries, NameEntry
 from shared.audit import Action as Tag
 from shared.audit import Actor, ActorKind, Asset, Draft, Entry, Personal, canonical_entry
 from shared.audit import Aspect as Part
-from shared.errors import InvalidArgumentError, NotFoundError, UnavailableError
+from shared.errors import InvalidArgumentError, NotAuthorizedError, NotFoundError, UnavailableError
+from shared.flags import AssetKind
 from shared.identities import Person
 from shared.procedures import declared, public_errors
 from shared.tlog.checkpoint import open_checkpoint
 from shared.tlog.hashing import commitment, leaf_hash
 from shared.tlog.note import decode_base64
 from shared.tlog.proof import verify_inclusion
-from tests.integration.audit.world import ANNA, BERT, MILL, World, ids_of, person
+from tests.harness.rights import MEMBER, project
+from tests.integration.audit.world import ANNA, BERT, MILL, PLANT, World, ids_of, person
 from tests.unit.shared.memory_router import call_details
 from tests.unit.shared.surface import everywhere
 
@@ -27,7 +29,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
 @pytest.fixture(name="procedures")
 def fixture_procedures(world: World) -> EntryProcedures:
-    return EntryProcedures(world.database, world.reading, world.notary, world.bell)
+    return EntryProcedures(world.database, world.reading, world.notary, world.bell, world.rights)
 
 
 async def ids(procedures: EntryProcedures, who: Person = ANNA, **asked: Any) -> list[int]:
@@ -49,6 +51,33 @@ async def test_each_reads_their_own_projects_and_their_own_account(world: World,
     assert await ids(procedures, ANNA, project="plant") == [plant]
     assert await ids(procedures, ANNA, account=5) == [account, abroad, plant]
     assert await ids(procedures, Person(99, 1)) == []
+
+
+async def test_a_member_reads_a_project_s_entries_by_audit_alone(world: World, procedures: EntryProcedures) -> None:
+    (entry_id,) = await world.recorded()
+    world.rights.give(6, PLANT, AssetKind.PROJECT, PLANT, "READ", "GRANT")
+    with pytest.raises(NotAuthorizedError, match="AUDIT"):
+        await ids(procedures, BERT, project="plant")
+    assert await ids(procedures, BERT) == []
+    with pytest.raises(NotFoundError):
+        await procedures.entry_show(BERT, NameEntry(entry_id))
+    world.rights.give(6, PLANT, AssetKind.PROJECT, PLANT, "AUDIT")
+
+    assert await ids(procedures, BERT, project="plant") == await ids(procedures, BERT) == [entry_id]
+    assert (await procedures.entry_show(BERT, NameEntry(entry_id)))["id"] == entry_id
+
+
+async def test_a_member_who_sees_nothing_of_it_does_not_learn_of_it(world: World, procedures: EntryProcedures) -> None:
+    world.rights.hold(6, project(PLANT), MEMBER)
+    with pytest.raises(NotFoundError):
+        await ids(procedures, BERT, project=PLANT)
+
+
+async def test_while_rights_are_silent_nobody_reads_a_project(world: World, procedures: EntryProcedures) -> None:
+    world.rights.is_silent = True
+    for asked in ({"project": PLANT}, {}):
+        with pytest.raises(UnavailableError):
+            await ids(procedures, ANNA, **asked)
 
 
 async def test_what_is_foreign_looks_as_if_it_were_not_there(world: World, procedures: EntryProcedures) -> None:

@@ -16,9 +16,14 @@ from shared.database import Database
 from tests.integration.database import Postgres
 
 pytestmark = pytest.mark.real
-WRITERS = ["svc_auth", "svc_realms", "svc_devices"]
+WRITERS = ["svc_auth", "svc_realms", "svc_devices", "svc_privileges"]
 LOGINS = [*WRITERS, "svc_audit"]
-OWN = {"svc_auth": "account.created", "svc_realms": "project.created", "svc_devices": "device.created"}
+OWN = {
+    "svc_auth": "account.created",
+    "svc_realms": "project.created",
+    "svc_devices": "device.created",
+    "svc_privileges": "flag.given",
+}
 ACTOR: dict[str, Any] = {"kind": "person", "key": 5, "credential": None, "on_behalf_of": None}
 ASSET: dict[str, Any] = {"kind": "device", "key": 7}
 SOURCE: dict[str, Any] = {"session": None, "address": None, "request": None}

@@ -5,8 +5,9 @@ import pytest
 from services.audit.procedures.retention import RetentionProcedures
 from services.audit.records import NameProject, Retention, SetRetention
 from services.audit.redacting import redact_due
-from shared.errors import NotFoundError
-from tests.integration.audit.world import ANNA, BERT, MILL, World, person
+from shared.errors import NotAuthorizedError, NotFoundError
+from shared.flags import AssetKind
+from tests.integration.audit.world import ANNA, BERT, MILL, PLANT, World, person
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
@@ -32,6 +33,20 @@ async def test_a_project_s_owner_sets_it_and_it_is_recorded(world: World, proced
     rows = world.postgres.rows("SELECT action, aspect, asset, project, before, after FROM audit.queue ORDER BY id")
     common = ("audit_retention.set", "retention", {"kind": "project", "key": 1}, 1)
     assert rows == [(*common, {"days": None}, {"days": 30}), (*common, {"days": 30}, {"days": None})]
+
+
+async def test_it_is_seen_by_audit_and_set_by_delete(world: World, procedures: RetentionProcedures) -> None:
+    world.rights.give(6, PLANT, AssetKind.PROJECT, PLANT, "READ")
+    with pytest.raises(NotAuthorizedError, match="AUDIT"):
+        await procedures.retention_show(BERT, NameProject("plant"))
+    world.rights.give(6, PLANT, AssetKind.PROJECT, PLANT, "AUDIT")
+    assert await procedures.retention_show(BERT, NameProject("plant")) == Retention(1, None)
+    with pytest.raises(NotAuthorizedError, match="DELETE"):
+        await procedures.retention_set(BERT, SetRetention(1, 30))
+    assert world.postgres.rows("SELECT count(*) FROM audit.retention") == [(0,)]
+    world.rights.give(6, PLANT, AssetKind.PROJECT, PLANT, "DELETE")
+
+    assert await procedures.retention_set(BERT, SetRetention(1, 30)) == Retention(1, 30)
 
 
 async def test_nobody_else_sets_or_sees_it(world: World, procedures: RetentionProcedures) -> None:

@@ -11,7 +11,11 @@ from services.audit import tailing
 from services.audit.bell import Bell
 from services.audit.procedures.entries import EntryProcedures
 from services.audit.records import TailEntries
-from tests.integration.audit.world import ANNA, MILL, World, person
+from shared.errors import NotAuthorizedError, NotFoundError, UnavailableError
+from shared.flags import AssetKind
+from shared.identities import Person
+from tests.harness.rights import MEMBER, project
+from tests.integration.audit.world import ANNA, BERT, MILL, PLANT, World, person
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
@@ -19,14 +23,18 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 @contextlib.asynccontextmanager
 async def following(world: World, asked: TailEntries) -> AsyncIterator["asyncio.Queue[Any]"]:
     sent: asyncio.Queue[Any] = asyncio.Queue()
-    procedures = EntryProcedures(world.database, world.reading, world.notary, world.bell)
-    running = asyncio.create_task(procedures.entry_tail(ANNA, asked, sent.put_nowait))
+    running = tail(world, asked, sent)
     try:
         yield sent
     finally:
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running
+
+
+def tail(world: World, asked: TailEntries, sent: "asyncio.Queue[Any]", who: Person = ANNA) -> "asyncio.Task[None]":
+    procedures = EntryProcedures(world.database, world.reading, world.notary, world.bell, world.rights)
+    return asyncio.create_task(procedures.entry_tail(who, asked, sent.put_nowait))
 
 
 async def test_entries_come_as_they_are_published(world: World) -> None:
@@ -79,6 +87,74 @@ async def test_a_tail_that_nobody_recorded_for_leaves_no_entry(world: World) -> 
         await sent.get()
 
     assert world.postgres.rows("SELECT count(*) FROM audit.queue") == [(0,)]
+
+
+async def test_a_tail_ends_when_its_right_is_taken(world: World) -> None:
+    world.rights.give(6, PLANT, AssetKind.PROJECT, PLANT, "READ", "AUDIT")
+    await world.settle()
+    sent: asyncio.Queue[Any] = asyncio.Queue()
+    async with asyncio.timeout(20):
+        running = tail(world, TailEntries(project=PLANT), sent, BERT)
+        await sent.get()
+        (seen,) = await world.recorded()
+        assert (await sent.get())["entry"]["id"] == seen
+        world.rights.hold(6, project(PLANT), MEMBER)
+        await world.recorded()
+
+        with pytest.raises(NotFoundError):
+            await running
+
+    assert sent.empty()
+
+
+async def test_a_tail_ends_when_its_right_ends_by_itself(world: World) -> None:
+    now = 1_000.0
+    world.rights.now = lambda: now
+    world.rights.give(6, PLANT, AssetKind.PROJECT, PLANT, "READ")
+    world.rights.give(6, PLANT, AssetKind.PROJECT, PLANT, "AUDIT", ends_at=1_060.0)
+    await world.settle()
+    sent: asyncio.Queue[Any] = asyncio.Queue()
+    async with asyncio.timeout(20):
+        running = tail(world, TailEntries(project=PLANT), sent, BERT)
+        await sent.get()
+        (seen,) = await world.recorded()
+        assert (await sent.get())["entry"]["id"] == seen
+        now = 1_060.0
+        await world.recorded()
+
+        with pytest.raises(NotAuthorizedError):
+            await running
+
+    assert sent.empty()
+
+
+async def test_a_tail_of_everything_is_narrowed_to_what_may_still_be_read(world: World) -> None:
+    world.rights.own(5, MILL)
+    await world.settle()
+    async with asyncio.timeout(20), following(world, TailEntries()) as sent:
+        await sent.get()
+        (first,) = await world.recorded(1, project=MILL, actor=person(6))
+        assert (await sent.get())["entry"]["id"] == first
+        world.rights.lose(5, project(MILL))
+        await world.recorded(1, project=MILL, actor=person(6))
+        (last,) = await world.recorded(1)
+
+        assert (await sent.get())["entry"]["id"] == last
+
+
+async def test_a_tail_ends_when_changes_of_rights_are_heard_no_more(world: World) -> None:
+    await world.settle()
+    sent: asyncio.Queue[Any] = asyncio.Queue()
+    async with asyncio.timeout(20):
+        running = tail(world, TailEntries(project=PLANT), sent)
+        await sent.get()
+        world.rights.is_silent = True
+        await world.recorded()
+
+        with pytest.raises(UnavailableError):
+            await running
+
+    assert sent.empty()
 
 
 async def test_a_bell_wakes_who_waits_and_only_once() -> None:

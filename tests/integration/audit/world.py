@@ -29,6 +29,7 @@ from shared.tlog.heads import Trust
 from shared.tlog.layout import bundle_at, entries_path, tile_path, tiles
 from shared.tlog.note import SignedNote, Signer
 from shared.tlog.verification import verify_log
+from tests.harness.rights import KnownRights
 from tests.integration.database import Postgres
 
 ORIGIN = "test.example/audit"
@@ -68,27 +69,29 @@ def person(key: int) -> dict[str, Any]:
 
 
 class FakeBus:
-    """Realms and auth: Anna owns the plant, Bert the mill; auth opens what it is told to."""
+    """Realms, where whoever holds anything in a project has to do with it, and auth, which opens what it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, rights: KnownRights) -> None:
         """Auth is away."""
-        self.owners = {PLANT: 5, MILL: 6}
+        self._rights = rights
         self.texts: dict[str, str | None] | None = None
 
     async def call(self, procedure: str, **said: Any) -> Any:
         """What the service answers."""
         if procedure == "ironflock.realms.project.resolve":
             key = {"plant": PLANT, "mill": MILL}.get(said["project"], said["project"])
-            if self.owners.get(key) != said["account_key"]:
+            if key not in self._reachable(said["account_key"]):
                 raise NotFoundError("there is no such project, or you may not see it")
-            return {"project_key": key, "owner_account_key": self.owners[key], "name": "x"}
-        if procedure == "ironflock.realms.project.owned":
-            found = [key for key, owner in self.owners.items() if owner == said["account_key"]]
-            return [{"project_key": key, "owner_account_key": said["account_key"]} for key in found]
+            return {"project_key": key, "name": "x"}
+        if procedure == "ironflock.realms.project.reachable":
+            return [{"project_key": key} for key in self._reachable(said["account_key"])]
         assert procedure == "ironflock.auth.personal.open"
         if self.texts is None:
             raise UnavailableError("auth is away")
         return [self.texts.get(each["sealed"]) for each in said["items"]]
+
+    def _reachable(self, account_key: int) -> list[int]:
+        return sorted(domain.key for domain in self._rights.known(account_key))
 
 
 class SavedLog:
@@ -129,8 +132,11 @@ class World:
         self.heads = HeadFile(folder / "head", self.notary.verifiers)
         self.head_file = folder / "head"
         self.tiles = Tiles(database)
-        self.bus = FakeBus()
-        self.projects = Projects(cast(Bus, self.bus))
+        self.rights = KnownRights()
+        self.rights.own(5, PLANT)
+        self.rights.own(6, MILL)
+        self.bus = FakeBus(self.rights)
+        self.projects = Projects(cast(Bus, self.bus), self.rights)
         self.reading = Reading(self.projects, PersonalValues(cast(Bus, self.bus)))
         self.integrator = self.restarted()
 

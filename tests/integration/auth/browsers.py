@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 from typing_extensions import override
 
-from services.auth.administration import Administration
 from services.auth.api_keys import ApiKeys
 from services.auth.assembly import People as Parts
 from services.auth.erasure import Erasure
@@ -28,7 +27,7 @@ SESSION, FORM = "__Host-ironflock_session", "__Host-ironflock_form"
 
 def desk_on(people: People, erasure: Erasure, providers: Iterable[UpstreamProvider] = ()) -> Desk:
     """What lies on the desk of the pages, made of the world's own parts."""
-    administration = Administration(people.database, people.sessions, people.mailing, shut_out=people.shut_out)
+    administration = people.administration()
     api_keys = ApiKeys(people.database, people.mailing, lambda: people.now)
     service_accounts = ServiceAccounts(people.database)
     parts = Parts(
@@ -47,6 +46,7 @@ def desk_on(people: People, erasure: Erasure, providers: Iterable[UpstreamProvid
         administration=administration,
         api_keys=api_keys,
         service_accounts=service_accounts,
+        locks=people.locks,
     )
     own = PeopleProcedures(people.database, people.sessions, people.registration, administration, people.step_up)
     accounts = AccountProcedures(people.database, people.parts.keyring, erasure, people.step_up)
@@ -68,6 +68,7 @@ def provider_on(people: People) -> Provider:
         people.database,
         people.parts.keyring,
         people.throttle,
+        people.rights,
         issuer=ORIGIN,
         audience=AUDIENCE,
         now=lambda: people.now,

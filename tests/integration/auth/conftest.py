@@ -11,11 +11,13 @@ from argon2.profiles import RFC_9106_LOW_MEMORY
 from services.auth import first_owner, passwords
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
+from services.auth.locks import Locks
 from services.auth.pages.front import Front
 from services.auth.provider import signing_keys
 from services.auth.signing import Signing
 from shared.database import Database
 from shared.identities import Person
+from tests.harness.rights import KnownRights
 from tests.integration.auth.browsers import Browser, front_on, provider_on
 from tests.integration.auth.elsewhere import Elsewhere
 from tests.integration.auth.material import MOMENT, NOW, OWNER_KEY, masters
@@ -64,8 +66,16 @@ def erasure(auth_database: Database, neighbours: Neighbours) -> Erasure:
 
 
 @pytest.fixture
-def procedures(auth_database: Database, keyring: Keyring, signing: Signing, erasure: Erasure) -> Procedures:
-    return Procedures(auth_database, keyring, signing, erasure, lambda: NOW)
+def rights() -> KnownRights:
+    """Nobody has any flag, and no lock stands."""
+    return KnownRights()
+
+
+@pytest.fixture
+def procedures(
+    auth_database: Database, keyring: Keyring, signing: Signing, erasure: Erasure, rights: KnownRights
+) -> Procedures:
+    return Procedures(auth_database, keyring, signing, erasure, Locks(rights), now=lambda: NOW)
 
 
 @pytest_asyncio.fixture
@@ -77,10 +87,12 @@ async def anna(auth_database: Database, keyring: Keyring, postgres: Postgres, ne
 
 
 @pytest_asyncio.fixture
-async def people(auth_database: Database, keyring: Keyring, postgres: Postgres) -> AsyncIterator[People]:
+async def people(
+    auth_database: Database, keyring: Keyring, postgres: Postgres, rights: KnownRights
+) -> AsyncIterator[People]:
     """Everything by which people sign in."""
     await keyring.load()
-    people = People(auth_database, keyring, postgres, now=NOW)
+    people = People(auth_database, keyring, postgres, rights, now=NOW)
     yield people
     people.passwords.close()
 

@@ -39,7 +39,7 @@ class Elsewhere:
     def close_sign_up(self) -> None:
         """People come by invitation from now on."""
         self.people.parts = evolve(self.people.parts, is_open=False)
-        self.people.registration = Registration(self.people.parts, self.people.links)
+        self.people.registration = Registration(self.people.parts, self.people.links, self.people.installation)
         self.know(*self.upstream.providers.values())
 
     @property

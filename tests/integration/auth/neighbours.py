@@ -1,4 +1,4 @@
-"""Who auth speaks with: realms, and the routers of both realms, in memory."""
+"""Who auth speaks with: privileges, and the routers of both realms, in memory."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from shared.identities import CONTROL_REALM, SYSTEM_REALM
 from tests.unit.shared.memory_router import MemoryRouter, MemorySession
 
 KILL_BY_AUTHID = "wamp.session.kill_by_authid"
-OWNED = "ironflock.realms.project.owned"
+OWNED = "ironflock.privileges.domain.owned"
 
 
 class Neighbours:
-    """A router in memory; realms answers with the projects that a test gave out."""
+    """A router in memory; privileges answers with the projects and apps that a test gave out."""
 
     def __init__(self, bus: Bus) -> None:
         """Nobody has joined yet, nobody owns anything."""

@@ -8,9 +8,12 @@ import pyotp
 from attrs import evolve
 
 from services.auth.account_changes import AccountChanges
+from services.auth.administration import Administration
 from services.auth.factors import Factors
+from services.auth.installation import Installation
 from services.auth.keyring import Keyring
 from services.auth.links import AccountParts, Links
+from services.auth.locks import Locks
 from services.auth.mailing import Mailing
 from services.auth.passkeys import Passkeys
 from services.auth.passwords import Passwords
@@ -25,7 +28,10 @@ from services.auth.sign_in_parts import Parts
 from services.auth.step_up import StepUp
 from services.auth.throttling import Throttle
 from shared.database import Database
+from shared.flags import FLAGS, AssetKind
 from shared.identities import Person
+from shared.rights.records import INSTALLATION, Grant, Standing
+from tests.harness.rights import KnownRights
 from tests.integration.database import Postgres
 
 Value = TypeVar("Value")
@@ -49,19 +55,25 @@ class Letters:
 class People:
     """The installation's people."""
 
-    def __init__(self, database: Database, keyring: Keyring, postgres: Postgres, *, now: float) -> None:
+    def __init__(
+        self, database: Database, keyring: Keyring, postgres: Postgres, rights: KnownRights, *, now: float
+    ) -> None:
         self.now = now
+        self.rights = rights
+        self.locks, self.installation = Locks(rights), Installation(rights)
         self.postgres = postgres
         self.database = database
         self.letters = Letters()
         self.times_shut_out = 0
         self.mailing = Mailing(database, keyring, ORIGIN, lambda: 0.5)
-        self.sessions = Sessions(database, keyring)
+        self.sessions = Sessions(database, keyring, self.locks)
         self.passwords = Passwords(workers=2)
         self.throttle = Throttle(database)
         self.factors = Factors(database, keyring, self.mailing, lambda: self.now, issuer="IronFlock")
         self.passkeys = Passkeys(database, self.mailing, origin=ORIGIN, name="IronFlock")
-        parts = Parts(database, keyring, self.sessions, self.passwords, self.throttle, self.factors, self.passkeys)
+        parts = Parts(
+            database, keyring, self.sessions, self.passwords, self.throttle, self.factors, self.passkeys, self.locks
+        )
         self.sign_in = SignIn(parts)
         self.again = Reauthentication(parts)
         self.step_up = StepUp(database, self.database_now)
@@ -76,7 +88,7 @@ class People:
             throttle=self.throttle,
             is_open=True,
         )
-        self.registration = Registration(self.parts, self.links)
+        self.registration = Registration(self.parts, self.links, self.installation)
         self.changes = AccountChanges(self.parts, self.links)
 
     def database_now(self) -> float:
@@ -145,10 +157,23 @@ class People:
         return [row[0] for row in self.postgres.rows("SELECT action FROM audit.queue ORDER BY id")]
 
     def set_first_owner(self, new: NewSession) -> None:
-        """Make them the first owner."""
+        """Make them the first owner, who has every flag on the installation."""
         self.postgres.run(
             f"UPDATE auth.account SET is_first_owner = account_key = {new.session.account_key}"  # noqa: S608
         )
+        self.give(new, *FLAGS[AssetKind.INSTALLATION])
+
+    def give(self, new: NewSession, *flags: str) -> None:
+        """Give them these flags on the installation, and no others."""
+        kind, key = AssetKind.INSTALLATION, INSTALLATION.key
+        grants = tuple(Grant(at, flag, kind, key, None) for at, flag in enumerate(flags, start=1))
+        self.rights.hold(
+            new.session.account_key, INSTALLATION, Standing(is_owner=False, is_member=False, grants=grants)
+        )
+
+    def administration(self) -> Administration:
+        """Others' accounts, in the hands of those who run the installation."""
+        return Administration(self.database, self.sessions, self.mailing, self.installation, shut_out=self.shut_out)
 
     def age(self, new: NewSession, seconds: float) -> None:
         """Let the session's person have shown who they are so many seconds earlier."""

@@ -12,11 +12,13 @@ from services.auth.erasure import Erasure
 from services.auth.pages.programs import Programs, endpoints_of
 from services.auth.pages.visits import FORM_TYPE, Asked
 from services.auth.pages.whole import front_of
+from services.auth.procedures.tickets import TicketProcedures
 from services.auth.provider.clients import known
 from services.auth.provider.requests import Answered
 from services.auth.provider.whole import Provider
 from services.auth.records.provider import Client, RegisterClient
 from services.auth.rules.openid import checked
+from services.auth.signing import Signing
 from services.auth.store.clients import client_insert
 from shared.database import Database
 from tests.integration.auth.browsers import Browser, desk_on
@@ -165,6 +167,11 @@ class World:
         assert await self.browser.sign_in() == 200
         await self.people.sessions.end(self.people.person(new), new.session.session_id)
         return self.browser
+
+    def tickets(self, signing: Signing) -> TicketProcedures:
+        """What opens the bus."""
+        tokens, people = self.provider.access_tokens, self.people
+        return TicketProcedures(self.database, signing, tokens, people.locks, lambda: people.now)
 
     async def client(self, client_id: str = "app", **changes: Any) -> RelyingParty:
         return await relying_party(self.provider, self.database, client_id, **changes)

@@ -9,7 +9,6 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
-from services.auth.procedures.tickets import TicketProcedures
 from services.auth.provider.facts import AccessToken
 from services.auth.records.tickets import IssueAssertion, VerifiedTicket, VerifyTicket
 from services.auth.signing import Signing
@@ -92,7 +91,7 @@ async def forger(world: World, client: RelyingParty) -> Forger:
 async def test_a_forged_token_opens_nothing_anywhere(world: World, signing: Signing) -> None:
     await world.come()
     made = await forger(world, await world.client())
-    tickets = TicketProcedures(world.database, signing, world.provider.access_tokens, lambda: world.people.now)
+    tickets = world.tickets(signing)
     assert await world.provider.access_tokens.verify(made.signed()) is not None, "the forger works"
 
     for what, forge in FORGERIES.items():
@@ -119,7 +118,7 @@ async def test_user_info_is_for_tokens_that_count(world: World) -> None:
 
 async def test_a_token_that_counts_is_a_ticket_as_far_as_its_scopes_reach(world: World, signing: Signing) -> None:
     browser, client = await world.come(), await world.client()
-    tickets = TicketProcedures(world.database, signing, world.provider.access_tokens, lambda: world.people.now)
+    tickets = world.tickets(signing)
 
     for scope, reach in (("openid all", ["all"]), ("openid read", ["read"]), ("openid email", None)):
         tokens = await client.signed_in(browser, scope=scope)

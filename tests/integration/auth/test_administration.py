@@ -1,4 +1,4 @@
-"""Others' accounts in the hands of the first owner, and what lapses by itself."""
+"""Others' accounts in the hands of those who run the installation, and what lapses by itself."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
 @pytest.fixture
 def administration(people: People) -> Administration:
-    return Administration(people.database, people.sessions, people.mailing, shut_out=people.shut_out)
+    return people.administration()
 
 
 async def test_who_is_disabled_is_out_at_once_and_in_again_when_enabled(

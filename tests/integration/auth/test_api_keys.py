@@ -7,7 +7,6 @@ import pytest
 import pytest_asyncio
 from attrs import evolve
 
-from services.auth.administration import Administration
 from services.auth.api_keys import ApiKeys
 from services.auth.erasure import Erasure
 from services.auth.procedures.api_keys import ApiKeyProcedures
@@ -62,8 +61,8 @@ async def keys(people: People, erasure: Erasure, neighbours: Neighbours) -> ApiK
 
 @pytest.fixture
 def tickets(people: People, signing: Signing) -> TicketProcedures:
-    access_tokens = access_tokens_on(people.database, people.parts.keyring, lambda: people.now)
-    return TicketProcedures(people.database, signing, access_tokens, lambda: people.now)
+    access_tokens = access_tokens_on(people.database, people.parts.keyring, people.locks, lambda: people.now)
+    return TicketProcedures(people.database, signing, access_tokens, people.locks, lambda: people.now)
 
 
 async def verified(tickets: TicketProcedures, key: str, address: str = "192.0.2.7") -> VerifiedTicket | None:
@@ -269,7 +268,7 @@ async def test_a_service_account_that_owns_projects_is_ended_only_where_that_is_
 ) -> None:
     person = people.person(await people.join())
     account = await keys.service_account_create(person, CreateServiceAccount("line"))
-    neighbours.owned[account.account_key] = [{"project_key": 3}]
+    neighbours.owned[account.account_key] = [{"kind": "project", "key": 3}]
 
     with pytest.raises(ConflictError):
         await keys.service_account_end(person, NameServiceAccount(account.account_key))
@@ -285,7 +284,7 @@ async def test_a_service_account_is_as_disabled_as_its_owner(
     people.set_first_owner(chief)
     person = people.person(await people.join())
     new = await service_key(keys, person)
-    administration = Administration(people.database, people.sessions, people.mailing, shut_out=people.shut_out)
+    administration = people.administration()
 
     await administration.disable(people.person(chief), person.account_key, "left")
     assert await verified(tickets, new.key) is None

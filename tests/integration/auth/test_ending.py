@@ -25,7 +25,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
 
 def provider_that_trusts(world: World, told: Told) -> Provider:
     return provider_of(
-        world.database, world.people.parts.keyring, world.people.throttle, issuer=ORIGIN, audience=AUDIENCE,
+        world.database, world.people.parts.keyring, world.people.throttle, world.people.rights, issuer=ORIGIN,
+        audience=AUDIENCE,
         now=lambda: world.people.now, chance=lambda: 0.0, clients_ca=str(told.certificates.ca),
     )  # fmt: skip
 

@@ -83,7 +83,7 @@ async def test_given_another_name_when_it_should_confirm_then_nothing_is_changed
 async def test_an_owner_of_projects_is_erased_only_when_they_say_so(
     procedures: Procedures, anna: Person, neighbours: Neighbours, postgres: Postgres
 ) -> None:
-    neighbours.owned[anna.account_key] = [{"project_key": 3}, {"project_key": 4}]
+    neighbours.owned[anna.account_key] = [{"kind": "project", "key": 3}, {"kind": "app", "key": 4}]
 
     with pytest.raises(ConflictError) as refused:
         await procedures.account_erase(anna, EraseAccount(LOGIN))
@@ -93,7 +93,7 @@ async def test_an_owner_of_projects_is_erased_only_when_they_say_so(
     assert await procedures.account_erase(anna, EraseAccount(LOGIN, with_projects=True))
 
 
-async def test_given_realms_away_when_somebody_would_be_erased_then_nothing_is_changed(
+async def test_given_privileges_away_when_somebody_would_be_erased_then_nothing_is_changed(
     procedures: Procedures, anna: Person, neighbours: Neighbours, postgres: Postgres
 ) -> None:
     neighbours.goes(OWNED)

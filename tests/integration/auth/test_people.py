@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from services.auth.administration import Administration
 from services.auth.procedures.factors import FactorProcedures
 from services.auth.procedures.people import PeopleProcedures
 from services.auth.records.accounts import AccountKey
@@ -22,8 +21,9 @@ NOTHING = NoArguments()
 
 @pytest.fixture
 def procedures(people: People) -> PeopleProcedures:
-    administration = Administration(people.database, people.sessions, people.mailing, shut_out=people.shut_out)
-    return PeopleProcedures(people.database, people.sessions, people.registration, administration, people.step_up)
+    return PeopleProcedures(
+        people.database, people.sessions, people.registration, people.administration(), people.step_up
+    )
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from services.auth import first_owner
 from services.auth.keyring import Keyring
-from services.auth.records.accounts import AccountKey, AccountKeys
+from services.auth.records.accounts import AccountKey, AccountKeys, NameApiKey, RequireFresh, ResolveAccounts
 from services.auth.records.devices import DeviceKey, FindDeviceCredential, FoundDeviceCredential, IssueDeviceCredential
 from services.auth.records.sealing import OpenPersonal
 from services.auth.records.tickets import IssueAssertion, VerifyTicket
@@ -23,7 +23,7 @@ from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
-NAMES = ["router", "auth", "realms", "devices", "gateway", "audit", ""]
+NAMES = ["router", "auth", "realms", "devices", "gateway", "audit", "privileges", ""]
 DEVICES, ROUTER, GATEWAY = ServiceIdentity("devices", 1), ServiceIdentity("router", 1), ServiceIdentity("gateway", 1)
 SERIAL = UUID("00000000-0000-4000-8000-000000000007")
 ASSERTION = IssueAssertion(OWNER_KEY, "realms", "ironflock.realms.project.list", arguments_hash({}))
@@ -36,7 +36,11 @@ PAYLOADS: dict[str, tuple[Any, set[str]]] = {
     "ironflock.auth.assertion.issue": (ASSERTION, {"gateway"}),
     "ironflock.auth.assertion.keys": (NoArguments(), set(NAMES)),
     "ironflock.auth.account.find": (AccountKey(1), {"devices", "realms"}),
-    "ironflock.auth.account.find_erased": (AccountKeys([1]), {"devices"}),
+    "ironflock.auth.account.find_erased": (AccountKeys([1]), {"devices", "privileges"}),
+    "ironflock.auth.account.resolve": (ResolveAccounts([1]), {"privileges"}),
+    "ironflock.auth.account.first_owner": (NoArguments(), {"privileges"}),
+    "ironflock.auth.session.require_fresh": (RequireFresh(1, None), {"privileges"}),
+    "ironflock.auth.api_key.owner": (NameApiKey("x"), {"privileges"}),
     "ironflock.auth.personal.open": (OpenPersonal([]), {"audit"}),
 }
 

@@ -150,7 +150,7 @@ async def test_a_malformed_kind_of_answer_is_refused(world: World, kind: str) ->
 
 
 def tickets_of(world: World, signing: Signing) -> TicketProcedures:
-    return TicketProcedures(world.database, signing, world.provider.access_tokens, lambda: world.people.now)
+    return world.tickets(signing)
 
 
 async def opened(world: World, signing: Signing, token: str) -> VerifiedTicket:

@@ -86,12 +86,12 @@ async def test_inviting_again_sends_another_link_and_the_first_is_over(people: P
         await people.registration.invite(owner, "bert@example.com", "de")
 
 
-async def test_only_the_first_owner_invites(people: People) -> None:
+async def test_nobody_invites_without_the_flag(people: People) -> None:
     _, code = await invited(people)
     await accepted(people, code)
     bert = people.person(await people.signed_in("bert@example.com"))
 
-    with pytest.raises(NotAuthorizedError):
+    with pytest.raises(NotAuthorizedError, match="INVITE on the installation"):
         await people.registration.invite(bert, "carl@example.com", "en")
 
 

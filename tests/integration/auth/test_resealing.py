@@ -43,7 +43,9 @@ async def test_every_value_is_resealed_once_and_opens(
     postgres.run("DELETE FROM auth.data_key WHERE created_at < now() - interval '300 days'")
     restarted = Keyring(masters("m1"), auth_database)
     restarted_signing = Signing(auth_database, restarted, lambda: NOW)
-    afterwards = Procedures(auth_database, restarted, restarted_signing, procedures._erasure, lambda: NOW)
+    afterwards = Procedures(
+        auth_database, restarted, restarted_signing, procedures._erasure, procedures._locks, now=lambda: NOW
+    )
     for key, fresh in secrets.items():
         found = await afterwards.device_credential_find(ROUTER, FindDeviceCredential(f"3-{key}"))
         assert found is not None

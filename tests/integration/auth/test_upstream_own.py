@@ -29,8 +29,8 @@ class Own:
         people = elsewhere.people
         self.elsewhere = elsewhere
         self.provider: Provider = provider_of(
-            people.database, people.parts.keyring, people.throttle, issuer=standin.issuer, audience=AUDIENCE,
-            now=lambda: people.now, chance=lambda: 0.0, clients_ca=str(standin.certificates.ca),
+            people.database, people.parts.keyring, people.throttle, people.rights, issuer=standin.issuer,
+            audience=AUDIENCE, now=lambda: people.now, chance=lambda: 0.0, clients_ca=str(standin.certificates.ca),
         )  # fmt: skip
         elsewhere.know(
             standin.provider(

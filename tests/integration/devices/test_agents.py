@@ -5,8 +5,12 @@ from typing import Any
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
-from services.devices.allowance import CHANGES
+from services.devices.procedures.agents import CHANGES
+from services.devices.records import NameMember
+from shared.flags import AssetKind
 from shared.procedures import declared, public_errors
+from shared.rights.records import LockKind
+from tests.harness.rights import project
 from tests.integration.devices.world import ANNA, BASE_URL, KILL, World
 from tests.unit.shared.memory_router import call_details
 
@@ -44,7 +48,7 @@ async def test_call_2_goes_by_the_device_key_whatever_project_the_authid_names(w
 
 async def test_call_3_takes_nothing_and_answers_a_text(world: World) -> None:
     key = (await world.create()).device_key
-    await world.lifecycle.flash(ANNA, key)
+    await world.flash(key)
 
     assert await call(world, "reswarm.devices.get_app_cred_key", device=key) == "app key"
 
@@ -179,21 +183,89 @@ async def test_calls_6_7_8_and_10_answer_an_error_and_never_an_empty_list(
     assert await refused(world, uri, *args, device=key) == "ironflock.error.not_supported"
 
 
+def asking(key: int, account: int, privilege: str = "READ", **more: Any) -> dict[str, Any]:
+    """What an agent sends."""
+    asked = {"privilege": privilege, "entity": "DEVICE", "entity_key": key, "requestor_account_key": account}
+    return {**asked, "swarm_key": 3, **more}
+
+
 @pytest.mark.parametrize(
     ("account", "privilege", "holds"),
-    [(5, "READ", True), (5, "DEVELOP", True), (6, "READ", False), (5, "ROOT", False), (0, "READ", False)],
+    [
+        *((5, privilege, True) for privilege in ("READ", "NETWORK", "MAINTAIN", "DEVELOP", "OPERATE", "INSTALL")),
+        (6, "READ", False),
+        (999, "READ", False),
+        (0, "READ", False),
+        *((5, privilege, False) for privilege in ("ROOT", "read", "", "GRANT", "DELETE", "UPDATE")),
+    ],
 )
 async def test_call_9_answers_a_real_boolean(world: World, account: int, privilege: str, *, holds: bool) -> None:
     key = (await world.create()).device_key
-    asked = {
-        "privilege": privilege,
-        "entity": "DEVICE",
-        "entity_key": key,
-        "requestor_account_key": account,
-        "swarm_key": 3,
-    }
 
+    asked = asking(key, account, privilege)
     assert await call(world, "reswarm.devices.check_privilege", asked, device=key) is holds
+
+
+@pytest.mark.parametrize("entity", ["SWARM", "device", "", "APP"])
+async def test_call_9_knows_devices_only(world: World, entity: str) -> None:
+    key = (await world.create()).device_key
+
+    asked = asking(key, 5, entity=entity)
+    assert await call(world, "reswarm.devices.check_privilege", asked, device=key) is False
+
+
+async def test_call_9_says_yes_to_what_was_given_and_no_to_all_else_and_no_once_it_was_taken(world: World) -> None:
+    key, other = (await world.create()).device_key, (await world.create("other")).device_key
+    person = world.member(3, AssetKind.DEVICE, key, "READ").account_key
+
+    async def answers(device: int, privilege: str) -> bool:
+        asked = asking(device, person, privilege)
+        answer = await call(world, "reswarm.devices.check_privilege", asked, device=device)
+        assert isinstance(answer, bool)
+        return answer
+
+    assert [await answers(key, "READ"), await answers(key, "MAINTAIN"), await answers(other, "READ")] == [
+        True,
+        False,
+        False,
+    ]
+    world.rights.give(person, 3, AssetKind.DEVICE, key, "MAINTAIN")
+    assert await answers(key, "MAINTAIN")
+    world.rights.lose(person, project(3))
+    assert not await answers(key, "READ")
+
+
+async def test_call_9_counts_what_a_group_confers(world: World) -> None:
+    key, group = (await world.create()).device_key, (await world.create_group()).group_key
+    person = world.member(3, AssetKind.GROUP, group, "DEVELOP").account_key
+    uri = "reswarm.devices.check_privilege"
+    assert await call(world, uri, asking(key, person, "DEVELOP"), device=key) is False
+
+    await world.groups.group_add_device(ANNA, NameMember(group, key))
+
+    assert await call(world, uri, asking(key, person, "DEVELOP"), device=key) is True
+    assert await call(world, uri, asking(key, person, "MAINTAIN"), device=key) is False
+
+
+@pytest.mark.parametrize(("kind", "locked"), [(LockKind.PERSON, 5), (LockKind.DEVICE, None), (LockKind.PROJECT, 3)])
+async def test_call_9_says_no_to_what_is_locked(world: World, kind: LockKind, locked: int | None) -> None:
+    key = (await world.create()).device_key
+    world.rights.lock(kind, key if locked is None else locked)
+
+    assert await call(world, "reswarm.devices.check_privilege", asking(key, 5, "DEVELOP"), device=key) is False
+
+
+async def test_given_silent_rights_when_an_agent_asks_then_it_gets_an_error_and_its_other_calls_go_on(
+    world: World,
+) -> None:
+    key = (await world.create()).device_key
+    world.rights.is_silent = True
+
+    refusal = await refused(world, "reswarm.devices.check_privilege", asking(key, 5), device=key)
+
+    assert refusal == "ironflock.error.unavailable"
+    said = {"swarm_key": 3, "device_key": key, "status": "CONNECTED"}
+    assert await call(world, "reswarm.devices.update_device_status", said, device=key) == {"reswarmBaseURL": BASE_URL}
 
 
 async def test_call_12_answers_a_dictionary(world: World) -> None:

@@ -108,3 +108,24 @@ async def test_what_is_followed_can_change(world: World) -> None:
         world.feed.tell(Change(8, 4))
 
         assert await next_of(watch) == Change(8, 4)
+
+
+async def test_a_follower_that_is_woken_looks_up_at_once_and_misses_nothing(world: World) -> None:
+    with following(world, 3) as watch:
+        for _ in range(3):
+            watch.wake()
+        world.feed.tell(Change(7, 3))
+
+        assert await next_of(watch) is None
+        assert await next_of(watch) == Change(7, 3)
+        watch.wake()
+        assert await next_of(watch) is None
+
+
+async def test_given_a_full_queue_when_its_follower_is_woken_then_it_is_not_taken_for_slow(world: World) -> None:
+    with following(world, 3) as watch:
+        for key in range(1, QUEUE_LENGTH + 1):
+            world.feed.tell(Change(key, 3))
+        watch.wake()
+
+        assert await next_of(watch) == Change(1, 3)

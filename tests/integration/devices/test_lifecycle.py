@@ -8,7 +8,7 @@ import pytest
 from autobahn.wamp.exception import ApplicationError
 
 from shared.errors import ConflictError, NotFoundError, UnavailableError
-from tests.integration.devices.world import ANNA, KILL_BY_AUTHID, Crash, World
+from tests.integration.devices.world import KILL_BY_AUTHID, Crash, World
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
@@ -49,7 +49,7 @@ def actions(world: World) -> list[str]:
 async def test_a_flashed_device_has_new_secrets_and_no_old_session(world: World) -> None:
     key = (await world.create()).device_key
 
-    device, secret = await world.lifecycle.flash(ANNA, key)
+    device, secret = await world.flash(key)
 
     state = world.state(key)
     assert state is not None
@@ -62,9 +62,9 @@ async def test_a_flashed_device_has_new_secrets_and_no_old_session(world: World)
 
 async def test_flashing_again_replaces_the_secret(world: World) -> None:
     key = (await world.create()).device_key
-    _, first = await world.lifecycle.flash(ANNA, key)
+    _, first = await world.flash(key)
 
-    _, second = await world.lifecycle.flash(ANNA, key)
+    _, second = await world.flash(key)
 
     assert first != second == world.auth.issued[key][1]
     assert len(world.router.called(KILL_BY_AUTHID)) == 2
@@ -77,7 +77,7 @@ async def test_given_a_crash_while_it_is_flashed_when_it_is_repaired_then_it_is_
     key = (await world.create()).device_key
     point(world)
     with pytest.raises(Crash):
-        await world.lifecycle.flash(ANNA, key)
+        await world.flash(key)
     begun = world.state(key)
     assert begun is not None
     assert begun[0] == "flashing"
@@ -99,7 +99,7 @@ async def test_given_a_crash_while_it_is_deleted_when_it_is_repaired_then_it_is_
     key = (await world.create()).device_key
     point(world)
     with pytest.raises(Crash):
-        await world.lifecycle.delete(ANNA, key)
+        await world.delete(key)
     assert world.state(key) is not None
     well_again(world)
 
@@ -116,7 +116,7 @@ async def test_what_has_just_begun_is_left_to_its_own_process(world: World) -> N
     key = (await world.create()).device_key
     world.auth.before = crash
     with pytest.raises(Crash):
-        await world.lifecycle.flash(ANNA, key)
+        await world.flash(key)
     well_again(world)
 
     await world.lifecycle.repair()
@@ -131,7 +131,7 @@ async def test_given_a_device_that_cannot_be_finished_when_all_are_repaired_then
     world.auth.before = crash
     for key in (first, second):
         with pytest.raises(Crash):
-            await world.lifecycle.flash(ANNA, key)
+            await world.flash(key)
     well_again(world)
     issue = world.auth.issue
 
@@ -157,13 +157,13 @@ async def test_given_two_flashings_at_once_when_they_are_over_then_one_was_refus
         await may_answer.wait()
 
     world.auth.before = wait
-    first = asyncio.ensure_future(world.lifecycle.flash(ANNA, key))
+    first = asyncio.ensure_future(world.flash(key))
     await asked.wait()
 
     with pytest.raises(ConflictError):
-        await world.lifecycle.flash(ANNA, key)
+        await world.flash(key)
     with pytest.raises(ConflictError):
-        await world.lifecycle.delete(ANNA, key)
+        await world.delete(key)
     may_answer.set()
     _, secret = await first
 
@@ -176,7 +176,7 @@ async def test_given_many_flashings_at_the_same_moment_when_they_are_over_then_t
 ) -> None:
     key = (await world.create()).device_key
 
-    results = await asyncio.gather(*(world.lifecycle.flash(ANNA, key) for _ in range(6)), return_exceptions=True)
+    results = await asyncio.gather(*(world.flash(key) for _ in range(6)), return_exceptions=True)
 
     secrets = [result[1] for result in results if isinstance(result, tuple)]
     assert all(isinstance(result, tuple | ConflictError) for result in results)
@@ -191,9 +191,9 @@ async def test_given_auth_away_when_a_device_is_deleted_then_it_is_deleted_once_
     world.auth.is_away = True
 
     with pytest.raises(UnavailableError, match="deletion has begun"):
-        await world.lifecycle.delete(ANNA, key)
+        await world.delete(key)
     with pytest.raises(ConflictError):
-        await world.lifecycle.flash(ANNA, key)
+        await world.flash(key)
     await world.lifecycle.repair(older_than_s=0)
     state = world.state(key)
     assert state is not None
@@ -211,11 +211,11 @@ async def test_given_auth_away_when_a_device_is_flashed_then_it_is_finished_and_
     key = (await world.create()).device_key
     world.auth.is_away = True
     with pytest.raises(UnavailableError):
-        await world.lifecycle.flash(ANNA, key)
+        await world.flash(key)
 
     well_again(world)
     await world.lifecycle.repair(older_than_s=0)
-    _, secret = await world.lifecycle.flash(ANNA, key)
+    _, secret = await world.flash(key)
 
     assert secret == world.auth.issued[key][1]
 
@@ -228,7 +228,7 @@ async def test_given_the_router_away_when_secrets_are_replaced_then_it_is_not_fi
     world.control.lose()
 
     with pytest.raises(UnavailableError):
-        await getattr(world.lifecycle, act)(ANNA, key)
+        await getattr(world, act)(key)
     assert world.router.called(KILL_BY_AUTHID) == []
     state = world.state(key)
     assert state is not None
@@ -242,11 +242,11 @@ async def test_given_the_router_away_when_secrets_are_replaced_then_it_is_not_fi
 
 async def test_given_no_device_when_it_is_flashed_or_deleted_then_it_is_not_found(world: World) -> None:
     key = (await world.create()).device_key
-    await world.lifecycle.delete(ANNA, key)
+    await world.delete(key)
 
-    for act in (world.lifecycle.flash, world.lifecycle.delete):
+    for act in (world.flash, world.delete):
         with pytest.raises(NotFoundError):
-            await act(ANNA, key)
+            await act(key)
 
 
 async def test_given_a_deletion_in_between_when_a_flashing_ends_then_it_says_so(world: World) -> None:
@@ -256,6 +256,6 @@ async def test_given_a_deletion_in_between_when_a_flashing_ends_then_it_says_so(
     )
 
     with pytest.raises(ConflictError):
-        await world.lifecycle.flash(ANNA, key)
+        await world.flash(key)
 
     assert "device.flashed" not in actions(world)

@@ -11,7 +11,7 @@ from autobahn.wamp.exception import ApplicationError, TransportLost
 from services.devices.presence import TESTAMENT, Presence
 from shared.errors import PublicError, UnavailableError
 from shared.identities import DeviceIdentity
-from tests.integration.devices.world import ANNA, KILL, World, any_flash
+from tests.integration.devices.world import KILL, World, any_flash
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 GONE = ("DISCONNECTED", None)
@@ -64,7 +64,7 @@ async def test_the_end_of_an_older_session_does_not_matter(world: World) -> None
 
 async def test_a_late_word_of_an_older_session_does_not_count(world: World) -> None:
     key = (await world.create()).device_key
-    device, _ = await world.lifecycle.flash(ANNA, key)
+    device, _ = await world.flash(key)
     for session in (11, 12):
         world.device_joins(key, session, device.flash_id)
     await world.settle()
@@ -166,12 +166,12 @@ async def test_after_each_join_of_the_bus_it_is_compared(world: World) -> None:
 @pytest.mark.parametrize("state", ["replaced", "deleted", "deleting"])
 async def test_a_session_that_began_with_other_secrets_is_ended(world: World, state: str) -> None:
     key = (await world.create()).device_key
-    device, _ = await world.lifecycle.flash(ANNA, key)
+    device, _ = await world.flash(key)
     flash_id: UUID | None = device.flash_id
     if state == "replaced":
         flash_id = any_flash()
     elif state == "deleted":
-        await world.lifecycle.delete(ANNA, key)
+        await world.delete(key)
     else:
         world.postgres.run("UPDATE devices.device SET state = 'deleting' WHERE device_key = %s", key)
 
@@ -183,7 +183,7 @@ async def test_a_session_that_began_with_other_secrets_is_ended(world: World, st
 
 async def test_a_session_of_the_newest_flash_stays(world: World) -> None:
     key = (await world.create()).device_key
-    device, _ = await world.lifecycle.flash(ANNA, key)
+    device, _ = await world.flash(key)
 
     world.device_joins(key, 12, device.flash_id)
     world.tells("wamp.session.on_join", {"session": 13, "authid": "5", "authrole": "user"})
@@ -227,7 +227,7 @@ class Away:
 async def test_given_the_database_away_when_a_device_says_how_it_is_then_it_is_written_later(world: World) -> None:
     key = (await world.create()).device_key
     database: Any = Away(world)
-    presence = Presence(world.bus, database, world.feed)
+    presence = Presence(world.bus, database, world.feed, world.rights)
 
     await presence.report(DeviceIdentity(3, key, 11), "CONFIGURING", {})
     await presence.report(DeviceIdentity(3, key, 11), "CONNECTED", {})
@@ -243,7 +243,7 @@ async def test_given_a_newer_word_when_an_older_one_was_to_be_written_later_then
 ) -> None:
     key = (await world.create()).device_key
     database: Any = Away(world)
-    presence = Presence(world.bus, database, world.feed)
+    presence = Presence(world.bus, database, world.feed, world.rights)
     await presence.report(DeviceIdentity(3, key, 11), "CONNECTED", {})
     database.is_away = False
     await presence.report(DeviceIdentity(3, key, 11), "EMERGENCY", {})

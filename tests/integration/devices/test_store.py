@@ -5,14 +5,22 @@ from uuid import uuid4
 import pytest
 from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 
-from services.devices import store
+from services.devices.records import Reach
+from services.devices.store import devices as store
+from services.devices.store.projects import project_upsert
 from shared.database import Connection, Database
+from shared.scopes import EVERYTHING
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
 
 async def project(connection: Connection, key: int = 3, name: str = "plant") -> None:
-    await store.project_upsert(connection, project_key=key, name=name, owner_account_key=5, owner_name="owner")
+    await project_upsert(connection, project_key=key, name=name, owner_account_key=5, owner_name="owner")
+
+
+def whole(*projects: int) -> Reach:
+    """All of these projects."""
+    return Reach(frozenset(projects), frozenset(), frozenset(), frozenset(), EVERYTHING)
 
 
 async def insert(connection: Connection, name: str = "a", project_key: int = 3) -> int:
@@ -85,8 +93,8 @@ async def test_a_name_is_looked_for_in_the_named_projects_only(devices_database:
         for number in (3, 4, 5):
             await project(connection, number, f"p{number}")
             await insert(connection, "a", number)
-        found = await store.device_find_by_name(connection, [3, 5], "a")
-        nowhere = await store.device_find_by_name(connection, [], "a")
+        found = await store.device_find_by_name(connection, whole(3, 5), "a")
+        nowhere = await store.device_find_by_name(connection, whole(), "a")
 
     assert [device.project_key for device in found] == [3, 5]
     assert nowhere == []

@@ -1,23 +1,26 @@
 """Devices' rooms on a real database, with a router in memory and stand-ins for auth and realms behind it."""
 
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 from autobahn.wamp.exception import ApplicationError
 
+from services.devices.assembly import assemble
 from services.devices.duplicates import Duplicates
-from services.devices.feed import Feed
-from services.devices.lifecycle import Lifecycle
 from services.devices.owners import Owners
-from services.devices.presence import Presence
 from services.devices.procedures.agents import AgentProcedures
+from services.devices.procedures.claims import ClaimProcedures
+from services.devices.procedures.groups import GroupProcedures
 from services.devices.procedures.people import PeopleProcedures
-from services.devices.projects import Credentials, Projects
-from services.devices.records import CreateDevice, FlockSettings, NameDevice, PublicDevice
+from services.devices.records import CreateDevice, CreateGroup, Device, FlockSettings, Group, NameDevice, PublicDevice
+from services.devices.store import devices as store
 from shared.database import Database
+from shared.flags import AssetKind
 from shared.identities import CONTROL_REALM, SYSTEM_REALM, DeviceIdentity, Person
+from tests.harness.rights import KnownRights, project
 from tests.integration.database import Postgres
 from tests.unit.shared.memory_router import MemoryRouter, MemorySession, new_bus, settled
 
@@ -32,9 +35,9 @@ class Crash(BaseException):
     """The process ends here: nobody catches it."""
 
 
-def refusal(reason: str) -> ApplicationError:
+def refusal(reason: str, prefix: str = "ironflock.error.") -> ApplicationError:
     """A refusal as it comes over the wire."""
-    return ApplicationError(f"ironflock.error.{reason}", "no", code=reason, message="no")
+    return ApplicationError(f"{prefix}{reason}", "no", code=reason, message="no")
 
 
 class Auth:
@@ -43,6 +46,7 @@ class Auth:
     def __init__(self) -> None:
         """It knows nobody yet."""
         self.issued: dict[int, tuple[str, str]] = {}
+        self.projects: dict[int, int] = {}
         self.ended: list[int] = []
         self.is_away = False
         self.before: Callable[[], Any] = lambda: None
@@ -51,6 +55,7 @@ class Auth:
     async def issue(self, *, flash_id: str, device_key: int, project_key: int, serial_number: str) -> dict[str, str]:
         """`ironflock.auth.device_credential.issue`."""
         assert project_key
+        self.projects[device_key] = project_key
         assert str(UUID(serial_number)) == serial_number
         await self._come()
         if self.issued.get(device_key, ("", ""))[0] != flash_id:
@@ -79,6 +84,43 @@ class Auth:
             await pending
 
 
+class Privileges:
+    """Remembers what it was told, newest last; can be away, and lets its caller crash before it takes anything."""
+
+    def __init__(self) -> None:
+        """It knows nothing yet."""
+        self.told: list[dict[str, Any]] = []
+        self.is_away = False
+        self.missing: list[str] = []
+        self.before: Callable[[dict[str, Any]], Any] = lambda _: None
+
+    async def put(self, **asset: Any) -> None:
+        """`ironflock.privileges.asset.put`."""
+        await self._take({"verb": "put", **asset})
+
+    async def forget(self, **asset: Any) -> None:
+        """`ironflock.privileges.asset.forget`."""
+        await self._take({"verb": "forget", **asset})
+
+    def ask_missing(self, **_: Any) -> list[str]:
+        """`ironflock.privileges.group.missing`."""
+        if self.is_away:
+            raise ApplicationError("wamp.error.no_such_procedure", "away")
+        return list(self.missing)
+
+    def told_of(self, kind: str, key: int) -> list[dict[str, Any]]:
+        """What was said of one asset, in order."""
+        return [said for said in self.told if (said["kind"], said["key"]) == (kind, key)]
+
+    async def _take(self, said: dict[str, Any]) -> None:
+        if self.is_away:
+            raise ApplicationError("wamp.error.no_such_procedure", "away")
+        pending = self.before(said)
+        if pending is not None:
+            await pending
+        self.told.append(said)
+
+
 class World:
     """Everything together; Anna owns `plant` (3) and `depot` (4), Bert `yard` (9)."""
 
@@ -89,23 +131,32 @@ class World:
         self.router = MemoryRouter()
         self.auth = Auth()
         self.projects = {3: ("plant", 5), 4: ("depot", 5), 9: ("yard", 6)}
+        self.requiring: set[int] = set()  # projects that require a factor which nobody has
         self.live: list[int] = []
         self.after_kill: Callable[[], None] = lambda: None
         self.bus = new_bus(ca, role="svc_devices")
-        self.feed = Feed(self.bus)
-        self.presence = Presence(self.bus, database, self.feed)
+        self.privileges = Privileges()
+        self.rights = KnownRights()
+        self.rights.own(5, 3, 4)
+        self.rights.own(6, 9)
+        self.parts = assemble(self.bus, database, self.rights, FLOCK, lambda: 0.0)
+        self.feed, self.presence, self.lifecycle = self.parts.feed, self.parts.presence, self.parts.lifecycle
+        self.locking, self.telling = self.parts.locking, self.parts.telling
         Duplicates(self.bus, database)
         self.owners = Owners(self.bus, database)
-        credentials = Credentials(self.bus)
-        self.lifecycle = Lifecycle(database, credentials, self.presence, self.feed)
-        self.people = PeopleProcedures(database, Projects(self.bus), self.lifecycle, self.feed, FLOCK)
-        self.agents = AgentProcedures(database, credentials, self.presence, self.feed, base_url=BASE_URL)
+        self.people, self.agents = PeopleProcedures(self.parts), AgentProcedures(self.parts)
+        self.groups, self.claims = GroupProcedures(self.parts), ClaimProcedures(self.parts)
+        self._known: dict[int, Device] = {}
+        self._accounts = count(100)
         self.system = cast("MemorySession", None)
         self.control = cast("MemorySession", None)
         self.router.answers.update(
             {
                 "ironflock.realms.project.resolve": self._resolve,
-                "ironflock.realms.project.owned": self._owned,
+                "ironflock.realms.project.reachable": self._reachable,
+                "ironflock.privileges.asset.put": self.privileges.put,
+                "ironflock.privileges.asset.forget": self.privileges.forget,
+                "ironflock.privileges.group.missing": self.privileges.ask_missing,
                 "ironflock.auth.account.find": lambda *, account_key: {
                     "account_key": account_key,
                     "login_name": f"person {account_key}",
@@ -133,10 +184,36 @@ class World:
         device: PublicDevice = await self.people.device_create(person, CreateDevice(project, name))
         return device
 
+    async def create_group(self, name: str = "line-1", project: int | str = 3, person: Person = ANNA) -> Group:
+        """A new group."""
+        group: Group = await self.groups.group_create(person, CreateGroup(project, name))
+        return group
+
+    async def device(self, key: int) -> Device:
+        """The device as the registry has it; one that is gone as it was in project 3."""
+        found = await self.database.run(lambda connection: store.device_find(connection, key))
+        if found is not None:
+            self._known[key] = found
+        return self._known[key]
+
+    async def flash(self, key: int, person: Person = ANNA) -> tuple[Device, str]:
+        """New secrets for the device."""
+        return await self.lifecycle.flash(person, await self.device(key))
+
+    async def delete(self, key: int, person: Person = ANNA) -> None:
+        """The device goes."""
+        await self.lifecycle.delete(person, await self.device(key))
+
     async def show(self, key: int, person: Person = ANNA) -> PublicDevice:
         """What a person sees of the device."""
         device: PublicDevice = await self.people.device_show(person, NameDevice(key))
         return device
+
+    def member(self, project_key: int, kind: AssetKind, key: int, *flags: str, ends_at: float | None = None) -> Person:
+        """Somebody new who has exactly `flags` on that asset, as a member of the project."""
+        person = Person(next(self._accounts), 99)
+        self.rights.give(person.account_key, project_key, kind, key, *flags, ends_at=ends_at)
+        return person
 
     def state(self, key: int) -> tuple[str, UUID | None] | None:
         """State and flash id of the row."""
@@ -167,13 +244,19 @@ class World:
         return 1
 
     def _resolve(self, *, account_key: int, project: int | str) -> dict[str, Any]:
-        for key, (name, owner) in self.projects.items():
-            if owner == account_key and project in (key, name):
+        for key, (name, _) in self.projects.items():
+            if project in (key, name) and self._holds(account_key, key):
+                if key in self.requiring:
+                    raise refusal("not_authorized", "wamp.error.")
                 return self._project(key)
         raise refusal("not_found")
 
-    def _owned(self, *, account_key: int) -> list[dict[str, Any]]:
-        return [self._project(key) for key, (_, owner) in self.projects.items() if owner == account_key]
+    def _reachable(self, *, account_key: int) -> list[dict[str, Any]]:
+        keys = [key for key in self.projects if self._holds(account_key, key) and key not in self.requiring]
+        return [self._project(key) for key in keys]
+
+    def _holds(self, account_key: int, project_key: int) -> bool:
+        return project(project_key) in self.rights.known(account_key)
 
     def _project(self, key: int) -> dict[str, Any]:
         name, owner = self.projects[key]

@@ -47,17 +47,16 @@ class CommandLine:
         environment = {**os.environ, "IRONFLOCK_LOCAL_STATE": str(self.state), "COLUMNS": "200"}
         command = [sys.executable, "-m", "deploy.flockctl", *arguments]
         pipe = subprocess.PIPE
-        with subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
-        ) as process:
+        with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
             try:
                 yield process
             finally:
                 process.kill()
 
-    def __call__(self, *arguments: str) -> Ended:
+    def __call__(self, *arguments: str, told: str = "") -> Ended:
+        """Run it to its end, with `told` on its standard input."""
         with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=40)
+            out, err = process.communicate(told, timeout=40)
         assert "Traceback" not in err + out
         return Ended(process.returncode, out, err)
 

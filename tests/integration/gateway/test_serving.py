@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
-from services.gateway import serving
+from services.gateway import entrance, serving
 from services.gateway.calling import ISSUE
 from services.gateway.records import Asked
 from tests.integration.gateway.world import BERT, CREATE, FLASH, LIST, World, hash_of, refusal, told
@@ -51,6 +51,35 @@ async def test_every_place_of_a_request_becomes_its_argument(world: World) -> No
     assert [arguments for _, _, arguments in world.done] == [
         {"project": 3, "days": None},
         {"project": "plant", "actor": 7, "limit": 2, "since": "2026-11-25T00:00:00Z"},
+    ]
+
+
+async def test_rights_are_given_asked_for_and_taken_as_privileges_has_it(world: World) -> None:
+    rights = "ironflock.privileges"
+    for procedure in (
+        "grant.give",
+        "grant.take",
+        "flag.check",
+        "flag.check_many",
+        "member.remove",
+        "invitation.accept",
+    ):
+        world.answers(f"{rights}.{procedure}", lambda **_: None)
+
+    await world.ask("POST", "/grants", {"account": "bert", "kind": "device", "key": 7, "flags": ["READ"]}, key="k1")
+    await world.ask("GET", "/checks", query="kind=device&key=7&flag=READ&account=6&at=2026-11-25T00%3A00%3A00Z")
+    await world.ask("POST", "/checks", {"checks": [{"kind": "device", "key": 7, "flag": "READ"}]})
+    await world.ask("DELETE", "/grants", query="account=b%40example.com&kind=device&key=7&flags=READ,GRANT")
+    await world.ask("DELETE", "/swarms/3/members/6", query="reason=left")
+    await world.ask("POST", "/swarm-invitations/4/accept")
+
+    assert [(procedure.removeprefix(f"{rights}."), arguments) for procedure, _, arguments in world.done] == [
+        ("grant.give", {"account": "bert", "kind": "device", "key": 7, "flags": ["READ"]}),
+        ("flag.check", {"kind": "device", "key": 7, "flag": "READ", "account": 6, "at": "2026-11-25T00:00:00Z"}),
+        ("flag.check_many", {"checks": [{"kind": "device", "key": 7, "flag": "READ"}]}),
+        ("grant.take", {"account": "b@example.com", "kind": "device", "key": 7, "flags": ["READ", "GRANT"]}),
+        ("member.remove", {"project": 3, "account": 6, "reason": "left"}),
+        ("invitation.accept", {"invitation_key": 4}),
     ]
 
 
@@ -330,18 +359,18 @@ async def test_where_no_field_is_taken_the_body_may_be_left_out(world: World, bo
 
 
 async def test_memory_of_who_has_opened_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "MAX_REMEMBERED", 1)
+    monkeypatch.setattr(entrance, "MAX_REMEMBERED", 1)
     world.answers(LIST, lambda **_: {"projects": [], "next": None})
 
     for by in ("anna-key", BERT):
         await world.ask("GET", "/swarms", by=by)
 
-    assert len(world.serving._opened) == 1
+    assert len(world.entrance._opened) == 1
 
 
 async def test_no_credential_is_kept_in_memory(world: World) -> None:
     world.answers(LIST, lambda **_: {"projects": [], "next": None})
     await world.ask("GET", "/swarms")
 
-    kept = json.dumps([list(world.serving._opened), list(world.limits.requests._arrivals)])
+    kept = json.dumps([list(world.entrance._opened), list(world.limits.requests._arrivals)])
     assert "anna-key" not in kept

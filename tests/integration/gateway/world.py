@@ -10,10 +10,12 @@ from autobahn.wamp.exception import ApplicationError
 from joserfc.jwk import OKPKey
 
 from services.gateway.calling import ISSUE, Calling
+from services.gateway.entrance import Entrance, Limits
+from services.gateway.evaluating import Evaluating
 from services.gateway.keeping import Keeping
 from services.gateway.limiting import Limiter
 from services.gateway.records import Answer, Asked, Rate
-from services.gateway.serving import Limits, Serving
+from services.gateway.serving import Serving
 from shared.assertions import Assertions, arguments_hash, claims_for, sign
 from shared.database import Database
 from shared.identities import SYSTEM_REALM, Person
@@ -51,7 +53,9 @@ class World:
         self._verifiers: dict[str, Assertions] = {}
         self.limits = Limits(Limiter(Rate(count, 60.0), self.clock), Limiter(Rate(3, 60.0), self.clock))
         self.keeping = Keeping(database)
-        self.serving = Serving(Calling(self.bus), self.keeping, self.limits, self.bus.task)
+        self.entrance = Entrance(Calling(self.bus), self.limits)
+        self.serving = Serving(self.entrance, self.keeping, self.bus.task)
+        self.evaluating = Evaluating(self.entrance)
         self.router.answers[ISSUE] = self._issue
 
     async def join(self) -> None:
@@ -71,14 +75,22 @@ class World:
         self.router.answers[procedure] = invoked
 
     async def ask(
-        self, method: str, path: str, body: Any = None, *, by: str = ANNA, key: str = "", query: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        by: str = ANNA,
+        key: str = "",
+        query: str = "",
+        of: Serving | Evaluating | None = None,
     ) -> Answer:
-        """The answer to a request."""
+        """The answer to a request; that of REST where it is not said of what."""
         headers = {"authorization": (f"Bearer {by}",), "content-type": ("application/json",)}
         if key:
             headers["idempotency-key"] = (key,)
         content = b"" if body is None else json.dumps(body).encode()
-        return await self.serving.answer(Asked(method, path, query, headers, content, "192.0.2.7"))
+        return await (of or self.serving).answer(Asked(method, path, query, headers, content, "192.0.2.7"))
 
     def _verifier(self, audience: str) -> Assertions:
         async def keys() -> Any:

@@ -17,13 +17,24 @@ from services.realms.records import (
     Project,
     RequireFactor,
     ResolveProject,
+    SetOwner,
     ShowProject,
 )
+from services.realms.telling import Telling
 from shared.bus import Bus
 from shared.database import Database
-from shared.errors import AlreadyExistsError, ConflictError, InvalidArgumentError, NotAuthorizedError, NotFoundError
+from shared.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    InvalidArgumentError,
+    NotAuthorizedError,
+    NotFoundError,
+    UnavailableError,
+)
+from shared.flags import AssetKind
 from shared.identities import Person, ServiceIdentity
 from shared.procedures import declared, public_errors
+from tests.harness.rights import MEMBER, KnownRights, project
 from tests.integration.database import Postgres
 from tests.unit.shared.memory_router import call_details
 from tests.unit.shared.surface import everywhere
@@ -33,37 +44,59 @@ ANNA, BERT = Person(5, 11, "key-1"), Person(6, 12)
 DEVICES = ServiceIdentity("devices", 1)
 
 
-class Auth:
-    """Knows of everybody but Bert that they have a second factor."""
+class Others:
+    """Auth, which knows of everybody but Bert that they have a second factor; privileges, which believes realms."""
 
-    async def call(self, procedure: str, *, account_key: int) -> bool:
-        assert procedure == "ironflock.auth.account.has_factor"
-        return account_key != BERT.account_key
+    def __init__(self, rights: KnownRights) -> None:
+        self.rights = rights
+        self.is_away = False
+        self.told: list[dict[str, Any]] = []
+
+    async def call(self, procedure: str, **said: Any) -> bool | None:
+        if procedure == "ironflock.auth.account.has_factor":
+            return bool(said["account_key"] != BERT.account_key)
+        assert procedure == "ironflock.privileges.domain.put"
+        if self.is_away:
+            raise UnavailableError("away")
+        self.told.append(said)
+        self.rights.own(said["owner_account_key"], said["key"])
+        return None
+
+
+@pytest.fixture(name="rights")
+def fixture_rights() -> KnownRights:
+    return KnownRights()
+
+
+@pytest.fixture(name="others")
+def fixture_others(rights: KnownRights) -> Others:
+    return Others(rights)
 
 
 @pytest.fixture(name="realms")
-def fixture_realms(realms_database: Database) -> Procedures:
-    return Procedures(realms_database, Factors(cast("Bus", Auth())))
+def fixture_realms(realms_database: Database, rights: KnownRights, others: Others) -> Procedures:
+    bus = cast("Bus", others)
+    return Procedures(realms_database, Factors(bus), rights, Telling(bus, realms_database))
 
 
 async def create(realms: Procedures, name: str, person: Person = ANNA) -> Project:
-    project: Project = await realms.project_create(person, CreateProject(name))
-    return project
+    created: Project = await realms.project_create(person, CreateProject(name))
+    return created
 
 
 async def test_a_project_is_created_for_the_caller_and_recorded(realms: Procedures, postgres: Postgres) -> None:
-    project = await realms.project_create(ANNA, CreateProject("  Plant  ", " the\nfirst "))
+    created = await realms.project_create(ANNA, CreateProject("  Plant  ", " the\nfirst "))
 
-    assert (project.name, project.description, project.owner_account_key) == ("Plant", "the\nfirst", 5)
-    assert abs((datetime.now(UTC) - project.created_at).total_seconds()) < 60  # noqa: TID251 - the same machine's clock
+    assert (created.name, created.description, created.owner_account_key) == ("Plant", "the\nfirst", 5)
+    assert abs((datetime.now(UTC) - created.created_at).total_seconds()) < 60  # noqa: TID251 - the same machine's clock
     rows = postgres.rows("SELECT service, action, actor, asset, project, before, after, source FROM audit.queue")
     assert rows == [
         (
             "svc_realms",
             "project.created",
             {"kind": "person", "key": 5, "credential": "key-1", "on_behalf_of": None},
-            {"kind": "project", "key": project.project_key},
-            project.project_key,
+            {"kind": "project", "key": created.project_key},
+            created.project_key,
             None,
             {"name": "Plant", "description": "the\nfirst"},
             {"session": 11, "address": None, "request": None},
@@ -131,24 +164,29 @@ async def test_what_is_foreign_looks_as_if_it_were_not_there(realms: Procedures)
 
 @pytest.mark.parametrize("wanted", ["Plant", "plant", " PLANT\u00a0"])
 async def test_a_project_is_found_by_key_and_by_any_form_of_its_name(realms: Procedures, wanted: str) -> None:
-    project = await create(realms, "Plant")
+    created = await create(realms, "Plant")
 
-    assert await realms.project_show(ANNA, ShowProject(wanted)) == project
-    assert await realms.project_show(ANNA, ShowProject(project.project_key)) == project
-    assert await realms.project_resolve(DEVICES, ResolveProject(5, wanted)) == project
+    assert await realms.project_show(ANNA, ShowProject(wanted)) == created
+    assert await realms.project_show(ANNA, ShowProject(created.project_key)) == created
+    assert await realms.project_resolve(DEVICES, ResolveProject(5, wanted)) == created
 
 
-async def test_pages_of_250_projects_hold_each_once(realms: Procedures, postgres: Postgres) -> None:
+async def test_pages_of_250_projects_hold_each_once(
+    realms: Procedures, postgres: Postgres, rights: KnownRights
+) -> None:
     postgres.run(
         "INSERT INTO realms.project (name, name_canonical, owner_account_key)"
         " SELECT 'p' || n, 'p' || n, CASE WHEN n % 2 = 0 THEN 5 ELSE 6 END FROM generate_series(1, 500) n"
     )
+    for owner in (5, 6):
+        rows = postgres.rows("SELECT project_key FROM realms.project WHERE owner_account_key = %s", owner)
+        rights.own(owner, *(key for (key,) in rows))
     seen: list[str] = []
     cursor: str | None = None
     pages = 0
     while pages == 0 or cursor is not None:
         page = await realms.project_list(ANNA, ListProjects(cursor=cursor, limit=100))
-        seen += [project.name for project in page.projects]
+        seen += [each.name for each in page.projects]
         cursor, pages = page.next, pages + 1
 
     assert pages == 3
@@ -163,7 +201,7 @@ async def test_a_page_is_not_moved_by_what_comes_and_goes(realms: Procedures, po
 
     second = await realms.project_list(ANNA, ListProjects(cursor=first.next, limit=2))
 
-    assert [project.name for project in second.projects] == ["p3", "p4"]
+    assert [each.name for each in second.projects] == ["p3", "p4"]
 
 
 async def test_given_a_foreign_cursor_when_a_page_is_asked_for_then_it_is_refused(realms: Procedures) -> None:
@@ -171,25 +209,113 @@ async def test_given_a_foreign_cursor_when_a_page_is_asked_for_then_it_is_refuse
         await realms.project_list(ANNA, ListProjects(cursor="x"))
 
 
-async def test_a_service_gets_what_an_account_owns(realms: Procedures) -> None:
+async def test_a_service_gets_what_an_account_has_to_do_with(realms: Procedures, rights: KnownRights) -> None:
     mine = [await create(realms, name) for name in ("b", "a")]
-    await create(realms, "other", BERT)
+    theirs = await create(realms, "other", BERT)
 
-    for service in (DEVICES, ServiceIdentity("auth", 1)):
-        assert await realms.project_owned(service, AccountKey(5)) == mine
-    assert await realms.project_owned(DEVICES, AccountKey(99)) == []
+    for name in ("devices", "audit"):
+        assert await realms.project_reachable(ServiceIdentity(name, 1), AccountKey(5)) == mine
+    assert await realms.project_reachable(DEVICES, AccountKey(99)) == []
+    rights.hold(5, project(theirs.project_key), MEMBER)
+    assert await realms.project_reachable(DEVICES, AccountKey(5)) == [*mine, theirs]
+    assert await realms.project_resolve(DEVICES, ResolveProject(5, "other")) == theirs
 
 
-@pytest.mark.parametrize("name", ["auth", "realms", "gateway", "router", ""])
-async def test_no_service_but_devices_asks_for_others(realms: Procedures, name: str) -> None:
+async def test_a_description_which_may_be_long_is_not_told_to_services(realms: Procedures) -> None:
+    await realms.project_create(ANNA, CreateProject("plant", "x" * 1_000))
+
+    (found,) = await realms.project_reachable(DEVICES, AccountKey(5))
+
+    assert found.description == ""
+
+
+@pytest.mark.parametrize("name", ["auth", "realms", "gateway", "privileges", "router", ""])
+async def test_no_service_but_devices_and_audit_asks_for_others(realms: Procedures, name: str) -> None:
+    await create(realms, "plant")
     with pytest.raises(NotAuthorizedError):
         await realms.project_resolve(ServiceIdentity(name, 1), ResolveProject(5, "plant"))
-
-
-@pytest.mark.parametrize("name", ["realms", "gateway", "router", ""])
-async def test_no_service_but_auth_and_devices_asks_what_others_own(realms: Procedures, name: str) -> None:
     with pytest.raises(NotAuthorizedError):
-        await realms.project_owned(ServiceIdentity(name, 1), AccountKey(5))
+        await realms.project_reachable(ServiceIdentity(name, 1), AccountKey(5))
+
+
+async def test_a_member_sees_a_project_by_read_and_no_more(realms: Procedures, rights: KnownRights) -> None:
+    key = (await create(realms, "plant")).project_key
+    rights.hold(6, project(key), MEMBER)
+    for wanted in (key, "plant"):
+        with pytest.raises(NotFoundError):
+            await realms.project_show(BERT, ShowProject(wanted))
+    assert (await realms.project_list(BERT, ListProjects())).projects == []
+    rights.give(6, key, AssetKind.PROJECT, key, "READ")
+
+    assert (await realms.project_show(BERT, ShowProject("plant"))).project_key == key
+    assert [each.project_key for each in (await realms.project_list(BERT, ListProjects())).projects] == [key]
+    with pytest.raises(NotAuthorizedError, match="GRANT"):
+        await realms.project_require_factor(BERT, RequireFactor("plant", required=False))
+    rights.give(6, key, AssetKind.PROJECT, key, "GRANT")
+    await realms.project_require_factor(BERT, RequireFactor("plant", required=False))
+
+
+async def test_two_projects_of_one_name_are_told_apart_by_their_keys(realms: Procedures, rights: KnownRights) -> None:
+    mine, theirs = await create(realms, "plant"), await create(realms, "Plant", BERT)
+    rights.give(5, theirs.project_key, AssetKind.PROJECT, theirs.project_key, "READ")
+
+    with pytest.raises(ConflictError):
+        await realms.project_show(ANNA, ShowProject("plant"))
+    for each in (mine, theirs):
+        assert await realms.project_show(ANNA, ShowProject(each.project_key)) == each
+
+
+async def test_while_rights_are_silent_nobody_reads_and_creating_goes_on(
+    realms: Procedures, rights: KnownRights
+) -> None:
+    await create(realms, "plant")
+    rights.is_silent = True
+
+    with pytest.raises(UnavailableError):
+        await realms.project_show(ANNA, ShowProject("plant"))
+    with pytest.raises(UnavailableError):
+        await realms.project_list(ANNA, ListProjects())
+    await create(realms, "mill")
+
+
+async def test_a_new_project_is_told_to_privileges_at_once(realms: Procedures, others: Others) -> None:
+    created = await create(realms, "Plant")
+
+    said = {"kind": "project", "key": created.project_key, "name": "Plant", "owner_account_key": 5}
+    assert others.told == [said]
+
+
+async def test_given_privileges_away_when_a_project_is_created_then_it_is_there_and_told_later(
+    realms: Procedures, others: Others, realms_database: Database
+) -> None:
+    others.is_away = True
+
+    created = await create(realms, "plant")
+
+    with pytest.raises(NotFoundError):
+        await realms.project_show(ANNA, ShowProject("plant"))
+    others.is_away = False
+    await Telling(cast("Bus", others), realms_database).keep_up()
+    assert await realms.project_show(ANNA, ShowProject("plant")) == created
+
+
+async def test_privileges_alone_says_who_owns_a_project(realms: Procedures, postgres: Postgres) -> None:
+    key = (await create(realms, "plant")).project_key
+    for name in ("auth", "realms", "devices", "audit", "gateway", "router", ""):
+        with pytest.raises(NotAuthorizedError):
+            await realms.project_set_owner(ServiceIdentity(name, 1), SetOwner(key, 6))
+    privileges = ServiceIdentity("privileges", 1)
+
+    for _ in range(2):
+        await realms.project_set_owner(privileges, SetOwner(key, 6))
+
+    assert postgres.rows("SELECT owner_account_key FROM realms.project") == [(6,)]
+    await create(realms, "plant")
+    with pytest.raises(AlreadyExistsError):
+        await realms.project_set_owner(privileges, SetOwner(key, 5))
+    with pytest.raises(NotFoundError):
+        await realms.project_set_owner(privileges, SetOwner(key + 1_000, 5))
+    assert postgres.rows("SELECT owner_account_key FROM realms.project ORDER BY 1") == [(5,), (6,)]
 
 
 @pytest.mark.parametrize(
@@ -235,23 +361,24 @@ async def test_a_project_on_the_wire_is_plain(realms: Procedures) -> None:
     assert datetime.fromisoformat(answer["created_at"]).tzinfo is not None
 
 
-async def test_a_project_can_ask_for_a_second_factor(realms: Procedures, postgres: Postgres) -> None:
-    project = await create(realms, "Plant")
+async def test_a_project_can_ask_for_a_second_factor(
+    realms: Procedures, postgres: Postgres, rights: KnownRights
+) -> None:
+    found = await create(realms, "Plant")
     asked = await realms.project_require_factor(ANNA, RequireFactor("plant", required=True))
     await realms.project_require_factor(ANNA, RequireFactor("plant", required=True))
 
     assert asked.requires_factor
     assert postgres.audited()[1:] == [("project.factor_requirement_changed", "done")]
-    wanted = ResolveProject(ANNA.account_key, project.project_key)
+    wanted = ResolveProject(ANNA.account_key, found.project_key)
     assert (await realms.project_resolve(DEVICES, wanted)).requires_factor
-    postgres.run(f"UPDATE realms.project SET owner_account_key = {BERT.account_key}")  # noqa: S608
+    rights.own(6, found.project_key)
     with pytest.raises(NotAuthorizedError, match="second factor"):
-        await realms.project_resolve(DEVICES, ResolveProject(BERT.account_key, project.project_key))
-    assert await realms.project_owned(DEVICES, AccountKey(BERT.account_key)) == []
-    assert len(await realms.project_owned(ServiceIdentity("auth", 1), AccountKey(BERT.account_key))) == 1
+        await realms.project_resolve(DEVICES, ResolveProject(BERT.account_key, found.project_key))
+    assert await realms.project_reachable(DEVICES, AccountKey(BERT.account_key)) == []
     assert (await realms.project_show(BERT, ShowProject("plant"))).requires_factor
     await realms.project_require_factor(BERT, RequireFactor("plant", required=False))
-    assert len(await realms.project_owned(DEVICES, AccountKey(BERT.account_key))) == 1
+    assert len(await realms.project_reachable(DEVICES, AccountKey(BERT.account_key))) == 1
 
 
 async def test_whoever_has_no_second_factor_asks_it_of_nobody(realms: Procedures, postgres: Postgres) -> None:

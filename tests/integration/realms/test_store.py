@@ -20,10 +20,11 @@ async def test_the_database_decides_on_the_canonical_form(realms_database: Datab
             await store.project_insert(connection, name="B", name_canonical="a", description="", owner_account_key=5)
 
     async with realms_database.transaction() as connection:
+        keys = [first.project_key]
         assert await store.project_find(connection, first.project_key) == first
-        assert await store.project_find_by_name(connection, owner_account_key=5, name_canonical="a") == first
-        assert await store.project_find_by_name(connection, owner_account_key=6, name_canonical="a") is None
-        assert await store.project_find_by_name(connection, owner_account_key=5, name_canonical="A") is None
+        assert await store.project_find_by_name(connection, keys, "a") == [first]
+        assert await store.project_find_by_name(connection, [first.project_key + 1], "a") == []
+        assert await store.project_find_by_name(connection, keys, "A") == []
 
 
 async def test_a_list_begins_behind_its_key_and_ends_at_its_limit(realms_database: Database) -> None:
@@ -36,6 +37,6 @@ async def test_a_list_begins_behind_its_key_and_ends_at_its_limit(realms_databas
             ).project_key
             for name in "abcde"
         ]
-        found = await store.project_list_by_owner(connection, owner_account_key=5, after=keys[1], limit=2)
+        found = await store.project_list(connection, keys[:4], after=keys[1], limit=5)
 
     assert [project.project_key for project in found] == keys[2:4]

@@ -41,11 +41,12 @@ TIMEOUT_S = 10.0
 class WampError(Exception):
     """An ERROR answered one of our requests."""
 
-    def __init__(self, uri: str, args: list[Any]) -> None:
-        """As the ERROR says."""
+    def __init__(self, uri: str, args: list[Any], more: dict[str, Any] | None = None) -> None:
+        """As the ERROR says; `more` are its arguments by name."""
         super().__init__(uri, args)
         self.uri = uri
         self.details = args
+        self.more = more or {}
 
 
 class AbortedError(Exception):
@@ -282,7 +283,7 @@ class Peer:
     async def _take(self, message: list[Any]) -> None:
         kind = message[0]
         if kind == ERROR:
-            self._settle((message[1], message[2]), WampError(message[4], message[5] if len(message) > 5 else []))
+            self._settle((message[1], message[2]), WampError(*message[4:5], *([*message[5:], []][:1]), *message[6:7]))
         elif kind == UNREGISTERED and message[1] == 0:
             self.kicked.append(message)
         elif kind in ANSWERS:

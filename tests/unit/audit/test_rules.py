@@ -6,15 +6,10 @@ from typing import Any
 import pytest
 
 from services.audit import rules
-from services.audit.records import Chosen, Filter, Project
+from services.audit.records import Chosen, Filter
 from shared.errors import InvalidArgumentError
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
-
-
-def test_a_project_s_owner_alone_may_read_it() -> None:
-    assert rules.may_read(Project(1, 5), 5)
-    assert not rules.may_read(Project(1, 5), 6)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tests.unit.audit_coverage.call_graph import ROOT, Name, Service
 from tests.unit.shared.test_every_procedure_is_known import IDS
 
 TABLE: Final = Path(__file__).with_name("coverage.tsv")
-SERVICES: Final = ("auth", "realms", "devices", "audit", "gateway")
+SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway")
 TITLES: Final = ("what", "writes", "records", "asks", "because")
 JOBS: Final[tuple[Name, ...]] = (
     ("services.auth.first_owner", "ensure"),
@@ -45,6 +45,12 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.devices.lifecycle", "Lifecycle.repair"),
     ("services.devices.owners", "Owners.keep_true"),
     ("services.devices.presence", "Presence.keep_true"),
+    ("services.devices.telling", "Outbox.keep_up"),
+    ("services.privileges.erased", "Erased.keep_true"),
+    ("services.privileges.inventory", "Inventory.ensure_operator"),
+    ("services.privileges.sweeping", "Sweeping.sweep"),
+    ("services.privileges.transfers", "Transfers.repair"),
+    ("services.realms.telling", "Telling.keep_up"),
     ("services.audit.integrator", "Integrator.run"),
     ("services.audit.redacting", "redact_due"),
     ("services.audit.witnesses", "Witnessing.run"),
@@ -195,4 +201,5 @@ def test_over_https_nothing_is_changed_but_by_the_forms_that_have_a_row() -> Non
             ("Misdirected", "render"),
             ("Programs", "render"),  # whose endpoints stand among the jobs
             ("Rest", "render"),  # which calls procedures
+            ("Decisions", "render"),  # which calls those of privileges that read
         }

@@ -15,13 +15,13 @@ from services.auth.records.accounts import Account
 from services.auth.records.api_keys import ApiKey
 from services.auth.records.devices import DeviceCredential
 from services.auth.rules.accounts import confirm_login
-from services.auth.rules.api_keys import end_of, life_of_next, opens
+from services.auth.rules.api_keys import end_of, is_key_id, life_of_next, opens
 from services.auth.rules.devices import belongs, device_key_of, device_secrets, tunnel_proof, tunnel_proof_digest
 from shared.errors import InvalidArgumentError
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 HASH = bytes(range(32))
-KEY = ApiKey("id", 5, HASH, ["all"], NOW + timedelta(seconds=1), None, "active")
+KEY = ApiKey("id", 5, None, HASH, ["all"], NOW + timedelta(seconds=1), None, "active")
 CREDENTIAL = DeviceCredential(7, 3, UUID(int=1), "active", UUID(int=2), b"", b"", b"")
 ACCOUNT = Account(5, "Änne.Meier@example.com", "active", None)
 octets = st.binary(min_size=64, max_size=64)
@@ -29,6 +29,12 @@ octets = st.binary(min_size=64, max_size=64)
 
 def test_a_living_key_of_an_active_account_opens() -> None:
     assert opens(KEY, presented=HASH, now=NOW)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "a" * 13, "a" * 11 + "\n", "a" * 12 + "\n", "\0" * 12, "\u0661" * 12])
+def test_what_is_no_id_of_a_key_is_looked_for_nowhere(text: str) -> None:
+    assert is_key_id("0123456789aZ")
+    assert not is_key_id(text)
 
 
 @pytest.mark.parametrize(

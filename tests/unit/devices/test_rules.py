@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 
 from services.devices import rules
 from services.devices.agent_records import CheckPrivilege
-from services.devices.records import Device, FlockSettings, Machine, Project, PublicDevice
+from services.devices.records import Device, FlockSettings, Group, Machine, PublicDevice
+from shared.flags import AssetKind
 from shared.identities import DeviceIdentity
+from shared.rights.records import Asset, Default, Grant, Standing
+from shared.rights.rules import decide
+from shared.scopes import EVERYTHING, Scopes, parse_scopes
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 SERIAL = UUID("0b5e8a1c-2f6d-4e3a-9c7b-1a2b3c4d5e6f")
@@ -37,6 +41,9 @@ DEVICE = Device(
     architecture=None,
     os=None,
     agent_version=None,
+    moved_from=None,
+    is_claimable=False,
+    groups=frozenset({20}),
 )
 SETTINGS = FlockSettings("wss://localhost:8443/ws-re-dev", "localhost:5000/", "apps/", "https://localhost:8445", None)
 # Source: wire-agent section 1, the struct of the agent's loader; what it does not read may be any JSON.
@@ -129,9 +136,9 @@ def test_a_device_does_not_speak_for_another(device_key: int, project_key: int |
 ASKED = CheckPrivilege("READ", "DEVICE", 7, 5, 3)
 
 
-@pytest.mark.parametrize("privilege", ["READ", "NETWORK", "MAINTAIN", "DEVELOP"])
-def test_the_owner_holds_what_an_agent_asks_for(privilege: str) -> None:
-    assert rules.holds_privilege(DEVICE, attrs.evolve(ASKED, privilege=privilege)) is True
+@pytest.mark.parametrize("privilege", ["READ", "NETWORK", "MAINTAIN", "DEVELOP", "OPERATE", "INSTALL"])
+def test_what_an_agent_asks_about_a_device_has_an_answer(privilege: str) -> None:
+    assert rules.is_answerable(attrs.evolve(ASKED, privilege=privilege)) is True
 
 
 @pytest.mark.parametrize(
@@ -140,15 +147,15 @@ def test_the_owner_holds_what_an_agent_asks_for(privilege: str) -> None:
         {"privilege": "OWN"},
         {"privilege": "read"},
         {"privilege": ""},
+        {"privilege": "GRANT"},
+        {"privilege": "DELETE"},
         {"entity": "SWARM"},
         {"entity": "device"},
-        {"entity_key": 8},
-        {"requestor_account_key": 6},
         {"requestor_account_key": 0},
     ],
 )
-def test_anything_else_is_refused_with_a_real_boolean(change: dict[str, Any]) -> None:
-    assert rules.holds_privilege(DEVICE, attrs.evolve(ASKED, **change)) is False
+def test_anything_else_is_refused_before_anybody_is_asked(change: dict[str, Any]) -> None:
+    assert rules.is_answerable(attrs.evolve(ASKED, **change)) is False
 
 
 values = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
@@ -194,13 +201,92 @@ def test_people_see_a_device_without_its_session_and_flash() -> None:
     public = rules.public(DEVICE)
 
     names = {field.name for field in attrs.fields(PublicDevice)}
-    assert names.isdisjoint({"session", "flash_id", "owner_name", "owner_account_key"})
+    assert names.isdisjoint({"session", "flash_id", "owner_name", "owner_account_key", "groups", "moved_from"})
     assert all(getattr(public, name) == getattr(DEVICE, name) for name in names)
 
 
-@given(st.integers(1, 3), st.integers(1, 3))
-def test_the_owner_works_in_a_project_and_nobody_else(owner: int, account: int) -> None:
-    assert rules.may_use(Project(3, "plant", "", owner, "2026-11-25T00:00:00Z"), account) == (owner == account)
+PROJECTS = (3, 4)
+NOW_S = 1_000.0
+ends = st.sampled_from([None, NOW_S - 1, NOW_S, NOW_S + 1])
+grants = st.builds(
+    Grant,
+    st.integers(1, 9),
+    st.sampled_from(["READ", "UPDATE"]),
+    st.sampled_from([AssetKind.DEVICE, AssetKind.GROUP, AssetKind.PROJECT]),
+    st.integers(7, 9) | st.integers(20, 22),
+    ends,
+    st.booleans(),
+)
+defaults = st.builds(
+    Default, st.sampled_from(["READ", "UPDATE"]), st.sampled_from([AssetKind.DEVICE, AssetKind.GROUP]), ends
+)
+standings = st.builds(
+    Standing,
+    is_owner=st.sampled_from([False, False, True]),
+    is_member=st.booleans(),
+    grants=st.lists(grants, max_size=4).map(tuple),
+    defaults=st.lists(defaults, max_size=1).map(tuple),
+    is_locked_out=st.sampled_from([False, False, False, True]),
+)
+models = st.dictionaries(st.sampled_from(PROJECTS), standings)
+scopes = st.sampled_from(
+    [["all"], ["read"], ["all@project/3"], ["all@device/7"], ["all@device/8", "all@project/4"], ["all@project/20"]]
+).map(parse_scopes)
+
+
+@given(models, scopes, st.integers(7, 9), st.frozensets(st.integers(20, 22), max_size=2))
+def test_the_reach_of_a_person_is_what_the_rule_lets_them_read(
+    model: dict[int, Standing], scopes: Scopes, key: int, groups: frozenset[int]
+) -> None:
+    """A list and a single look are one answer."""
+    found = rules.reach(model, scopes, now=NOW_S)
+
+    for project in PROJECTS:
+        standing = model.get(project, Standing(is_owner=False, is_member=False))
+        reads = decide(standing, "READ", Asset(AssetKind.DEVICE, key, groups), now=NOW_S).allowed
+        assert found.has(project, key, groups) == (reads and scopes.reaches(project, key))
+        assert found.has(project, key, groups) <= (project in found.every_project)
+        assert found.is_whole(project) <= found.has(project, key, groups)
+
+
+@given(models, scopes, st.integers(20, 22))
+def test_the_groups_that_a_person_sees_are_those_that_the_rule_lets_them_read(
+    model: dict[int, Standing], scopes: Scopes, key: int
+) -> None:
+    found = rules.reach_of_groups(model, scopes, now=NOW_S)
+
+    for project in PROJECTS:
+        standing = model.get(project, Standing(is_owner=False, is_member=False))
+        reads = decide(standing, "READ", Asset(AssetKind.GROUP, key), now=NOW_S).allowed
+        assert found.has(project, key) == (reads and scopes.reaches(project))
+
+
+def test_a_grant_on_a_device_does_not_follow_it_into_another_project() -> None:
+    held = Standing(is_owner=False, is_member=True, grants=(Grant(1, "READ", AssetKind.DEVICE, 7, None),))
+
+    found = rules.reach({3: held, 4: Standing(is_owner=False, is_member=True)}, EVERYTHING, now=NOW_S)
+
+    assert (found.has(3, 7), found.has(4, 7)) == (True, False)
+
+
+@pytest.mark.parametrize("typed", ["abcd-efgh", " ABCD EFGH\n", "ab-cdef-gh"])
+def test_a_claim_code_is_the_same_however_it_is_typed(typed: str) -> None:
+    assert rules.claim_digest(typed) == rules.claim_digest("ABCD-EFGH")
+
+
+@given(st.text(), st.text())
+def test_another_claim_code_has_another_digest(one: str, other: str) -> None:
+    said = ["".join(code.upper().replace("-", "").split()) for code in (one, other)]
+
+    assert (rules.claim_digest(one) == rules.claim_digest(other)) == (said[0] == said[1])
+    assert len(rules.claim_digest(one)) == 32
+
+
+def test_rights_know_a_device_with_its_groups_and_a_group_by_its_key() -> None:
+    group = Group(20, 3, "plant", "line-1", "", NOW)
+
+    assert rules.asset(DEVICE) == Asset(AssetKind.DEVICE, 7, frozenset({20}))
+    assert rules.asset(group) == Asset(AssetKind.GROUP, 20)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ def test_exit_statuses_stay_what_they_are() -> None:
         "REFUSED": 1,
         "USAGE": 2,
         "UNAVAILABLE": 3,
+        "NO": 4,
         "INTERRUPTED": 130,
     }
 

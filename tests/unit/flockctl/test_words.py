@@ -2,8 +2,8 @@
 
 import pytest
 
-from deploy.flockctl.errors import CommandError
-from deploy.flockctl.words import MAX_KEY, key_or_name
+from deploy.flockctl.errors import CommandError, ExitStatus
+from deploy.flockctl.words import MAX_KEY, flags_of, key_or_name
 from shared.errors import InvalidArgumentError
 
 
@@ -29,3 +29,19 @@ def test_a_key_out_of_range_is_refused(word: str) -> None:
 def test_a_malformed_name_is_refused(word: str) -> None:
     with pytest.raises(InvalidArgumentError):
         key_or_name(word, what="device")
+
+
+def test_flags_stand_with_commas_each_once_in_capitals() -> None:
+    assert flags_of("READ") == ["READ"]
+    assert flags_of("read, Remote_Access,READ") == ["READ", "REMOTE_ACCESS"]
+
+
+@pytest.mark.parametrize(
+    "word", ["", ",", "READ,", "READ OPERATE", "*", "_X", "x" * 41, "A," * 10**6, "\x1b", "\u0131"]
+)
+def test_malformed_flags_are_refused_without_repeating_them(word: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        flags_of(word)
+
+    assert caught.value.status is ExitStatus.USAGE
+    assert len(caught.value.message) < 100

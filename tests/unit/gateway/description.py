@@ -22,6 +22,7 @@ from shared.procedures import Audience, Declaration
 from tests.unit.shared.test_every_procedure_is_known import SURFACES
 
 FILE: Final = Path(__file__).parents[3] / "services" / "gateway" / "openapi.json"
+TWICE: Final = re.compile(r"services\.([a-z]+)\.records(?:\.[a-z_]+)?\.([A-Z]\w+)")  # a name that two services have
 REF: Final = "#/components/schemas/{name}"
 ABOUT: Final = f"""\
 Everything that people do on the platform's bus, as HTTPS requests. Each request carries one API key or access token
@@ -38,6 +39,7 @@ What streams (`watch`, `tail`, `export` of the log) is for the bus: see `flockct
 CREDENTIAL: Final = "An API key or access token."
 TAGS: Final = {
     "devices": "Devices: the registry, and flashing.",
+    "groups": "Groups of devices.",
     "swarms": "Projects, which the wire calls swarms.",
     "account": "One's own account.",
     "sessions": "Where one is signed in.",
@@ -49,6 +51,16 @@ TAGS: Final = {
     "invitations": "People who are asked to come.",
     "accounts": "Other people's accounts.",
     "audit": "The transparency log.",
+    "swarm-invitations": "People who are asked to work in a project.",
+    "transfers": "Projects that are offered to another owner.",
+    "flags": "Which rights there are.",
+    "checks": "Whether somebody has a right.",
+    "explanations": "Which rights somebody has on one asset, and why.",
+    "assets": "Where somebody has a right.",
+    "people": "Who has a right.",
+    "changes": "What was changed in rights, when, by whom and why.",
+    "grants": "Rights that were given to one person on one asset.",
+    "locks": "What keeps people, API keys, devices and projects out.",
 }
 # What each parameter and field is; where one name has two meanings, the procedure's last words stand before it.
 WORDS: Final = {
@@ -58,6 +70,10 @@ WORDS: Final = {
     "project": "A project, by its key or by a name of one's own.",
     "swarm_key": "The project's key.",
     "device_key": "The device's key.",
+    "group_key": "The group's key.",
+    "group": "A group of devices, by its key or by its name.",
+    "is_claimable": "Whether the device may be claimed; each time that this is said, an earlier code ends.",
+    "code": "The device's claim code.",
     "device": "A device's key.",
     "ids": "Keys of devices, separated by commas.",
     "name": "What it is called; names that differ only by case, outer blanks or Unicode form are the same name.",
@@ -74,7 +90,7 @@ WORDS: Final = {
     "account_key": "The account's key.",
     "reason": "Why; it stands in the log.",
     "app": "An app's key.",
-    "account": "An account's key.",
+    "account": "An account's key; where a text is taken, a login name will do. Left out: oneself, or everybody.",
     "aspect": "What of the asset was changed, for example `name`.",
     "action": "What was done, for example `device.created`.",
     "actor": "Who did it: an account's key, or a service's name.",
@@ -95,11 +111,22 @@ WORDS: Final = {
     "ends_at": "When it ends by itself (RFC 3339, with a zone).",
     "overlap_s": "For how many seconds the old key opens beside the new one.",
     "days": "How many days entries are kept; null keeps them for ever.",
+    "kind": "What kind of thing it is.",
+    "key": "The thing's key; of an API key that is locked, the part of its text that names it.",
+    "flag": "A right, as the table of flags has it.",
+    "flags": "Rights, as the table of flags has them; where they may be left out, all of them.",
+    "at": "On which day and at what time (RFC 3339, with a zone); left out: now.",
+    "checks": "What is asked; all is answered as of one moment.",
+    "is_visit": "Whether it is for somebody who is no member: for seven days at most, and without `GRANT`.",
+    "invitation_key": "The invitation's key.",
+    "lock_key": "The lock's key.",
 }
 EXAMPLES: Final[dict[str, Any]] = {
     "POST /swarms": {"name": "plant", "description": "the first line"},
     "POST /swarms/{swarm_key}/devices": {"name": "press-1"},
     "PATCH /devices/{device_key}": {"name": "press-2"},
+    "PUT /devices/{device_key}/claimable": {"is_claimable": True},
+    "POST /swarms/{swarm_key}/groups": {"name": "line-4"},
     "PATCH /account": {"display_name": "Ann", "locale": "en"},
     "POST /api-keys": {"name": "reports", "scopes": ["read"]},
     "POST /api-keys/{key_id}/rotate": {"overlap_s": 3600},
@@ -107,6 +134,12 @@ EXAMPLES: Final[dict[str, Any]] = {
     "POST /service-accounts": {"name": "reports"},
     "POST /invitations": {"address": "bert@example.com", "locale": "de"},
     "PUT /swarms/{swarm_key}/retention": {"days": 365},
+    "POST /swarms/{swarm_key}/invitations": {"account": "bert@example.com", "reason": "second shift"},
+    "POST /swarms/{swarm_key}/transfer": {"account": "bert@example.com"},
+    "POST /swarms/{swarm_key}/defaults": {"kind": "device", "flags": ["READ"]},
+    "POST /checks": {"checks": [{"kind": "device", "key": 7, "flag": "READ"}]},
+    "POST /grants": {"account": "bert@example.com", "kind": "device", "key": 7, "flags": ["READ", "MAINTAIN"]},
+    "POST /locks": {"kind": "device", "key": "7", "ends_at": "2027-01-01T00:00:00Z", "reason": "stolen"},
 }
 ERRORS: Final = {
     400: "The request is malformed: its query, its body or a header.",
@@ -227,6 +260,10 @@ def query_parameter(name: str, kind: Kind, fields: dict[str, Any]) -> dict[str, 
         keys = {"type": "array", "items": key, "minItems": 1, "maxItems": MAX_MANY, "uniqueItems": True}
         return {**made, "required": True, "style": "form", "explode": False, "schema": keys}
     schema = without_null(schema_of(fields[name]))
+    if fields[name].default is attrs.NOTHING:
+        made["required"] = True
+    if kind is Kind.NAMES:
+        made |= {"style": "form", "explode": False}
     is_time = "datetime" in str(fields[name].type)
     return {**made, "schema": {**schema, "format": "date-time"} if is_time else schema}
 
@@ -335,10 +372,27 @@ PARAMETERS: Final = {
 
 def schema_of(field: Any) -> dict[str, Any]:
     """The JSON schema of a record's field."""
-    made: dict[str, Any] = dict(msgspec.json.schema(field.type))
+    made = inlined(msgspec.json.schema(field.type))
     default = field.default.factory() if hasattr(field.default, "factory") else field.default
     if default is not attrs.NOTHING and default is not None:
         made["default"] = default
+    return made
+
+
+def inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema that stands by itself: what it only names is put in its place."""
+    defined = schema.get("$defs", {})
+
+    def put(value: Any) -> Any:
+        if isinstance(value, list):
+            return [put(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if "$ref" in value:
+            return put(defined[value["$ref"].rpartition("/")[2]])
+        return {name: put(each) for name, each in value.items() if name != "$defs"}
+
+    made: dict[str, Any] = put(schema)
     return made
 
 
@@ -364,7 +418,7 @@ def text() -> str:
     """The description as it is checked in."""
     made = description()
     made["components"]["parameters"] = PARAMETERS
-    return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+    return TWICE.sub(lambda found: found[1].title() + found[2], json.dumps(made, indent=1, ensure_ascii=False)) + "\n"
 
 
 if __name__ == "__main__":

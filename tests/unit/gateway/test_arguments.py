@@ -21,7 +21,7 @@ from shared.errors import InvalidArgumentError
 ROUTE = Route(
     "GET", "/x/{a_key}/{session}", "ironflock.x.y.z",
     path={"a_key": "a", "session": "w"},
-    query={"n": Kind.WHOLE, "e": Kind.EITHER, "f": Kind.FLAG, "t": Kind.TEXT, "ids": Kind.KEYS},
+    query={"n": Kind.WHOLE, "e": Kind.EITHER, "f": Kind.FLAG, "t": Kind.TEXT, "ids": Kind.KEYS, "names": Kind.NAMES},
     body=("name", "size"),
 )  # fmt: skip
 MANY = Route("POST", "/x", "ironflock.x.y.z", body=("name",), many="devices")
@@ -89,6 +89,7 @@ def test_each_text_becomes_what_it_stands_for() -> None:
         "n": -7, "e": 7, "f": True, "t": "7", "ids": [1, 2],
     }  # fmt: skip
     assert from_query(ROUTE, {"e": "plant", "f": "false"}) == {"e": "plant", "f": False}
+    assert from_query(ROUTE, {"names": "READ,GRANT"}) == {"names": ["READ", "GRANT"]}
 
 
 @pytest.mark.parametrize(

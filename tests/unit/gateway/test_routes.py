@@ -12,6 +12,7 @@ from tests.unit.gateway.description import EXAMPLES, FILE, WORDS, declarations, 
 DECLARED = declarations()
 IDS = [f"{route.method} {route.template}" for route in ROUTES]
 README = FILE.with_name("README.md")
+TOO_LONG_FOR_A_QUERY = {"ironflock.privileges.flag.check_many"}
 
 
 def test_whatever_people_do_on_the_bus_they_can_do_here_unless_it_streams() -> None:
@@ -86,7 +87,10 @@ def test_what_is_not_in_the_table_has_no_route(segments: tuple[str, ...]) -> Non
 
 @pytest.mark.parametrize("route", ROUTES, ids=IDS)
 def test_whoever_gets_changes_nothing(route: Route) -> None:
-    assert (route.method == "GET") == DECLARED[route.procedure][0].is_reading
+    reads = DECLARED[route.procedure][0].is_reading
+
+    assert (route.method == "GET") == (reads and route.procedure not in TOO_LONG_FOR_A_QUERY)
+    assert reads or route.method != "GET"
 
 
 def test_every_text_of_a_path_stands_in_one() -> None:

@@ -41,3 +41,12 @@ def test_given_no_version_that_agents_read_when_it_is_read_then_the_variable_is_
 ) -> None:
     with pytest.raises(SettingsError, match="IRONFLOCK_GATEWAY_AGENT_VERSION"):
         read(Settings("GATEWAY", {**variables, "IRONFLOCK_GATEWAY_AGENT_VERSION": version}))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:8445", "https://localhost:8445/", "https://a@localhost", "https://", "localhost", "https://x?y"],
+)
+def test_given_no_origin_when_it_is_read_then_the_variable_is_named(variables: dict[str, str], url: str) -> None:
+    with pytest.raises(SettingsError, match="IRONFLOCK_GATEWAY_URL"):
+        read(Settings("GATEWAY", {**variables, "IRONFLOCK_GATEWAY_URL": url}))

@@ -81,6 +81,7 @@ def test_the_gateway_is_told_what_the_contract_says() -> None:
         "DATABASE_PASSWORD_FILE": "/state/secrets/database/svc_gateway",
         "PORT": "8445",
         "BIND": "192.0.2.7",
+        "URL": "https://plant.example:8445",
         "AGENT_UPDATES": "/state/agent-updates",
     }
 

@@ -20,15 +20,16 @@ def test_the_ports_are_those_of_the_readme() -> None:
         "realms": 8450,
         "devices": 8451,
         "audit": 8453,
+        "privileges": 8454,
     }
     assert (ports.accounts, ports.audit) == (8441, 8452)
 
 
-@given(base=st.integers(1, 65_522))
+@given(base=st.integers(1, 65_521))
 def test_every_listener_has_a_port_of_its_own_that_exists(base: int) -> None:
     ports = [each.port for each in listeners(local_settings({"IRONFLOCK_LOCAL_PORT_BASE": str(base)}))]
 
-    assert len(set(ports)) == len(ports) == 12
+    assert len(set(ports)) == len(ports) == 13
     assert all(base < port <= 65_535 for port in ports)
 
 

@@ -1,18 +1,39 @@
-"""Who may see a project."""
-
-from datetime import UTC, datetime
+"""Which projects somebody has to do with."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.realms.records import Project
-from services.realms.rules import may_see
+from services.realms.rules import touched
+from shared.flags import AssetKind
+from shared.rights.records import INSTALLATION, Domain, DomainKind, Grant, Held, Holdings, Standing
 
-keys = st.integers(1, 5)
+NOW = 1_000.0
+ends = st.none() | st.integers(900, 1_100).map(float)
+grants = st.builds(
+    Grant, st.just(1), st.just("READ"), st.just(AssetKind.DEVICE), st.just(3), ends, is_visit=st.booleans()
+)
+standings = st.builds(
+    Standing, is_owner=st.booleans(), is_member=st.booleans(), grants=st.lists(grants, max_size=3).map(tuple)
+)
 
 
-@given(keys, keys)
-def test_the_owner_sees_a_project_and_nobody_else(owner: int, account: int) -> None:
-    project = Project(1, "plant", "", owner, datetime(2026, 1, 1, tzinfo=UTC), requires_factor=False)
+@given(st.dictionaries(st.integers(1, 9), standings))
+def test_they_are_those_that_one_owns_is_in_or_visits_now(known: dict[int, Standing]) -> None:
+    held = tuple(Held(Domain(DomainKind.PROJECT, key), standing) for key, standing in known.items())
 
-    assert may_see(project, account) == (owner == account)
+    found = touched(Holdings(5, 1, held), now=NOW)
+
+    assert found == sorted(
+        key
+        for key, standing in known.items()
+        if standing.is_owner
+        or standing.is_member
+        or [each for each in standing.grants if each.is_visit and each.ends_at is not None and each.ends_at > NOW]
+    )
+
+
+def test_apps_and_the_installation_are_no_projects() -> None:
+    owner = Standing(is_owner=True, is_member=False)
+    held = (Held(INSTALLATION, owner), Held(Domain(DomainKind.APP, 3), owner))
+
+    assert touched(Holdings(5, 1, held), now=NOW) == []

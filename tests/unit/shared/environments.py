@@ -25,6 +25,7 @@ OWN: Final = {
         "MAIL_FOLDER": "mail",
     },
     "realms": {**BUS, **DATABASE},
+    "privileges": {**BUS, **DATABASE},
     "devices": {
         **BUS,
         **DATABASE,
@@ -39,7 +40,7 @@ OWN: Final = {
         "PUBLIC_KEYS_FILE": "public",
         "HEAD_FILE": "head",
     },
-    "gateway": {**BUS, **DATABASE, "PORT": "8445", "AGENT_UPDATES": "updates"},
+    "gateway": {**BUS, **DATABASE, "PORT": "8445", "URL": "https://localhost:8445", "AGENT_UPDATES": "updates"},
 }
 
 

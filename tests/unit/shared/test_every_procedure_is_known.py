@@ -17,9 +17,18 @@ from services.auth.procedures.clients import ClientProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
 from services.auth.procedures.people import PeopleProcedures as PersonProcedures
+from services.auth.procedures.rights import RightsProcedures
 from services.auth.procedures.tickets import TicketProcedures
 from services.devices.procedures.agents import AgentProcedures
+from services.devices.procedures.claims import ClaimProcedures
+from services.devices.procedures.groups import GroupProcedures
 from services.devices.procedures.people import PeopleProcedures
+from services.privileges.procedures.grants import GrantProcedures
+from services.privileges.procedures.locks import LockProcedures
+from services.privileges.procedures.members import MemberProcedures
+from services.privileges.procedures.questions import QuestionProcedures
+from services.privileges.procedures.services import ServiceProcedures
+from services.privileges.procedures.transfers import TransferProcedures
 from services.realms.procedures import Procedures as Realms
 from shared.identities import CONTROL_REALM, SYSTEM_REALM
 from shared.procedures import Audience, Declaration, declared
@@ -34,10 +43,19 @@ SURFACES: dict[str, list[type[Any]]] = {
         FactorProcedures,
         ApiKeyProcedures,
         ClientProcedures,
+        RightsProcedures,
     ],
     "realms": [Realms],
+    "privileges": [
+        QuestionProcedures,
+        MemberProcedures,
+        GrantProcedures,
+        TransferProcedures,
+        LockProcedures,
+        ServiceProcedures,
+    ],
     "audit": [EntryProcedures, HeadProcedures, RetentionProcedures],
-    "devices": [PeopleProcedures, AgentProcedures],
+    "devices": [PeopleProcedures, ClaimProcedures, GroupProcedures, AgentProcedures],
 }
 # Decision 6: the router's own component alone calls these, so that no client's role may have a line for them.
 ROUTERS_OWN = {"ironflock.router.credential.end"}

@@ -1,4 +1,4 @@
-"""The SQL of devices, one statement a function."""
+"""The SQL of devices themselves."""
 
 from datetime import datetime
 from typing import Any, Final
@@ -10,44 +10,24 @@ from psycopg.types.json import Jsonb
 from services.devices.records import Device, Machine, Reach, Status
 from shared.database import Connection
 
-ERASED: Final = "erased"  # in place of an erased owner's name
 _SELECT: Final = (
     "SELECT d.device_key, d.project_key, p.name AS project_name, p.owner_account_key, p.owner_name, d.name,"
     " d.description, d.serial_number, d.state, d.flash_id, d.status, d.status_since, d.session, d.created_at,"
-    " d.flashed_at, d.architecture, d.os, d.agent_version"
+    " d.flashed_at, d.architecture, d.os, d.agent_version, d.moved_from, d.claim_digest IS NOT NULL AS is_claimable,"
+    " ARRAY(SELECT m.group_key FROM devices.group_member m WHERE m.device_key = d.device_key) AS groups"
     " FROM devices.device d JOIN devices.project p USING (project_key)"
 )
-
-
-async def project_upsert(
-    connection: Connection, *, project_key: int, name: str, owner_account_key: int, owner_name: str
-) -> None:
-    """Keep what devices must know of a project."""
-    await connection.execute(
-        "INSERT INTO devices.project (project_key, name, owner_account_key, owner_name) VALUES (%s, %s, %s, %s)"
-        " ON CONFLICT (project_key) DO UPDATE SET name = excluded.name,"
-        " owner_account_key = excluded.owner_account_key, owner_name = excluded.owner_name",
-        [project_key, name, owner_account_key, owner_name],
-    )
-
-
-async def owner_list(connection: Connection, *, after: int, limit: int) -> list[int]:
-    """At most `limit` accounts with keys above `after` whose names are kept here as owners of projects."""
-    cursor = await connection.execute(
-        "SELECT DISTINCT owner_account_key FROM devices.project"
-        " WHERE owner_account_key > %s AND owner_name <> %s ORDER BY owner_account_key LIMIT %s",
-        [after, ERASED, limit],
-    )
-    return [int(row[0]) for row in await cursor.fetchall()]
-
-
-async def owner_forget(connection: Connection, account_key: int) -> int:
-    """Replace the name of an erased owner; returns in how many projects it stood."""
-    cursor = await connection.execute(
-        "UPDATE devices.project SET owner_name = %s WHERE owner_account_key = %s AND owner_name <> %s",
-        [ERASED, account_key, ERASED],
-    )
-    return cursor.rowcount
+_WITHIN: Final = (
+    "d.project_key = ANY (%(every)s) AND (d.project_key = ANY (%(whole)s)"
+    " OR (d.project_key, d.device_key) IN (SELECT * FROM unnest(%(single_projects)s::bigint[], %(singles)s::bigint[]))"
+    " OR EXISTS (SELECT 1 FROM devices.group_member m WHERE m.device_key = d.device_key"
+    " AND (m.project_key, m.group_key) IN (SELECT * FROM unnest(%(group_projects)s::bigint[], %(groups)s::bigint[]))))"
+    " AND (d.project_key = ANY (%(open)s) OR d.device_key = ANY (%(scoped)s))"
+)
+_IN_GROUP: Final = (
+    "(%(group)s::bigint IS NULL OR EXISTS (SELECT 1 FROM devices.group_member m WHERE m.device_key = d.device_key"
+    " AND m.group_key = %(group)s))"
+)
 
 
 async def device_insert(
@@ -79,19 +59,66 @@ async def device_lock_in_txn(connection: Connection, device_key: int) -> Device 
     return await _one(connection, f"{_SELECT} WHERE d.device_key = %s FOR UPDATE OF d", [device_key])
 
 
-async def device_find_by_name(connection: Connection, project_keys: list[int], name_canonical: str) -> list[Device]:
-    """The devices of that name in any of the projects, at most two."""
-    query = f"{_SELECT} WHERE d.project_key = ANY (%s) AND d.name_canonical = %s ORDER BY d.device_key LIMIT 2"
-    return await _many(connection, query, [project_keys, name_canonical])
+async def device_find_by_name(connection: Connection, reach: Reach, name_canonical: str) -> list[Device]:
+    """The devices of that name within `reach`, at most two."""
+    query = f"{_SELECT} WHERE d.name_canonical = %(name)s AND {_WITHIN} ORDER BY d.device_key LIMIT 2"
+    return await _many(connection, query, {**_parameters(reach), "name": name_canonical})
 
 
-async def device_list(connection: Connection, reach: Reach, *, after: int, limit: int) -> list[Device]:
-    """At most `limit` devices within `reach` with keys above `after`, in the order of keys."""
-    query = (
-        f"{_SELECT} WHERE (d.project_key = ANY (%s) OR (d.project_key = ANY (%s) AND d.device_key = ANY (%s)))"
-        " AND d.device_key > %s ORDER BY d.device_key LIMIT %s"
+async def device_list(
+    connection: Connection, reach: Reach, *, after: int, limit: int, group_key: int | None = None
+) -> list[Device]:
+    """At most `limit` devices within `reach`, of one group or of all, with keys above `after`, in the order of keys."""
+    query = f"{_SELECT} WHERE {_WITHIN} AND {_IN_GROUP} AND d.device_key > %(after)s ORDER BY 1 LIMIT %(limit)s"
+    more = {"after": after, "limit": limit, "group": group_key}
+    return await _many(connection, query, {**_parameters(reach), **more})
+
+
+async def device_list_by_project(connection: Connection, project_key: int, *, only_online: bool) -> list[Device]:
+    """Every device of the project, whoever may see it; or those that the registry knows as online."""
+    online = " AND d.session IS NOT NULL" if only_online else ""
+    return await _many(connection, f"{_SELECT} WHERE d.project_key = %s{online}", [project_key])
+
+
+async def device_lock_by_claim_in_txn(connection: Connection, claim_digest: bytes) -> Device | None:
+    """The device that may be claimed by the code of that digest, its row locked until the transaction ends."""
+    return await _one(connection, f"{_SELECT} WHERE d.claim_digest = %s FOR UPDATE OF d", [claim_digest])
+
+
+async def device_find_by_claim(connection: Connection, claim_digest: bytes) -> tuple[Device, int] | None:
+    """The device that may be claimed by the code of that digest, and the account that made the code."""
+    device = await _one(connection, f"{_SELECT} WHERE d.claim_digest = %s", [claim_digest])
+    cursor = await connection.execute(
+        "SELECT claim_account_key FROM devices.device WHERE claim_digest = %s", [claim_digest]
     )
-    return await _many(connection, query, [*map(list, (reach.projects, reach.partly, reach.devices)), after, limit])
+    row = await cursor.fetchone()
+    return None if device is None or row is None or row[0] is None else (device, int(row[0]))
+
+
+async def device_set_claim(
+    connection: Connection, device_key: int, claim_digest: bytes | None, account_key: int
+) -> None:
+    """Let the device be claimed by the code of that digest alone, which that account made, or not at all."""
+    await connection.execute(
+        "UPDATE devices.device SET claim_digest = %s, claim_account_key = %s WHERE device_key = %s",
+        [claim_digest, account_key, device_key],
+    )
+
+
+async def device_move(
+    connection: Connection, device_key: int, *, project_key: int, name: str, name_canonical: str
+) -> None:
+    """Put the device into another project: out of its groups, its code spent.
+
+    Raises:
+        psycopg.errors.UniqueViolation: That project has a device of that name.
+    """
+    await connection.execute("DELETE FROM devices.group_member WHERE device_key = %s", [device_key])
+    await connection.execute(
+        "UPDATE devices.device SET moved_from = project_key, project_key = %s, name = %s, name_canonical = %s,"
+        " claim_digest = NULL, revision = revision + 1 WHERE device_key = %s",
+        [project_key, name, name_canonical, device_key],
+    )
 
 
 async def device_list_in_transit(connection: Connection, *, older_than_s: float) -> list[Device]:
@@ -126,7 +153,7 @@ async def device_begin_flashing(connection: Connection, device_key: int, flash_i
 async def device_end_flashing(connection: Connection, device_key: int, flash_id: UUID) -> bool:
     """Remember that the secrets are made; False where another flashing or a deletion came in between."""
     cursor = await connection.execute(
-        "UPDATE devices.device SET state = 'flashed', state_since = now(), flashed_at = now()"
+        "UPDATE devices.device SET state = 'flashed', state_since = now(), flashed_at = now(), moved_from = NULL"
         " WHERE device_key = %s AND flash_id = %s AND state = 'flashing' RETURNING device_key",
         [device_key, flash_id],
     )
@@ -206,13 +233,27 @@ async def clock(connection: Connection) -> datetime:
     return moment
 
 
+def _parameters(reach: Reach) -> dict[str, Any]:
+    singles, groups = sorted(reach.singles), sorted(reach.groups)
+    return {
+        "every": list(reach.every_project),
+        "whole": list(reach.projects),
+        "single_projects": [project_key for project_key, _ in singles],
+        "singles": [device_key for _, device_key in singles],
+        "group_projects": [project_key for project_key, _ in groups],
+        "groups": [group_key for _, group_key in groups],
+        "open": [project_key for project_key in reach.every_project if reach.scopes.reaches(project_key)],
+        "scoped": list(reach.scopes.devices),
+    }
+
+
 async def _one(connection: Connection, query: str, parameters: list[Any]) -> Device | None:
     async with connection.cursor(row_factory=class_row(Device)) as cursor:
         await cursor.execute(query, parameters)
         return await cursor.fetchone()
 
 
-async def _many(connection: Connection, query: str, parameters: list[Any]) -> list[Device]:
+async def _many(connection: Connection, query: str, parameters: list[Any] | dict[str, Any]) -> list[Device]:
     async with connection.cursor(row_factory=class_row(Device)) as cursor:
         await cursor.execute(query, parameters)
         return await cursor.fetchall()

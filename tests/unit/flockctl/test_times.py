@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.flockctl.errors import CommandError, ExitStatus
-from deploy.flockctl.filters import moment
+from deploy.flockctl.times import end, moment
 
 NOW = 1_764_064_800.0  # 2025-11-25T10:00:00Z
 
@@ -45,5 +45,40 @@ def test_a_time_is_a_time_a_date_or_an_age(word: str, said: str) -> None:
 def test_nothing_else_is(word: str) -> None:
     with pytest.raises(CommandError) as refused:
         moment(word, what="since", now=NOW)
+
+    assert refused.value.status is ExitStatus.USAGE
+
+
+@pytest.mark.parametrize(
+    ("lasting", "said"), [("90s", "10:01:30Z"), ("30m", "10:30:00Z"), ("8h", "18:00:00Z"), ("1s", "10:00:01Z")]
+)
+def test_what_lasts_ends_that_long_from_now(lasting: str, said: str) -> None:
+    assert end(None, lasting, now=NOW) == f"2025-11-25T{said}"
+
+
+def test_an_end_is_a_time_of_this_zone_or_none() -> None:
+    assert end("2026-12-24T12:00", None, now=NOW) == "2026-12-24T11:00:00Z"
+    assert end("2026-12-24", None, now=NOW) == "2026-12-23T23:00:00Z"
+    assert end(None, "1w", now=NOW) == "2025-12-02T10:00:00Z"
+    assert end(None, None, now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("until", "lasting"),
+    [
+        ("24h", None),
+        ("tomorrow", None),
+        ("9999-12-31T23:59:59-23:59", None),
+        (None, "0s"),
+        (None, "8"),
+        (None, "-8h"),
+        (None, "999999w"),
+        (None, "2026-12-24"),
+        ("2026-12-24", "8h"),
+    ],
+)
+def test_no_other_end_is(until: str | None, lasting: str | None) -> None:
+    with pytest.raises(CommandError) as refused:
+        end(until, lasting, now=NOW)
 
     assert refused.value.status is ExitStatus.USAGE

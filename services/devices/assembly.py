@@ -1,0 +1,60 @@
+"""The parts of devices, put together in the one order that fits; the tests put the same ones together."""
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from services.devices.feed import Feed
+from services.devices.lifecycle import Lifecycle
+from services.devices.locking import Locking
+from services.devices.presence import Presence
+from services.devices.projects import Credentials, Projects
+from services.devices.reaching import Reaching
+from services.devices.records import FlockSettings
+from services.devices.telling import Outbox
+from services.devices.watching import Watching
+from shared.bus import Bus
+from shared.database import Database
+from shared.rights.decision_point import Rights
+
+
+@frozen
+class Parts:
+    """What procedures work with; `flock` is what the installation writes into device files."""
+
+    bus: Bus
+    database: Database
+    rights: Rights
+    flock: FlockSettings
+    feed: Feed
+    presence: Presence
+    credentials: Credentials
+    projects: Projects
+    reaching: Reaching
+    telling: Outbox
+    lifecycle: Lifecycle
+    watching: Watching
+    locking: Locking
+
+
+def assemble(bus: Bus, database: Database, rights: Rights, flock: FlockSettings, jitter: Callable[[], float]) -> Parts:
+    """All of them; `jitter` gives a number from 0 to 1."""
+    feed, credentials, projects = Feed(bus), Credentials(bus), Projects(bus)
+    presence = Presence(bus, database, feed, rights)
+    reaching = Reaching(database, projects, rights)
+    telling = Outbox(bus, database, jitter)
+    return Parts(
+        bus=bus,
+        database=database,
+        rights=rights,
+        flock=flock,
+        feed=feed,
+        presence=presence,
+        credentials=credentials,
+        projects=projects,
+        reaching=reaching,
+        telling=telling,
+        lifecycle=Lifecycle(database, credentials, presence, feed, telling),
+        watching=Watching(database, reaching, rights, feed),
+        locking=Locking(bus, database, presence, rights),
+    )

@@ -1,0 +1,1 @@
+"""The SQL of privileges, one statement a function."""

@@ -1,0 +1,104 @@
+"""Privileges is told of every project, until it knows it; those that were there before it too."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from services.realms import telling
+from services.realms.telling import Telling
+from shared.bus import Bus
+from shared.database import Database
+from shared.errors import UnavailableError
+from tests.integration.database import Postgres
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.real]
+MIGRATION = Path(telling.__file__).parent / "migrations" / "0003_add_is_told.sql"
+
+
+class Privileges:
+    """Hears, until it has heard `fails_after` times."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[int, str, int]] = []
+        self.fails_after = 10**9
+
+    async def call(self, procedure: str, *, kind: str, key: int, name: str, owner_account_key: int) -> None:
+        assert (procedure, kind) == ("ironflock.privileges.domain.put", "project")
+        if len(self.heard) >= self.fails_after:
+            raise UnavailableError("away")
+        self.heard.append((key, name, owner_account_key))
+
+
+@pytest.fixture(name="privileges")
+def fixture_privileges() -> Privileges:
+    return Privileges()
+
+
+@pytest.fixture(name="telling")
+def fixture_telling(privileges: Privileges, realms_database: Database) -> Telling:
+    return Telling(cast("Bus", privileges), realms_database)
+
+
+def insert(postgres: Postgres, count: int) -> None:
+    postgres.run(
+        "INSERT INTO realms.project (name, name_canonical, owner_account_key)"
+        " SELECT 'p' || n, 'p' || n, 4 + n FROM generate_series(1, %s) n",
+        count,
+    )
+
+
+def untold(postgres: Postgres) -> list[Any]:
+    return [name for (name,) in postgres.rows("SELECT name FROM realms.project WHERE NOT is_told ORDER BY 1")]
+
+
+async def test_what_was_not_told_is_told_once(telling: Telling, privileges: Privileges, postgres: Postgres) -> None:
+    insert(postgres, 3)
+
+    for _ in range(2):
+        await telling.keep_up()
+
+    assert [each[1:] for each in privileges.heard] == [("p1", 5), ("p2", 6), ("p3", 7)]
+    assert untold(postgres) == []
+
+
+async def test_given_privileges_away_when_it_is_told_then_it_is_told_later(
+    telling: Telling, privileges: Privileges, postgres: Postgres
+) -> None:
+    insert(postgres, 3)
+    privileges.fails_after = 1
+    with pytest.raises(UnavailableError):
+        await telling.keep_up()
+    assert untold(postgres) == ["p2", "p3"]
+    privileges.fails_after = 10**9
+
+    await telling.keep_up()
+
+    assert [name for _, name, _ in privileges.heard] == ["p1", "p2", "p3"]
+    assert untold(postgres) == []
+
+
+async def test_many_are_told_in_turns(
+    telling: Telling, privileges: Privileges, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.realms.telling.AT_ONCE", 2)
+    insert(postgres, 3)
+
+    await telling.keep_up()
+    assert untold(postgres) == ["p3"]
+    await telling.keep_up()
+
+    assert untold(postgres) == []
+
+
+async def test_projects_that_were_there_before_the_migration_are_told(
+    telling: Telling, privileges: Privileges, postgres: Postgres
+) -> None:
+    """As the database was: no column says what was told."""
+    postgres.run("ALTER TABLE realms.project DROP COLUMN is_told")
+    insert(postgres, 2)
+    postgres.run(MIGRATION.read_text())
+
+    await telling.keep_up()
+
+    assert [name for _, name, _ in privileges.heard] == ["p1", "p2"]

@@ -1,0 +1,316 @@
+"""The scene that the matrix is asked in: an owner with a project full of things, and people who have no part in it."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, Final, LiteralString
+
+from attrs import frozen
+
+from shared.api_keys import key_id
+from tests.harness.accounts import Stranger, add_stranger
+from tests.harness.clients import join_device, join_person, new_name
+from tests.harness.recorded import wait_until_integrated
+from tests.harness.rest import RestClient
+from tests.harness.running import RunningPlatform
+from tests.harness.waiting import eventually
+from tests.integration.router_node.node import new_address
+from tests.integration.router_node.wire import Peer, WampError
+from tests.security.access.records import Who
+
+RIGHTS: Final = "ironflock.privileges"
+DEVICES: Final = "ironflock.devices"
+PROJECTS: Final = "ironflock.realms.project"
+AUTH: Final = "ironflock.auth"
+AUDIT: Final = "ironflock.audit"
+
+
+@frozen
+class Asker:
+    """Somebody who asks: by a session on the bus, if they have one, and by a credential over HTTPS.
+
+    `apart` gives a session that may be left: the streams of a person end with it.
+    """
+
+    who: Who
+    account_key: int
+    credential: str | None
+    peer: Peer | None
+    rest: RestClient
+    apart: Callable[[], Awaitable[Peer]]
+
+
+class Scene:
+    """Who is there, and what belongs to the owner; `known` has everything by name."""
+
+    def __init__(self, platform: RunningPlatform, first_owner: Peer) -> None:
+        """On `platform`, whose first owner runs the installation and has no part in anything else here."""
+        self.platform = platform
+        self.first_owner = first_owner
+        self.askers: dict[Who, Asker] = {}
+        self.logins: dict[int, str] = {}
+        self.known: dict[str, Any] = {"installation": 1, "operators_key": key_id(platform.owner_key)}
+
+    @property
+    def owner(self) -> Peer:
+        """The session of the owner."""
+        return self.peer(Who.OWNER)
+
+    def peer(self, who: Who) -> Peer:
+        """The session of one who has one."""
+        found = self.askers[who].peer
+        assert found is not None
+        return found
+
+    def execute(self, statement: LiteralString, *values: Any) -> None:
+        """Put into the database what only browsers could make."""
+        with self.platform.database() as connection:
+            connection.execute(statement, values)
+
+    async def invite(self, project: int, *guests: int) -> list[int]:
+        """The keys of invitations of the owner's to accounts."""
+        asked = [
+            await self.owner.call(f"{RIGHTS}.invitation.create", project=project, account=self.logins[guest])
+            for guest in guests
+        ]
+        return [each["invitation_key"] for each in asked]
+
+    async def project(self) -> int:
+        """A new project of the owner's, known to everybody who decides."""
+        made = await self.owner.call(f"{PROJECTS}.create", name=new_name("plant"))
+        return await self._told(int(made["project_key"]))
+
+    async def _told(self, project: int) -> int:
+        async def is_known() -> bool:
+            with suppress(WampError):
+                await self.owner.call(f"{PROJECTS}.show", project=project)
+                return True
+            return False
+
+        await eventually(is_known, 10, "the project is known")
+        return project
+
+    async def device(self, project: int | None = None) -> int:
+        """A new device of the owner's."""
+        where = self.known["project"] if project is None else project
+        made = await self.owner.call(f"{DEVICES}.device.create", project=where, name=new_name("press"))
+        return int(made["device_key"])
+
+    async def group(self) -> int:
+        """A new group in the owner's project."""
+        made = await self.owner.call(f"{DEVICES}.group.create", project=self.known["project"], name=new_name("line"))
+        return int(made["group_key"])
+
+
+@asynccontextmanager
+async def opened(platform: RunningPlatform) -> AsyncIterator[Scene]:
+    """The scene, everybody in their places; the sessions end with it."""
+    async with AsyncExitStack() as stack:
+        scene = Scene(platform, await stack.enter_async_context(await join_person(platform)))
+        people = {name: add_stranger(platform) for name in ("outsider", "member", "flagged", "owner", *_ABSENT)}
+        for who in (Who.OUTSIDER, Who.MEMBER, Who.FLAGGED, Who.OWNER):
+            scene.askers[who] = await _person(stack, platform, who, people[who.value])
+        scene.known |= {name: each.account_key for name, each in people.items()}
+        scene.known["nobody_login"] = people["nobody"].login_name
+        scene.logins.update({each.account_key: each.login_name for each in people.values()})
+        await _furnish(scene)
+        await _populate(scene, stack, people)
+        scene.askers[Who.ANONYMOUS] = Asker(Who.ANONYMOUS, 0, None, None, RestClient(platform, None), _no_session)
+        scene.askers[Who.DEVICE] = await _device(stack, scene)
+        wait_until_integrated(platform)
+        await _find_entry(scene)
+        yield scene
+
+
+_ABSENT: Final = ("bystander", "nobody", "victim")
+"""A member with `READ` on the device, somebody outside, and somebody to be disabled: none of them ever asks."""
+
+
+async def _person(stack: AsyncExitStack, platform: RunningPlatform, who: Who, found: Stranger) -> Asker:
+    key = found.account.api_key
+    peer = await stack.enter_async_context(await join_person(platform, key))
+    rest = RestClient(platform, key, source=new_address())
+    return Asker(who, found.account_key, key, peer, rest, lambda: join_person(platform, key))
+
+
+async def _no_session() -> Peer:
+    raise NotImplementedError
+
+
+async def _device(stack: AsyncExitStack, scene: Scene) -> Asker:
+    flock = (await scene.owner.call(f"{DEVICES}.device.flash", device=scene.known["sender"]))["flock"]
+    peer = await stack.enter_async_context(await join_device(scene.platform, flock))
+    rest = RestClient(scene.platform, flock["secret"], source=new_address())
+    return Asker(Who.DEVICE, 0, flock["secret"], peer, rest, lambda: join_device(scene.platform, flock))
+
+
+async def _furnish(scene: Scene) -> None:
+    known = scene.known
+    known["project"] = await scene.project()
+    known["sender"], known["device"] = await scene.device(), await scene.device()
+    known["group"], known["other"] = await scene.group(), await scene.project()
+    robot = await scene.owner.call(f"{AUTH}.service_account.create", name=new_name("robot"))
+    known["robot"] = robot["account_key"]
+    made = {"name": "reports", "scopes": ["read"], "account_key": known["robot"]}
+    known["key_id"] = (await scene.owner.call(f"{AUTH}.api_key.create", **made))["key_id"]
+
+
+async def _populate(scene: Scene, stack: AsyncExitStack, people: dict[str, Stranger]) -> None:
+    """Members come in; a project is offered to somebody who never answers."""
+    for name in ("member", "flagged", "bystander"):
+        (key,) = await scene.invite(scene.known["project"], people[name].account_key)
+        peer = await stack.enter_async_context(await join_person(scene.platform, people[name].account.api_key))
+        await peer.call(f"{RIGHTS}.invitation.accept", invitation_key=key)
+    given = {"kind": "device", "key": scene.known["device"], "flags": ["READ"]}
+    await scene.owner.call(f"{RIGHTS}.grant.give", account=scene.known["bystander"], **given)
+    offer = {"project": scene.known["other"], "account": scene.known["nobody_login"]}
+    await scene.owner.call(f"{RIGHTS}.transfer.offer", **offer)
+
+
+async def _find_entry(scene: Scene) -> None:
+    """An entry that nobody but the owner did, or suffered."""
+    project = scene.known["project"]
+    page = await scene.owner.call(f"{AUDIT}.entry.list", project=project, action="device.created")
+    entry = scene.known["entry_id"] = page["entries"][0]["id"]
+
+    async def is_published() -> bool:
+        with suppress(WampError):
+            await scene.owner.call(f"{AUDIT}.entry.proof", entry_id=entry)
+            return True
+        return False
+
+    await eventually(is_published, 20, "the entry is in a published head")
+
+
+# What a call uses up is made afresh for each cell: by the owner, unless it is for the asker to have.
+
+
+async def new_device(scene: Scene, _: Asker) -> dict[str, Any]:
+    """A device."""
+    return {"device": await scene.device()}
+
+
+async def new_group(scene: Scene, _: Asker) -> dict[str, Any]:
+    """A group, and the device in it."""
+    group = await scene.group()
+    await scene.owner.call(f"{DEVICES}.group.add_device", group=group, device=scene.known["device"])
+    return {"group": group}
+
+
+async def new_code(scene: Scene, _: Asker) -> dict[str, Any]:
+    """The claim code of a device in another project of the owner's."""
+    device = await scene.device(scene.known["other"])
+    made = await scene.owner.call(f"{DEVICES}.device.set_claimable", device=device, is_claimable=True)
+    return {"code": made["claim_code"]}
+
+
+async def new_member(scene: Scene, asker: Asker) -> dict[str, Any]:
+    """A project in which the asker is a member, if they are in the other one."""
+    project = await scene.project()
+    if asker.who in (Who.MEMBER, Who.FLAGGED):
+        (key,) = await scene.invite(project, asker.account_key)
+        assert asker.peer is not None
+        await asker.peer.call(f"{RIGHTS}.invitation.accept", invitation_key=key)
+    return {"project": project}
+
+
+async def new_invitation(scene: Scene, _: Asker) -> dict[str, Any]:
+    """An invitation of the outsider to a project in which nobody else is."""
+    (key,) = await scene.invite(await scene.project(), scene.known["outsider"])
+    return {"invitation_key": key}
+
+
+async def new_invitation_here(scene: Scene, _: Asker) -> dict[str, Any]:
+    """An invitation to the project."""
+    known = scene.known
+    listed = await scene.owner.call(f"{RIGHTS}.invitation.list", project=known["project"])
+    standing = [each["invitation_key"] for each in listed["invitations"] if each["account_key"] == known["nobody"]]
+    return {"invitation_key": standing[0] if standing else (await scene.invite(known["project"], known["nobody"]))[0]}
+
+
+async def new_offer(scene: Scene, _: Asker) -> dict[str, Any]:
+    """A project that is offered to the outsider."""
+    project = await scene.project()
+    await scene.owner.call(f"{RIGHTS}.transfer.offer", project=project, account=scene.logins[scene.known["outsider"]])
+    return {"project": project}
+
+
+async def new_lock(scene: Scene, asker: Asker) -> dict[str, Any]:
+    """A lock on a new device; under it nobody is given a flag, so that it is given before. The owner's is their own."""
+    device, peer = await scene.device(), scene.owner
+    if asker.who is Who.FLAGGED:
+        given: dict[str, Any] = {"kind": "device", "key": device, "flags": ["GRANT"]}
+        await scene.owner.call(f"{RIGHTS}.grant.give", account=asker.account_key, **given)
+        peer = scene.peer(asker.who)
+    made = await peer.call(f"{RIGHTS}.lock.create", kind="device", key=str(device))
+    return {"device": device, "lock_key": made["lock_key"]}
+
+
+async def new_guest(scene: Scene, _: Asker) -> dict[str, Any]:
+    """Somebody who is invited to the installation."""
+    address = f"{new_name('guest')}@example.com"
+    return {"account_key": (await scene.first_owner.call(f"{AUTH}.account.invite", address=address))["account_key"]}
+
+
+async def new_key(scene: Scene, _: Asker) -> dict[str, Any]:
+    """An API key of the owner's service account."""
+    made = {"name": new_name("key"), "scopes": ["read"], "account_key": scene.known["robot"]}
+    return {"key_id": (await scene.owner.call(f"{AUTH}.api_key.create", **made))["key_id"]}
+
+
+async def new_robot(scene: Scene, _: Asker) -> dict[str, Any]:
+    """A service account of the owner's."""
+    made = await scene.owner.call(f"{AUTH}.service_account.create", name=new_name("robot"))
+    return {"account_key": made["account_key"]}
+
+
+async def new_session(scene: Scene, _: Asker) -> dict[str, Any]:
+    """A browser's session of the owner's."""
+    session = f"ses_{secrets.token_hex(16)}"
+    scene.execute(
+        "INSERT INTO auth.session (session_id, account_key, kind, amr, address, user_agent, last_address, ends_at)"
+        " VALUES (%s, %s, 'browser', '{pwd}', '192.0.2.1', 'test', '192.0.2.1', now() + interval '1 hour')",
+        session,
+        scene.known["owner"],
+    )
+    return {"session": session}
+
+
+async def new_passkey(scene: Scene, _: Asker) -> dict[str, Any]:
+    """A passkey of the owner's; only one stands at a time."""
+    await without_factors(scene, _)
+    scene.execute(
+        "INSERT INTO auth.passkey (credential_id, account_key, public_key, sign_count, name, transports, is_backed_up)"
+        " VALUES ('matrix', %s, '', 0, 'mine', '{}', false)",
+        scene.known["owner"],
+    )
+    return {"passkey": "bWF0cml4"}
+
+
+async def new_totp(scene: Scene, asker: Asker) -> dict[str, Any]:
+    """An authenticator app of the asker's own."""
+    await without_factors(scene, asker)
+    scene.execute(
+        "INSERT INTO auth.totp (account_key, sealed, confirmed_at)"
+        " SELECT account_key, '', now() FROM auth.account WHERE account_key = %s",
+        asker.account_key,
+    )
+    return {}
+
+
+async def new_consent(scene: Scene, _: Asker) -> dict[str, Any]:
+    """What the owner lets flockctl do."""
+    scene.execute(
+        "INSERT INTO auth.consent (account_key, client_id, scopes) VALUES (%s, 'flockctl', '{read}')"
+        " ON CONFLICT DO NOTHING",
+        scene.known["owner"],
+    )
+    return {"client_id": "flockctl"}
+
+
+async def without_factors(scene: Scene, _: Asker) -> dict[str, Any]:
+    """Nobody of the scene has a factor: with one, keys could do less."""
+    people = [asker.account_key for asker in scene.askers.values()]
+    scene.execute("DELETE FROM auth.passkey WHERE account_key = ANY(%s)", people)
+    scene.execute("DELETE FROM auth.totp WHERE account_key = ANY(%s)", people)
+    return {}
