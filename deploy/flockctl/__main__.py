@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
-from deploy.flockctl.commands import accounts, api_keys, audit, clients, devices, groups, mail, projects
+from deploy.flockctl.commands import (
+    accounts,
+    api_keys,
+    apps,
+    audit,
+    clients,
+    device_apps,
+    devices,
+    groups,
+    mail,
+    projects,
+)
 from deploy.flockctl.commands.platform import add_platform_commands
 from deploy.flockctl.commands.rights import add_rights_commands
 from deploy.flockctl.commands.signing_in import add_sign_in_commands
@@ -19,7 +30,7 @@ from deploy.flockctl.errors import CommandError, ExitStatus, from_public
 from deploy.flockctl.output import write_error
 from shared.errors import PublicError
 
-HELP = """Operate an IronFlock platform: projects, devices, rights, accounts and keys, the audit log.
+HELP = """Operate an IronFlock platform: projects, devices, apps, rights, accounts and keys, the audit log.
 
 --json may also stand before the command.
 
@@ -36,6 +47,8 @@ def make_app() -> typer.Typer:
     app.add_typer(projects.app, name="project")
     app.add_typer(devices.app, name="device")
     app.add_typer(groups.app, name="group")
+    device_apps.add_environment_command(apps.app)
+    app.add_typer(apps.app, name="app")
     app.add_typer(audit.app, name="audit")
     app.add_typer(accounts.app, name="account")
     app.add_typer(api_keys.app, name="api-key")

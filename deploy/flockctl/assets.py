@@ -1,4 +1,4 @@
-"""What rights are held on, as people name it: `device:press-1`, `project:plant`, `app:7`, `installation`."""
+"""What rights are held on, as people name it: `device:press-1`, `project:plant`, `app:press`, `installation`."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,6 +17,7 @@ _SHOWS: Final[Mapping[AssetKind, tuple[str, str]]] = {
     AssetKind.PROJECT: ("ironflock.realms.project.show", "project_key"),
     AssetKind.DEVICE: ("ironflock.devices.device.show", "device_key"),
     AssetKind.GROUP: ("ironflock.devices.group.show", "group_key"),
+    AssetKind.APP: ("ironflock.realms.app.show", "app_key"),
 }
 _IN_A_PROJECT: Final = frozenset({AssetKind.DEVICE, AssetKind.GROUP})
 
@@ -53,7 +54,7 @@ def kind_of(word: str) -> AssetKind:
 
 
 async def asset_of(operator: Operator, said: str, project: str | None = None) -> Asset:
-    """What `said` names; a device or group by its name, in `project` where two projects have the name.
+    """What `said` names; a device, group, project or app by its name, in `project` where two projects have the name.
 
     Raises:
         CommandError: It is malformed, there is no such thing, or it may not be seen.
@@ -67,7 +68,7 @@ async def asset_of(operator: Operator, said: str, project: str | None = None) ->
 
 
 async def key_of(operator: Operator, kind: AssetKind, word: int | str, project: str | None = None) -> int:
-    """The key of the project, device or group that `word` names; a key is taken as it is, unless `project` is said.
+    """The key of what `word` names, of a kind with names; a key is taken as it is, unless `project` is said.
 
     Raises:
         CommandError: There is none, or it may not be seen.

@@ -21,7 +21,7 @@ Flags = Annotated[str, typer.Argument(help="One or more, with commas: READ,OPERA
 On = Annotated[
     str,
     typer.Option(
-        "--on", help="device:press-1, project:plant, group:line-4, app:7, board:7, data_backend:7, or installation."
+        "--on", help="device:press-1, project:plant, group:line-4, app:press, board:7, data_backend:7, or installation."
     ),
 ]
 OnKind = Annotated[

@@ -9,6 +9,7 @@ from shared.names import clean_name
 MAX_KEY: Final = 2**53 - 1
 MAX_KEY_DIGITS: Final = 16
 MAX_FLAGS: Final = 40
+_STAGES: Final = frozenset({"dev", "prod"})
 _FLAG: Final = re.compile(r"[A-Za-z][A-Za-z_]{0,39}", re.ASCII)
 
 
@@ -25,6 +26,17 @@ def key_or_name(word: str, *, what: str) -> int | str:
             raise CommandError("invalid_argument", f"{what}: a key is a number from 1 to {MAX_KEY}", argument=what)
         return int(digits)
     return clean_name(word, what=what)
+
+
+def stage_of(word: str) -> str:
+    """A stage of an app, as procedures are told.
+
+    Raises:
+        CommandError: It is none.
+    """
+    if word.lower() not in _STAGES:
+        raise CommandError("invalid_argument", "stage is dev or prod", ExitStatus.USAGE, argument="stage")
+    return word.upper()
 
 
 def flags_of(word: str) -> list[str]:

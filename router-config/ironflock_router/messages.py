@@ -18,8 +18,10 @@ from ironflock_router.records import Identity
 from ironflock_router.wire_names import (
     ADD_TESTAMENT,
     CONNECTION_ESTABLISHED,
+    DATA_ROLES,
     DEVICE,
     DEVICE_DUPLICATE,
+    SESSION_GET,
     SUBSCRIPTION_MATCH,
 )
 
@@ -35,6 +37,10 @@ class Sender(Protocol):
     """What is known of the session that sent a message."""
 
     identity: Identity | None
+
+    @property
+    def session_id(self) -> int | None:
+        """The number of the session, while it is joined."""
 
     @property
     def testament_count(self) -> int:
@@ -77,13 +83,34 @@ def own_answer(sender: Sender, msg: message.Message, may_register: MayRegister) 
         return None
     if isinstance(msg, message.Register):
         return _answer_register(identity, msg, may_register)
-    if not isinstance(msg, message.Call) or identity.role != DEVICE:
+    if isinstance(msg, message.Call) and identity.role in DATA_ROLES:
+        return _answer_session_get(sender.session_id, identity, msg) if msg.procedure == SESSION_GET else None
+    return _answer_device(sender, identity, msg) if isinstance(msg, message.Call) else None
+
+
+def _answer_device(sender: Sender, identity: Identity, msg: message.Call) -> message.Message | None:
+    if identity.role != DEVICE:
         return None
     if msg.procedure == SUBSCRIPTION_MATCH and not is_about(identity, msg.args[0] if msg.args else None):
         return message.Result(msg.request, args=[None])
     if msg.procedure == ADD_TESTAMENT and sender.testament_count >= MAX_TESTAMENTS:
         return _error(msg, OVER_LIMIT, "a session can leave no more testaments")
     return None
+
+
+def _answer_session_get(session_id: int | None, identity: Identity, msg: message.Call) -> message.Message:
+    """What an app gets to know of a session: its own only, and nothing of the router's inside."""
+    if session_id is None or [*(msg.args or ()), *(msg.kwargs or {}).values()] != [session_id]:
+        return _error(msg, ApplicationError.NO_SUCH_SESSION, "no such session")
+    details = {
+        "session": session_id,
+        "realm": identity.realm,
+        "authid": identity.authid,
+        "authrole": identity.role,
+        "authmethod": identity.authmethod,
+        "authextra": identity.authextra,
+    }
+    return message.Result(msg.request, args=[details])
 
 
 def answer_too_long(request_type: int, request: int) -> message.Error:

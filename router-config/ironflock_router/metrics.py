@@ -17,5 +17,6 @@ WAITING_OCTETS: Final = Gauge(
     "ironflock_router_waiting_octets", "Octets that peers have not taken yet, at the last sweep", ["listener"]
 )
 SESSIONS: Final = Gauge("ironflock_router_sessions", "Joined sessions", ["role"])
+DATA_REALMS: Final = Gauge("ironflock_router_data_realms", "Data realms that are running")
 DUPLICATES: Final = Counter("ironflock_router_duplicate_devices_total", "Second sessions of a device that is there")
 ENDED: Final = Counter("ironflock_router_ended_sessions_total", "Sessions ended by the router", ["reason"])

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from autobahn.twisted.wamp import ApplicationSession
@@ -12,24 +13,36 @@ from crossbar.worker.router import RouterController
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorTime
 
+from ironflock_router import data_permissions, data_rules, meta, permissions, rules
 from ironflock_router import expiry as expiries
-from ironflock_router import meta
+from ironflock_router.app_sessions import AppSessions, Ending
 from ironflock_router.authentication.credentials import Credentials
 from ironflock_router.authentication.proofs import Proofs
 from ironflock_router.authentication.slowdown import Slowdown
+from ironflock_router.data_realms import DataRealms
 from ironflock_router.expiry import Expiry
 from ironflock_router.listeners import Listeners
 from ironflock_router.logs import Sampler
 from ironflock_router.loops import Loop
 from ironflock_router.readiness import AgentProcedures
-from ironflock_router.realms import is_registered, realm_start, roles_install
+from ironflock_router.realms import is_registered, realm_start
 from ironflock_router.reception import Reception
 from ironflock_router.records import Identity
-from ironflock_router.roles import TableRole
+from ironflock_router.roles import Decide, TableRole, roles_install, roles_of
 from ironflock_router.seats import Seats
 from ironflock_router.session import PlatformSession, PlatformSessionFactory
 from ironflock_router.settings import RouterSettings
-from ironflock_router.wire_names import CREDENTIAL_END, DEVICE_DUPLICATED, REALM1, SYSTEM, Action
+from ironflock_router.wire_names import (
+    ACCESS_CHANGED,
+    CREDENTIAL_END,
+    DEVICE_DUPLICATED,
+    INSTALL_CHANGED,
+    REALM1,
+    REALM_END,
+    SESSION_END,
+    SYSTEM,
+    Action,
+)
 from shared.health import Health
 from shared.tls import ServerOptions
 
@@ -64,6 +77,10 @@ class RouterNode:
         self._settings = settings
         self._health = health
         self._roles: dict[str, dict[str, TableRole]] = {}
+        self._apps = AppSessions(settings.sessions_per_device)
+        self._data_realms = DataRealms(
+            controller, reactor, self._apps, self._data_realm_started, self._data_realm_ended
+        )
         self._loops: list[Loop] = []
         self._is_public = False
 
@@ -71,12 +88,13 @@ class RouterNode:
         """Set the realms up and open the services' listener; the public one follows when devices can be served."""
         realm1 = await realm_start(self._controller, REALM1)
         procedures = AgentProcedures(lambda uri: is_registered(realm1, uri), self._reactor.seconds)
-        self._install_roles(realm1, procedures)
-        self._install_roles(await realm_start(self._controller, SYSTEM), procedures)
+        for router in (realm1, await realm_start(self._controller, SYSTEM)):
+            names = roles_of(permissions.TABLE, router.realm)
+            self._install_roles(router, names, rules.decide, procedures.called)
         events = meta.confine_meta_events(realm1, self._controller.realm_by_name(REALM1).session)
         reception = self._reception(procedures, events)
         sessions = PlatformSessionFactory(self._controller.router_factory, reception)
-        await self._session.register(reception.expiry.end, CREDENTIAL_END)
+        await self._serve(reception.expiry)
         listeners = Listeners(self._controller, self._reactor, self._settings, tls, sessions)
         listeners.open_services()
         self._health.set(SERVICE_LISTENER, ok=True)
@@ -85,12 +103,34 @@ class RouterNode:
         self._repeat(procedures.look, LOOK_FOR_PROCEDURES_EVERY_S)
         self._repeat(reception.expiry.look, expiries.LOOK_EVERY_S)
 
-    def _install_roles(self, router: Router, procedures: AgentProcedures) -> None:
+    async def _serve(self, expiry: Expiry) -> None:
+        """What services call and publish on the system realm to end sessions."""
+        await self._session.register(expiry.end, CREDENTIAL_END)
+        await self._session.register(self._data_realms.end, REALM_END)
+        await self._session.register(self._end_app_sessions, SESSION_END)
+        await self._session.subscribe(self._data_realms.follow, INSTALL_CHANGED)
+        await self._session.subscribe(self._apps.follow, ACCESS_CHANGED)
+
+    def _end_app_sessions(self, **conditions: Any) -> dict[str, int]:
+        return {"ended": self._apps.end(Ending.parse(conditions))}
+
+    def _data_realm_started(self, router: Router) -> None:
+        names = roles_of(data_permissions.TABLE, data_permissions.DATA_REALM)
+        self._install_roles(router, names, data_rules.decide, None)
+
+    def _data_realm_ended(self, realm: str) -> None:
+        self._roles.pop(realm, None)
+
+    def _install_roles(
+        self, router: Router, names: list[str], decide: Decide, on_call: Callable[[Any, str], None] | None
+    ) -> None:
         self._roles[router.realm] = roles_install(
             router,
+            names,
+            decide,
             registrations=self._settings.registrations_per_session,
             subscriptions=self._settings.subscriptions_per_session,
-            on_call=procedures.called,
+            on_call=on_call,
             now=self._reactor.seconds,
         )
 
@@ -106,6 +146,8 @@ class RouterNode:
             seats=Seats(self._reactor.seconds, self._alert_duplicate),
             procedures=procedures,
             events=events,
+            apps=self._apps,
+            data_realms=self._data_realms,
             expiry=Expiry(time.time),  # noqa: TID251 - the shell: ends of credentials are dates
             realm_is_started=self._controller.has_realm,
             may_register=self._may_register,

@@ -2,11 +2,12 @@
 
 A WAMP request names one URI (`exact`), every URI that begins with a text (`prefix`; a text, not a segment: `a.b`
 reaches `a.bc.d` too), or every URI with the same number of segments where an empty one stands for any (`wildcard`). A
-grant is written with `*` for one segment, `**` at the end for one segment or more, and `{serial}` for the caller's own
-serial. A request is covered when every URI that it can reach is.
+grant is written with `*` for one segment, `**` at the end for one segment or more, and words in braces (`{serial}`) for
+segments that depend on the caller. A request is covered when every URI that it can reach is.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from attrs import frozen
@@ -14,6 +15,10 @@ from attrs import frozen
 ONE: Final = "*"
 REST: Final = "**"
 OWN_SERIAL: Final = "{serial}"
+
+Own = Mapping[str, Callable[[str], bool]]
+"""Which segments each word in braces stands for, for one caller; a word that is not there stands for none. None of them
+may take the empty segment, which is a wildcard's gap."""
 
 EXACT: Final = "exact"
 PREFIX: Final = "prefix"
@@ -64,22 +69,22 @@ class Pattern:
     @property
     def is_literal(self) -> bool:
         """Whether it names exactly one URI, the same for every caller."""
-        return not {ONE, REST, OWN_SERIAL} & set(self.segments)
+        return not any(segment in (ONE, REST) or _is_own(segment) for segment in self.segments)
 
-    def covers(self, request: Request, serial: str | None) -> bool:
-        """Whether every URI of `request` belongs to this grant of a caller whose serial is `serial`."""
+    def covers(self, request: Request, own: Own) -> bool:
+        """Whether every URI of `request` belongs to this grant of a caller whose own segments are `own`."""
         open_ended = self.segments[-1] == REST
         fixed = self.segments[:-1] if open_ended else self.segments
         known = request.segments[:-1] if request.match == PREFIX else request.segments
         if request.match == PREFIX:
             # It reaches URIs of any length with at least one segment after the known ones.
-            return open_ended and len(known) >= len(fixed) and self._all_cover(fixed, known, serial)
+            return open_ended and len(known) >= len(fixed) and self._all_cover(fixed, known, own)
         long_enough = len(known) > len(fixed) if open_ended else len(known) == len(fixed)
-        return long_enough and self._all_cover(fixed, known, serial)
+        return long_enough and self._all_cover(fixed, known, own)
 
     @staticmethod
-    def _all_cover(fixed: tuple[str, ...], known: tuple[str, ...], serial: str | None) -> bool:
-        return all(_segment_covers(one, other, serial) for one, other in zip(fixed, known, strict=False))
+    def _all_cover(fixed: tuple[str, ...], known: tuple[str, ...], own: Own) -> bool:
+        return all(_segment_covers(one, other, own) for one, other in zip(fixed, known, strict=False))
 
 
 def parse_pattern(text: str) -> Pattern:
@@ -94,9 +99,18 @@ def parse_pattern(text: str) -> Pattern:
     return Pattern(segments)
 
 
-def _segment_covers(granted: str, requested: str, serial: str | None) -> bool:
+def exactly(text: str | None) -> Callable[[str], bool]:
+    """The one segment `text`; none where it is None or cannot be a segment."""
+    return lambda segment: segment == text and is_segment(segment)
+
+
+def _is_own(segment: str) -> bool:
+    return segment.startswith("{")
+
+
+def _segment_covers(granted: str, requested: str, own: Own) -> bool:
     if granted == ONE:
         return True
-    if granted == OWN_SERIAL:
-        return serial is not None and requested == serial and is_segment(serial)
+    if _is_own(granted):
+        return granted in own and own[granted](requested)
     return granted == requested

@@ -20,7 +20,9 @@ from ironflock_router.wire_names import (
     DEVICE_DUPLICATED,
     DEVICE_TESTAMENT,
     REALM1,
+    REALM_END,
     SERVICES,
+    SESSION_END,
     SUBSCRIPTION_MATCH,
     SYSTEM,
     USER,
@@ -64,6 +66,20 @@ _PEOPLE: Final = (
     "ironflock.realms.project.list",
     "ironflock.realms.project.show",
     "ironflock.realms.project.require_factor",
+    "ironflock.realms.project.set_legacy_mode",
+    "ironflock.realms.app.create",
+    "ironflock.realms.app.list",
+    "ironflock.realms.app.show",
+    "ironflock.realms.app.rename",
+    "ironflock.realms.app.publish",
+    "ironflock.realms.release.create",
+    "ironflock.realms.release.list",
+    "ironflock.realms.install.create",
+    "ironflock.realms.install.list",
+    "ironflock.realms.install.delete",
+    "ironflock.realms.access.list",
+    "ironflock.realms.access.grant",
+    "ironflock.realms.access.revoke",
     "ironflock.devices.device.create",
     "ironflock.devices.device.list",
     "ironflock.devices.device.show",
@@ -80,6 +96,11 @@ _PEOPLE: Final = (
     "ironflock.devices.group.delete",
     "ironflock.devices.group.add_device",
     "ironflock.devices.group.remove_device",
+    "ironflock.devices.app.install",
+    "ironflock.devices.app.uninstall",
+    "ironflock.devices.app.list",
+    "ironflock.devices.app.rotate_credential",
+    "ironflock.devices.app.environment",
     "ironflock.auth.account.me",
     "ironflock.auth.account.erase",
     "ironflock.auth.account.rename",
@@ -190,11 +211,20 @@ _SERVICES_CONTROL: Final = (
 )
 
 _SERVICES_SYSTEM: Final = (
-    # `device_credential.find` and `ticket.verify` are for the router itself (decision 6): no line here names them.
+    # `device_credential.find`, `app_credential.find` and `ticket.verify` are for the router itself (decision 6): no
+    # line here names them.
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.device_credential.issue"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.device_credential.end"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.app_cred_key.find"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.account.find"),
+    # Apps on devices: their credentials, what projects have, what ends with them; what auth decides their joins by.
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.app_credential.derive"),
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.app_credential.rotate"),
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.realms.install.find"),
+    Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, "ironflock.realms.install.changed"),
+    Grant("svc_devices", Action.CALL, SYSTEM, SESSION_END),
+    Grant("svc_auth", Action.CALL, SYSTEM, "ironflock.devices.app.installed"),
+    Grant("svc_auth", Action.CALL, SYSTEM, "ironflock.realms.app.standing"),
     # What a project can require of its members.
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.account.has_factor"),
     Grant("svc_realms", Action.CALL, SYSTEM, "ironflock.auth.account.has_factor"),
@@ -209,6 +239,8 @@ _SERVICES_SYSTEM: Final = (
     Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, "ironflock.auth.account.erased"),
     # Keys and sessions that ended before their date take what they opened with them.
     Grant("svc_auth", Action.CALL, SYSTEM, CREDENTIAL_END),
+    # An app that is uninstalled from a project takes its realm with it; from a device, or a credential, its sessions.
+    Grant("svc_realms", Action.CALL, SYSTEM, REALM_END),
     # Who holds what, the locks, and every change of them.
     *(Grant(f"svc_{name}", Action.CALL, SYSTEM, "ironflock.privileges.holdings.find") for name in _DECISION_POINTS),
     *(Grant(f"svc_{name}", Action.CALL, SYSTEM, "ironflock.privileges.lock.standing") for name in _DECISION_POINTS),

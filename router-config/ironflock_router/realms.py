@@ -1,18 +1,17 @@
-"""Realms: starting them in Crossbar's worker and putting our roles into them."""
+"""Realms: starting and stopping them in Crossbar's worker."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-from crossbar.router.router import Router
-from crossbar.worker.router import RouterController
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
-from ironflock_router.permissions import TABLE
-from ironflock_router.roles import TableRole
-from ironflock_router.wire_names import Action
+if TYPE_CHECKING:
+    from crossbar.router.router import Router
+    from crossbar.worker.router import RouterController
 
 
-async def realm_start(controller: RouterController, realm: str) -> Router:
+async def realm_start(controller: "RouterController", realm: str) -> "Router":
     """Start `realm` if it is not running, and return its router."""
     if not controller.has_realm(realm):
         await maybeDeferred(controller.start_router_realm, realm, {"name": realm, "roles": []})
@@ -20,31 +19,28 @@ async def realm_start(controller: RouterController, realm: str) -> Router:
     return router
 
 
-def roles_install(
-    router: Router,
-    *,
-    registrations: int,
-    subscriptions: int,
-    on_call: Callable[[Any, str], None],
-    now: Callable[[], float],
-) -> dict[str, TableRole]:
-    """Put every role that the table knows in `router`'s realm into it; the numbers are the most a session may have."""
+async def realm_stop(controller: "RouterController", realm: str, reactor: IReactorTime) -> None:
+    """Stop `realm`, which every session but Crossbar's own has left, so that it can be started again.
 
-    def full(session: Any, action: Action) -> bool:
-        if action is Action.REGISTER:
-            return len(router._dealer._session_to_registrations.get(session, ())) >= registrations  # noqa: SLF001
-        if action is Action.SUBSCRIBE:
-            return len(router._broker._session_to_subscriptions.get(session, ())) >= subscriptions  # noqa: SLF001
-        return False
-
-    names = sorted({grant.role for grant in TABLE if grant.realm == router.realm})
-    roles = {name: TableRole(router, name, full=full, on_call=on_call, now=now) for name in names}
-    for role in roles.values():
-        router.add_role(role)
-    return roles
+    Not by the controller's `stop_router_realm`: it removes the router twice, fails at the second time, and leaves the
+    name behind as that of a realm which runs and which nobody can join (tried, 26.10.1).
+    """
+    started = controller.realms.pop(realm)
+    await maybeDeferred(started.session.leave)
+    # Takes Crossbar's own session out of the router in the next turn; with the last session the router goes.
+    controller._router_session_factory.remove(started.session)  # noqa: SLF001 - there is no other way
+    await turn(reactor)
+    controller.router_factory._routers.pop(realm, None)  # noqa: SLF001 - whatever has stayed, the realm is over
+    controller.realm_to_id.pop(realm, None)
+    controller._service_sessions.pop(realm, None)  # noqa: SLF001
 
 
-def is_registered(router: Router, procedure: str) -> bool:
+def turn(reactor: IReactorTime) -> "Deferred[None]":
+    """The next turn of the reactor."""
+    return deferLater(reactor, 0, lambda: None)
+
+
+def is_registered(router: "Router", procedure: str) -> bool:
     """Whether a call of `procedure` would find a callee now."""
     registration = router._dealer._registration_map.best_matching_observation(procedure)  # noqa: SLF001
     return registration is not None and bool(registration.observers)

@@ -10,10 +10,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from ironflock_router.app_sessions import AppSessions
 from ironflock_router.authentication.credentials import CredentialsAwayError
+from ironflock_router.authentication.doors import Door
 from ironflock_router.authentication.proofs import MAX_AUTHID_LENGTH, Claim, Proofs
-from ironflock_router.authentication.refusals import AWAY, WRONG_PROOF, Refusal
+from ironflock_router.authentication.refusals import AWAY, FULL, WRONG_PROOF, Refusal
 from ironflock_router.authentication.slowdown import Slowdown
+from ironflock_router.data_realms import DataRealms
 from ironflock_router.expiry import Expiry
 from ironflock_router.logs import Sampler
 from ironflock_router.meta import MetaEvents
@@ -22,7 +25,7 @@ from ironflock_router.readiness import AgentProcedures
 from ironflock_router.records import Identity
 from ironflock_router.seats import Seats
 from ironflock_router.session import PlatformSession
-from ironflock_router.wire_names import DEVICE, DEVICE_DUPLICATE
+from ironflock_router.wire_names import DATA_ROLES, DEVICE, DEVICE_DUPLICATE, REALM1
 
 log = structlog.get_logger()
 
@@ -47,6 +50,8 @@ class Reception:
     procedures: AgentProcedures
     expiry: Expiry
     events: MetaEvents
+    apps: AppSessions
+    data_realms: DataRealms
     realm_is_started: Callable[[str], bool]
     may_register: MayRegister
     lines: Sampler
@@ -78,6 +83,8 @@ class Reception:
             self.procedures.joined(session)
         elif identity.role == DEVICE_DUPLICATE:
             self.reactor.callLater(DUPLICATE_STAYS_S, session.end)
+        elif identity.role in DATA_ROLES:
+            self.apps.joined(identity.serial, session)
         if identity.ends_at is not None:
             self.expiry.watch(session, str(identity.authextra.get("credential")), identity.ends_at)
 
@@ -86,10 +93,13 @@ class Reception:
         if session.identity is None or not session.joined_at:
             return
         session.joined_at = 0.0
-        SESSIONS.labels(session.identity.role).dec()
-        if session.identity.device_key is not None:
-            self.seats.release(session.identity.device_key, session)
-            self.events.device_left(session.identity.serial or "", session)
+        identity = session.identity
+        SESSIONS.labels(identity.role).dec()
+        if identity.role in DATA_ROLES:
+            self.apps.left(identity.serial, session)
+        elif identity.realm == REALM1 and identity.device_key is not None:
+            self.seats.release(identity.device_key, session)
+            self.events.device_left(identity.serial or "", session)
         self.procedures.left(session)
         self.expiry.forget(session)
 
@@ -101,6 +111,8 @@ class Reception:
         session.end()
 
     async def _admit(self, claim: Claim, signature: str) -> Identity | Refusal:
+        if claim.door is Door.APPS:
+            return await self._admit_app(claim, signature)
         outcome = await self.proofs.check(claim, signature)
         if isinstance(outcome, Refusal):
             return outcome
@@ -109,6 +121,18 @@ class Reception:
         if outcome.role != DEVICE:
             return outcome
         return AWAY if self.procedures.look() else await self.seats.admit(outcome)
+
+    async def _admit_app(self, claim: Claim, signature: str) -> Identity | Refusal:
+        with self.apps.join() as joining:
+            outcome = await self.proofs.check(claim, signature)
+            if isinstance(outcome, Refusal):
+                return outcome
+            if joining.is_over(outcome):
+                return AWAY
+            if self.apps.is_full(outcome.serial):
+                return FULL
+            # Nothing may come between this and the WELCOME: what ends then meets a session.
+            return outcome if await self.data_realms.open(outcome.realm) else AWAY
 
     def _record(self, claim: Claim, refusal: Refusal) -> None:
         unwritten = self.lines.take(self.reactor.seconds())

@@ -4,12 +4,15 @@ from typing import Any
 
 from attrs import field, frozen
 
+from ironflock_router.realm_names import AppAuthid
+
 
 @frozen
 class Identity:
     """Who a session is, from the moment its secret is proved; never changed afterwards.
 
-    `ends_at` is the end of the credential in Unix seconds, where it has one.
+    `ends_at` is the end of the credential in Unix seconds, where it has one; `app`
+    is set for apps: what they joined as.
     """
 
     realm: str
@@ -20,6 +23,7 @@ class Identity:
     serial: str | None = None
     device_key: int | None = None
     ends_at: float | None = None
+    app: AppAuthid | None = None
 
 
 @frozen
@@ -42,3 +46,22 @@ class VerifiedTicket:
     credential: str
     scopes: list[str]
     ends_at: float | None
+
+
+@frozen
+class AppCredential:
+    """What `auth` knows of one app's credential on one data realm: as what it may join."""
+
+    secret: str = field(repr=False)
+    role: str
+    serial_number: str
+    device_key: int
+    project_key: int
+
+
+@frozen
+class RefusedApp:
+    """Why `auth` lets a credential not join; with the secret where the client may learn of it if it proves that."""
+
+    reason: str
+    secret: str | None = field(repr=False)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from ironflock_router.patterns import EXACT, Pattern, Request, parse_request
+from ironflock_router.patterns import EXACT, OWN_SERIAL, Own, Pattern, Request, exactly, parse_request
 from ironflock_router.permissions import BASE_OPTIONS, INVOKE_POLICIES, TABLE, Grant
 from ironflock_router.wire_names import NEVER_PUBLISHED, Action
 
@@ -35,12 +35,17 @@ REMEMBERED: Final = 8192
 
 @frozen
 class Caller:
-    """Who asks. `serial` is set for devices; `is_leaving` while the session's testaments are published."""
+    """Who asks.
+
+    `serial` and `device_key` are set for devices and their apps; `is_leaving` while the session's testaments are
+    published.
+    """
 
     role: str
     realm: str
     serial: str | None = None
     is_leaving: bool = False
+    device_key: int | None = None
 
 
 @frozen
@@ -52,43 +57,44 @@ class Verdict:
 
 
 _GRANTED: Final = Verdict(allow=True, reason=Reason.GRANTED)
-_REFUSED: Final = {reason: Verdict(allow=False, reason=reason) for reason in Reason}
+REFUSED: Final = {reason: Verdict(allow=False, reason=reason) for reason in Reason}
 
 
 @frozen
-class _Lines:
+class Lines:
     """The lines of one role, realm and action: those that name one URI by that URI, the others in order."""
 
     literal: dict[str, Grant]
     patterns: tuple[tuple[Pattern, Grant], ...]
 
 
-def _index(table: tuple[Grant, ...]) -> dict[tuple[str, str, Action], _Lines]:
-    index: dict[tuple[str, str, Action], _Lines] = {}
+def index(table: tuple[Grant, ...]) -> dict[tuple[str, str, Action], Lines]:
+    """The lines of `table` by role, realm and action."""
+    found: dict[tuple[str, str, Action], Lines] = {}
     for grant in table:
         key = (grant.role, grant.realm, grant.action)
-        lines = index.get(key, _Lines({}, ()))
+        lines = found.get(key, Lines({}, ()))
         if grant.pattern.is_literal:
-            index[key] = _Lines({**lines.literal, grant.uri: grant}, lines.patterns)
+            found[key] = Lines({**lines.literal, grant.uri: grant}, lines.patterns)
         else:
-            index[key] = _Lines(lines.literal, (*lines.patterns, (grant.pattern, grant)))
-    return index
+            found[key] = Lines(lines.literal, (*lines.patterns, (grant.pattern, grant)))
+    return found
 
 
-_INDEX: Final = _index(TABLE)
+_INDEX: Final = index(TABLE)
 
 
 def decide(caller: Caller, action: Action, uri: str, options: Mapping[str, Any]) -> Verdict:
     """Whether `caller` may do `action` on `uri` with these WAMP options."""
     if "forward_for" in options:
-        return _REFUSED[Reason.FORWARD_FOR]
+        return REFUSED[Reason.FORWARD_FOR]
     if action is Action.PUBLISH and uri == NEVER_PUBLISHED:
-        return _REFUSED[Reason.NEVER_PUBLISHED]
+        return REFUSED[Reason.NEVER_PUBLISHED]
     match = options.get("match") or EXACT
     if not isinstance(match, str):
-        return _REFUSED[Reason.MALFORMED_URI]
+        return REFUSED[Reason.MALFORMED_URI]
     grant = _grant((caller.role, caller.realm, caller.serial), action, uri, match)
-    return _REFUSED[grant] if isinstance(grant, Reason) else _judge(grant, caller, options)
+    return REFUSED[grant] if isinstance(grant, Reason) else judge(grant, caller, options)
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -102,22 +108,24 @@ def _grant(principal: tuple[str, str, str | None], action: Action, uri: str, mat
     if request is None:
         return Reason.MALFORMED_URI
     lines = _INDEX.get((role, realm, action))
-    return Reason.NOT_GRANTED if lines is None else _find(lines, serial, uri, request)
+    return Reason.NOT_GRANTED if lines is None else find(lines, {OWN_SERIAL: exactly(serial)}, uri, request)
 
 
-def _judge(grant: Grant, caller: Caller, options: Mapping[str, Any]) -> Verdict:
+def judge(grant: Grant, caller: Caller, options: Mapping[str, Any]) -> Verdict:
+    """The verdict about a message that `grant` covers: what is left to look at are its options and its moment."""
     if grant.only_as_testament and not caller.is_leaving:
-        return _REFUSED[Reason.NOT_A_TESTAMENT]
+        return REFUSED[Reason.NOT_A_TESTAMENT]
     if not _options_are_granted(grant, options):
-        return _REFUSED[Reason.OPTION]
+        return REFUSED[Reason.OPTION]
     return _GRANTED
 
 
-def _find(lines: _Lines, serial: str | None, uri: str, request: Request) -> Grant | Reason:
+def find(lines: Lines, own: Own, uri: str, request: Request) -> Grant | Reason:
+    """The first of `lines` that covers all of `request`, which was made of `uri`."""
     if request.match == EXACT and uri in lines.literal:
         return lines.literal[uri]
     for pattern, grant in lines.patterns:
-        if pattern.covers(request, serial):
+        if pattern.covers(request, own):
             return grant
     return Reason.NOT_GRANTED
 

@@ -127,6 +127,8 @@ class PlatformSession(RouterSession):
         try:
             super().onLeave(details)
         finally:
+            # Its realm may end before its connection does, and Crossbar publishes figures there on the latter.
+            self._service_session = None
             self._reception.left(self)
 
     @override

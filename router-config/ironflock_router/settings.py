@@ -53,6 +53,7 @@ class RouterSettings:
     service_secrets: Path
     registrations_per_session: int
     subscriptions_per_session: int
+    sessions_per_device: int
     credential_timeout_s: float
     public: Limits
     services: Limits
@@ -76,6 +77,7 @@ class RouterSettings:
             service_secrets=settings.path("SERVICE_SECRETS"),
             registrations_per_session=settings.integer("REGISTRATIONS_PER_SESSION", 512, minimum=64, maximum=100_000),
             subscriptions_per_session=settings.integer("SUBSCRIPTIONS_PER_SESSION", 512, minimum=64, maximum=100_000),
+            sessions_per_device=settings.integer("SESSIONS_PER_DEVICE", 256, minimum=1, maximum=100_000),
             credential_timeout_s=settings.seconds("CREDENTIAL_TIMEOUT_S", 3.0, maximum=4.0),
             public=_public_limits(settings),
             services=_service_limits(),

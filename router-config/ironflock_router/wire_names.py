@@ -19,6 +19,10 @@ class Action(Enum):
 DEVICE: Final = "device"
 DEVICE_DUPLICATE: Final = "device_duplicate"
 USER: Final = "user"
+APP: Final = "app"
+APP_READER: Final = "app_reader"
+DATA_ROLES: Final = frozenset({APP, APP_READER})
+"""Who is let into a data realm (wire-sdk.md section 3)."""
 SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway")
 SERVICE_ROLES: Final = frozenset(f"svc_{name}" for name in SERVICES)
 
@@ -43,6 +47,7 @@ AGENT_PROCEDURES: Final = (
 )
 ADD_TESTAMENT: Final = "wamp.session.add_testament"  # 1
 SUBSCRIPTION_MATCH: Final = "wamp.subscription.match"  # 11
+SESSION_GET: Final = "wamp.session.get"  # wire-sdk.md section 4
 DEVICE_TESTAMENT: Final = "reswarm.api.testament_device"
 CONNECTION_ESTABLISHED: Final = "wamp_connection_established"  # below re.mgmt.<serial>
 
@@ -51,5 +56,10 @@ NEVER_PUBLISHED: Final = "reswarm.device.%d.list/ondestroy"
 
 DEVICE_CREDENTIAL_FIND: Final = "ironflock.auth.device_credential.find"
 TICKET_VERIFY: Final = "ironflock.auth.ticket.verify"
+APP_CREDENTIAL_FIND: Final = "ironflock.auth.app_credential.find"
 CREDENTIAL_END: Final = "ironflock.router.credential.end"
+REALM_END: Final = "ironflock.router.realm.end"
+SESSION_END: Final = "ironflock.router.session.end"
+INSTALL_CHANGED: Final = "ironflock.realms.install.changed"
+ACCESS_CHANGED: Final = "ironflock.realms.access.changed"
 DEVICE_DUPLICATED: Final = "ironflock.router.device.duplicated"

@@ -13,6 +13,7 @@ import structlog
 from twisted.internet.interfaces import IListeningPort
 
 from services.auth import first_owner, settings
+from services.auth.apps import Apps
 from services.auth.assembly import people_of
 from services.auth.cutting import Cuts
 from services.auth.delivering import FolderDelivery, SmtpDelivery
@@ -23,6 +24,7 @@ from services.auth.pages.desk import Desk
 from services.auth.pages.whole import front_of, site_of
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.api_keys import ApiKeyProcedures
+from services.auth.procedures.app_credentials import AppCredentialProcedures
 from services.auth.procedures.clients import ClientProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
@@ -142,6 +144,7 @@ def serve(bus: Bus, database: Database, keyring: Keyring, erasure: Erasure, desk
     verifier, people, provider = service.assertions_for(bus, "auth", time.time), desk.people, desk.provider
     signing = Signing(database, keyring, time.time)
     bus.serve(CredentialProcedures(database, keyring, people.locks))
+    bus.serve(AppCredentialProcedures(database, keyring, people.locks, Apps(bus)))
     bus.serve(TicketProcedures(database, signing, provider.access_tokens, people.locks, time.time))
     bus.serve(RightsProcedures(database, people.step_up))
     for procedures in (

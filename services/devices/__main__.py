@@ -13,6 +13,7 @@ from services.devices.assembly import assemble
 from services.devices.duplicates import Duplicates
 from services.devices.owners import Owners
 from services.devices.procedures.agents import AgentProcedures
+from services.devices.procedures.apps import DeviceAppProcedures
 from services.devices.procedures.claims import ClaimProcedures
 from services.devices.procedures.groups import GroupProcedures
 from services.devices.procedures.people import PeopleProcedures
@@ -39,7 +40,12 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     Duplicates(bus, database)
     owners = Owners(bus, database)
     assertions = service.assertions_for(bus, "devices", time.time)
-    for surface in (PeopleProcedures(parts), ClaimProcedures(parts), GroupProcedures(parts)):
+    for surface in (
+        PeopleProcedures(parts),
+        ClaimProcedures(parts),
+        GroupProcedures(parts),
+        DeviceAppProcedures(parts),
+    ):
         bus.serve(surface, assertions)
     bus.serve(AgentProcedures(parts))
     await database.open()
@@ -53,6 +59,8 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
             service.forever("repair", parts.lifecycle.repair, health, pause_s=REPAIR_PAUSE_S),
             service.forever("locking", parts.locking.keep_true, health, pause_s=LOCKING_PAUSE_S),
             service.forever("telling", parts.telling.keep_up, health, pause_s=TELLING_PAUSE_S),
+            service.forever("app sessions", parts.app_sessions.keep_up, health, pause_s=TELLING_PAUSE_S),
+            service.forever("installs", parts.installs.keep_true, health, pause_s=OWNERS_PAUSE_S),
         )
     ]
     bus.start()

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from services.devices.app_sessions import AppSessions
 from services.devices.feed import Feed
+from services.devices.installs import Installs
 from services.devices.lifecycle import Lifecycle
 from services.devices.locking import Locking
 from services.devices.presence import Presence
@@ -35,12 +37,15 @@ class Parts:
     lifecycle: Lifecycle
     watching: Watching
     locking: Locking
+    app_sessions: AppSessions
+    installs: Installs
 
 
 def assemble(bus: Bus, database: Database, rights: Rights, flock: FlockSettings, jitter: Callable[[], float]) -> Parts:
     """All of them; `jitter` gives a number from 0 to 1."""
     feed, credentials, projects = Feed(bus), Credentials(bus), Projects(bus)
-    presence = Presence(bus, database, feed, rights)
+    app_sessions = AppSessions(bus, database)
+    presence = Presence(bus, database, feed, rights, app_sessions)
     reaching = Reaching(database, projects, rights)
     telling = Outbox(bus, database, jitter)
     return Parts(
@@ -57,4 +62,6 @@ def assemble(bus: Bus, database: Database, rights: Rights, flock: FlockSettings,
         lifecycle=Lifecycle(database, credentials, presence, feed, telling),
         watching=Watching(database, reaching, rights, feed),
         locking=Locking(bus, database, presence, rights),
+        app_sessions=app_sessions,
+        installs=Installs(bus, database, app_sessions),
     )

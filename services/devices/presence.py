@@ -15,6 +15,7 @@ from autobahn.wamp.exception import ApplicationError, TransportLost
 from autobahn.wamp.types import EventDetails, SubscribeOptions
 
 from services.devices import rules
+from services.devices.app_sessions import AppSessions
 from services.devices.feed import Change, Feed
 from services.devices.records import Device, Status
 from services.devices.session_memory import SessionMemory
@@ -38,9 +39,10 @@ log = structlog.get_logger()
 class Presence:
     """Keeps the status of devices true to the router."""
 
-    def __init__(self, bus: Bus, database: Database, feed: Feed, rights: Rights) -> None:
+    def __init__(self, bus: Bus, database: Database, feed: Feed, rights: Rights, app_sessions: AppSessions) -> None:
         """Follow every cell of `bus`; `rights` knows what is locked."""
         self._bus = bus
+        self._app_sessions = app_sessions
         self._rights = rights
         self._database = database
         self._feed = feed
@@ -122,12 +124,16 @@ class Presence:
         return self._rights.is_locked(rules.asset(device), rules.domain(device.project_key))
 
     async def end_sessions(self, device: Device, why: str) -> None:
-        """Close whatever the device has open, also from before it was moved; it comes back only with what opens."""
+        """Close whatever the device and its apps have open, also from before it was moved.
+
+        They come back only with what opens.
+        """
         projects = [device.project_key] if device.moved_from is None else [device.moved_from, device.project_key]
         for session in self._bus.every_session(CONTROL_REALM):
             for project_key in projects:
                 authid = device_authid(project_key, device.device_key)
                 await call(session, "wamp.session.kill_by_authid", args=(authid, ENDED, why))
+        await self._app_sessions.end(device.serial_number, {})
 
     async def _follow(self, session: BusSession) -> None:
         loop = asyncio.get_running_loop()

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from services.devices.app_records import AppCredential, RotatedCredential, Stage
 from services.devices.records import Project
 from shared.bus import Bus
 from shared.identities import Person
@@ -64,3 +65,29 @@ class Credentials:
     async def app_cred_key(self, device_key: int) -> str:
         """The key from which the device derives its apps' credentials."""
         return str(await self._bus.call("ironflock.auth.app_cred_key.find", device_key=device_key))
+
+    async def app_credential(self, device_key: int, app_key: int, stage: Stage) -> AppCredential:
+        """The credential that the device makes for one of its apps.
+
+        Raises:
+            NotFoundError: The device has no secrets.
+        """
+        answer = await self._bus.call(
+            "ironflock.auth.app_credential.derive", device_key=device_key, app_key=app_key, stage=stage
+        )
+        return answered(AppCredential, answer)
+
+    async def rotate_app(self, device_key: int, app_key: int, stage: Stage, *, account_key: int) -> RotatedCredential:
+        """Another credential for the app counts from now on, as the person of that account wishes.
+
+        Raises:
+            NotFoundError: The device has no secrets.
+        """
+        answer = await self._bus.call(
+            "ironflock.auth.app_credential.rotate",
+            device_key=device_key,
+            app_key=app_key,
+            stage=stage,
+            account_key=account_key,
+        )
+        return answered(RotatedCredential, answer)

@@ -6,8 +6,10 @@ from hashlib import sha256
 from typing import Any, Final
 
 import attrs
+from attrs import frozen
 
 from services.devices.agent_records import CheckPrivilege
+from services.devices.app_records import AppCredential, Install
 from services.devices.records import READ, Device, FlockSettings, Group, Machine, PublicDevice, Reach
 from shared.flags import AssetKind
 from shared.identities import DeviceIdentity
@@ -20,6 +22,8 @@ MAX_MEASURED: Final = 2**63
 NONE: Final = 0
 """The key of nothing: what is held on it is held on everything of its kind."""
 CODE_OF_CLAIM: Final = b"ironflock/claim/v1|"
+VENDORS_TUNNEL_DOMAIN: Final = "app.ironflock.com"
+"""What agents tell apps where their device file names no domain. Source: wire-agent, trap 18."""
 STATS: Final = frozenset(
     {
         "cpu_count",
@@ -167,6 +171,46 @@ def flock(device: Device, secret: str, settings: FlockSettings) -> dict[str, Any
     if settings.appliance_domain is not None:
         content["appliance_domain"] = settings.appliance_domain
     return content
+
+
+def data_realm(install: Install) -> str:
+    """The name of the app's realm in the project. Source: wire-sdk section 2."""
+    return f"realm-{install.project_key}-{install.app_key}-{install.stage.lower()}"
+
+
+@frozen
+class ContainerApp:
+    """The app of a container."""
+
+    app_key: int
+    name: str | None
+    stage: str
+
+
+def environment(
+    device: Device, app: ContainerApp, credential: AppCredential, settings: FlockSettings
+) -> dict[str, str]:
+    """What the published agent gives the container of an app, as far as the platform knows it.
+
+    The agent adds what it alone knows (addresses of its network, ports), and gives a loopback address of the platform
+    as the container's host sees it; here it stays, for programs beside the platform. Source: wire-sdk section 1.
+    """
+    base = f"{settings.update_url}/{device.owner_name}/swarms/{device.project_name}"
+    known = {
+        "DEVICE_SERIAL_NUMBER": str(device.serial_number),
+        "ENV": app.stage,
+        "DEVICE_KEY": str(device.device_key),
+        "SWARM_KEY": str(device.project_key),
+        "APP_KEY": str(app.app_key),
+        "DEVICE_NAME": device.name,
+        "DEVICE_ENDPOINT_URL": settings.device_endpoint_url,
+        "TUNNEL_DOMAIN": settings.appliance_domain or VENDORS_TUNNEL_DOMAIN,
+        "APP_AUTH_ID": credential.authid,
+        "APP_AUTH_SECRET": credential.secret,
+        "RESWARM_URL": settings.update_url,
+        "DEVICE_URL": f"{base}/settings/devices/{device.name}",
+    }
+    return known if app.name is None else {**known, "APP_NAME": app.name}
 
 
 def difference(before: Machine, after: Machine) -> tuple[dict[str, str | None], dict[str, str | None]]:

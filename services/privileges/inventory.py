@@ -40,22 +40,33 @@ class Inventory:
         self._has_operator = False
 
     async def put_domain(self, service: ServiceIdentity, request: PutDomain) -> None:
-        """A project or an app is there; its owner counts the first time, and changes by transfers only."""
+        """A project or an app is there; its owner counts the first time, and changes by transfers only.
+
+        Whether an app is public is everybody's business, so that all are told of a change.
+        """
         domain = Domain(DomainKind(request.kind), request.key)
         row = DomainRow(domain.kind, domain.key, request.owner_account_key, request.name, is_public=False)
         kind = AssetKind(request.kind)
+        is_public = request.is_public and domain.kind is DomainKind.APP
         async with self._ledger.turn(domain, service, new=row) as turn:
             await domains.asset_lock_in_txn(turn.connection, request.kind, request.key)
             if await domains.is_gone(turn.connection, request.kind, request.key):
                 if turn.is_first:
                     await domains.domain_delete(turn.connection, domain)
                 return
+            known = await domains.place_find(turn.connection, kind, request.key)
+            if known is not None and known.revision > request.revision:
+                return
             if turn.row.name != request.name:
                 await domains.domain_rename(turn.connection, domain, request.name, canonical_name(request.name))
+            if known is None or known.revision < request.revision:
+                await domains.place_put(turn.connection, Place(kind, request.key, domain, request.revision))
             if turn.is_first:
-                await domains.place_put(turn.connection, Place(kind, request.key, domain))
                 owner = rules.owner_line(request.owner_account_key, is_on=True)
                 turn.write([owner, rules.asset_line(kind, request.key, is_on=True)])
+            if turn.row.is_public != is_public:
+                await domains.domain_set_public(turn.connection, domain, is_public=is_public)
+                turn.write([rules.public_line(request.key, is_on=is_public)])
 
     async def forget_domain(self, service: ServiceIdentity, request: ForgetDomain) -> None:
         """A project or an app is gone, and every right in it."""

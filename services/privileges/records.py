@@ -445,12 +445,17 @@ class AccountKey:
 
 @frozen
 class PutDomain:
-    """`ironflock.privileges.domain.put`: a project or an app is there; idempotent, the owner counts the first time."""
+    """`ironflock.privileges.domain.put`: a project or an app is there; idempotent, the owner counts the first time.
+
+    `revision` counts the app's changes where it lives: an older one than is known is left be.
+    """
 
     kind: Literal["project", "app"]
     key: Key
     name: Name
     owner_account_key: Key
+    is_public: bool = False
+    revision: Annotated[int, Meta(ge=0)] = 0
 
 
 @frozen

@@ -163,6 +163,11 @@ def asset_line(kind: AssetKind, key: int, groups: frozenset[int] = frozenset(), 
     return Line(What.ASSET, is_on, kind=kind.value, asset_key=key, groups=groups)
 
 
+def public_line(key: int, *, is_on: bool) -> Line:
+    """An app is public, or is not any more."""
+    return Line(What.PUBLIC, is_on, kind=AssetKind.APP.value, asset_key=key)
+
+
 def default_line(kind: AssetKind, flag: str, ends_at: datetime | None, *, is_on: bool) -> Line:
     """Every member has a flag, or has it no more."""
     return Line(What.DEFAULT, is_on, kind=kind.value, flag=flag, ends_at=ends_at)

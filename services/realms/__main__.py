@@ -8,9 +8,13 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from services.realms import settings
-from services.realms.factors import Factors
-from services.realms.procedures import Procedures
-from services.realms.telling import Telling
+from services.realms.assembly import Parts, assemble
+from services.realms.procedures.access import AccessProcedures
+from services.realms.procedures.apps import AppProcedures
+from services.realms.procedures.installs import InstallProcedures
+from services.realms.procedures.projects import ProjectProcedures
+from services.realms.procedures.releases import ReleaseProcedures
+from services.realms.procedures.services import ServiceProcedures
 from shared.database import Database
 from shared.health import Health
 from shared.rights.decision_point import Rights
@@ -25,14 +29,16 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     health = Health("database")
     database = Database(read.database, health)
     bus = service.make_bus(read.bus, health)
-    rights = Rights(bus, health, now=time.time, clock=time.monotonic)
-    telling = Telling(bus, database)
-    bus.serve(Procedures(database, Factors(bus), rights, telling), service.assertions_for(bus, "realms", time.time))
+    parts = assemble(bus, database, Rights(bus, health, now=time.time, clock=time.monotonic))
+    for surface in _surfaces(parts):
+        bus.serve(surface, service.assertions_for(bus, "realms", time.time))
+    bus.serve(ServiceProcedures(parts))
     await database.open()
     service.listen_ops(read.common, health)
     loops = [
         asyncio.create_task(service.probe_forever(database, health)),
-        asyncio.create_task(service.forever("telling", telling.keep_up, health, pause_s=TELLING_PAUSE_S)),
+        asyncio.create_task(service.forever("telling", parts.telling.keep_up, health, pause_s=TELLING_PAUSE_S)),
+        asyncio.create_task(service.forever("announcing", parts.announcing.keep_up, health, pause_s=TELLING_PAUSE_S)),
     ]
     bus.start()
 
@@ -43,6 +49,16 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         await database.close()
 
     return stop
+
+
+def _surfaces(parts: Parts) -> tuple[object, ...]:
+    return (
+        ProjectProcedures(parts),
+        AppProcedures(parts),
+        ReleaseProcedures(parts),
+        InstallProcedures(parts),
+        AccessProcedures(parts),
+    )
 
 
 if __name__ == "__main__":

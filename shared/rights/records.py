@@ -41,18 +41,30 @@ def project_domain(key: int) -> Domain:
 class Asset:
     """What a flag is held on; `groups` are the keys of the groups that a device is in now.
 
-    `is_locked` where a lock stands on it, or on the project that it is in.
+    `is_locked` where a lock stands on it, or on the project that it is in. `is_public` where it is a public app, as far
+    as the service knows that keeps it: who has nothing to do with an app has no standing that could say so.
     """
 
     kind: AssetKind
     key: int
     groups: frozenset[int] = frozenset()
     is_locked: bool = False
+    is_public: bool = False
 
 
 def project_asset(key: int) -> Asset:
     """A project itself, as what flags are held on."""
     return Asset(AssetKind.PROJECT, key)
+
+
+def app_domain(key: int) -> Domain:
+    """The domain that an app is."""
+    return Domain(DomainKind.APP, key)
+
+
+def app_asset(key: int, *, is_public: bool) -> Asset:
+    """An app, as what flags are held on."""
+    return Asset(AssetKind.APP, key, is_public=is_public)
 
 
 @frozen

@@ -83,13 +83,17 @@ def flags_to_enter(
 def _decide_unlocked(standing: Standing, flag: str, asset: Asset, now: float) -> Decision:
     if standing.is_owner:
         return Decision(allowed=True, rule=Rule.OWNER)
-    if asset.kind is AssetKind.APP and standing.is_public_app and flag in OF_PUBLIC_APP:
+    if _is_public(standing, asset) and flag in OF_PUBLIC_APP:
         return Decision(allowed=True, rule=Rule.PUBLIC_APP)
     reasons = [reason for reason in _reasons(standing, flag, asset) if _end(reason) > now]
     if reasons:
         return max(reasons, key=_end)
     is_inside = standing.is_member or asset.kind in WITHOUT_PROJECT
     return Decision(allowed=False, rule=Rule.NO_GRANT if is_inside else Rule.NO_MEMBER)
+
+
+def _is_public(standing: Standing, asset: Asset) -> bool:
+    return asset.kind is AssetKind.APP and (standing.is_public_app or asset.is_public)
 
 
 def _reasons(standing: Standing, flag: str, asset: Asset) -> Iterator[Decision]:

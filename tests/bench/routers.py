@@ -12,12 +12,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from deploy.local.files import tail
 from deploy.local.state import REPOSITORY
 from ironflock_router.websocket import _configuration
-from ironflock_router.wire_names import AGENT_PROCEDURES, DEVICE_CREDENTIAL_FIND, SERVICES
+from ironflock_router.wire_names import AGENT_PROCEDURES, APP_CREDENTIAL_FIND, DEVICE_CREDENTIAL_FIND, SERVICES
 from tests.bench.crossbar_node import CrossbarNode, free_port
 from tests.bench.keeper import Keeper
 from tests.bench.wamp_socket import REGISTER, Address, ClosedError, RefusedError, WampSocket
@@ -26,21 +26,27 @@ from tests.integration.router_node.authority import Authority
 
 REALM: Final = "realm1"
 SYSTEM: Final = "ironflock.system"
+DATA_REALM: Final = "realm-1-26-dev"
 START_TIMEOUT_S: Final = 60.0
 MIB: Final = 1024 * 1024
 
 
 @frozen
 class Router:
-    """A running router: where devices and services join, and the process that serves them."""
+    """A running router: where devices, services and apps join, and the process that serves them."""
 
     devices: Address
     services: Address
+    apps: Address
     worker: int
 
     def device(self, number: int) -> WampSocket:
         """A session of device `number`."""
         return WampSocket.connect(self.devices).join(REALM, device_authid(number), secret_of(device_authid(number)))
+
+    def app(self, number: int) -> WampSocket:
+        """A session of app 26 on device `number`."""
+        return WampSocket.connect(self.apps).join(DATA_REALM, app_authid(number), secret_of(app_authid(number)))
 
     def service(self, name: str, realm: str = REALM) -> WampSocket:
         """A session of service `name`."""
@@ -50,6 +56,11 @@ class Router:
 def device_authid(number: int) -> str:
     """The authid of a device."""
     return f"1-{number}"
+
+
+def app_authid(number: int) -> str:
+    """The authid of app 26 on a device."""
+    return f"app-26-dev-e1@{serial_of(number)}"
 
 
 def serial_of(number: int) -> str:
@@ -83,11 +94,13 @@ def our_router(folder: Path) -> Iterator[Router]:
         node = CrossbarNode(folder, REPOSITORY / "router-config" / "config.json", environment)
         ending.callback(node.stop)
         keeper = ending.enter_context(Keeper())
-        router = Router(Address(public, "/ws-re-dev", tls), Address(services, "/ws-svc", tls), 0)
-        _stand_in(keeper, _first(node, lambda: router.service("auth", SYSTEM)), [DEVICE_CREDENTIAL_FIND], _credential)
+        devices, apps = Address(public, "/ws-re-dev", tls), Address(public, "/ws-ua-usr", tls)
+        router = Router(devices, Address(services, "/ws-svc", tls), apps, 0)
+        finds = [DEVICE_CREDENTIAL_FIND, APP_CREDENTIAL_FIND]
+        _stand_in(keeper, _first(node, lambda: router.service("auth", SYSTEM)), finds, _credential)
         _stand_in(keeper, router.service("devices"), AGENT_PROCEDURES, lambda _: None)
         _first(node, lambda: WampSocket.connect(router.devices)).close()
-        yield Router(router.devices, router.services, node.worker())
+        yield evolve(router, worker=node.worker())
 
 
 @contextmanager
@@ -95,14 +108,15 @@ def reference_router(folder: Path, devices: int) -> Iterator[Router]:
     """Crossbar as it comes, with `devices` devices and the service `devices` as static principals."""
     tls, certificate, key = _certificate(folder)
     port = free_port()
-    authids = ["svc_devices", *(device_authid(number) for number in range(1, devices + 1))]
+    numbers = range(1, devices + 1)
+    authids = ["svc_devices", *map(device_authid, numbers), *map(app_authid, numbers)]
     config = folder / "config.json"
     config.write_text(json.dumps(_reference_config(port, certificate, key, authids)), encoding="utf-8")
     node = CrossbarNode(folder, config, {})
     try:
         address = Address(port, "/", tls)
         _first(node, lambda: WampSocket.connect(address)).close()
-        yield Router(address, address, node.worker())
+        yield Router(address, address, address, node.worker())
     finally:
         node.stop()
 
@@ -120,6 +134,8 @@ def _stand_in(
 
 def _credential(arguments: dict[str, Any]) -> dict[str, Any]:
     authid = str(arguments["authid"])
+    if "realm" in arguments:
+        return _app_credential(authid)
     number = int(authid.partition("-")[2])
     return {
         "state": "active",
@@ -129,6 +145,12 @@ def _credential(arguments: dict[str, Any]) -> dict[str, Any]:
         "serial_number": serial_of(number),
         "flash_id": "flash-1",
     }
+
+
+def _app_credential(authid: str) -> dict[str, Any]:
+    serial = authid.partition("@")[2]
+    who = {"authid": serial, "device_key": int(serial[-12:]), "project_key": 1}
+    return {"secret": secret_of(authid), "role": "app", "reason": "app", **who}
 
 
 def _first(node: CrossbarNode, attempt: Callable[[], WampSocket]) -> WampSocket:
@@ -170,7 +192,8 @@ def _reference_config(port: int, certificate: Path, key: Path, authids: list[str
         "endpoint": {"type": "tcp", "port": port, "interface": "127.0.0.1", "backlog": 1024, "tls": tls},
         "auth": {"wampcra": {"type": "static", "users": users}},
     }
-    realm = {"name": REALM, "roles": [{"name": "everyone", "permissions": [everything]}]}
-    worker = {"type": "router", "id": "router", "realms": [realm], "transports": [transport]}
+    roles = [{"name": "everyone", "permissions": [everything]}]
+    realms = [{"name": name, "roles": roles} for name in (REALM, DATA_REALM)]
+    worker = {"type": "router", "id": "router", "realms": realms, "transports": [transport]}
     options = {"shutdown": ["shutdown_on_worker_exit"]}
     return {"version": 2, "controller": {"options": options}, "workers": [worker]}

@@ -36,6 +36,7 @@ class Step:
     by: str = "owner"
 
 
+IMAGE: Final = f"registry.example.com/press@sha256:{'0a' * 32}"
 ASKED: Final = {"asked": "invitation_key"}
 # The first owner is not set up yet, so that their key may do what else needs a step-up; nor is the stranger.
 STORY: Final = (
@@ -64,7 +65,34 @@ STORY: Final = (
     Step("PUT /devices/{device_key}/claimable", {"is_claimable": True}, keeps={"claim_code": "claim_code"}),
     Step("PUT /devices/{device_key}/claimable", {"is_claimable": False}),
     Step("POST /swarms/{swarm_key}/claims", {"code": "{claim_code}"}, status=404, code="not_found"),
+    Step("PUT /devices/{device_key}/apps/{one}/{stage}", status=409, code="conflict"),
+    Step("GET /devices/{device_key}/apps"),
+    Step("POST /devices/{device_key}/apps/{one}/{stage}/rotate-credential", {}, status=409, code="conflict"),
+    Step("POST /devices/{device_key}/apps/{one}/{stage}/environment", {}, status=409, code="conflict"),
+    Step("DELETE /devices/{device_key}/apps/{one}/{stage}", status=204),
     Step("PUT /swarms/{swarm_key}/second-factor", {"required": False}),
+    Step("PUT /swarms/{swarm_key}/legacy-mode", {"mode": "strict"}),
+    Step("PUT /swarms/{swarm_key}/legacy-mode", {"mode": "dual"}, status=422, code="invalid_argument"),
+    Step("POST /apps", {"name": "{plant}-app"}, status=201, keeps={"app_key": "app_key"}),
+    Step("GET /apps", query="limit=1000"),
+    Step("GET /apps/{app_key}", status=404, code="not_found", by="stranger"),
+    Step("PUT /apps/{app_key}/public", {"is_public": True}),
+    Step("GET /apps/{app_key}", by="stranger"),
+    Step("PATCH /apps/{app_key}", {"name": "{plant}-saw"}, status=403, code="not_authorized", by="stranger"),
+    Step("PATCH /apps/{app_key}", {"name": "{plant}-saw"}),
+    Step("POST /apps/{app_key}/releases", {"version": "1.0"}, status=422, code="not_supported"),
+    Step(
+        "POST /apps/{app_key}/releases",
+        {"version": "1.0", "image": IMAGE, "data_template": {"data": {}, "consumes": [{"app": "*", "reason": "all"}]}},
+        status=201,
+    ),
+    Step("GET /apps/{app_key}/releases", by="stranger"),
+    Step("PUT /swarms/{swarm_key}/apps/{app_key}", {"stage": "PROD", "version": "1.0"}),
+    Step("GET /swarms/{swarm_key}/apps"),
+    Step("GET /swarms/{swarm_key}/access"),
+    Step("PUT /swarms/{swarm_key}/access/{app_key}", {"provider": "*"}, status=204),
+    Step("DELETE /swarms/{swarm_key}/access/{app_key}", query="provider=%2A", status=204),
+    Step("DELETE /swarms/{swarm_key}/apps/{app_key}", query="stage=PROD", status=204),
     Step("GET /swarms/{swarm_key}/retention"),
     Step("PUT /swarms/{swarm_key}/retention", {"days": 365}),
     # Who works in a project: `other` is one that is given away in the end.
@@ -187,7 +215,7 @@ def tell(rest: RestClient, step: Step, known: dict[str, Any]) -> Reply:
 
 def test_every_call_is_answered(ironflock: RunningPlatform, rest: RestClient, stranger: Stranger) -> None:
     known: dict[str, Any] = {"plant": new_name("plant"), "guest": new_name("guest"), "nobody": "x" * 22, "one": 1}
-    known |= {"person": stranger.account_key, "login": stranger.login_name}
+    known |= {"person": stranger.account_key, "login": stranger.login_name, "stage": "DEV"}
     askers = {"owner": rest, "stranger": RestClient(ironflock, stranger.account.api_key)}
 
     for step in STORY:
@@ -210,7 +238,7 @@ def test_no_call_of_the_table_is_left_out() -> None:
     }
     named = {
         "{nobody}": {"{session}", "{passkey}", "{client_id}"},
-        "{one}": {"{from_size}"},
+        "{one}": {"{from_size}", "{app_key}"},
         "{newer}": {"{key_id}"},
         "{asked}": {"{invitation_key}"},
         "{person}": {"{account_key}"},

@@ -32,6 +32,7 @@ TABLES = (
     "audit.retention",
     "audit.forwarder",
     "auth.client",  # some act as an account
+    "auth.sign_in",  # begun by a passkey, it is nobody's yet
     "auth.account",  # and what hangs on an account
     "auth.assertion_key",
     "auth.device_code",
@@ -41,8 +42,11 @@ TABLES = (
     "auth.upstream_logout",
     "auth.data_key",
     "auth.device_credential",
-    "realms.project",
+    "realms.project",  # and what is installed there
+    "realms.app",
+    "realms.news",
     "devices.outbox",
+    "devices.app_ending",
     "devices.group_member",
     "devices.device_group",
     "devices.device",

@@ -157,7 +157,7 @@ async def test_a_device_joins_no_other_realm(ironflock: RunningPlatform, owner: 
         assert answer[:2] == NEUTRAL
 
 
-async def test_an_app_is_refused_like_anybody_as_long_as_there_are_no_apps(
+async def test_an_app_that_is_installed_nowhere_is_refused_like_anybody(
     ironflock: RunningPlatform, owner: Account
 ) -> None:
     flock = owner.flashed()

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.flockctl.commands import device_apps
 from deploy.flockctl.commands.flashing import flash, into_file
 from deploy.flockctl.commands.watching import DeviceBoard, follow
 from deploy.flockctl.confirming import confirm
@@ -13,7 +14,8 @@ from deploy.flockctl.rendering import device_details, device_table
 from deploy.flockctl.words import key_or_name
 from shared.names import clean_name, clean_text
 
-app = typer.Typer(help="Devices: create, flash, watch.", no_args_is_help=True)
+app = typer.Typer(help="Devices: create, flash, watch; the apps on them.", no_args_is_help=True)
+app.add_typer(device_apps.app, name="app")
 
 Name = Annotated[str, typer.Argument(help="Its name.")]
 Device = Annotated[str, typer.Argument(help="Its name or key.")]

@@ -8,6 +8,7 @@ from rich.table import Table
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
 from deploy.flockctl.output import table
+from deploy.flockctl.rights_options import For, Until, ending
 from deploy.flockctl.text import local_time
 from deploy.flockctl.words import key_or_name
 from shared.names import clean_name, clean_text
@@ -67,6 +68,32 @@ async def project_require_factor(
     where = key_or_name(project, what="project")
     found = await operator.call("ironflock.realms.project.require_factor", project=where, required=not off)
     operator.output.result({"project": found}, _table([found]))
+
+
+@command(app, "legacy-mode")
+async def project_legacy_mode(
+    operator: Operator,
+    project: Project,
+    mode: Annotated[str, typer.Argument(help="strict, own_realm_only or dual.")],
+    until: Until = None,
+    lasting: For = None,
+) -> None:
+    """Let containers of old SDKs in, which show the serial number of their device alone: for a while, by its owner.
+
+    A serial number is no secret. strict, which is what a project has otherwise, lets none of them in; own_realm_only
+    lets them into the realms of their own apps, dual also into those whose data these may read.
+
+    Example: flockctl project legacy-mode plant own_realm_only --for 30d
+    """
+    arguments = {"mode": mode.lower(), **ending(operator, until, lasting)}
+    where = key_or_name(project, what="project")
+    found = await operator.call("ironflock.realms.project.set_legacy_mode", project=where, **arguments)
+    operator.output.result({"project": found}, _legacy(found))
+
+
+def _legacy(project: dict[str, Any]) -> str:
+    mode, until = project["legacy_mode"], project["legacy_until"]
+    return str(mode) if until is None else f"{mode} until {local_time(until)}"
 
 
 def _table(projects: list[dict[str, Any]]) -> Table:

@@ -15,8 +15,14 @@ from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.interfaces import IReactorTime
 
 from ironflock_router.patterns import is_segment
-from ironflock_router.records import DeviceCredential, VerifiedTicket
-from ironflock_router.wire_names import DEVICE_CREDENTIAL_FIND, SERVICE_ROLES, TICKET_VERIFY
+from ironflock_router.records import AppCredential, DeviceCredential, RefusedApp, VerifiedTicket
+from ironflock_router.wire_names import (
+    APP_CREDENTIAL_FIND,
+    DATA_ROLES,
+    DEVICE_CREDENTIAL_FIND,
+    SERVICE_ROLES,
+    TICKET_VERIFY,
+)
 
 log = structlog.get_logger()
 
@@ -46,6 +52,14 @@ class Credentials:
             CredentialsAwayError: See there.
         """
         return await self._ask(DEVICE_CREDENTIAL_FIND, _device_credential, authid=authid)
+
+    async def app_find(self, realm: str, authid: str) -> AppCredential | RefusedApp | None:
+        """What the credential behind an app's authid opens on the data realm `realm`.
+
+        Raises:
+            CredentialsAwayError: See there.
+        """
+        return await self._ask(APP_CREDENTIAL_FIND, _app_credential, realm=realm, authid=authid)
 
     async def ticket_find(self, ticket: str, address: str) -> VerifiedTicket | None:
         """The account behind a person's ticket, shown from `address`.
@@ -92,6 +106,21 @@ def _device_credential(answer: dict[str, Any]) -> DeviceCredential:
         project_key=int(answer["project_key"]),
         serial_number=serial,
         flash_id=str(answer["flash_id"]),
+    )
+
+
+def _app_credential(answer: dict[str, Any]) -> AppCredential | RefusedApp:
+    if answer.get("role") is None:
+        return RefusedApp(str(answer["reason"]), answer.get("secret"))
+    serial = answer["authid"]
+    if answer["role"] not in DATA_ROLES or not is_segment(serial) or not answer["secret"]:
+        raise ValueError("not an app's credential")
+    return AppCredential(
+        secret=str(answer["secret"]),
+        role=answer["role"],
+        serial_number=serial,
+        device_key=int(answer["device_key"]),
+        project_key=int(answer["project_key"]),
     )
 
 

@@ -3,6 +3,7 @@
 from enum import Enum
 from typing import Final
 
+from ironflock_router.realm_names import DataRealm
 from ironflock_router.wire_names import PATH_APPS, PATH_DEVICES, PATH_PEOPLE, PATH_SERVICES, REALM1, SYSTEM
 
 
@@ -19,16 +20,14 @@ class Door(Enum):
         """The one authentication method of this path, in WAMP's words."""
         return "ticket" if self is Door.PEOPLE else "wampcra"
 
-    @property
-    def realms(self) -> frozenset[str]:
-        """The realms that can be joined here; apps have none before their data realms exist."""
-        return _REALMS[self]
+    def leads_to(self, realm: str) -> bool:
+        """Whether `realm` is of the kind that can be joined here."""
+        return DataRealm.parse(realm) is not None if self is Door.APPS else realm in _REALMS[self]
 
 
 _REALMS: Final = {
     Door.DEVICES: frozenset({REALM1}),
     Door.PEOPLE: frozenset({REALM1}),
-    Door.APPS: frozenset[str](),
     Door.SERVICES: frozenset({REALM1, SYSTEM}),
 }
 

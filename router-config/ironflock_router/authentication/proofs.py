@@ -11,19 +11,26 @@ from datetime import UTC, datetime
 from hmac import compare_digest
 from typing import Final
 
+import structlog
 from attrs import frozen
 from autobahn.wamp.auth import compute_wcs
 
 from ironflock_router.authentication.credentials import Credentials
 from ironflock_router.authentication.doors import Door
-from ironflock_router.authentication.refusals import ENDED_DEVICE, WRONG_PROOF, Refusal
-from ironflock_router.records import Identity
-from ironflock_router.wire_names import DEVICE, REALM1, USER
+from ironflock_router.authentication.refusals import ENDED_DEVICE, NO_SUCH_REALM, WRONG_PROOF, Refusal
+from ironflock_router.patterns import is_segment
+from ironflock_router.realm_names import AppAuthid, DataRealm
+from ironflock_router.records import AppCredential, Identity, RefusedApp
+from ironflock_router.wire_names import APP, DEVICE, REALM1, USER
 from shared.identities import parse_device_authid
+
+log = structlog.get_logger()
 
 MAX_AUTHID_LENGTH: Final = 128
 MAX_TICKET_LENGTH: Final = 4096
 """What `auth` takes; it refuses a longer one as malformed, which would read as being away."""
+NOT_THERE_YET: Final = frozenset({"not_installed", "not_installed_realm_stage"})
+"""Reasons of `auth` that read as a realm which does not exist yet, for a device that proves its secret."""
 _NOBODYS_SECRET: Final = secrets.token_urlsafe(32)
 
 
@@ -72,7 +79,7 @@ class Proofs:
         Raises:
             CredentialsAwayError: The question could not be settled.
         """
-        if claim.realm not in claim.door.realms or len(claim.authid) > MAX_AUTHID_LENGTH:
+        if not claim.door.leads_to(claim.realm) or len(claim.authid) > MAX_AUTHID_LENGTH:
             return WRONG_PROOF
         return await self._by_door[claim.door](claim, signature)
 
@@ -103,13 +110,39 @@ class Proofs:
         return Identity(REALM1, str(found.account_key), USER, "ticket", extra, ends_at=found.ends_at)
 
     async def _app(self, claim: Claim, signature: str) -> Identity | Refusal:
-        _is_signed(claim.challenge, signature, None)
-        return WRONG_PROOF
+        is_plausible = is_segment(claim.authid) and claim.authid.isascii()
+        found = await self._credentials.app_find(claim.realm, claim.authid) if is_plausible else None
+        if not _is_signed(claim.challenge, signature, found.secret if found else None) or found is None:
+            return WRONG_PROOF
+        if isinstance(found, RefusedApp):
+            return NO_SUCH_REALM if found.reason in NOT_THERE_YET else WRONG_PROOF
+        app = AppAuthid.parse(claim.authid)
+        if not _fits(found, claim.realm, app):
+            log.error("app_credential_of_another", realm=claim.realm)
+            return WRONG_PROOF
+        return Identity(
+            claim.realm,
+            found.serial_number,
+            found.role,
+            "wampcra",
+            {"device_key": found.device_key, "project_key": found.project_key},
+            serial=found.serial_number,
+            device_key=found.device_key,
+            app=app,
+        )
 
     async def _service(self, claim: Claim, signature: str) -> Identity | Refusal:
         if not _is_signed(claim.challenge, signature, self._credentials.service_find(claim.authid)):
             return WRONG_PROOF
         return Identity(claim.realm, claim.authid, claim.authid, "wampcra")
+
+
+def _fits(found: AppCredential, realm_name: str, app: AppAuthid) -> bool:
+    """Whether what `auth` found is what was asked for: a look-up that goes wrong there must not open a realm here."""
+    realm = DataRealm.parse(realm_name)
+    is_in_project = realm is not None and found.project_key == realm.project_key
+    is_own = realm is not None and app.app_key in (None, realm.app_key)
+    return is_in_project and found.serial_number == app.serial_number and (is_own or found.role != APP)
 
 
 def _is_signed(challenge: str, signature: str, secret: str | None) -> bool:

@@ -22,6 +22,13 @@ ENDED_DEVICE: Final = Refusal(ApplicationError.NOT_AUTHORIZED, "WAMP-CRA client 
 """For a decommissioned device that proves its last secret, and for nobody else: published agents exit when they read
 exactly this text (wire-agent.md section 2)."""
 
+NO_SUCH_REALM: Final = Refusal(ApplicationError.NO_SUCH_REALM, "this realm does not exist yet", "no_such_realm")
+"""For an app of a known device of that project, which proves its secret, while it is not installed there: SDKs wait on
+it (decision 11)."""
+
+FULL: Final = Refusal("ironflock.error.over_limit", "this device's apps have too many sessions", "too_many_sessions")
+"""For an app that proves its secret."""
+
 AWAY: Final = Refusal("ironflock.error.unavailable", "the platform is starting or away: try again", "away")
 """Agents try again every second when they read this."""
 

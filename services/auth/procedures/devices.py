@@ -109,14 +109,14 @@ class CredentialProcedures:
             state="active",
             flash_id=request.flash_id,
             secret=await self._keyring.seal(fresh.secret, _secret_of(request.device_key)),
-            app_cred_key=await self._keyring.seal(fresh.app_cred_key, _app_cred_key_of(request.device_key)),
+            app_cred_key=await self._keyring.seal(fresh.app_cred_key, app_cred_key_of(request.device_key)),
             tunnel_proof_digest=tunnel_proof_digest(fresh.secret, request.device_key),
         )
 
     async def _opened(self, stored: DeviceCredential) -> DeviceSecrets:
         return DeviceSecrets(
             secret=await self._keyring.open(stored.secret, _secret_of(stored.device_key)),
-            app_cred_key=await self._keyring.open(stored.app_cred_key, _app_cred_key_of(stored.device_key)),
+            app_cred_key=await self._keyring.open(stored.app_cred_key, app_cred_key_of(stored.device_key)),
         )
 
 
@@ -124,7 +124,8 @@ def _secret_of(device_key: int) -> str:
     return f"auth.device_credential/{device_key}/secret"
 
 
-def _app_cred_key_of(device_key: int) -> str:
+def app_cred_key_of(device_key: int) -> str:
+    """What the key of a device's apps' credentials is sealed for."""
     return f"auth.device_credential/{device_key}/app_cred_key"
 
 

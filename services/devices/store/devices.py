@@ -108,12 +108,13 @@ async def device_set_claim(
 async def device_move(
     connection: Connection, device_key: int, *, project_key: int, name: str, name_canonical: str
 ) -> None:
-    """Put the device into another project: out of its groups, its code spent.
+    """Put the device into another project: out of its groups, without its apps, its code spent.
 
     Raises:
         psycopg.errors.UniqueViolation: That project has a device of that name.
     """
     await connection.execute("DELETE FROM devices.group_member WHERE device_key = %s", [device_key])
+    await connection.execute("DELETE FROM devices.device_app WHERE device_key = %s", [device_key])
     await connection.execute(
         "UPDATE devices.device SET moved_from = project_key, project_key = %s, name = %s, name_canonical = %s,"
         " claim_digest = NULL, revision = revision + 1 WHERE device_key = %s",

@@ -15,6 +15,7 @@ INVITATION: Final = {"invitation_key": "invitation_key"}
 ASSET: Final = {"kind": Kind.TEXT, "key": Kind.WHOLE}
 DEVICE: Final = {"device_key": "device"}
 GROUP: Final = {"group_key": "group"}
+DEVICE_APP: Final = DEVICE | {"app_key": "app", "stage": "stage"}
 CHOSEN: Final = {
     "project": Kind.EITHER,
     "device": Kind.WHOLE,
@@ -40,9 +41,13 @@ CLIENT: Final = (
     "account_key",
 )
 
+APP: Final = {"app_key": "app"}
+
 _DEVICES: Final = "ironflock.devices.device"
+_APPS: Final = "ironflock.devices.app"
 _GROUPS: Final = "ironflock.devices.group"
 _PROJECTS: Final = "ironflock.realms.project"
+_REALMS: Final = "ironflock.realms"
 _AUTH: Final = "ironflock.auth"
 _AUDIT: Final = "ironflock.audit"
 _RIGHTS: Final = "ironflock.privileges"
@@ -69,6 +74,17 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/swarms/{swarm_key}/claims", f"{_DEVICES}.claim", path=SWARM, body=("code", "name"), is_secret=True
     ),
+    Route("GET", "/devices/{device_key}/apps", f"{_APPS}.list", path=DEVICE),
+    Route("PUT", "/devices/{device_key}/apps/{app_key}/{stage}", f"{_APPS}.install", path=DEVICE_APP),
+    Route("DELETE", "/devices/{device_key}/apps/{app_key}/{stage}", f"{_APPS}.uninstall", path=DEVICE_APP),
+    Route(
+        "POST", "/devices/{device_key}/apps/{app_key}/{stage}/rotate-credential", f"{_APPS}.rotate_credential",
+        path=DEVICE_APP, body=(),
+    ),
+    Route(
+        "POST", "/devices/{device_key}/apps/{app_key}/{stage}/environment", f"{_APPS}.environment",
+        path=DEVICE_APP, body=(), is_secret=True,
+    ),
     Route("GET", "/groups", f"{_GROUPS}.list", query={"project": Kind.EITHER, **PAGE}),
     Route(
         "POST", "/swarms/{swarm_key}/groups", f"{_GROUPS}.create",
@@ -85,6 +101,37 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/swarms/{swarm_key}", f"{_PROJECTS}.show", path=SWARM),
     Route(
         "PUT", "/swarms/{swarm_key}/second-factor", f"{_PROJECTS}.require_factor", path=SWARM, body=("required",)
+    ),
+    Route(
+        "PUT", "/swarms/{swarm_key}/legacy-mode", f"{_PROJECTS}.set_legacy_mode", path=SWARM, body=("mode", "ends_at")
+    ),
+    # Apps
+    Route("GET", "/apps", f"{_REALMS}.app.list", query=PAGE),
+    Route("POST", "/apps", f"{_REALMS}.app.create", body=("name", "description"), status=201),
+    Route("GET", "/apps/{app_key}", f"{_REALMS}.app.show", path=APP),
+    Route("PATCH", "/apps/{app_key}", f"{_REALMS}.app.rename", path=APP, body=("name",)),
+    Route("PUT", "/apps/{app_key}/public", f"{_REALMS}.app.publish", path=APP, body=("is_public",)),
+    Route("GET", "/apps/{app_key}/releases", f"{_REALMS}.release.list", path=APP, query=PAGE),
+    Route(
+        "POST", "/apps/{app_key}/releases", f"{_REALMS}.release.create",
+        path=APP, body=("version", "image", "data_template"), status=201,
+    ),
+    Route("GET", "/swarms/{swarm_key}/apps", f"{_REALMS}.install.list", path=SWARM),
+    Route(
+        "PUT", "/swarms/{swarm_key}/apps/{app_key}", f"{_REALMS}.install.create",
+        path=SWARM | APP, body=("stage", "version"),
+    ),
+    Route(
+        "DELETE", "/swarms/{swarm_key}/apps/{app_key}", f"{_REALMS}.install.delete",
+        path=SWARM | APP, query={"stage": Kind.TEXT},
+    ),
+    Route("GET", "/swarms/{swarm_key}/access", f"{_REALMS}.access.list", path=SWARM),
+    Route(
+        "PUT", "/swarms/{swarm_key}/access/{app_key}", f"{_REALMS}.access.grant", path=SWARM | APP, body=("provider",)
+    ),
+    Route(
+        "DELETE", "/swarms/{swarm_key}/access/{app_key}", f"{_REALMS}.access.revoke",
+        path=SWARM | APP, query={"provider": Kind.TEXT},
     ),
     # Who works in a project
     Route("GET", "/swarms/{swarm_key}/members", f"{_RIGHTS}.member.list", path=SWARM),

@@ -76,6 +76,14 @@ async def domain_rename(connection: Connection, domain: Domain, name: str, name_
     )
 
 
+async def domain_set_public(connection: Connection, domain: Domain, *, is_public: bool) -> None:
+    """Everybody has what a public app gives, or has it no more."""
+    await connection.execute(
+        "UPDATE privileges.domain SET is_public = %s WHERE kind = %s AND key = %s",
+        [is_public, domain.kind, domain.key],
+    )
+
+
 async def domain_set_owner(connection: Connection, domain: Domain, account_key: int) -> None:
     """Another owner."""
     await connection.execute(

@@ -117,6 +117,16 @@ async def test_after_each_join_of_the_bus_everything_locked_is_cut_again(world: 
     assert cut(world) == [f"3-{key}"] * 2
 
 
+async def test_a_lock_cuts_the_apps_of_its_devices_too(world: World) -> None:
+    serials = [str((await world.create(name)).serial_number) for name in ("a", "b")]
+    await world.create("c", 4)
+    world.rights.lock(LockKind.PROJECT, 3)
+
+    await world.locking.cut()
+
+    assert world.cut() == [{"serial": serial} for serial in serials]
+
+
 @pytest.mark.parametrize("kind", [LockKind.DEVICE, LockKind.PROJECT])
 async def test_a_session_that_begins_while_its_device_is_locked_is_ended(world: World, kind: LockKind) -> None:
     key = (await world.create()).device_key

@@ -227,7 +227,7 @@ class Away:
 async def test_given_the_database_away_when_a_device_says_how_it_is_then_it_is_written_later(world: World) -> None:
     key = (await world.create()).device_key
     database: Any = Away(world)
-    presence = Presence(world.bus, database, world.feed, world.rights)
+    presence = Presence(world.bus, database, world.feed, world.rights, world.app_sessions)
 
     await presence.report(DeviceIdentity(3, key, 11), "CONFIGURING", {})
     await presence.report(DeviceIdentity(3, key, 11), "CONNECTED", {})
@@ -243,7 +243,7 @@ async def test_given_a_newer_word_when_an_older_one_was_to_be_written_later_then
 ) -> None:
     key = (await world.create()).device_key
     database: Any = Away(world)
-    presence = Presence(world.bus, database, world.feed, world.rights)
+    presence = Presence(world.bus, database, world.feed, world.rights, world.app_sessions)
     await presence.report(DeviceIdentity(3, key, 11), "CONNECTED", {})
     database.is_away = False
     await presence.report(DeviceIdentity(3, key, 11), "EMERGENCY", {})

@@ -8,10 +8,12 @@ from uuid import UUID, uuid4
 
 from autobahn.wamp.exception import ApplicationError
 
+from services.devices.app_records import DeviceApp, NameApp, Stage
 from services.devices.assembly import assemble
 from services.devices.duplicates import Duplicates
 from services.devices.owners import Owners
 from services.devices.procedures.agents import AgentProcedures
+from services.devices.procedures.apps import DeviceAppProcedures
 from services.devices.procedures.claims import ClaimProcedures
 from services.devices.procedures.groups import GroupProcedures
 from services.devices.procedures.people import PeopleProcedures
@@ -29,6 +31,8 @@ FLOCK = FlockSettings("wss://localhost:8443/ws-re-dev", "localhost:5000/", "apps
 BASE_URL = "https://localhost:8445"
 KILL_BY_AUTHID = "wamp.session.kill_by_authid"
 KILL = "wamp.session.kill"
+END = "ironflock.router.session.end"
+FIND = "ironflock.realms.install.find"
 
 
 class Crash(BaseException):
@@ -48,6 +52,7 @@ class Auth:
         self.issued: dict[int, tuple[str, str]] = {}
         self.projects: dict[int, int] = {}
         self.ended: list[int] = []
+        self.rotated: list[dict[str, Any]] = []
         self.is_away = False
         self.before: Callable[[], Any] = lambda: None
         self.after: Callable[[], Any] = lambda: None
@@ -75,6 +80,19 @@ class Auth:
         if device_key not in self.issued:
             raise refusal("not_found")
         return "app key"
+
+    async def derive(self, *, device_key: int, app_key: int, stage: str) -> dict[str, str]:
+        """`ironflock.auth.app_credential.derive`."""
+        await self._come()
+        if device_key not in self.issued:
+            raise refusal("not_found")
+        return {"authid": f"app-{app_key}-{stage.lower()}-e1@{device_key}", "secret": f"secret of {app_key} {stage}"}
+
+    async def rotate(self, **which: Any) -> dict[str, Any]:
+        """`ironflock.auth.app_credential.rotate`."""
+        await self._come()
+        self.rotated.append(which)
+        return {"epoch": 1 + len(self.rotated), "overlap_until": "2026-11-29T21:00:00Z"}
 
     async def _come(self) -> None:
         if self.is_away:
@@ -121,6 +139,26 @@ class Privileges:
         self.told.append(said)
 
 
+class Realms:
+    """Has apps installed in projects: `press` (26) and `weather` (77); can be away, and lets its caller act first."""
+
+    def __init__(self) -> None:
+        """Project 3 has both of them."""
+        self.installs: set[tuple[int, int, str]] = {(3, 26, "DEV"), (3, 26, "PROD"), (3, 77, "DEV")}
+        self.is_away = False
+        self.asked: list[tuple[int, int, str]] = []
+        self.after: Callable[[], None] = lambda: None
+
+    def find(self, *, project_key: int, app_key: int, stage: str) -> dict[str, Any]:
+        """`ironflock.realms.install.find`."""
+        if self.is_away:
+            raise ApplicationError("wamp.error.no_such_procedure", "away")
+        self.asked.append((project_key, app_key, stage))
+        is_installed = self.asked[-1] in self.installs
+        self.after()
+        return {"is_installed": is_installed, "app_name": {26: "Press"}.get(app_key) if is_installed else None}
+
+
 class World:
     """Everything together; Anna owns `plant` (3) and `depot` (4), Bert `yard` (9)."""
 
@@ -136,16 +174,19 @@ class World:
         self.after_kill: Callable[[], None] = lambda: None
         self.bus = new_bus(ca, role="svc_devices")
         self.privileges = Privileges()
+        self.realms = Realms()
         self.rights = KnownRights()
         self.rights.own(5, 3, 4)
         self.rights.own(6, 9)
         self.parts = assemble(self.bus, database, self.rights, FLOCK, lambda: 0.0)
         self.feed, self.presence, self.lifecycle = self.parts.feed, self.parts.presence, self.parts.lifecycle
         self.locking, self.telling = self.parts.locking, self.parts.telling
+        self.installs, self.app_sessions = self.parts.installs, self.parts.app_sessions
         Duplicates(self.bus, database)
         self.owners = Owners(self.bus, database)
         self.people, self.agents = PeopleProcedures(self.parts), AgentProcedures(self.parts)
         self.groups, self.claims = GroupProcedures(self.parts), ClaimProcedures(self.parts)
+        self.apps = DeviceAppProcedures(self.parts)
         self._known: dict[int, Device] = {}
         self._accounts = count(100)
         self.system = cast("MemorySession", None)
@@ -164,6 +205,10 @@ class World:
                 "ironflock.auth.device_credential.issue": self.auth.issue,
                 "ironflock.auth.device_credential.end": self.auth.end,
                 "ironflock.auth.app_cred_key.find": self.auth.app_cred_key,
+                "ironflock.auth.app_credential.derive": self.auth.derive,
+                "ironflock.auth.app_credential.rotate": self.auth.rotate,
+                FIND: self.realms.find,
+                END: lambda **_: 1,
                 KILL_BY_AUTHID: self._killed,
                 KILL: self._killed,
                 "wamp.session.list": lambda _roles: list(self.live),
@@ -188,6 +233,22 @@ class World:
         """A new group."""
         group: Group = await self.groups.group_create(person, CreateGroup(project, name))
         return group
+
+    async def install(self, device: int | str, app: int = 26, stage: Stage = "DEV", person: Person = ANNA) -> DeviceApp:
+        """The app is on the device."""
+        installed: DeviceApp = await self.apps.app_install(person, NameApp(device, app, stage))
+        return installed
+
+    def on_devices(self) -> list[tuple[int, int, str]]:
+        """Device, app and stage of everything that is installed."""
+        return [
+            (row[0], row[1], row[2])
+            for row in self.postgres.rows("SELECT device_key, app_key, stage FROM devices.device_app ORDER BY 1, 2, 3")
+        ]
+
+    def cut(self) -> list[dict[str, Any]]:
+        """Which sessions of apps the router was told to end, in order."""
+        return [kwargs for name, _, kwargs in self.router.calls if name == END]
 
     async def device(self, key: int) -> Device:
         """The device as the registry has it; one that is gone as it was in project 3."""

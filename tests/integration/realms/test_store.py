@@ -3,7 +3,7 @@
 import pytest
 from psycopg.errors import UniqueViolation
 
-from services.realms import store
+from services.realms.store import projects as store
 from shared.database import Database
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]

@@ -1,5 +1,6 @@
 """Privileges is told of every project, until it knows it; those that were there before it too."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,18 +17,29 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 MIGRATION = Path(telling.__file__).parent / "migrations" / "0003_add_is_told.sql"
 
 
+async def _nothing() -> None:
+    """What happens while a word is on its way."""
+
+
 class Privileges:
     """Hears, until it has heard `fails_after` times."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[int, str, int]] = []
         self.fails_after = 10**9
+        self.apps: list[dict[str, Any]] = []
+        self.meanwhile: Callable[[], Awaitable[None]] = _nothing
 
-    async def call(self, procedure: str, *, kind: str, key: int, name: str, owner_account_key: int) -> None:
-        assert (procedure, kind) == ("ironflock.privileges.domain.put", "project")
+    async def call(
+        self, procedure: str, *, kind: str, key: int, name: str, owner_account_key: int, **more: Any
+    ) -> None:
+        assert procedure == "ironflock.privileges.domain.put"
         if len(self.heard) >= self.fails_after:
             raise UnavailableError("away")
         self.heard.append((key, name, owner_account_key))
+        if kind == "app":
+            self.apps.append(more)
+        await self.meanwhile()
 
 
 @pytest.fixture(name="privileges")
@@ -46,6 +58,10 @@ def insert(postgres: Postgres, count: int) -> None:
         " SELECT 'p' || n, 'p' || n, 4 + n FROM generate_series(1, %s) n",
         count,
     )
+
+
+def insert_app(postgres: Postgres) -> None:
+    postgres.run("INSERT INTO realms.app (name, name_canonical, owner_account_key) VALUES ('press', 'press', 5)")
 
 
 def untold(postgres: Postgres) -> list[Any]:
@@ -102,3 +118,38 @@ async def test_projects_that_were_there_before_the_migration_are_told(
     await telling.keep_up()
 
     assert [name for _, name, _ in privileges.heard] == ["p1", "p2"]
+
+
+async def test_an_app_is_told_until_it_is_known_as_it_is(
+    telling: Telling, privileges: Privileges, postgres: Postgres
+) -> None:
+    insert_app(postgres)
+    privileges.fails_after = 0
+    with pytest.raises(UnavailableError):
+        await telling.keep_up()
+    privileges.fails_after = 10**9
+
+    for _ in range(2):
+        await telling.keep_up()
+    postgres.run("UPDATE realms.app SET is_public = true, revision = 2, is_told = false")
+    await telling.keep_up()
+
+    assert [name for _, name, _ in privileges.heard] == ["press", "press"]
+    assert privileges.apps == [{"is_public": False, "revision": 1}, {"is_public": True, "revision": 2}]
+
+
+async def test_what_changes_while_it_is_told_is_told_again(
+    telling: Telling, privileges: Privileges, postgres: Postgres
+) -> None:
+    insert_app(postgres)
+
+    async def publish() -> None:
+        postgres.run("UPDATE realms.app SET is_public = true, revision = 2 WHERE revision = 1")
+
+    privileges.meanwhile = publish
+
+    for _ in range(2):
+        await telling.keep_up()
+
+    assert [each["revision"] for each in privileges.apps] == [1, 2]
+    assert postgres.rows("SELECT is_told FROM realms.app") == [(True,)]

@@ -15,7 +15,14 @@ from pathlib import Path
 from secrets import randbelow
 from typing import Any, Self
 
-from ironflock_router.wire_names import AGENT_PROCEDURES, DEVICE_CREDENTIAL_FIND, SERVICES, TICKET_VERIFY
+from ironflock_router.realm_names import AppAuthid, DataRealm
+from ironflock_router.wire_names import (
+    AGENT_PROCEDURES,
+    APP_CREDENTIAL_FIND,
+    DEVICE_CREDENTIAL_FIND,
+    SERVICES,
+    TICKET_VERIFY,
+)
 from tests.integration.router_node.authority import Authority
 from tests.integration.router_node.wire import ClosedError, Peer
 
@@ -136,6 +143,19 @@ class Node:
             await peer.drop()
             raise
 
+    async def app(
+        self, key: int, app: int = 26, *, stage: str = "dev", realm: str | None = None, secret: str | None = None
+    ) -> Peer:
+        """A joined container of app `app` on device `key`, as a published SDK joins; on its own realm if not told."""
+        authid = app_authid(key, app, stage)
+        realm = realm or f"realm-{project_of(key)}-{app}-{stage}"
+        peer = await Peer.connect(self.public, "/ws-ua-usr", self.tls)
+        try:
+            return await peer.join_cra(realm, authid, secret or app_secret(authid))
+        except BaseException:
+            await peer.drop()
+            raise
+
     async def person(self, ticket: str = "ticket-5", *, source: str | None = None) -> Peer:
         """A joined person."""
         peer = await Peer.connect(self.public, "/ws-usr", self.tls, source=source)
@@ -168,6 +188,20 @@ def serial_of(key: int) -> str:
     return f"00000000-0000-4000-8000-{key:012d}"
 
 
+def project_of(key: int) -> int:
+    """The project of device `key`, for apps."""
+    return 1 if key < 500 else 2
+
+
+def app_authid(key: int, app: int, stage: str = "dev", epoch: int = 1) -> str:
+    return f"app-{app}-{stage}-e{epoch}@{serial_of(key)}"
+
+
+def app_secret(authid: str) -> str:
+    """A legacy credential's secret is the serial number, as is its authid."""
+    return f"secret of {authid}" if "@" in authid else authid
+
+
 class Platform:
     """The stand-ins: what `auth` knows, and who answers the agents' calls."""
 
@@ -180,6 +214,13 @@ class Platform:
         self.ticket_ends_at: float | None = None
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.is_away = False
+        self.takes_legacy = False
+        self.uninstalled: set[tuple[int, int, str]] = set()
+        """Device, app, stage; everything else is installed."""
+        self.grants: set[tuple[int, int]] = set()
+        """Consumer and provider app."""
+        self.before_answer: Callable[[], Awaitable[None]] | None = None
+        """Done between reading and answering who an app is."""
 
     async def find_credential(self, authid: str, details: dict[str, Any]) -> dict[str, Any] | None:
         """`auth`'s answer about a device: projects other than 1 are unknown."""
@@ -197,6 +238,31 @@ class Platform:
             "serial_number": serial_of(int(key)),
             "flash_id": "flash-1",
         }
+
+    async def find_app_credential(self, realm: str, authid: str, details: dict[str, Any]) -> dict[str, Any]:
+        """`auth`'s answer about an app's credential."""
+        self.asked.append((APP_CREDENTIAL_FIND, {"realm": realm, "authid": authid, **details}))
+        answer = self._app_credential(realm, authid)
+        if self.before_answer is not None:
+            await self.before_answer()
+        return answer
+
+    def _app_credential(self, realm_name: str, authid: str) -> dict[str, Any]:
+        realm, app = DataRealm.parse(realm_name), AppAuthid.parse(authid)
+        assert realm is not None
+        key = int(app.serial_number[-12:]) if app.serial_number[-12:].isdigit() else 0
+        if not 1 <= key <= 999 or app.serial_number != serial_of(key) or project_of(key) != realm.project_key:
+            return {"reason": "unknown_device"}
+        if app.app_key is None and not self.takes_legacy:
+            return {"reason": "legacy_denied"}
+        app_key, stage = app.app_key or realm.app_key, app.stage or realm.stage
+        if (key, app_key, stage) in self.uninstalled:
+            return {"reason": "not_installed", "secret": app_secret(authid)}
+        if app_key != realm.app_key and (app_key, realm.app_key) not in self.grants:
+            return {"reason": "no_grant"}
+        role = "app" if app_key == realm.app_key else "app_reader"
+        who = {"authid": serial_of(key), "device_key": key, "project_key": realm.project_key}
+        return {"secret": app_secret(authid), "role": role, "reason": role, **who}
 
     def verify_ticket(self, ticket: str, address: str, details: dict[str, Any]) -> dict[str, Any] | None:
         """`auth`'s answer about a ticket: `ticket-<account key>` is good."""
@@ -228,6 +294,7 @@ async def platform(node: Node) -> AsyncIterator[Platform]:
     stand_ins = Platform(node, auth, devices)
     try:
         await auth.register(DEVICE_CREDENTIAL_FIND, stand_ins.find_credential, invoke="roundrobin")
+        await auth.register(APP_CREDENTIAL_FIND, stand_ins.find_app_credential, invoke="roundrobin")
         await auth.register(TICKET_VERIFY, stand_ins.verify_ticket, invoke="roundrobin")
         await stand_ins.register_agent_procedures()
         await node.public_is_open()

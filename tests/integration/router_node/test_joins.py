@@ -66,10 +66,6 @@ async def test_only_a_decommissioned_device_with_its_last_secret_reads_the_publi
     assert await refusal(stand_ins.node, "/ws-re-dev", "realm1", "1-9", "wrong") == NEUTRAL
 
 
-async def test_an_app_gets_a_challenge_and_then_the_neutral_text(stand_ins: Platform) -> None:
-    assert await refusal(stand_ins.node, "/ws-ua-usr", "realm-1-2-prod", serial_of(7), serial_of(7)) == NEUTRAL
-
-
 async def test_a_secret_counts_on_its_own_path_only(stand_ins: Platform) -> None:
     node = stand_ins.node
     assert await refusal(node, "/ws-re-dev", "realm1", "svc_devices", "secret of devices") == NEUTRAL

@@ -7,16 +7,20 @@ from typing import Any, Final
 
 from tests.security.access import scene as made
 from tests.security.access.records import Case, Known
-from tests.security.access.scene import AUDIT, AUTH, DEVICES, PROJECTS, RIGHTS
+from tests.security.access.scene import AUDIT, AUTH, DEVICES, PROJECTS, REALMS, RIGHTS
 
 SIGNED_IN: Final = "signed in"
 OWN: Final = "one's own"
 OWNER: Final = "owner of the project"
+APP_OWNER: Final = "owner of the app"
 PAST: Final = "2000-01-01T00:00:00Z"
 """An end that is refused, once the decision about access is made."""
 DEVICE: Final = {"device": "{device}"}
 PROJECT: Final = {"project": "{project}"}
 GROUP: Final = {"group": "{group}"}
+APP: Final = {"app": "{app}"}
+APP_ON_DEVICE: Final = {**DEVICE, "app": 2**53 - 1, "stage": "DEV"}
+"""Which is not on the device: said once the decision about access is made."""
 ASSET: Final = {"kind": "device", "key": "{device}"}
 OF_BYSTANDER: Final = {**ASSET, "account": "{bystander}"}
 
@@ -90,6 +94,20 @@ _THINGS: Final = (
     Case(f"{PROJECTS}.list", "project READ", {"limit": 1000}, sees=has("projects", "project_key", "project")),
     Case(f"{PROJECTS}.show", "project READ", PROJECT),
     Case(f"{PROJECTS}.require_factor", "project GRANT", {**PROJECT, "required": False}),
+    Case(f"{PROJECTS}.set_legacy_mode", OWNER, {**PROJECT, "mode": "strict"}),
+    Case(f"{REALMS}.app.create", SIGNED_IN, {"name": "press"}),
+    Case(f"{REALMS}.app.list", "app READ", {"limit": 1000}, sees=has("apps", "app_key", "app")),
+    Case(f"{REALMS}.app.show", "app READ", APP),
+    Case(f"{REALMS}.app.rename", "app UPDATE", {**APP, "name": "press"}),
+    Case(f"{REALMS}.app.publish", APP_OWNER, {**APP, "is_public": False}),
+    Case(f"{REALMS}.release.create", "app RELEASE", {**APP, "version": "2.0"}),
+    Case(f"{REALMS}.release.list", "app READ", APP),
+    Case(f"{REALMS}.install.create", "project INSTALL_APPS, app INSTALL", {**PROJECT, **APP, "stage": "DEV"}),
+    Case(f"{REALMS}.install.list", "project READ", PROJECT, sees=has("installs", "app_key", "app")),
+    Case(f"{REALMS}.install.delete", "project INSTALL_APPS", {**PROJECT, **APP, "stage": "PROD"}, made.new_install),
+    Case(f"{REALMS}.access.list", "project READ", PROJECT, sees=has("access", "app_key", "app")),
+    Case(f"{REALMS}.access.grant", OWNER, {**PROJECT, **APP, "provider": "*"}),
+    Case(f"{REALMS}.access.revoke", OWNER, {**PROJECT, **APP, "provider": "*"}),
     Case(f"{DEVICES}.device.create", "project CREATE_DEVICES", {**PROJECT, "name": "press"}),
     Case(f"{DEVICES}.device.list", "device READ", {"limit": 1000}, sees=has("devices", "device_key", "device")),
     Case(
@@ -103,6 +121,11 @@ _THINGS: Final = (
     Case(f"{DEVICES}.device.watch", "device READ", PROJECT, sees=has("devices", "device_key", "device")),
     Case(f"{DEVICES}.device.set_claimable", "device GRANT, device DELETE", {**DEVICE, "is_claimable": False}),
     Case(f"{DEVICES}.device.claim", "project CREATE_DEVICES", {**PROJECT, "code": "{code}"}, made.new_code),
+    Case(f"{DEVICES}.app.install", "device INSTALL", APP_ON_DEVICE),
+    Case(f"{DEVICES}.app.uninstall", "device INSTALL", APP_ON_DEVICE),
+    Case(f"{DEVICES}.app.list", "device READ", DEVICE),
+    Case(f"{DEVICES}.app.rotate_credential", "device INSTALL", APP_ON_DEVICE),
+    Case(f"{DEVICES}.app.environment", "device DEVELOP", APP_ON_DEVICE),
     Case(f"{DEVICES}.group.create", "project CREATE_GROUPS", {**PROJECT, "name": "line"}),
     Case(f"{DEVICES}.group.list", "group READ", {"limit": 1000}, sees=has("groups", "group_key", "group")),
     Case(f"{DEVICES}.group.show", "group READ", GROUP),

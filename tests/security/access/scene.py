@@ -20,9 +20,11 @@ from tests.security.access.records import Who
 
 RIGHTS: Final = "ironflock.privileges"
 DEVICES: Final = "ironflock.devices"
+REALMS: Final = "ironflock.realms"
 PROJECTS: Final = "ironflock.realms.project"
 AUTH: Final = "ironflock.auth"
 AUDIT: Final = "ironflock.audit"
+IMAGE: Final = f"registry.example.com/press@sha256:{'0a' * 32}"
 
 
 @frozen
@@ -101,6 +103,27 @@ class Scene:
         made = await self.owner.call(f"{DEVICES}.group.create", project=self.known["project"], name=new_name("line"))
         return int(made["group_key"])
 
+    async def app(self) -> int:
+        """A new app of the owner's, known to everybody who decides, which wants to read all others."""
+        key = int((await self.owner.call(f"{REALMS}.app.create", name=new_name("app")))["app_key"])
+
+        async def is_known() -> bool:
+            with suppress(WampError):
+                await self.owner.call(f"{REALMS}.app.show", app=key)
+                return True
+            return False
+
+        await eventually(is_known, 10, "the app is known")
+        template: dict[str, Any] = {"data": {}, "consumes": [{"app": "*", "reason": "all of it"}]}
+        release: dict[str, Any] = {"version": "1.0", "image": IMAGE, "data_template": template}
+        await self.owner.call(f"{REALMS}.release.create", app=key, **release)
+        return key
+
+    async def install(self, stage: str) -> None:
+        """The app is in the project, at that stage."""
+        where = {"project": self.known["project"], "app": self.known["app"]}
+        await self.owner.call(f"{REALMS}.install.create", stage=stage, **where)
+
 
 @asynccontextmanager
 async def opened(platform: RunningPlatform) -> AsyncIterator[Scene]:
@@ -149,6 +172,8 @@ async def _furnish(scene: Scene) -> None:
     known["project"] = await scene.project()
     known["sender"], known["device"] = await scene.device(), await scene.device()
     known["group"], known["other"] = await scene.group(), await scene.project()
+    known["app"] = await scene.app()
+    await scene.install("DEV")
     robot = await scene.owner.call(f"{AUTH}.service_account.create", name=new_name("robot"))
     known["robot"] = robot["account_key"]
     made = {"name": "reports", "scopes": ["read"], "account_key": known["robot"]}
@@ -195,6 +220,12 @@ async def new_group(scene: Scene, _: Asker) -> dict[str, Any]:
     group = await scene.group()
     await scene.owner.call(f"{DEVICES}.group.add_device", group=group, device=scene.known["device"])
     return {"group": group}
+
+
+async def new_install(scene: Scene, _: Asker) -> dict[str, Any]:
+    """The app in the project for production too."""
+    await scene.install("PROD")
+    return {}
 
 
 async def new_code(scene: Scene, _: Asker) -> dict[str, Any]:

@@ -101,7 +101,7 @@ async def regenerated(platform: RunningPlatform) -> list[str]:
 
 
 async def refuse_apps(platform: RunningPlatform) -> None:
-    """Nobody joins as an app or a board, and nobody without a credential.
+    """Nobody joins as an app or a board where these procedures are, and nobody without a credential.
 
     Raises:
         AssertionError: Somebody does.

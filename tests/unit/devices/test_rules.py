@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from services.devices import rules
 from services.devices.agent_records import CheckPrivilege
+from services.devices.app_records import AppCredential
 from services.devices.records import Device, FlockSettings, Group, Machine, PublicDevice
 from shared.flags import AssetKind
 from shared.identities import DeviceIdentity
@@ -121,6 +122,46 @@ def test_every_value_of_a_flock_has_the_type_that_the_agent_reads(
     assert ("appliance_domain" in flock) == (domain is not None)
     assert all(type(value) is str for value in flock["authentication"].values())
     assert "model" not in flock["board"]  # `appliance` would have the agent call the registry's clean-up
+
+
+# Source: wire-sdk section 1, what SDKs read; the agent alone adds the rest.
+READ_BY_SDKS = {
+    "DEVICE_SERIAL_NUMBER",
+    "DEVICE_KEY",
+    "DEVICE_NAME",
+    "SWARM_KEY",
+    "APP_KEY",
+    "APP_NAME",
+    "ENV",
+    "DEVICE_ENDPOINT_URL",
+    "RESWARM_URL",
+    "APP_AUTH_ID",
+    "APP_AUTH_SECRET",
+    "TUNNEL_DOMAIN",
+}
+
+
+@given(
+    st.integers(1, 2**53 - 1),
+    st.none() | texts,
+    st.sampled_from(["DEV", "PROD"]),
+    st.none() | st.just("ironflock.example.com"),
+)
+def test_an_environment_is_texts_and_names_the_device_and_its_app(
+    key: int, name: str | None, stage: str, domain: str | None
+) -> None:
+    settings = attrs.evolve(SETTINGS, appliance_domain=domain)
+
+    found = rules.environment(DEVICE, rules.ContainerApp(key, name, stage), AppCredential("id", "s3cret"), settings)
+
+    assert set(found) == (READ_BY_SDKS | {"DEVICE_URL"}) - ({"APP_NAME"} if name is None else set())
+    assert all(type(value) is str for value in found.values())
+    assert (found["APP_KEY"], found["ENV"], found.get("APP_NAME")) == (str(key), stage, name)
+    assert (found["SWARM_KEY"], found["DEVICE_KEY"], found["DEVICE_SERIAL_NUMBER"]) == ("3", "7", str(SERIAL))
+    assert (found["APP_AUTH_ID"], found["APP_AUTH_SECRET"]) == ("id", "s3cret")
+    assert found["TUNNEL_DOMAIN"] == (domain or "app.ironflock.com")
+    assert found["DEVICE_URL"] == "https://localhost:8445/owner@localhost/swarms/plant/settings/devices/press-1"
+    assert "DEVICE_SECRET" not in found  # which would open the control realm
 
 
 @pytest.mark.parametrize("project_key", [None, 3])

@@ -20,7 +20,7 @@ class Platform:
 
     async def call(self, procedure: str, **arguments: Any) -> dict[str, int]:
         self.asked.append((procedure.rpartition(".")[0], arguments))
-        return {"device_key": 7, "project_key": 3, "group_key": 6}
+        return {"device_key": 7, "project_key": 3, "group_key": 6, "app_key": 4}
 
 
 def found(said: str, project: str | None = None) -> tuple[Asset, list[tuple[str, dict[str, Any]]]]:
@@ -46,6 +46,7 @@ def test_a_name_is_looked_up_and_may_have_a_colon_in_it() -> None:
     assert asked == [("ironflock.devices.device", {"device": "hall:2", "project": "plant"})]
     assert found("project:plant")[0].key == 3
     assert found("group:line-4")[0].key == 6
+    assert found("app:press")[0].key == 4
 
 
 def test_a_key_is_looked_up_only_where_a_project_is_said_with_it() -> None:
@@ -71,3 +72,5 @@ def test_malformed_names_and_keys_are_refused(said: str) -> None:
 def test_where_a_project_says_nothing_it_is_refused() -> None:
     with pytest.raises(CommandError):
         found("board:7", "plant")
+    with pytest.raises(CommandError):
+        found("app:press", "plant")

@@ -3,7 +3,7 @@
 import pytest
 
 from deploy.flockctl.errors import CommandError, ExitStatus
-from deploy.flockctl.words import MAX_KEY, flags_of, key_or_name
+from deploy.flockctl.words import MAX_KEY, flags_of, key_or_name, stage_of
 from shared.errors import InvalidArgumentError
 
 
@@ -45,3 +45,16 @@ def test_malformed_flags_are_refused_without_repeating_them(word: str) -> None:
 
     assert caught.value.status is ExitStatus.USAGE
     assert len(caught.value.message) < 100
+
+
+@pytest.mark.parametrize("word", ["dev", "DEV", "Prod"])
+def test_a_stage_is_told_in_capitals(word: str) -> None:
+    assert stage_of(word) == word.upper()
+
+
+@pytest.mark.parametrize("word", ["", "development", "dev\n", "\u0501ev"])
+def test_there_are_two_stages(word: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        stage_of(word)
+
+    assert (caught.value.code, caught.value.status) == ("invalid_argument", ExitStatus.USAGE)

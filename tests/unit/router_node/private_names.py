@@ -179,6 +179,53 @@ def _controller() -> None:
         assert hasattr(RouterController, name), name
 
 
+@check(
+    "RouterController keeps a realm in realms, realm_to_id, _service_sessions, its sessions in _router_session_factory"
+)
+def _controller_books() -> None:
+    source = inspect.getsource(RouterController)
+    for name in ("self.realms", "self.realm_to_id", "self._service_sessions"):
+        assert f"{name} = {{}}" in source or f"{name}: Dict" in source, name
+    assert "self._router_session_factory.add(rlm.session, rlm.router" in source
+    assert "self._service_sessions[realm][authrole] = session" in source
+
+
+@check("starting a realm that has no store waits for nothing, so that it is done in one turn")
+def _realm_start() -> None:
+    source = inspect.getsource(RouterController.start_router_realm)
+    code = [line.split("#")[0] for line in source.splitlines()]
+    assert [line.strip() for line in code if "yield " in line] == ["yield rlm.router._store.start()"]
+    assert router()._store is None
+
+
+@check("Crossbar still removes a router twice when a realm is stopped")
+def _realm_stop() -> None:
+    factory = RouterFactory("node", "worker", None)
+    realm = factory.start_realm(RouterRealm(None, "x", {"name": "x", "roles": []}, "standalone"))
+    factory.on_last_detach(realm)
+    assert "x" not in factory._routers
+    source = inspect.getsource(RouterFactory.stop_realm)
+    assert source.index("router.detach()") < source.index("del self._routers[realm]"), "mended: realm_stop may go"
+
+
+@check("an embedded session that is removed leaves its router in the next turn, the last one with the router")
+def _realm_last_session() -> None:
+    assert "._session.disconnect()" in inspect.getsource(sessions.RouterSessionFactory.remove)
+    assert "reactor.callLater(0, detach, self._session)" in inspect.getsource(sessions.RouterApplicationSession.close)
+    assert "self._factory.on_last_detach(self)" in inspect.getsource(Router._detach)
+
+
+@check("a session publishes its figures on closing only where it has a _service_session")
+def _session_figures() -> None:
+    source = inspect.getsource(sessions.RouterSession.onClose)
+    assert source.index("if self._service_session:") < source.index("self._service_session.publish(")
+
+
+@check("an error in a component's event listener ends the component")
+def _panic() -> None:
+    assert "session._swallow_error = panic" in inspect.getsource(RouterController), "mended: follow may raise"
+
+
 @check("a component gets its controller where the worker exposes it")
 def _component() -> None:
     assert ComponentConfig(realm="r", controller="c").controller == "c"

@@ -22,6 +22,8 @@ class Sender:
         self.identity = identity
         self.testament_count = testament_count
 
+    session_id: int | None = 4711
+
     def is_foreign_invocation(self, request: int) -> bool:
         """Number 2 is somebody else's."""
         return request == 2
@@ -75,8 +77,33 @@ def test_testaments_are_bounded() -> None:
     assert answer(Sender(DEVICE, MAX_TESTAMENTS), add).error == "ironflock.error.over_limit"
 
 
+APP = Identity("realm-2-26-dev", "S1", "app", "wampcra", {"device_key": 7}, serial="S1", device_key=7)
+
+
+def test_an_app_learns_of_its_own_session_only_and_nothing_of_the_router() -> None:
+    for call in (
+        message.Call(9, "wamp.session.get", args=[4711]),
+        message.Call(9, "wamp.session.get", kwargs={"session_id": 4711}),
+    ):
+        result = answer(Sender(APP), call)
+        assert (result.request, result.args[0]["session"], result.args[0]["authid"]) == (9, 4711, "S1")
+        assert result.args[0].keys() == {"session", "realm", "authid", "authrole", "authmethod", "authextra"}
+    others: list[list[Any] | None] = [[4712], [], None, ["4711"], [4711, 4712], [{}]]
+    for args in others:
+        refusal = answer(Sender(APP), message.Call(9, "wamp.session.get", args=args))
+        assert refusal.error == "wamp.error.no_such_session"
+
+
+def test_what_an_app_may_not_register_is_answered_here() -> None:
+    register = message.Register(9, "2.8.26.DEV.f")
+    assert answer(Sender(APP), register, may_register=False).error == "wamp.error.not_authorized"
+    assert answer(Sender(APP), register) is None
+
+
 def test_other_calls_and_other_roles_are_routed() -> None:
     assert answer(Sender(DEVICE), message.Call(9, "reswarm.devices.get_app_cred_key")) is None
     assert answer(Sender(PERSON), message.Call(9, "wamp.subscription.match", args=["x"])) is None
+    assert answer(Sender(PERSON), message.Call(9, "wamp.session.get", args=[1])) is None
+    assert answer(Sender(APP), message.Call(9, "wamp.subscription.match", args=["x"])) is None
     assert answer(Sender(None), message.Call(9, "a.b")) is None
     assert answer(Sender(DEVICE), message.Subscribe(9, "a.b")) is None

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ironflock_router.patterns import EXACT, PREFIX, WILDCARD, is_segment, parse_pattern, parse_request
+from ironflock_router.patterns import (
+    EXACT,
+    OWN_SERIAL,
+    PREFIX,
+    WILDCARD,
+    exactly,
+    is_segment,
+    parse_pattern,
+    parse_request,
+)
 
 WORDS = ["re", "mgmt", "logs", "S1", "S2", "S", "term_write", "x"]
 segments = st.sampled_from(WORDS)
@@ -26,7 +35,7 @@ def patterns_and_requests(draw: st.DrawFn) -> tuple[str, str]:
 
 def covers(pattern: str, uri: str, match: str = EXACT, serial: str | None = "S1") -> bool:
     request = parse_request(uri, match)
-    return request is not None and parse_pattern(pattern).covers(request, serial)
+    return request is not None and parse_pattern(pattern).covers(request, {OWN_SERIAL: exactly(serial)})
 
 
 def reaches(pattern: str, match: str, uri: str) -> bool:

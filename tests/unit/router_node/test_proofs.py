@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from ironflock_router.authentication.credentials import Credentials, CredentialsAwayError
 from ironflock_router.authentication.doors import Door
 from ironflock_router.authentication.proofs import Claim, Proofs, challenge_text
-from ironflock_router.authentication.refusals import ENDED_DEVICE, WRONG_PROOF
+from ironflock_router.authentication.refusals import ENDED_DEVICE, NO_SUCH_REALM, WRONG_PROOF
 from ironflock_router.records import Identity
 
 CREDENTIAL = {
@@ -164,9 +164,78 @@ def test_a_service_proves_the_secret_of_its_file(tmp_path: Path) -> None:
     assert case.check(Door.SERVICES, "realm1", "../x", signed("")) is WRONG_PROOF
 
 
-def test_an_app_joins_nowhere_yet(tmp_path: Path) -> None:
-    for realm in ("realm1", "ironflock.system", "realm-1-2-prod"):
-        assert Case(tmp_path, CREDENTIAL).check(Door.APPS, realm, "1-7", signed("s")) is WRONG_PROOF
+APP = {"secret": "s", "role": "app", "reason": "app", "authid": "S7", "device_key": 7, "project_key": 1}
+APP_AUTHID = "app-2-prod-e3@S7"
+APP_REALM = "realm-1-2-prod"
+
+
+def test_an_app_is_its_device_and_what_auth_says_of_its_credential(tmp_path: Path) -> None:
+    case = Case(tmp_path, APP)
+    identity = case.check(Door.APPS, APP_REALM, APP_AUTHID, signed("s"))
+    assert (identity.realm, identity.authid, identity.role) == (APP_REALM, "S7", "app")
+    assert (identity.serial, identity.device_key) == ("S7", 7)
+    assert (identity.app.app_key, identity.app.stage, identity.app.epoch) == (2, "prod", 3)
+    assert identity.authextra == {"device_key": 7, "project_key": 1}
+    assert case.asked == [("ironflock.auth.app_credential.find", {"realm": APP_REALM, "authid": APP_AUTHID})]
+
+
+def test_a_reader_is_of_an_app_that_is_not_the_realms(tmp_path: Path) -> None:
+    reader = Case(tmp_path, APP | {"role": "app_reader"})
+    assert reader.check(Door.APPS, "realm-1-9-prod", APP_AUTHID, signed("s")).role == "app_reader"
+
+
+def test_a_legacy_credential_names_its_device_alone(tmp_path: Path) -> None:
+    identity = Case(tmp_path, APP | {"secret": "S7"}).check(Door.APPS, APP_REALM, "S7", signed("S7"))
+    assert (identity.authid, identity.app.app_key) == ("S7", None)
+
+
+@pytest.mark.parametrize(
+    ("realm", "change"),
+    [
+        (APP_REALM, {"project_key": 2}),
+        (APP_REALM, {"authid": "S8"}),
+        ("realm-1-9-prod", {}),
+        ("realm-2-2-prod", {}),
+    ],
+)
+def test_an_answer_about_somebody_else_opens_nothing(tmp_path: Path, realm: str, change: dict[str, Any]) -> None:
+    assert Case(tmp_path, APP | change).check(Door.APPS, realm, APP_AUTHID, signed("s")) is WRONG_PROOF
+
+
+@pytest.mark.parametrize("realm", ["realm1", "ironflock.system", "realm-1-2-PROD", "realm-01-2-prod", "", "realm-1-2"])
+def test_apps_join_data_realms_only_and_auth_is_not_asked_for_others(tmp_path: Path, realm: str) -> None:
+    case = Case(tmp_path, APP)
+    assert case.check(Door.APPS, realm, APP_AUTHID, signed("s")) is WRONG_PROOF
+    assert case.asked == []
+
+
+@pytest.mark.parametrize("authid", ["", "a b", "app-2-prod-e1@S.7", "é", "x" * 129, "app-2-prod-e1@\n"])
+def test_auth_is_not_asked_for_what_cannot_be_an_app(tmp_path: Path, authid: str) -> None:
+    case = Case(tmp_path, APP)
+    assert case.check(Door.APPS, APP_REALM, authid, signed("s")) is WRONG_PROOF
+    assert case.asked == []
+
+
+@pytest.mark.parametrize("reason", ["not_installed", "not_installed_realm_stage"])
+def test_an_app_that_is_not_there_yet_reads_so_if_it_proves_its_secret(tmp_path: Path, reason: str) -> None:
+    with_secret = Case(tmp_path, {"reason": reason, "secret": "s", "role": None})
+    assert with_secret.check(Door.APPS, APP_REALM, APP_AUTHID, signed("s")) is NO_SUCH_REALM
+    assert with_secret.check(Door.APPS, APP_REALM, APP_AUTHID, signed("other")) is WRONG_PROOF
+    without = Case(tmp_path, {"reason": reason})
+    for secret in ("s", ""):
+        assert without.check(Door.APPS, APP_REALM, APP_AUTHID, signed(secret)) is WRONG_PROOF
+
+
+@pytest.mark.parametrize("reason", ["unknown_device", "stale_epoch", "no_app_cred_key", "no_grant", "legacy_denied"])
+def test_any_other_reason_reads_like_a_wrong_secret(tmp_path: Path, reason: str) -> None:
+    for answer in ({"reason": reason}, {"reason": reason, "secret": "s"}):
+        assert Case(tmp_path, answer).check(Door.APPS, APP_REALM, APP_AUTHID, signed("s")) is WRONG_PROOF
+
+
+@pytest.mark.parametrize("change", [{"role": "board_writer"}, {"secret": ""}, {"authid": "a.b"}, {"device_key": "x"}])
+def test_an_answer_about_an_app_that_makes_no_sense_settles_nothing(tmp_path: Path, change: dict[str, Any]) -> None:
+    failure = Case(tmp_path, APP | change).check(Door.APPS, APP_REALM, APP_AUTHID, signed("s"))
+    assert failure.check(CredentialsAwayError)
 
 
 def test_challenges_differ_and_hold_what_the_client_said_within_bounds() -> None:

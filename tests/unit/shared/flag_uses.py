@@ -22,12 +22,19 @@ DECIDING: Final[dict[str, AssetKind | None]] = {
     "_reaching.device": AssetKind.DEVICE,
     "_reaching.group": AssetKind.GROUP,
     "_projects.resolve": AssetKind.PROJECT,
+    "_projects.with_flag": AssetKind.PROJECT,
+    "_projects.entered": AssetKind.PROJECT,
+    "self.with_flag": None,
+    "self.entered": AssetKind.PROJECT,
+    "_apps.with_flag": AssetKind.APP,
+    "_apps.owned": AssetKind.APP,
     "_installation.require": AssetKind.INSTALLATION,
 }
 """Functions that take a flag, each with what it is on where its name says so; the longer name counts."""
 PLACES: Final = {
     "place_of": AssetKind.PROJECT,
     "project_asset": AssetKind.PROJECT,
+    "app_asset": AssetKind.APP,
     "THE_INSTALLATION": AssetKind.INSTALLATION,
     "device": AssetKind.DEVICE,
     "group": AssetKind.GROUP,

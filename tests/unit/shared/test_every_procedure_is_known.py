@@ -13,6 +13,7 @@ from services.audit.procedures.heads import HeadProcedures
 from services.audit.procedures.retention import RetentionProcedures
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.api_keys import ApiKeyProcedures
+from services.auth.procedures.app_credentials import AppCredentialProcedures
 from services.auth.procedures.clients import ClientProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
@@ -20,6 +21,7 @@ from services.auth.procedures.people import PeopleProcedures as PersonProcedures
 from services.auth.procedures.rights import RightsProcedures
 from services.auth.procedures.tickets import TicketProcedures
 from services.devices.procedures.agents import AgentProcedures
+from services.devices.procedures.apps import DeviceAppProcedures
 from services.devices.procedures.claims import ClaimProcedures
 from services.devices.procedures.groups import GroupProcedures
 from services.devices.procedures.people import PeopleProcedures
@@ -29,7 +31,12 @@ from services.privileges.procedures.members import MemberProcedures
 from services.privileges.procedures.questions import QuestionProcedures
 from services.privileges.procedures.services import ServiceProcedures
 from services.privileges.procedures.transfers import TransferProcedures
-from services.realms.procedures import Procedures as Realms
+from services.realms.procedures.access import AccessProcedures
+from services.realms.procedures.apps import AppProcedures
+from services.realms.procedures.installs import InstallProcedures
+from services.realms.procedures.projects import ProjectProcedures
+from services.realms.procedures.releases import ReleaseProcedures
+from services.realms.procedures.services import ServiceProcedures as RealmsServiceProcedures
 from shared.identities import CONTROL_REALM, SYSTEM_REALM
 from shared.procedures import Audience, Declaration, declared
 
@@ -37,6 +44,7 @@ ROOT = Path(__file__).parents[3]
 SURFACES: dict[str, list[type[Any]]] = {
     "auth": [
         CredentialProcedures,
+        AppCredentialProcedures,
         TicketProcedures,
         AccountProcedures,
         PersonProcedures,
@@ -45,7 +53,14 @@ SURFACES: dict[str, list[type[Any]]] = {
         ClientProcedures,
         RightsProcedures,
     ],
-    "realms": [Realms],
+    "realms": [
+        ProjectProcedures,
+        AppProcedures,
+        ReleaseProcedures,
+        InstallProcedures,
+        AccessProcedures,
+        RealmsServiceProcedures,
+    ],
     "privileges": [
         QuestionProcedures,
         MemberProcedures,
@@ -55,11 +70,15 @@ SURFACES: dict[str, list[type[Any]]] = {
         ServiceProcedures,
     ],
     "audit": [EntryProcedures, HeadProcedures, RetentionProcedures],
-    "devices": [PeopleProcedures, ClaimProcedures, GroupProcedures, AgentProcedures],
+    "devices": [PeopleProcedures, ClaimProcedures, GroupProcedures, DeviceAppProcedures, AgentProcedures],
 }
 # Decision 6: the router's own component alone calls these, so that no client's role may have a line for them.
-ROUTERS_OWN = {"ironflock.router.credential.end"}
-ROUTER_ONLY = {"ironflock.auth.device_credential.find", "ironflock.auth.ticket.verify"}
+ROUTERS_OWN = {"ironflock.router.credential.end", "ironflock.router.realm.end", "ironflock.router.session.end"}
+ROUTER_ONLY = {
+    "ironflock.auth.app_credential.find",
+    "ironflock.auth.device_credential.find",
+    "ironflock.auth.ticket.verify",
+}
 DECLARED: list[tuple[str, Declaration]] = [
     (service, declaration) for service, kinds in SURFACES.items() for kind in kinds for declaration, _ in declared(kind)
 ]

@@ -15,9 +15,8 @@ APPS, TUNNELS, YEARS = "apps, their releases and data", "tunnels", "running the 
 LATER: Final[dict[tuple[AssetKind, str], str]] = {
     (AssetKind.PROJECT, "UPDATE"): APPS,
     (AssetKind.PROJECT, "CREATE_BOARDS"): APPS,
-    (AssetKind.PROJECT, "INSTALL_APPS"): APPS,
     (AssetKind.DEVICE, "REMOTE_ACCESS"): TUNNELS,
-    **{(AssetKind.APP, flag): APPS for flag in ("READ", "UPDATE", "RELEASE", "INSTALL", "DELETE")},
+    (AssetKind.APP, "DELETE"): APPS,
     **{(AssetKind.BOARD, flag): APPS for flag in ("READ", "UPDATE", "DELETE")},
     **{(AssetKind.DATA_BACKEND, flag): APPS for flag in ("READ", "WRITE", "UPDATE", "CONNECT", "DELETE")},
     **{(AssetKind.INSTALLATION, flag): YEARS for flag in ("HEALTH", "ROTATE", "BACKUP", "PLACE")},

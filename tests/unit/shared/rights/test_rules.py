@@ -57,6 +57,16 @@ def asset_of(world: World, place: tuple[AssetKind, int]) -> Asset:
     return Asset(kind, key, frozenset(groups))
 
 
+@given(world=WORLD, person=PEOPLE, flag=FLAG, place=PLACE)
+def test_that_an_app_is_public_may_be_said_by_the_app_itself(
+    world: World, person: int, flag: str, place: tuple[AssetKind, int]
+) -> None:
+    standing = evolve(standing_of(world, person, place[0]), is_public_app=False)
+    asset = evolve(asset_of(world, place), is_public=world.is_app_public)
+
+    assert decide(standing, flag, asset, now=NOW).allowed is world.has(person, flag, place, NOW)
+
+
 def grant(flag: str, asset: Asset = PRESS, **changes: Any) -> Grant:
     return Grant(
         **{"grant_key": 1, "flag": flag, "kind": asset.kind, "asset_key": asset.key, "ends_at": None, **changes}

@@ -1,9 +1,13 @@
-"""Which projects somebody has to do with."""
+"""Which projects somebody has to do with, and how long old containers are let in."""
+
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.realms.rules import touched
+from services.realms.records.values import LegacyMode
+from services.realms.rules.projects import check_legacy, touched
+from shared.errors import InvalidArgumentError
 from shared.flags import AssetKind
 from shared.rights.records import INSTALLATION, Domain, DomainKind, Grant, Held, Holdings, Standing
 
@@ -37,3 +41,19 @@ def test_apps_and_the_installation_are_no_projects() -> None:
     held = (Held(INSTALLATION, owner), Held(Domain(DomainKind.APP, 3), owner))
 
     assert touched(Holdings(5, 1, held), now=NOW) == []
+
+
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@given(st.sampled_from(LegacyMode), st.none() | st.integers(-400, 400))
+def test_every_mode_but_strict_ends_within_a_year(mode: LegacyMode, days: int | None) -> None:
+    ends_at = None if days is None else BEGIN + timedelta(days=days)
+    is_fit = days is None if mode is LegacyMode.STRICT else days is not None and 0 < days <= 366
+
+    try:
+        check_legacy(mode, ends_at, BEGIN)
+    except InvalidArgumentError:
+        assert not is_fit
+    else:
+        assert is_fit

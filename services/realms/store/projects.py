@@ -1,13 +1,21 @@
-"""The SQL of realms, one statement a function."""
+"""Projects."""
 
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
-from psycopg.rows import class_row
+from psycopg.rows import kwargs_row
 
-from services.realms.records import Project
+from services.realms.records.projects import Project
+from services.realms.records.values import LegacyMode
 from shared.database import Connection
 
-_PROJECT: Final = "project_key, name, description, owner_account_key, created_at, requires_factor"
+_PROJECT: Final = (
+    "project_key, name, description, owner_account_key, created_at, requires_factor, legacy_mode, legacy_until"
+)
+
+
+def _project(**row: Any) -> Project:
+    return Project(**{**row, "legacy_mode": LegacyMode(row["legacy_mode"])})
 
 
 async def project_insert(
@@ -18,7 +26,7 @@ async def project_insert(
     Raises:
         psycopg.errors.UniqueViolation: The owner has one of that name.
     """
-    async with connection.cursor(row_factory=class_row(Project)) as cursor:
+    async with connection.cursor(row_factory=kwargs_row(_project)) as cursor:
         await cursor.execute(
             "INSERT INTO realms.project (name, name_canonical, description, owner_account_key)"  # noqa: S608
             f" VALUES (%s, %s, %s, %s) RETURNING {_PROJECT}",
@@ -32,7 +40,7 @@ async def project_insert(
 
 async def project_find(connection: Connection, project_key: int) -> Project | None:
     """The project of that key."""
-    async with connection.cursor(row_factory=class_row(Project)) as cursor:
+    async with connection.cursor(row_factory=kwargs_row(_project)) as cursor:
         await cursor.execute(f"SELECT {_PROJECT} FROM realms.project WHERE project_key = %s", [project_key])  # noqa: S608
         return await cursor.fetchone()
 
@@ -47,9 +55,29 @@ async def project_require_factor(connection: Connection, project_key: int, *, re
     return await cursor.fetchone() is not None
 
 
+async def project_lock_in_txn(connection: Connection, project_key: int) -> bool:
+    """Lock the project's row until the transaction ends: changes in it come one after the other; False without one."""
+    cursor = await connection.execute(
+        "SELECT project_key FROM realms.project WHERE project_key = %s FOR NO KEY UPDATE", [project_key]
+    )
+    return await cursor.fetchone() is not None
+
+
+async def project_set_legacy_mode(
+    connection: Connection, project_key: int, mode: LegacyMode, until: datetime | None
+) -> bool:
+    """Let old containers in otherwise; False where it was so already."""
+    cursor = await connection.execute(
+        "UPDATE realms.project SET legacy_mode = %(mode)s, legacy_until = %(until)s WHERE project_key = %(key)s"
+        " AND (legacy_mode, legacy_until) IS DISTINCT FROM (%(mode)s, %(until)s::timestamptz) RETURNING project_key",
+        {"mode": mode.value, "until": until, "key": project_key},
+    )
+    return await cursor.fetchone() is not None
+
+
 async def project_find_by_name(connection: Connection, keys: list[int], name_canonical: str) -> list[Project]:
     """Those of the projects of these keys that have that name, in canonical form."""
-    async with connection.cursor(row_factory=class_row(Project)) as cursor:
+    async with connection.cursor(row_factory=kwargs_row(_project)) as cursor:
         await cursor.execute(
             f"SELECT {_PROJECT} FROM realms.project WHERE project_key = ANY (%s) AND name_canonical = %s",  # noqa: S608
             [keys, name_canonical],
@@ -59,7 +87,7 @@ async def project_find_by_name(connection: Connection, keys: list[int], name_can
 
 async def project_list(connection: Connection, keys: list[int], *, after: int, limit: int) -> list[Project]:
     """At most `limit` of the projects of those keys, with keys above `after`, in the order of keys."""
-    async with connection.cursor(row_factory=class_row(Project)) as cursor:
+    async with connection.cursor(row_factory=kwargs_row(_project)) as cursor:
         await cursor.execute(
             f"SELECT {_PROJECT} FROM realms.project WHERE project_key = ANY (%s) AND project_key > %s"  # noqa: S608
             " ORDER BY project_key LIMIT %s",
@@ -88,7 +116,7 @@ async def project_set_told(connection: Connection, project_key: int) -> None:
 
 async def project_list_untold(connection: Connection, limit: int) -> list[Project]:
     """At most `limit` projects that privileges does not know, as far as is known here."""
-    async with connection.cursor(row_factory=class_row(Project)) as cursor:
+    async with connection.cursor(row_factory=kwargs_row(_project)) as cursor:
         await cursor.execute(
             f"SELECT {_PROJECT} FROM realms.project WHERE NOT is_told ORDER BY project_key LIMIT %s",  # noqa: S608
             [limit],

@@ -1,23 +1,18 @@
-"""What travels between the rooms of realms, and the shapes of its procedures."""
+"""Projects."""
 
 from datetime import datetime
-from typing import Annotated, Final
 
 from attrs import frozen
-from msgspec import Meta
 
-Key = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-Name = Annotated[str, Meta(max_length=400)]
-Text = Annotated[str, Meta(max_length=16_000)]
-Cursor = Annotated[str, Meta(max_length=200)]
-PageSize = Annotated[int, Meta(ge=1, le=1000)]
-
-DEFAULT_PAGE: Final = 100
+from services.realms.records.values import DEFAULT_PAGE, Cursor, Key, LegacyMode, Moment, Name, PageSize, Text
 
 
 @frozen
 class Project:
-    """A project; on the wire of the published clients it is called a swarm."""
+    """A project; on the wire of the published clients it is called a swarm.
+
+    `legacy_mode` holds until `legacy_until`; afterwards, and where there is no such date, it is `strict`.
+    """
 
     project_key: int
     name: str
@@ -25,6 +20,8 @@ class Project:
     owner_account_key: int
     created_at: datetime
     requires_factor: bool
+    legacy_mode: LegacyMode
+    legacy_until: datetime | None
 
 
 @frozen
@@ -52,8 +49,11 @@ class ProjectPage:
 
 
 @frozen
-class ShowProject:
-    """`ironflock.realms.project.show`: a key, or the name of a project that one has to do with."""
+class NameProject:
+    """`ironflock.realms.project.show`, and whatever else asks for a project alone.
+
+    A project is named by its key, or by the name of one that one has to do with.
+    """
 
     project: Key | Name
 
@@ -64,6 +64,15 @@ class RequireFactor:
 
     project: Key | Name
     required: bool
+
+
+@frozen
+class SetLegacyMode:
+    """`ironflock.realms.project.set_legacy_mode`; every mode but `strict` needs an end."""
+
+    project: Key | Name
+    mode: LegacyMode
+    ends_at: Moment | None = None
 
 
 @frozen

@@ -1,0 +1,45 @@
+"""What auth asks about apps: devices, what is installed on one; realms, how that stands towards a realm."""
+
+from uuid import UUID
+
+from services.auth.records.app_credentials import AppPrincipal, DeviceWithApps, Standing, Wish
+from shared.bus import Bus
+from shared.procedures import answered
+
+
+class Apps:
+    """Apps as the services know them that own them."""
+
+    def __init__(self, bus: Bus) -> None:
+        """Ask over `bus`."""
+        self._bus = bus
+
+    async def on_device(self, serial_number: UUID) -> DeviceWithApps | None:
+        """The device of that serial number and its apps, None where there is none.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Devices is away.
+        """
+        answer = await self._bus.call("ironflock.devices.app.installed", serial_number=str(serial_number))
+        return None if answer is None else answered(DeviceWithApps, answer)
+
+    async def standing(self, wish: Wish, device: DeviceWithApps) -> Standing:
+        """How whoever wants to join stands towards the realm: an app by its own grants, an older SDK by its device's.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Realms is away.
+        """
+        realm, principal = wish.realm, wish.principal
+        whose = (
+            {"app_key": principal.app_key, "stage": principal.stage}
+            if isinstance(principal, AppPrincipal)
+            else {"app_key": None, "stage": None, "app_keys": sorted({app.app_key for app in device.apps})}
+        )
+        answer = await self._bus.call(
+            "ironflock.realms.app.standing",
+            project_key=realm.project_key,
+            realm_app_key=realm.app_key,
+            realm_stage=realm.stage,
+            **whose,
+        )
+        return answered(Standing, answer)

@@ -1,0 +1,152 @@
+"""Which apps projects have: only those can be on their devices, and they leave them with the project's install.
+
+Realms owns installs and tells of their ends. What it says is asked again before anything goes, since two events may
+come in another order than they happened; what was missed is found by asking about every install of which a device has
+the app, after each join of the bus, after every failure, and each ten minutes.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from services.devices.app_records import FoundInstall, Install, RemovedApp
+from services.devices.app_sessions import AppSessions
+from services.devices.store import apps as store
+from services.devices.store.devices import clock
+from shared import audit
+from shared.bus import Bus
+from shared.database import Database
+from shared.errors import ConflictError, PublicError
+from shared.identities import SYSTEM_REALM
+from shared.procedures import answered
+from shared.session import BusSession
+
+TOPIC: Final = "ironflock.realms.install.changed"
+COMPARE_INTERVAL_S: Final = 600.0
+BATCH: Final = 200
+NOT_INSTALLED: Final = "the project does not have this app at this stage; install it in the project first"
+GONE_WITH_PROJECT: Final = "the project does not have the app any more"
+BEFORE_ALL: Final = Install(0, 0, "DEV")
+
+log = structlog.get_logger()
+
+
+class Installs:
+    """Asks realms, and takes from devices what their project does not have."""
+
+    def __init__(self, bus: Bus, database: Database, app_sessions: AppSessions) -> None:
+        """Ask and listen over `bus`."""
+        self._bus = bus
+        self._database = database
+        self._app_sessions = app_sessions
+        self._is_due = asyncio.Event()
+        bus.on_join(SYSTEM_REALM, self._subscribe)
+
+    async def find(self, install: Install) -> FoundInstall:
+        """What realms knows of it.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Realms is away.
+        """
+        answer = await self._bus.call(
+            "ironflock.realms.install.find",
+            project_key=install.project_key,
+            app_key=install.app_key,
+            stage=install.stage,
+        )
+        return answered(FoundInstall, answer)
+
+    async def require(self, install: Install) -> FoundInstall:
+        """What realms knows of it, where the project has it.
+
+        Raises:
+            ConflictError: It does not. Others as `find`.
+        """
+        found = await self.find(install)
+        if not found.is_installed:
+            raise ConflictError(NOT_INSTALLED)
+        return found
+
+    async def keep_true(self) -> None:
+        """Wait until a comparison is due, ten minutes at most, and compare.
+
+        Raises:
+            PublicError, ApplicationError, TransportLost: A part is away; it is due again.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(COMPARE_INTERVAL_S):
+                await self._is_due.wait()
+        self._is_due.clear()
+        try:
+            await self.compare()
+        except Exception:
+            self._is_due.set()
+            raise
+
+    async def compare(self) -> None:
+        """Ask realms about every install of which a device has the app."""
+        last = BEFORE_ALL
+        while installs := await self._installs(last):
+            for last in installs:
+                await self.settle(last)
+
+    async def settle(self, install: Install) -> bool:
+        """Take the app from the project's devices, unless the project has it; whether it does."""
+        asked_at = await self._database.run(clock)
+        if (await self.find(install)).is_installed:
+            return True
+        removed = 0
+        while gone := await self._removed(install, asked_at):
+            removed += len(gone)
+            self._app_sessions.wake()
+        if removed:
+            log.info("apps_left_with_project", devices=removed, project_key=install.project_key)
+        return False
+
+    async def _installs(self, after: Install) -> list[Install]:
+        return await self._database.run(lambda connection: store.install_list(connection, after=after, limit=BATCH))
+
+    async def _removed(self, install: Install, before: Any) -> list[RemovedApp]:
+        async with self._database.transaction() as connection:
+            gone = await store.app_delete_by_install(connection, install, before=before, limit=BATCH)
+            for each in gone:
+                await self._app_sessions.end_install(connection, each.serial_number, install)
+                await audit.record(connection, _left(install, each.device_key))
+        return gone
+
+    async def _subscribe(self, session: BusSession) -> None:
+        def changed(*, is_installed: Any = None, **which: Any) -> None:
+            install = _install_of(which)
+            if is_installed is False and install is not None:
+                self._bus.spawn(self._hear(install))
+
+        await session.subscribe(changed, TOPIC).asFuture(asyncio.get_running_loop())
+        self._is_due.set()
+
+    async def _hear(self, install: Install) -> None:
+        try:
+            await self.settle(install)
+        except PublicError:
+            self._is_due.set()
+
+
+def _install_of(which: dict[str, Any]) -> Install | None:
+    try:
+        return answered(Install, which)
+    except msgspec.ValidationError:
+        return None
+
+
+def _left(install: Install, device_key: int) -> audit.Draft:
+    return audit.Draft(
+        action=audit.Action.DEVICE_APP_UNINSTALLED,
+        aspect=audit.Aspect.STATE,
+        actor=audit.Actor(audit.ActorKind.SERVICE, "devices"),
+        asset=audit.Asset("device", device_key),
+        project_key=install.project_key,
+        before={"app_key": install.app_key, "stage": install.stage},
+        reason=GONE_WITH_PROJECT,
+    )

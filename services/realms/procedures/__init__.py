@@ -1,0 +1,1 @@
+"""The WAMP surface of realms."""

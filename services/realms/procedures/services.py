@@ -1,0 +1,78 @@
+"""What other services ask and tell."""
+
+from attrs import evolve
+from psycopg.errors import UniqueViolation
+
+from services.realms.assembly import Parts
+from services.realms.projects import NO_PROJECT
+from services.realms.records.installs import AskStanding, FindInstall, Found, Standing
+from services.realms.records.projects import AccountKey, Project, ResolveProject, SetOwner
+from services.realms.store import installs
+from services.realms.store import projects as store
+from shared.errors import AlreadyExistsError, NotAuthorizedError, NotFoundError
+from shared.identities import ServiceIdentity
+from shared.procedures import for_services
+
+
+class ServiceProcedures:
+    """Realms' procedures for services."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Serve with these."""
+        self._database = parts.database
+        self._factors = parts.factors
+        self._projects = parts.projects
+
+    @for_services("ironflock.realms.project.resolve", ResolveProject)
+    async def project_resolve(self, service: ServiceIdentity, request: ResolveProject) -> Project:
+        """One project that an account has to do with, for devices and audit, which decide what may be done there."""
+        _only(service, "devices", "audit")
+        project = await self._projects.meant(request.account_key, request.project)
+        await self._projects.require_factor(project, request.account_key)
+        return project
+
+    @for_services("ironflock.realms.project.reachable", AccountKey)
+    async def project_reachable(self, service: ServiceIdentity, request: AccountKey) -> list[Project]:
+        """Every project that an account has to do with, but for those that ask for a factor that it has not."""
+        _only(service, "devices", "audit")
+        keys = await self._projects.touched(request.account_key)
+        found = await self._database.run(
+            lambda connection: store.project_list(connection, keys, after=0, limit=len(keys))
+        )
+        if any(project.requires_factor for project in found):
+            has_factor = await self._factors.has(request.account_key)
+            found = [project for project in found if has_factor or not project.requires_factor]
+        return [evolve(project, description="") for project in found]  # which may be long, and nobody asked for
+
+    @for_services("ironflock.realms.project.set_owner", SetOwner)
+    async def project_set_owner(self, service: ServiceIdentity, request: SetOwner) -> None:
+        """The project is somebody else's from now on, for privileges, which has recorded why."""
+        _only(service, "privileges")
+        try:
+            is_known = await self._database.run(
+                lambda connection: store.project_set_owner(connection, request.project_key, request.owner_account_key)
+            )
+        except UniqueViolation as error:
+            raise AlreadyExistsError("the new owner has a project of that name already: rename one first") from error
+        if not is_known:
+            raise NotFoundError(NO_PROJECT)
+
+    @for_services("ironflock.realms.install.find", FindInstall)
+    async def install_find(self, service: ServiceIdentity, request: FindInstall) -> Found:
+        """Whether an app is in a project, for one stage."""
+        _only(service, "devices")
+        found = await self._database.run(
+            lambda connection: installs.install_find(connection, request.project_key, request.app_key, request.stage)
+        )
+        return Found(is_installed=found is not None, app_name=None if found is None else found.app_name)
+
+    @for_services("ironflock.realms.app.standing", AskStanding)
+    async def app_standing(self, service: ServiceIdentity, request: AskStanding) -> Standing:
+        """What decides whether an app of a device may join a data realm, for auth."""
+        _only(service, "auth")
+        return await self._database.run(lambda connection: installs.standing_read(connection, request))
+
+
+def _only(service: ServiceIdentity, *names: str) -> None:
+    if service.name not in names:
+        raise NotAuthorizedError("this procedure is not for you")

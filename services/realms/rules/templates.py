@@ -1,0 +1,161 @@
+"""Whether a data template can become tables: strict about what is new, silent about what it does not know."""
+
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import msgspec
+
+from services.realms.records.installs import Request
+from services.realms.records.templates import Asking, Column, Data, Downsample, Table, Template, Transform
+from services.realms.rules.schedules import is_schedule
+from shared.errors import InvalidArgumentError
+from shared.identities import MAX_KEY
+from shared.names import canonical_name
+
+MAX_OCTETS: Final = 256 * 1024
+MAX_DEPTH: Final = 32
+TIME: Final = "tsp"
+DEVICE: Final = "device_key"
+RESERVED: Final = frozenset({DEVICE, "latest_flag", "authid"})
+DOWNSAMPLED: Final = "_ds"
+DAY_S: Final = 86_400
+_SECONDS: Final = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3_600,
+    "day": DAY_S,
+    "week": 7 * DAY_S,
+    "month": 30 * DAY_S,
+    "year": 365 * DAY_S,
+}
+_VALUE: Final = re.compile(r"Invalid enum value .*(?= - at )|Expected `str` matching regex .*(?= - at )", re.DOTALL)
+WHAT: Final = "data_template"
+UNFIT: Final = "it has what cannot be kept: a NUL, half a surrogate pair, a number out of range, a name that is no text"
+
+
+def checked(content: dict[str, Any]) -> Template:
+    """The template that `content` is.
+
+    Raises:
+        InvalidArgumentError: It cannot be kept as JSON, is larger than 256 KiB, or is no template; the text says where.
+    """
+    _check_value(content, MAX_DEPTH)
+    if len(msgspec.json.encode(content)) > MAX_OCTETS:
+        raise _refusal(f"it may have at most {MAX_OCTETS // 1024} KiB")
+    try:
+        template = msgspec.convert(content, Template, strict=True)
+    except msgspec.ValidationError as error:
+        raise _refusal(_VALUE.sub("Malformed value", str(error))) from error
+    for problem in _problems(template):
+        raise _refusal(problem)
+    return template
+
+
+def requests_of(content: dict[str, Any]) -> list[Request]:
+    """What a template that was taken once asks to read, each provider once."""
+    asked = msgspec.convert(content, Asking).consumes
+    found = {canonical_name(each.app): Request(canonical_name(each.app), each.reason) for each in asked}
+    return list(found.values())
+
+
+def _refusal(text: str) -> InvalidArgumentError:
+    return InvalidArgumentError(f"{WHAT}: {text}", argument=WHAT)
+
+
+def _check_value(value: Any, depth: int) -> None:
+    """Let pass what comes back from JSON and from the database as it went there."""
+    if depth < 0:
+        raise _refusal(f"it may be {MAX_DEPTH} levels deep")
+    if isinstance(value, list):
+        for each in value:
+            _check_value(each, depth - 1)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            if not isinstance(name, str) or not _can_be_kept(name):
+                raise _refusal(UNFIT)
+            _check_value(each, depth - 1)
+    elif not _can_be_kept(value):
+        raise _refusal(UNFIT)
+
+
+def _can_be_kept(value: Any) -> bool:
+    match value:
+        case bool() | None:
+            return True
+        case int():
+            return abs(value) <= MAX_KEY
+        case float():
+            return math.isfinite(value)
+        case str():
+            return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+        case _:
+            return False
+
+
+def _problems(template: Template) -> Iterator[str]:
+    yield from _twins("consumes", (canonical_name(each.app) for each in template.consumes))
+    yield from _twins("data", _names(template.data))
+    for table in template.data.tables:
+        yield from (f"table {table.tablename}: {problem}" for problem in _problems_of_table(table))
+    for transform in template.data.transforms:
+        yield from (f"transform {transform.tablename}: {problem}" for problem in _problems_of_transform(transform))
+
+
+def _names(data: Data) -> Iterator[str]:
+    for table in data.tables:
+        yield table.tablename
+        if table.downsample is not None:
+            yield table.tablename + DOWNSAMPLED
+    yield from (transform.tablename for transform in data.transforms)
+
+
+def _twins(where: str, names: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            yield f"{where} has {name} twice"
+        seen.add(name)
+
+
+def _problems_of_table(table: Table) -> Iterator[str]:
+    columns = {column.id: column for column in table.columns}
+    yield from _twins("it", (column.id for column in table.columns))
+    time = columns.get(TIME)
+    if time is None or time.data_type != "timestamp":
+        yield f"it needs a column {TIME} of dataType timestamp"
+    for column in table.columns:
+        if column.id in RESERVED:
+            yield f"the column {column.id} is the platform's own"
+        if column.secret and column.data_type != "string":
+            yield f"the column {column.id} is secret, which only one of dataType string can be"
+    for key in table.maintain_latest_flag_for:
+        if key != DEVICE and (key not in columns or columns[key].secret):
+            yield f"maintainLatestFlagFor names {key}, which is no column of it or a secret one"
+    if table.downsample is not None:
+        yield from _problems_of_downsample(table.downsample, table, columns)
+
+
+def _problems_of_downsample(downsample: Downsample, table: Table, columns: dict[str, Column]) -> Iterator[str]:
+    if DAY_S % seconds_of(downsample.bucket):
+        yield "the bucket of downsample must divide a day"
+    kept, dropped = downsample.keep_for, table.drop_after
+    if kept is not None and dropped is not None and seconds_of(kept) < seconds_of(dropped):
+        yield "keepFor of downsample must not be shorter than dropAfter"
+    for path in downsample.paths:
+        base = re.split(r"[.\[]", path, maxsplit=1)[0]
+        if base not in columns or columns[base].data_type != "json":
+            yield "a path of downsample begins with no column of dataType json"
+
+
+def _problems_of_transform(transform: Transform) -> Iterator[str]:
+    yield from _twins("it", (column.id for column in transform.columns))
+    if not is_schedule(transform.schedule):
+        yield "its schedule is not one of cron: five fields, as */5 * * * *"
+
+
+def seconds_of(interval: str) -> int:
+    """How long `interval` (`14 days`) is in seconds; a month has 30 days, a year 365."""
+    count, unit = interval.split(" ")
+    return int(count) * _SECONDS[unit.removesuffix("s")]

@@ -1,0 +1,1 @@
+"""The SQL of realms, one statement a function."""

@@ -1,0 +1,125 @@
+"""`flockctl device app` and `flockctl app env` against a router that plays the platform."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.flockctl.command_line import CommandLine, heard
+from tests.integration.flockctl.fake_router import FakeRouter, RefusedError
+
+INSTALL, UNINSTALL, LIST, ROTATE, ENVIRONMENT = (
+    f"ironflock.devices.app.{verb}" for verb in ("install", "uninstall", "list", "rotate_credential", "environment")
+)
+SHOW = "ironflock.realms.app.show"
+INSTALLED = {"device_key": 7, "app_key": 26, "stage": "DEV", "created_at": "2026-11-29T09:00:00Z"}
+SECRET = "c2VjcmV0IG9mIDI2"
+VALUES = {"ENV": "DEV", "DEVICE_NAME": "press 1 = left", "APP_AUTH_ID": "app-26-dev-e1@x", "APP_AUTH_SECRET": SECRET}
+WHICH: dict[str, Any] = {"device": "press-1", "app": 26, "stage": "DEV"}
+
+
+@pytest.fixture(autouse=True)
+def platform(router: FakeRouter) -> None:
+    """Knows the app `weather` as 26."""
+    answers = router.script.procedures
+    answers[SHOW] = lambda **_: {"app_key": 26, "name": "weather"}
+    answers[INSTALL] = lambda **_: INSTALLED
+    answers[UNINSTALL] = lambda **_: None
+    answers[LIST] = lambda **_: {"apps": [INSTALLED]}
+    answers[ROTATE] = lambda **_: {"epoch": 2, "overlap_until": "2026-11-29T09:15:00Z"}
+    answers[ENVIRONMENT] = lambda **_: {"environment": VALUES}
+
+
+def test_an_app_is_installed_by_its_name_or_key(router: FakeRouter, flockctl: CommandLine) -> None:
+    by_name = flockctl("device", "app", "install", "press-1", "weather", "--stage", "dev", "--json")
+    by_key = flockctl("device", "app", "install", "7", "26", "--stage", "prod", "--project", "plant")
+
+    assert by_name.json == {"app": INSTALLED}
+    assert "26" in by_key.out
+    assert heard(router, SHOW) == [{"app": "weather"}]
+    assert heard(router, INSTALL) == [WHICH, {"device": 7, "project": "plant", "app": 26, "stage": "PROD"}]
+
+
+def test_an_app_is_uninstalled(router: FakeRouter, flockctl: CommandLine) -> None:
+    ended = flockctl("device", "app", "uninstall", "press-1", "26", "--stage", "dev", "--json")
+
+    assert ended.json == {"uninstalled": WHICH}
+    assert heard(router, UNINSTALL) == [WHICH]
+
+
+def test_the_apps_of_a_device_are_listed(router: FakeRouter, flockctl: CommandLine) -> None:
+    assert flockctl("device", "app", "list", "press-1", "--json").json == {"apps": [INSTALLED]}
+    shown = flockctl("device", "app", "list", "press-1").out
+    assert "26" in shown
+    assert "dev" in shown
+    assert heard(router, LIST)[0] == {"device": "press-1"}
+
+
+def test_a_credential_is_rotated(router: FakeRouter, flockctl: CommandLine) -> None:
+    ended = flockctl("device", "app", "rotate", "press-1", "weather", "--stage", "dev")
+
+    assert "credential 2 counts" in ended.out
+    assert heard(router, ROTATE) == [WHICH]
+
+
+def env(flockctl: CommandLine, *more: str) -> Any:
+    return flockctl("app", "env", "--device", "press-1", "--app", "weather", "--stage", "dev", *more)
+
+
+def test_the_environment_is_lines_or_json_on_standard_output(router: FakeRouter, flockctl: CommandLine) -> None:
+    lines, as_json = env(flockctl, "--out", "-"), env(flockctl, "--out", "-", "--json")
+
+    assert lines.out == "".join(f"{name}={value}\n" for name, value in VALUES.items())
+    assert as_json.json == VALUES
+    assert heard(router, ENVIRONMENT) == [WHICH] * 2
+
+
+@pytest.mark.parametrize("form", ["lines", "json"])
+def test_the_environment_goes_into_a_file_of_its_owner_alone(flockctl: CommandLine, tmp_path: Path, form: str) -> None:
+    file = tmp_path / "weather.env"
+
+    ended = env(flockctl, "--out", str(file), *(["--json"] if form == "json" else []))
+
+    text = file.read_text()
+    assert (json.loads(text) if form == "json" else dict(line.split("=", 1) for line in text.splitlines())) == VALUES
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert SECRET not in ended.out + ended.err
+    if form == "json":
+        assert ended.json == {"file": str(file)}
+    assert env(flockctl, "--out", str(file), "--json").error["code"] == "already_exists"
+    assert env(flockctl, "--out", str(file), "--force").status == 0
+
+
+def test_without_a_place_for_the_secret_nothing_is_asked(router: FakeRouter, flockctl: CommandLine) -> None:
+    assert env(flockctl).status == 2
+    assert heard(router, ENVIRONMENT) == []
+
+
+def test_given_a_refusal_when_the_environment_is_asked_for_then_no_file_is_left(
+    router: FakeRouter, flockctl: CommandLine, tmp_path: Path
+) -> None:
+    def refused(**_: Any) -> None:
+        raise RefusedError("wamp.error.not_authorized", "you lack DEVELOP")
+
+    router.script.procedures[ENVIRONMENT] = refused
+
+    ended = env(flockctl, "--out", str(tmp_path / "x.env"), "--json")
+
+    assert (ended.status, ended.error["code"]) == (1, "not_authorized")
+    assert list(tmp_path.glob("*.env")) == []
+    assert list(tmp_path.glob(".*.tmp")) == []
+
+
+def test_a_value_that_would_be_two_lines_is_refused(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.procedures[ENVIRONMENT] = lambda **_: {"environment": {"DEVICE_NAME": "a\nAPP_AUTH_ID=b"}}
+
+    assert env(flockctl, "--out", "-").status == 1
+    assert env(flockctl, "--out", "-", "--json").json == {"DEVICE_NAME": "a\nAPP_AUTH_ID=b"}
+
+
+@pytest.mark.parametrize("stage", ["DEV!", "", "test", "PRODUCTION"])
+def test_there_are_two_stages(router: FakeRouter, flockctl: CommandLine, stage: str) -> None:
+    assert flockctl("device", "app", "install", "press-1", "26", "--stage", stage).status == 2
+    assert heard(router, INSTALL) == []
