@@ -166,7 +166,7 @@ class Doors:
 def test_every_door_says_the_same(ironflock: RunningPlatform, owner: Account) -> None:
     people = [add_stranger(ironflock), add_stranger(ironflock)]
 
-    @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+    @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
     @given(changes=st.lists(CHANGES, min_size=6, max_size=12))
     def try_it(changes: list[Change]) -> None:
         doors = Doors(ironflock, owner, people)
