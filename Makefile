@@ -38,7 +38,7 @@ status: setup ## Say how the platform is
 
 .PHONY: test soak check bench format
 test: $(BIN)/.test $(REST)/.rest ## Run all tests at their smaller counts (some ten minutes, at most 20)
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --session-timeout=1200 $(ARGS)
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --session-timeout=1200 $(ARGS)
 
 soak: $(BIN)/.test $(REST)/.rest ## Run the full counts of every bar (long)
 	@exec $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)

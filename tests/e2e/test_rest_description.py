@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 SCHEMATHESIS = ROOT / ".venv-rest" / "bin" / "schemathesis"
 EXAMPLES = 10
 SEED = 20_261_129
+IMAGE = f"registry.example.com/press-monitor@sha256:{'0' * 64}"
 # What the schemas cannot say (a cursor is one of ours, a name is new) is 422 or 409, and limits have their own answers;
 # a body of the described shape is never malformed.
 CONFIGURATION = """\
@@ -24,6 +25,7 @@ CONFIGURATION = """\
 "path.swarm_key" = {project}
 "path.device_key" = {device}
 "path.entry_id" = {entry}
+"path.app_key" = {app}
 
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429]
@@ -38,8 +40,10 @@ def configuration(theirs: RestClient, file: Path) -> Path:
     project = theirs.ask("POST", "/swarms", {"name": "plant"}).json["project_key"]
     device = theirs.ask("POST", f"/swarms/{project}/devices", {"name": "press"}).json["device_key"]
     entries = f"/audit/entries?project={project}"
+    app = theirs.ask("POST", "/apps", {"name": f"press-monitor-{project}"}).json["app_key"]
+    assert theirs.ask("POST", f"/apps/{app}/releases", {"version": "1.4.0", "image": IMAGE}).status == 201
     [entry, *_] = wait_until(lambda: theirs.ask("GET", entries).json["entries"], 15, "the entries are in the log")
-    file.write_text(CONFIGURATION.format(project=project, device=device, entry=entry["id"]), encoding="utf-8")
+    file.write_text(CONFIGURATION.format(project=project, device=device, app=app, entry=entry["id"]), encoding="utf-8")
     return file
 
 
