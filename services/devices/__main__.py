@@ -55,12 +55,12 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         for coroutine in (
             service.probe_forever(database, health),
             service.forever("presence", parts.presence.keep_true, health, pause_s=PRESENCE_PAUSE_S),
-            service.forever("owners", owners.keep_true, health, pause_s=OWNERS_PAUSE_S),
+            service.forever("owners", owners.following.keep_true, health, pause_s=OWNERS_PAUSE_S),
             service.forever("repair", parts.lifecycle.repair, health, pause_s=REPAIR_PAUSE_S),
             service.forever("locking", parts.locking.keep_true, health, pause_s=LOCKING_PAUSE_S),
             service.forever("telling", parts.telling.keep_up, health, pause_s=TELLING_PAUSE_S),
             service.forever("app sessions", parts.app_sessions.keep_up, health, pause_s=TELLING_PAUSE_S),
-            service.forever("installs", parts.installs.keep_true, health, pause_s=OWNERS_PAUSE_S),
+            service.forever("installs", parts.installs.following.keep_true, health, pause_s=OWNERS_PAUSE_S),
         )
     ]
     bus.start()

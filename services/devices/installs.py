@@ -5,8 +5,6 @@ come in another order than they happened; what was missed is found by asking abo
 the app, after each join of the bus, after every failure, and each ten minutes.
 """
 
-import asyncio
-from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -19,10 +17,9 @@ from services.devices.store.devices import clock
 from shared import audit
 from shared.bus import Bus
 from shared.database import Database
-from shared.errors import ConflictError, PublicError
-from shared.identities import SYSTEM_REALM
+from shared.errors import ConflictError
+from shared.following import Following
 from shared.procedures import answered
-from shared.session import BusSession
 
 TOPIC: Final = "ironflock.realms.install.changed"
 COMPARE_INTERVAL_S: Final = 600.0
@@ -42,8 +39,7 @@ class Installs:
         self._bus = bus
         self._database = database
         self._app_sessions = app_sessions
-        self._is_due = asyncio.Event()
-        bus.on_join(SYSTEM_REALM, self._subscribe)
+        self.following = Following(bus, TOPIC, compare=self.compare, every_s=COMPARE_INTERVAL_S, hear=self._hear)
 
     async def find(self, install: Install) -> FoundInstall:
         """What realms knows of it.
@@ -69,22 +65,6 @@ class Installs:
         if not found.is_installed:
             raise ConflictError(NOT_INSTALLED)
         return found
-
-    async def keep_true(self) -> None:
-        """Wait until a comparison is due, ten minutes at most, and compare.
-
-        Raises:
-            PublicError, ApplicationError, TransportLost: A part is away; it is due again.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(COMPARE_INTERVAL_S):
-                await self._is_due.wait()
-        self._is_due.clear()
-        try:
-            await self.compare()
-        except Exception:
-            self._is_due.set()
-            raise
 
     async def compare(self) -> None:
         """Ask realms about every install of which a device has the app."""
@@ -117,25 +97,15 @@ class Installs:
                 await audit.record(connection, _left(install, each.device_key))
         return gone
 
-    async def _subscribe(self, session: BusSession) -> None:
-        def changed(*, is_installed: Any = None, **which: Any) -> None:
-            install = _install_of(which)
-            if is_installed is False and install is not None:
-                self._bus.spawn(self._hear(install))
-
-        await session.subscribe(changed, TOPIC).asFuture(asyncio.get_running_loop())
-        self._is_due.set()
-
-    async def _hear(self, install: Install) -> None:
-        try:
+    async def _hear(self, told: dict[str, Any]) -> None:
+        install = _install_of(told)
+        if told.get("is_installed") is False and install is not None:
             await self.settle(install)
-        except PublicError:
-            self._is_due.set()
 
 
-def _install_of(which: dict[str, Any]) -> Install | None:
+def _install_of(told: dict[str, Any]) -> Install | None:
     try:
-        return answered(Install, which)
+        return answered(Install, told)
     except msgspec.ValidationError:
         return None
 

@@ -63,7 +63,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         for coroutine in (
             service.probe_forever(database, health),
             service.forever("beat", announcer.beat, health, pause_s=BEAT_S),
-            service.forever("erased", erased.keep_true, health, pause_s=REPAIR_PAUSE_S),
+            service.forever("erased", erased.following.keep_true, health, pause_s=REPAIR_PAUSE_S),
             service.forever("operator", inventory.ensure_operator, health, pause_s=REPAIR_PAUSE_S),
             service.forever("transfers", transfers.repair, health, pause_s=REPAIR_PAUSE_S),
             service.forever("sweep", Sweeping(database).sweep, health, pause_s=SWEEP_PAUSE_S),

@@ -4,9 +4,7 @@ Auth tells of an erasure as it happens; whatever was missed is found by asking a
 after each join of the bus and once a minute. A project that an erased person owned stays without an owner.
 """
 
-import asyncio
-from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -17,9 +15,8 @@ from services.privileges.store import domains, grants, people
 from shared import audit
 from shared.bus import Bus
 from shared.database import Database
-from shared.identities import SYSTEM_REALM
+from shared.following import Following
 from shared.rights.records import DomainKind
-from shared.session import BusSession
 
 TOPIC: Final = "ironflock.auth.account.erased"
 COMPARE_INTERVAL_S: Final = 60.0
@@ -37,24 +34,7 @@ class Erased:
         self._bus = bus
         self._database = database
         self._ledger = ledger
-        self._is_due = asyncio.Event()
-        bus.on_join(SYSTEM_REALM, self._subscribe)
-
-    async def keep_true(self) -> None:
-        """Wait until a comparison is due, a minute at most, and compare.
-
-        Raises:
-            PublicError, ApplicationError, TransportLost: A part is away; it is due again.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(COMPARE_INTERVAL_S):
-                await self._is_due.wait()
-        self._is_due.clear()
-        try:
-            await self.compare()
-        except Exception:
-            self._is_due.set()
-            raise
+        self.following = Following(bus, TOPIC, compare=self.compare, every_s=COMPARE_INTERVAL_S)
 
     async def compare(self) -> None:
         """Ask auth about everybody who has something here, and take it from those who are erased."""
@@ -79,10 +59,3 @@ class Erased:
 
     async def _holders(self, *, after: int) -> list[int]:
         return await self._database.run(lambda connection: people.account_list(connection, after=after, limit=BATCH))
-
-    async def _subscribe(self, session: BusSession) -> None:
-        def erased(**_: Any) -> None:
-            self._is_due.set()
-
-        await session.subscribe(erased, TOPIC).asFuture(asyncio.get_running_loop())
-        self._is_due.set()

@@ -7,7 +7,7 @@ from services.privileges import rules
 from services.privileges.asking import NOT_THERE, case_of, require, require_taking
 from services.privileges.ledger import Ledger, Turn
 from services.privileges.people import People
-from services.privileges.records import GiveFlags, SetDefaults, TakeFlags, UnsetDefaults
+from services.privileges.records.grants import GiveFlags, SetDefaults, TakeFlags, UnsetDefaults
 from services.privileges.rows import GrantRow, Place, as_fields, given
 from services.privileges.store import domains, grants, locks, people
 from shared import audit

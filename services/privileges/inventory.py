@@ -13,7 +13,7 @@ from services.privileges.granting import give_all_in_txn, take_in_txn
 from services.privileges.ledger import Ledger, Turn
 from services.privileges.locking import write_in_txn
 from services.privileges.people import People
-from services.privileges.records import ForgetAsset, ForgetDomain, PutAsset, PutDomain
+from services.privileges.records.services import ForgetAsset, ForgetDomain, PutAsset, PutDomain
 from services.privileges.rows import DomainRow, Place
 from services.privileges.store import domains, grants, locks, people
 from shared.database import Database

@@ -13,7 +13,7 @@ from services.privileges import rules
 from services.privileges.asking import NOT_THERE, case_of, cases_of, require
 from services.privileges.ledger import Ledger, Turn
 from services.privileges.people import People
-from services.privileges.records import CreateLock, EndLock
+from services.privileges.records.locks import CreateLock, EndLock
 from services.privileges.rows import LockRow, Place
 from services.privileges.store import domains, history, locks
 from services.privileges.store.standings import holdings_read

@@ -7,7 +7,7 @@ from services.privileges.asking import NOT_THERE, case_of, require, require_taki
 from services.privileges.granting import take_in_txn
 from services.privileges.ledger import Ledger, Turn
 from services.privileges.people import People
-from services.privileges.records import Invitation
+from services.privileges.records.members import Invitation
 from services.privileges.rows import DomainRow, InvitationRow, Place
 from services.privileges.store import grants, people
 from shared import audit

@@ -23,16 +23,14 @@ from services.privileges.asking import (
     snapshot,
 )
 from services.privileges.people import NO_ACCOUNT, People
-from services.privileges.records import (
+from services.privileges.records.history import ChangePage, ChangeView, ListChanges
+from services.privileges.records.questions import (
     Answer,
     AssetPage,
-    ChangePage,
-    ChangeView,
     Check,
     Explain,
     Explanation,
     ListAssets,
-    ListChanges,
     ListPeople,
     PeoplePage,
     PersonView,

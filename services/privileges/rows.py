@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from services.privileges.records import What
+from services.privileges.records.history import What
 from shared.flags import AssetKind
 from shared.rights.records import Asset, Domain, DomainKind, Grant, Lock, LockKind
 

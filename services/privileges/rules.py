@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from services.privileges.records import Answer, Member, What
+from services.privileges.records.history import What
+from services.privileges.records.members import Member
+from services.privileges.records.questions import Answer
 from services.privileges.rows import ChangeRow, GrantRow, Line, MemberRow, seconds
 from shared.errors import ConflictError, InvalidArgumentError, NotAuthorizedError
 from shared.flags import FLAGS, AssetKind

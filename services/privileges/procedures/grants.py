@@ -5,18 +5,18 @@ from services.privileges.granting import Granting
 from services.privileges.membership import place_of
 from services.privileges.people import People
 from services.privileges.projects import Projects
-from services.privileges.records import (
+from services.privileges.records.grants import (
     DefaultList,
     DefaultView,
     GiveFlags,
     GrantPage,
     GrantView,
     ListGrants,
-    NameProject,
     SetDefaults,
     TakeFlags,
     UnsetDefaults,
 )
+from services.privileges.records.members import NameProject
 from services.privileges.rows import GrantRow
 from services.privileges.store import domains, grants
 from shared.database import Database

@@ -1,7 +1,7 @@
 """Locks."""
 
 from services.privileges.locking import Locking
-from services.privileges.records import CreateLock, EndLock, LockList, LockView
+from services.privileges.records.locks import CreateLock, EndLock, LockList, LockView
 from services.privileges.rows import LockRow
 from shared.identities import Person
 from shared.procedures import NoArguments, for_people

@@ -5,7 +5,7 @@ from services.privileges.asking import require, snapshot
 from services.privileges.membership import Membership, invitation_view, place_of
 from services.privileges.people import People
 from services.privileges.projects import Projects
-from services.privileges.records import (
+from services.privileges.records.members import (
     Invitation,
     InvitationList,
     Invite,

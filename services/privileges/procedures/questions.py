@@ -3,11 +3,11 @@
 from typing import Final
 
 from services.privileges.questions import Questions
-from services.privileges.records import (
+from services.privileges.records.history import ChangePage, ListChanges
+from services.privileges.records.questions import (
     Answer,
     Answers,
     AssetPage,
-    ChangePage,
     Check,
     CheckMany,
     Explain,
@@ -15,7 +15,6 @@ from services.privileges.records import (
     FlagTable,
     FlagView,
     ListAssets,
-    ListChanges,
     ListPeople,
     PeoplePage,
 )

@@ -7,7 +7,7 @@ from attrs import evolve
 from services.privileges import rules
 from services.privileges.asking import case_of, snapshot
 from services.privileges.inventory import Inventory
-from services.privileges.records import AccountKey, AskEntry, ForgetAsset, ForgetDomain, PutAsset, PutDomain
+from services.privileges.records.services import AccountKey, AskEntry, ForgetAsset, ForgetDomain, PutAsset, PutDomain
 from services.privileges.rows import seconds
 from services.privileges.store import domains, grants, history, locks
 from services.privileges.store.standings import holdings_read, standing_read

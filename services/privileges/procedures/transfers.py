@@ -2,7 +2,7 @@
 
 from services.privileges.people import People
 from services.privileges.projects import Projects
-from services.privileges.records import NameMember, NameProject, Transfer, TransferList
+from services.privileges.records.members import NameMember, NameProject, Transfer, TransferList
 from services.privileges.rows import TransferRow
 from services.privileges.store import domains, history, people
 from services.privileges.transfers import Transfers

@@ -87,7 +87,7 @@ async def test_what_was_missed_is_found_by_comparing_after_a_join(world: World) 
     world.realms.asked.clear()
 
     async with asyncio.timeout(5):
-        await world.installs.keep_true()
+        await world.installs.following.keep_true()
 
     assert world.on_devices() == rest(keys)
     assert world.realms.asked == [(3, 26, "DEV"), (3, 26, "PROD"), (3, 77, "DEV")]
@@ -95,18 +95,18 @@ async def test_what_was_missed_is_found_by_comparing_after_a_join(world: World) 
 
 async def test_given_realms_away_when_an_install_ends_then_it_is_settled_later(world: World) -> None:
     keys = await with_apps(world)
-    await world.installs.keep_true()
+    await world.installs.following.keep_true()
     world.realms.installs.remove((3, 26, "DEV"))
     world.realms.is_away = True
     tell(world)
     await world.settle()
     with pytest.raises(UnavailableError):
-        await world.installs.keep_true()
+        await world.installs.following.keep_true()
     assert len(world.on_devices()) == 4
 
     world.realms.is_away = False
     async with asyncio.timeout(5):
-        await world.installs.keep_true()
+        await world.installs.following.keep_true()
 
     assert world.on_devices() == rest(keys)
 

@@ -33,7 +33,7 @@ async def populate(world: World) -> None:
 @asynccontextmanager
 async def running(owners: Owners) -> AsyncIterator[None]:
     """Its loop, during the block."""
-    task = asyncio.create_task(forever("owners", owners.keep_true, Health(), pause_s=0.01))
+    task = asyncio.create_task(forever("owners", owners.following.keep_true, Health(), pause_s=0.01))
     try:
         yield
     finally:

@@ -3,19 +3,44 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from services.privileges import records
-from services.privileges.records import (
-    Answer,
-    ChangeView,
+from services.privileges.records.grants import (
+    DefaultList,
     DefaultView,
-    FlagView,
+    GiveFlags,
+    GrantPage,
     GrantView,
+    ListGrants,
+    SetDefaults,
+    TakeFlags,
+    UnsetDefaults,
+)
+from services.privileges.records.history import ChangePage, ChangeView, ListChanges, What
+from services.privileges.records.locks import CreateLock, EndLock, LockList, LockView
+from services.privileges.records.members import (
     Invitation,
-    LockView,
+    InvitationList,
+    Invite,
+    ListInvitations,
     Member,
-    PersonView,
+    MemberList,
+    NameInvitation,
+    NameMember,
+    NameProject,
     Transfer,
-    What,
+    TransferList,
+)
+from services.privileges.records.questions import (
+    Answer,
+    AssetPage,
+    Check,
+    Explain,
+    Explanation,
+    FlagTable,
+    FlagView,
+    ListAssets,
+    ListPeople,
+    PeoplePage,
+    PersonView,
 )
 from shared.errors import InvalidArgumentError
 from shared.flags import AssetKind
@@ -90,36 +115,36 @@ LOCK: Final = LockView(
     created_at=SINCE,
 )
 FLAG: Final = FlagView(AssetKind.DEVICE, "READ", "see state")
-EXPLANATION: Final = records.Explanation(account_key=5, kind=AssetKind.DEVICE, key=7, flags={"READ": YES, "GRANT": NO})
+EXPLANATION: Final = Explanation(account_key=5, kind=AssetKind.DEVICE, key=7, flags={"READ": YES, "GRANT": NO})
 
 PROCEDURES: Final[dict[str, tuple[type[Any], Any]]] = {
-    "flag.list": (NoArguments, records.FlagTable([FLAG])),
-    "flag.check": (records.Check, YES),
-    "flag.explain": (records.Explain, EXPLANATION),
-    "asset.list": (records.ListAssets, records.AssetPage([7, 8], None)),
-    "person.list": (records.ListPeople, records.PeoplePage([PERSON], None)),
-    "change.list": (records.ListChanges, records.ChangePage([CHANGE], "more")),
-    "grant.give": (records.GiveFlags, None),
-    "grant.take": (records.TakeFlags, None),
-    "grant.list": (records.ListGrants, records.GrantPage([GRANT], None)),
-    "default.set": (records.SetDefaults, None),
-    "default.unset": (records.UnsetDefaults, None),
-    "default.list": (records.NameProject, records.DefaultList([DefaultView(AssetKind.DEVICE, "READ", None)])),
-    "member.list": (records.NameProject, records.MemberList([OWNER, VISITOR])),
-    "member.remove": (records.NameMember, None),
-    "member.leave": (records.NameProject, None),
-    "invitation.create": (records.Invite, INVITATION),
-    "invitation.list": (records.ListInvitations, records.InvitationList([INVITATION])),
-    "invitation.accept": (records.NameInvitation, None),
-    "invitation.decline": (records.NameInvitation, None),
-    "invitation.revoke": (records.NameInvitation, None),
-    "transfer.offer": (records.NameMember, TRANSFER),
-    "transfer.accept": (records.NameProject, None),
-    "transfer.withdraw": (records.NameProject, None),
-    "transfer.list": (NoArguments, records.TransferList([TRANSFER])),
-    "lock.create": (records.CreateLock, LOCK),
-    "lock.list": (NoArguments, records.LockList([LOCK])),
-    "lock.end": (records.EndLock, None),
+    "flag.list": (NoArguments, FlagTable([FLAG])),
+    "flag.check": (Check, YES),
+    "flag.explain": (Explain, EXPLANATION),
+    "asset.list": (ListAssets, AssetPage([7, 8], None)),
+    "person.list": (ListPeople, PeoplePage([PERSON], None)),
+    "change.list": (ListChanges, ChangePage([CHANGE], "more")),
+    "grant.give": (GiveFlags, None),
+    "grant.take": (TakeFlags, None),
+    "grant.list": (ListGrants, GrantPage([GRANT], None)),
+    "default.set": (SetDefaults, None),
+    "default.unset": (UnsetDefaults, None),
+    "default.list": (NameProject, DefaultList([DefaultView(AssetKind.DEVICE, "READ", None)])),
+    "member.list": (NameProject, MemberList([OWNER, VISITOR])),
+    "member.remove": (NameMember, None),
+    "member.leave": (NameProject, None),
+    "invitation.create": (Invite, INVITATION),
+    "invitation.list": (ListInvitations, InvitationList([INVITATION])),
+    "invitation.accept": (NameInvitation, None),
+    "invitation.decline": (NameInvitation, None),
+    "invitation.revoke": (NameInvitation, None),
+    "transfer.offer": (NameMember, TRANSFER),
+    "transfer.accept": (NameProject, None),
+    "transfer.withdraw": (NameProject, None),
+    "transfer.list": (NoArguments, TransferList([TRANSFER])),
+    "lock.create": (CreateLock, LOCK),
+    "lock.list": (NoArguments, LockList([LOCK])),
+    "lock.end": (EndLock, None),
 }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.privileges import records
+from services.privileges.records.questions import Answer, PeoplePage
 from shared.procedures import plain
 from shared.rights.records import Rule
 from tests.integration.flockctl.command_line import CommandLine, heard
@@ -168,7 +168,7 @@ def test_no_has_a_status_of_its_own(router: FakeRouter, flockctl: CommandLine) -
 
 
 def test_a_flag_that_there_is_not_is_a_mistake_and_no_answer(router: FakeRouter, flockctl: CommandLine) -> None:
-    answer_with(router, "flag.check", records.Answer(False, Rule.UNKNOWN_FLAG, None, None))
+    answer_with(router, "flag.check", Answer(False, Rule.UNKNOWN_FLAG, None, None))
 
     ended = flockctl("can", "REED", "--on", "device:7", "--json")
 
@@ -187,7 +187,7 @@ def test_a_question_about_what_may_not_be_seen_is_no_answer(router: FakeRouter, 
 def test_everybody_who_can_is_listed_from_all_pages(router: FakeRouter, flockctl: CommandLine) -> None:
     def answer(**arguments: Any) -> Any:
         following = None if "cursor" in arguments else "c1"
-        return plain(records.PeoplePage([PERSON], following))
+        return plain(PeoplePage([PERSON], following))
 
     router.script.procedures[uri("person.list")] = answer
 

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from services.privileges.records import ForgetAsset
+from services.privileges.records.services import ForgetAsset
 from shared.flags import AssetKind
 from tests.integration.database import Postgres
 from tests.integration.privileges.world import DEVICES, Privileges

@@ -7,26 +7,11 @@ import pytest
 import pytest_asyncio
 
 from services.privileges import locking
-from services.privileges.records import (
-    AccountKey,
-    AskEntry,
-    Check,
-    CheckMany,
-    CreateLock,
-    EndLock,
-    ForgetAsset,
-    ForgetDomain,
-    Invite,
-    ListAssets,
-    ListInvitations,
-    NameInvitation,
-    NameMember,
-    NameProject,
-    PutAsset,
-    SetDefaults,
-    TakeFlags,
-    UnsetDefaults,
-)
+from services.privileges.records.grants import SetDefaults, TakeFlags, UnsetDefaults
+from services.privileges.records.locks import CreateLock, EndLock
+from services.privileges.records.members import Invite, ListInvitations, NameInvitation, NameMember, NameProject
+from services.privileges.records.questions import Check, CheckMany, ListAssets
+from services.privileges.records.services import AccountKey, AskEntry, ForgetAsset, ForgetDomain, PutAsset
 from services.privileges.store import domains, standings
 from shared.errors import NotAuthorizedError, NotFoundError, OverLimitError, UnavailableError
 from shared.flags import AssetKind

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from services.privileges.records import AccountKey, Invite, NameMember
+from services.privileges.records.members import Invite, NameMember
+from services.privileges.records.services import AccountKey
 from shared.errors import UnavailableError
 from shared.flags import FLAGS, AssetKind
 from shared.rights.records import Rule
@@ -98,14 +99,14 @@ async def test_everybody_is_asked_about_page_by_page(
 async def test_given_auth_away_when_it_is_asked_then_it_is_due_again(
     plant: Privileges, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.privileges.erased.COMPARE_INTERVAL_S", 0.01)
+    monkeypatch.setattr(plant.erased.following, "_every_s", 0.01)
     plant.others.refuses[ASKED] = AWAY
     with pytest.raises(UnavailableError):
-        await plant.erased.keep_true()
-    monkeypatch.setattr("services.privileges.erased.COMPARE_INTERVAL_S", 60.0)
+        await plant.erased.following.keep_true()
+    monkeypatch.setattr(plant.erased.following, "_every_s", 60.0)
     plant.others.refuses.clear()
     plant.others.erased = [6]
 
-    await plant.erased.keep_true()
+    await plant.erased.following.keep_true()
 
     assert left(postgres, 6) == 0

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from services.privileges.records import GiveFlags, ListGrants, NameProject, SetDefaults, TakeFlags, UnsetDefaults
+from services.privileges.records.grants import GiveFlags, ListGrants, SetDefaults, TakeFlags, UnsetDefaults
+from services.privileges.records.members import NameProject
 from shared.errors import ConflictError, InvalidArgumentError, NotAuthorizedError, NotFoundError, OverLimitError
 from shared.flags import FLAGS, AssetKind
 from shared.rights.records import Rule

@@ -5,16 +5,10 @@ import asyncio
 import pytest
 import pytest_asyncio
 
-from services.privileges.records import (
-    Check,
-    CreateLock,
-    Explain,
-    ForgetAsset,
-    ForgetDomain,
-    ListAssets,
-    SetDefaults,
-    TakeFlags,
-)
+from services.privileges.records.grants import SetDefaults, TakeFlags
+from services.privileges.records.locks import CreateLock
+from services.privileges.records.questions import Check, Explain, ListAssets
+from services.privileges.records.services import ForgetAsset, ForgetDomain
 from shared.errors import ConflictError, NotFoundError
 from shared.flags import FLAGS, AssetKind
 from shared.procedures import NoArguments

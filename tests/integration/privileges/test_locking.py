@@ -6,7 +6,8 @@ import pytest
 import pytest_asyncio
 
 from services.privileges import locking
-from services.privileges.records import CreateLock, EndLock, LockView, TakeFlags
+from services.privileges.records.grants import TakeFlags
+from services.privileges.records.locks import CreateLock, EndLock, LockView
 from shared.errors import ConflictError, InvalidArgumentError, NotAuthorizedError, NotFoundError, OverLimitError
 from shared.flags import AssetKind
 from shared.identities import Person

@@ -7,7 +7,14 @@ import pytest
 import pytest_asyncio
 
 from services.privileges import membership
-from services.privileges.records import Invitation, Invite, ListInvitations, NameInvitation, NameMember, NameProject
+from services.privileges.records.members import (
+    Invitation,
+    Invite,
+    ListInvitations,
+    NameInvitation,
+    NameMember,
+    NameProject,
+)
 from shared.errors import ConflictError, ExpiredError, NotAuthorizedError, NotFoundError, OverLimitError, PublicError
 from shared.flags import AssetKind
 from shared.identities import Person

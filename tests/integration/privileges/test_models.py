@@ -18,23 +18,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from services.privileges.records import (
-    AccountKey,
-    Check,
-    CheckMany,
-    CreateLock,
-    EndLock,
-    Explain,
-    ForgetAsset,
-    GiveFlags,
-    ListAssets,
-    ListPeople,
-    NameMember,
-    NameProject,
-    SetDefaults,
-    TakeFlags,
-    UnsetDefaults,
-)
+from services.privileges.records.grants import GiveFlags, SetDefaults, TakeFlags, UnsetDefaults
+from services.privileges.records.locks import CreateLock, EndLock
+from services.privileges.records.members import NameMember, NameProject
+from services.privileges.records.questions import Check, CheckMany, Explain, ListAssets, ListPeople
+from services.privileges.records.services import AccountKey, ForgetAsset
 from services.privileges.store import history
 from shared.bus import Bus
 from shared.database import Database

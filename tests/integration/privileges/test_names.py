@@ -7,7 +7,10 @@ import pytest
 import pytest_asyncio
 
 from services.privileges import rules
-from services.privileges.records import Check, Explain, GiveFlags, Invite, ListAssets, ListChanges, NameMember
+from services.privileges.records.grants import GiveFlags
+from services.privileges.records.history import ListChanges
+from services.privileges.records.members import Invite, NameMember
+from services.privileges.records.questions import Check, Explain, ListAssets
 from shared.errors import InvalidArgumentError, NotFoundError, OverLimitError, PublicError
 from shared.flags import AssetKind
 from shared.identities import Person

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from services.privileges import rules
-from services.privileges.records import Invite, NameMember
+from services.privileges.records.members import Invite, NameMember
 from shared.errors import ConflictError, NotFoundError
 from shared.flags import AssetKind
 from shared.rights.records import project_domain

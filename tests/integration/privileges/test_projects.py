@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from services.privileges.projects import Projects
-from services.privileges.records import NameMember
+from services.privileges.records.members import NameMember
 from shared.errors import ConflictError, NotFoundError
 from shared.flags import AssetKind
 from tests.integration.privileges.world import ANNA, BERT, CARL, DORA, NAMES, Privileges

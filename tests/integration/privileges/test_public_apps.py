@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
-from services.privileges.records import Check, ForgetDomain, GiveFlags, ListAssets, ListChanges, PutDomain
+from services.privileges.records.grants import GiveFlags
+from services.privileges.records.history import ListChanges
+from services.privileges.records.questions import Check, ListAssets
+from services.privileges.records.services import ForgetDomain, PutDomain
 from shared.flags import FLAGS, AssetKind
 from shared.procedures import plain
 from shared.rights.records import Rule, app_domain

@@ -7,22 +7,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.privileges.records import (
-    Answer,
-    ChangePage,
-    ChangeView,
-    Check,
-    CheckMany,
-    CreateLock,
-    Explain,
-    ListAssets,
-    ListChanges,
-    ListGrants,
-    ListPeople,
-    NameMember,
-    SetDefaults,
-    What,
-)
+from services.privileges.records.grants import ListGrants, SetDefaults
+from services.privileges.records.history import ChangePage, ChangeView, ListChanges, What
+from services.privileges.records.locks import CreateLock
+from services.privileges.records.members import NameMember
+from services.privileges.records.questions import Answer, Check, CheckMany, Explain, ListAssets, ListPeople
 from shared.errors import InvalidArgumentError, NotAuthorizedError, NotFoundError
 from shared.flags import FLAGS, AssetKind
 from shared.identities import Person

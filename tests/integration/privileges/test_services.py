@@ -8,16 +8,9 @@ import pytest
 import pytest_asyncio
 
 from services.privileges.procedures.services import ServiceProcedures
-from services.privileges.records import (
-    AccountKey,
-    AskEntry,
-    CreateLock,
-    ForgetAsset,
-    ForgetDomain,
-    PutAsset,
-    PutDomain,
-    SetDefaults,
-)
+from services.privileges.records.grants import SetDefaults
+from services.privileges.records.locks import CreateLock
+from services.privileges.records.services import AccountKey, AskEntry, ForgetAsset, ForgetDomain, PutAsset, PutDomain
 from shared.errors import NotAuthorizedError
 from shared.flags import AssetKind
 from shared.identities import ServiceIdentity

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from services.privileges.records import CreateLock, Invite, NameMember, NameProject
+from services.privileges.records.locks import CreateLock
+from services.privileges.records.members import Invite, NameMember, NameProject
 from services.privileges.sweeping import Sweeping
 from shared.errors import UnavailableError
 from shared.flags import AssetKind

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.privileges.records import NameInvitation, NameMember, NameProject, Transfer
+from services.privileges.records.members import NameInvitation, NameMember, NameProject, Transfer
 from shared.errors import (
     AlreadyExistsError,
     ConflictError,

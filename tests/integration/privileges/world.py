@@ -22,16 +22,10 @@ from services.privileges.procedures.services import ServiceProcedures
 from services.privileges.procedures.transfers import TransferProcedures
 from services.privileges.projects import Projects
 from services.privileges.questions import Questions
-from services.privileges.records import (
-    Answer,
-    Check,
-    GiveFlags,
-    Invite,
-    ListInvitations,
-    NameInvitation,
-    PutAsset,
-    PutDomain,
-)
+from services.privileges.records.grants import GiveFlags
+from services.privileges.records.members import Invite, ListInvitations, NameInvitation
+from services.privileges.records.questions import Answer, Check
+from services.privileges.records.services import PutAsset, PutDomain
 from services.privileges.store import history
 from services.privileges.transfers import Transfers
 from shared.bus import Bus

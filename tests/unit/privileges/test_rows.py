@@ -6,7 +6,7 @@ from attrs import evolve
 from hypothesis import given as each_of
 from hypothesis import strategies as st
 
-from services.privileges.records import What
+from services.privileges.records.history import What
 from services.privileges.rows import DomainRow, GrantRow, LockRow, Place, as_fields, given, seconds
 from shared.flags import AssetKind
 from shared.rights.records import Asset, Domain, DomainKind, Grant, Lock, LockKind

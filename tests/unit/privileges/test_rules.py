@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.privileges import rules
-from services.privileges.records import Answer, What
+from services.privileges.records.history import What
+from services.privileges.records.questions import Answer
 from services.privileges.rows import ChangeRow, GrantRow, Line, MemberRow
 from shared.errors import ConflictError, InvalidArgumentError, NotAuthorizedError, PublicError
 from shared.flags import FLAGS, AssetKind
