@@ -37,10 +37,10 @@ status: setup ## Say how the platform is
 # ----------------------------------------------------------------------------------------------------------------------- proving
 
 .PHONY: test soak check bench format
-test: $(BIN)/.test $(REST)/.rest ## Run all tests at their smaller counts (some ten minutes, at most 20)
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --session-timeout=1200 $(ARGS)
+test: $(BIN)/.test $(REST)/.rest sdk ## Run all tests at their smaller counts (some 18 minutes, at most 20)
+	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --session-timeout=1200 $(ARGS)
 
-soak: $(BIN)/.test $(REST)/.rest ## Run the full counts of every bar (long)
+soak: $(BIN)/.test $(REST)/.rest sdk ## Run the full counts of every bar (long)
 	@exec $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
 
 check: $(BIN)/.test $(TOOLS)/.tools ## Format, lint, types, import rules, dead code, unused dependencies
@@ -99,14 +99,28 @@ $(REST)/.rest: $(BIN)/.python $(LOCKS)/rest.txt
 	@$(REST)/python $(PIP) --require-hashes --only-binary=:all: -r $(LOCKS)/rest.txt
 	@touch $@
 
+# Published SDKs that containers in the field have; their tests are skipped where PyPI cannot be had.
+SDKS := 1.10.1 1.6.0 1.3.0
+SDK_NOTE := "setup: ironflock $* could not be installed from PyPI; the tests with it are skipped"
+
+.PHONY: sdk
+sdk: $(SDKS:%=.venv-sdk-%/.made) ## Make an environment for each published SDK that the tests run
+
+.venv-sdk-%/.made: $(BIN)/.python $(LOCKS)/build.txt $(LOCKS)/sdk-%.txt
+	@$(PYTHON) -m venv .venv-sdk-$*
+	@rm -f .venv-sdk-$*/.sdk
+	@.venv-sdk-$*/bin/python $(PIP) --require-hashes --only-binary=:all: -r $(LOCKS)/build.txt \
+		&& .venv-sdk-$*/bin/python $(PIP) $(LOCKED) -r $(LOCKS)/sdk-$*.txt && touch .venv-sdk-$*/.sdk $@ || echo $(SDK_NOTE) >&2
+
 lock: ## Resolve all dependencies anew into deploy/locks (needs uv; move `exclude-newer` in pyproject.toml first)
 	@compile() { $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links "$$@"; }; \
 	compile pyproject.toml -c $(LOCKS)/constraints.in -o $(LOCKS)/runtime.txt; \
 	compile $(LOCKS)/build.in -c $(LOCKS)/runtime.txt -o $(LOCKS)/build.txt; \
 	compile --group test -c $(LOCKS)/runtime.txt -o $(LOCKS)/test.txt; \
 	compile --group tools -o $(LOCKS)/tools.txt; \
-	compile --group rest -o $(LOCKS)/rest.txt
+	compile --group rest -o $(LOCKS)/rest.txt; \
+	for sdk in $(SDKS); do compile - -o $(LOCKS)/sdk-$$sdk.txt <<< "ironflock==$$sdk"; done
 
 clean: ## Remove environments and caches; the state of a platform stays
-	@rm -rf .venv .venv-tools .venv-rest build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-tools .venv-rest .venv-sdk-* build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find services shared deploy router-config tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -26,14 +26,14 @@ def mint(octets: bytes) -> str:
     """
     if len(octets) != ENTROPY_OCTETS:
         raise ValueError(f"an API key is made of {ENTROPY_OCTETS} octets")
-    digits = _base62(int.from_bytes(octets), ID_LENGTH + SECRET_LENGTH)
+    digits = base62(int.from_bytes(octets), ID_LENGTH + SECRET_LENGTH)
     body = f"ifk_{digits[:ID_LENGTH]}_{digits[ID_LENGTH:]}"
-    return body + _check(body)
+    return body + checksum(body)
 
 
 def is_well_formed(text: str) -> bool:
     """Whether `text` is a key by its form and checksum; that says nothing about whether it opens anything."""
-    return _FORM.fullmatch(text) is not None and text[-CHECK_LENGTH:] == _check(text[:-CHECK_LENGTH])
+    return _FORM.fullmatch(text) is not None and text[-CHECK_LENGTH:] == checksum(text[:-CHECK_LENGTH])
 
 
 def key_id(text: str) -> str:
@@ -52,11 +52,13 @@ def key_hash(text: str) -> bytes:
     return sha256(text.encode()).digest()
 
 
-def _check(body: str) -> str:
-    return _base62(zlib.crc32(body.encode()), CHECK_LENGTH)
+def checksum(body: str) -> str:
+    """The characters that end a text of ours, so that a mistyped one is seen without a look-up."""
+    return base62(zlib.crc32(body.encode()), CHECK_LENGTH)
 
 
-def _base62(number: int, length: int) -> str:
+def base62(number: int, length: int) -> str:
+    """The last `length` digits of `number` to base 62."""
     digits = []
     for _ in range(length):
         number, digit = divmod(number, len(ALPHABET))

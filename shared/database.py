@@ -107,7 +107,7 @@ class Database:
             timeout=WAIT_TIMEOUT_S,
             reconnect_timeout=10.0,
             max_idle=60.0,
-            check=_check,
+            check=check_open,
             open=False,
             name=settings.login,
         )
@@ -139,7 +139,7 @@ class Database:
             async with self._pool.connection() as connection:
                 return await query(connection)
         except psycopg.OperationalError as error:
-            raise _refusal(error) from error
+            raise refusal_of(error) from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -161,16 +161,16 @@ class Database:
         except psycopg.OperationalError as error:
             if is_committing and error.sqlstate is None:
                 raise OutcomeUnknownError(LOST) from error
-            raise _refusal(error) from error
+            raise refusal_of(error) from error
 
 
-def _refusal(error: psycopg.OperationalError) -> PublicError:
+def refusal_of(error: psycopg.OperationalError) -> PublicError:
     """What a failure of the server means to a caller; a statement that it gave up was not committed."""
     is_busy = isinstance(error, TooManyRequests) or (error.sqlstate or "").startswith(BUSY_SQLSTATES)
     return OverLimitError(BUSY) if is_busy else UnavailableError(AWAY)
 
 
-async def _check(connection: Connection) -> None:
+async def check_open(connection: Connection) -> None:
     """Refuse a connection that the server has closed meanwhile; costs no round trip.
 
     Raises:

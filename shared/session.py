@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import structlog
 from attrs import field, frozen
 from autobahn.twisted.wamp import ApplicationSession
-from autobahn.twisted.websocket import WampWebSocketClientFactory
+from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp import message
 from autobahn.wamp.auth import compute_wcs
 from autobahn.wamp.exception import ApplicationError, TransportLost
@@ -60,6 +60,8 @@ class BusSession(ApplicationSession):
         self._joined = joined
         self._left = left
         self._deadline: IDelayedCall | None = None
+        self.message_octets = 0
+        """The length of the message that is being taken in."""
 
     @override
     def onConnect(self) -> None:
@@ -133,6 +135,18 @@ class BusSession(ApplicationSession):
             self._deadline.cancel()
 
 
+class _Connection(WampWebSocketClientProtocol):
+    """Tells its session how long a message is: what is decoded does not say."""
+
+    @override
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """One message came."""
+        session: Any = self._session
+        if session is not None:
+            session.message_octets = len(payload)
+        super().onMessage(payload, isBinary)
+
+
 def session_factory(
     clock: IReactorTime,
     url: str,
@@ -148,6 +162,7 @@ def session_factory(
         return BusSession(clock, realm, credential, joined, left)
 
     factory = WampWebSocketClientFactory(create, url=url, serializers=[CBORSerializer()])
+    factory.protocol = _Connection
     factory.setProtocolOptions(
         openHandshakeTimeout=CONNECT_TIMEOUT_S,
         closeHandshakeTimeout=2,

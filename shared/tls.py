@@ -34,7 +34,7 @@ class ServerOptions:
         """
         self._certificate = certificate
         self._key = key
-        self._seen = self._stamp()
+        self._seen = _stamp(certificate, key)
         self._context = self._load()
 
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:  # noqa: ARG002, N803 - the interface
@@ -42,13 +42,10 @@ class ServerOptions:
         self._refresh()
         return SSL.Connection(self._context, None)
 
-    def _stamp(self) -> tuple[int, int]:
-        return self._certificate.stat().st_mtime_ns, self._key.stat().st_mtime_ns
-
     def _refresh(self) -> None:
         # A renewal replaces two files, one after the other: while they do not match, the old context goes on.
         try:
-            stamp = self._stamp()
+            stamp = _stamp(self._certificate, self._key)
             if stamp != self._seen:
                 self._context = self._load()
                 self._seen = stamp
@@ -73,6 +70,36 @@ def server_options(certificate: Path, key: Path) -> ServerOptions:
     return ServerOptions(certificate, key)
 
 
+class ServerContexts:
+    """TLS for a listener of asyncio, with the certificate that the files hold now."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        """As `ServerOptions`."""
+        self._certificate = certificate
+        self._key = key
+        self._seen = _stamp(certificate, key)
+        self._context = self._load()
+
+    def current(self) -> ssl.SSLContext:
+        """For the next connection."""
+        # As in `ServerOptions`: while the two files do not match, the old context goes on.
+        try:
+            stamp = _stamp(self._certificate, self._key)
+            if stamp != self._seen:
+                self._context = self._load()
+                self._seen = stamp
+        except OSError:  # ssl.SSLError is one too
+            return self._context
+        return self._context
+
+    def _load(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(CIPHERS.decode())
+        context.load_cert_chain(self._certificate, self._key)
+        return context
+
+
 def client_options(host: str, ca: Path) -> IOpenSSLClientConnectionCreator:
     """TLS for a client that accepts `host` alone, vouched for by a certificate in the PEM file `ca`.
 
@@ -87,6 +114,10 @@ def client_context(ca: Path | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=None if ca is None else str(ca))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def _stamp(certificate: Path, key: Path) -> tuple[int, int]:
+    return certificate.stat().st_mtime_ns, key.stat().st_mtime_ns
 
 
 def _pem_blocks(pem: bytes) -> list[bytes]:

@@ -15,12 +15,14 @@ from deploy.flockctl.commands import (
     api_keys,
     apps,
     audit,
+    boards,
     clients,
     device_apps,
     devices,
     groups,
     mail,
     projects,
+    realms,
 )
 from deploy.flockctl.commands.platform import add_platform_commands
 from deploy.flockctl.commands.rights import add_rights_commands
@@ -49,6 +51,9 @@ def make_app() -> typer.Typer:
     app.add_typer(groups.app, name="group")
     device_apps.add_environment_command(apps.app)
     app.add_typer(apps.app, name="app")
+    app.add_typer(realms.realm, name="realm")
+    app.add_typer(realms.backend, name="backend")
+    app.add_typer(boards.board, name="board")
     app.add_typer(audit.app, name="audit")
     app.add_typer(accounts.app, name="account")
     app.add_typer(api_keys.app, name="api-key")

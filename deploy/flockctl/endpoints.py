@@ -15,7 +15,7 @@ FILE_NAME: Final = "endpoints.json"
 
 @frozen
 class Endpoints:
-    """What flockctl needs of `endpoints.json`."""
+    """What flockctl needs of `endpoints.json`; `sql` is host and port."""
 
     file: Path
     ca: Path
@@ -26,6 +26,7 @@ class Endpoints:
     audit: str | None = None
     audit_keys: Path | None = None
     mail: Path | None = None
+    sql: tuple[str, int] | None = None
 
 
 def candidates(state: Path | None, environ: Mapping[str, str], working_folder: Path) -> Iterator[Path]:
@@ -81,6 +82,7 @@ def parse_endpoints(file: Path, text: str) -> Endpoints:
             audit=_url(content["audit"], "https://") if content.get("audit") else None,
             audit_keys=_path(content["audit_key_file"]) if content.get("audit_key_file") else None,
             mail=_path(content["mail_folder"]) if content.get("mail_folder") else None,
+            sql=(str(content["sql"]["host"]), int(content["sql"]["port"])) if content.get("sql") else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CommandError("unreadable_endpoints", f"{file} is not an endpoints file of this release") from error

@@ -21,7 +21,13 @@ from deploy.local.errors import PlatformError
 from deploy.local.launcher import Launcher, Plan, Shell
 from deploy.local.ports import check_ports, listeners
 from deploy.local.preparation import ensure_state, prepare
-from deploy.local.processes import SERVICES, migrate_process, router_process, service_process
+from deploy.local.processes import (
+    SERVICES,
+    migrate_process,
+    provisioner_process,
+    router_process,
+    service_process,
+)
 from deploy.local.records import read_record
 from deploy.local.settings import LocalSettings, local_settings
 from deploy.local.state import LauncherLock, StateFolder
@@ -65,7 +71,10 @@ def plan_of(settings: LocalSettings, environ: Mapping[str, str]) -> Plan:
     return Plan(
         migrate=migrate_process(settings, environ),
         router=router_process(settings, environ),
-        services=tuple(service_process(name, settings, environ) for name in SERVICES),
+        services=(
+            provisioner_process(settings, environ),
+            *(service_process(name, settings, environ) for name in SERVICES),
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from deploy.local.errors import PlatformError
 from deploy.local.files import Account, write_atomically
 from deploy.local.settings import is_address
 
+NAME: Final = "IronFlock development CA"
 CA_LIFE: Final = dt.timedelta(days=3650)
 # A device whose clock runs a little behind ours must not refuse a certificate that was issued just now.
 BACKDATED: Final = dt.timedelta(minutes=5)
@@ -54,8 +55,8 @@ def hosts_of(host: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*LOOPBACK, host)))
 
 
-def ensure_authority(folder: Path, now: dt.datetime) -> Authority:
-    """The CA in `folder` (`ca.pem`, `ca.key`), made when there is none yet.
+def ensure_authority(folder: Path, now: dt.datetime, *, name: str = NAME) -> Authority:
+    """The CA in `folder` (`ca.pem`, `ca.key`), made when there is none yet, and then called `name`.
 
     Raises:
         AuthorityError: A certificate is there without its key: clients may trust it already, so it is not replaced.
@@ -63,9 +64,9 @@ def ensure_authority(folder: Path, now: dt.datetime) -> Authority:
     certificate_path, key_path = folder / "ca.pem", folder / "ca.key"
     if not certificate_path.exists():
         # The key is written first: a crash in between leaves a key that nobody trusts yet, and both are made anew.
-        authority = _new_authority(now)
+        authority = _new_authority(now, name)
         write_atomically(key_path, _pem_of_key(authority.key))
-        write_atomically(certificate_path, _pem_of(authority.certificate))
+        write_atomically(certificate_path, pem_of(authority.certificate))
     if not key_path.exists():
         raise AuthorityError(f"{key_path} is missing: put it back, or remove {folder} to start a new CA")
     return Authority(x509.load_pem_x509_certificate(certificate_path.read_bytes()), _load_key(key_path))
@@ -95,7 +96,7 @@ def issue(authority: Authority, order: Order, now: dt.datetime) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _server_certificate(authority, order, key, now)
     write_atomically(order.key, _pem_of_key(key), owner=order.owner)
-    write_atomically(order.certificate, _pem_of(certificate), owner=order.owner)
+    write_atomically(order.certificate, pem_of(certificate), owner=order.owner)
 
 
 def renew(authority: Authority, orders: list[Order], now: dt.datetime) -> list[Order]:
@@ -106,9 +107,9 @@ def renew(authority: Authority, orders: list[Order], now: dt.datetime) -> list[O
     return due
 
 
-def _new_authority(now: dt.datetime) -> Authority:
+def _new_authority(now: dt.datetime, called: str) -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"IronFlock development CA {now:%Y-%m-%d %H:%M}")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{called} {now:%Y-%m-%d %H:%M}")])
     builder = (
         _builder(name, name, key, now, CA_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -175,7 +176,8 @@ def _hosts_in(certificate: x509.Certificate) -> set[str]:
     return {str(name.value) for name in names}
 
 
-def _pem_of(certificate: x509.Certificate) -> bytes:
+def pem_of(certificate: x509.Certificate) -> bytes:
+    """The certificate as it stands in a file."""
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 

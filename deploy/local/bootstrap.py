@@ -12,14 +12,20 @@ import psycopg
 from attrs import frozen
 from psycopg import sql
 
-from deploy.local.processes import DATABASE_NAME, SERVICES
+from deploy.local.processes import DATABASE_NAME, PROVISIONER, SERVICES
+from deploy.local.project_template import DIGEST, TEMPLATE_NAME, statements
 
 SUPERUSER: Final = "postgres"
 MIGRATE: Final = "migrate"
-SCHEMAS: Final = ("audit", "auth", "realms", "devices", "privileges", "gateway")
+SCHEMAS: Final = ("audit", "auth", "realms", "devices", "privileges", "gateway", "fleetdb")
+BACKEND_LOGIN: Final = "backend_login"
+"""Every login of a data backend is a member of it, which pg_hba.conf knows them by; it opens nothing."""
 LOGINS: Final = (MIGRATE, *(f"svc_{name}" for name in SERVICES))
 CONNECT_TIMEOUT_S: Final = 5
 _NOT_SPECIAL: Final = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
+_MAKES_ROLES: Final = "NOSUPERUSER CREATEDB CREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
+# What it ends sessions of data backends with, and sees them by.
+_WATCHING: Final = ("pg_signal_backend", "pg_read_all_stats")
 
 
 @frozen
@@ -64,19 +70,23 @@ def answers(server: Server) -> bool:
 
 
 def bootstrap(server: Server, passwords: Mapping[str, str]) -> None:
-    """Bring roles, database, schemas and rights into their state; `passwords` has one for each of `LOGINS`."""
+    """Bring roles, databases, schemas and rights into their state; `passwords` has one for each login."""
     with connect(server, "postgres") as connection:
         _ensure_database(connection)
         for database in (DATABASE_NAME, "postgres", "template1"):
             _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
         for login in LOGINS:
-            _ensure_login(connection, login, passwords[login])
+            _ensure_login(connection, login, passwords[login], _NOT_SPECIAL)
+        _ensure_provisioner(connection, passwords[PROVISIONER])
+        unlike = _databases_unlike_the_template(connection)
         for schema in SCHEMAS:
             _ensure_owner(connection, f"{schema}_owner")
     with connect(server, DATABASE_NAME) as connection:
         _run(connection, "REVOKE ALL ON SCHEMA {} FROM PUBLIC", "public")
         for schema in SCHEMAS:
             _ensure_schema(connection, schema, f"{schema}_owner")
+    for database in unlike:
+        _close_database(server, database)
 
 
 def _ensure_database(connection: psycopg.Connection[Any]) -> None:
@@ -84,13 +94,52 @@ def _ensure_database(connection: psycopg.Connection[Any]) -> None:
         _run(connection, "CREATE DATABASE {} TEMPLATE template0", DATABASE_NAME)
 
 
-def _ensure_login(connection: psycopg.Connection[Any], login: str, password: str) -> None:
+def _ensure_provisioner(connection: psycopg.Connection[Any], password: str) -> None:
+    """Who makes databases and roles, for data backends and for nothing else."""
+    _ensure_login(connection, PROVISIONER, password, _MAKES_ROLES)
+    _ensure_role(connection, BACKEND_LOGIN)
+    _run(connection, "GRANT {} TO {} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE", BACKEND_LOGIN, PROVISIONER)
+    for role in _WATCHING:
+        _run(connection, "GRANT {} TO {} WITH INHERIT TRUE", role, PROVISIONER)
+
+
+def _databases_unlike_the_template(connection: psycopg.Connection[Any]) -> list[str]:
+    """The template, and every database made of it, that is not as the template shall be now."""
+    if not _exists(connection, "SELECT 1 FROM pg_database WHERE datname = %s", TEMPLATE_NAME):
+        _run(connection, "CREATE DATABASE {} TEMPLATE template0", TEMPLATE_NAME)
+    rows = connection.execute(
+        "SELECT datname FROM pg_database WHERE (datname = %s OR datdba = (SELECT oid FROM pg_roles WHERE rolname = %s))"
+        " AND shobj_description(oid, 'pg_database') IS DISTINCT FROM %s AND datconnlimit <> -2 ORDER BY datname",
+        [TEMPLATE_NAME, PROVISIONER, DIGEST],
+    )
+    return [str(row[0]) for row in rows]
+
+
+def _close_database(server: Server, database: str) -> None:
+    """Take from PUBLIC what the template takes; nobody connects to the template itself."""
+    is_template = database == TEMPLATE_NAME
+    with connect(server, "postgres") as connection:
+        _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
+        if is_template:
+            _run(connection, "ALTER DATABASE {} ALLOW_CONNECTIONS true", database)
+    with connect(server, database) as connection, connection.transaction():
+        for statement in statements():
+            connection.execute(statement.encode())
+    with connect(server, "postgres") as connection:
+        if is_template:
+            _run(connection, "ALTER DATABASE {} IS_TEMPLATE true ALLOW_CONNECTIONS false", database)
+        comment = sql.SQL("COMMENT ON DATABASE {} IS {}")
+        connection.execute(comment.format(sql.Identifier(database), sql.Literal(DIGEST)))
+
+
+def _ensure_login(connection: psycopg.Connection[Any], login: str, password: str, attributes: str) -> None:
     _ensure_role(connection, login)
     # Hashed on this side, so that the password itself is in no statement that anything could write down.
     verifier = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256")
-    alter = sql.SQL(f"ALTER ROLE {{}} LOGIN {_NOT_SPECIAL} PASSWORD {{}}")
+    alter = sql.SQL(f"ALTER ROLE {{}} LOGIN {attributes} PASSWORD {{}}")
     connection.execute(alter.format(sql.Identifier(login), sql.Literal(verifier.decode())))
     _run(connection, "GRANT CONNECT ON DATABASE {} TO {}", DATABASE_NAME, login)
+    _run(connection, "GRANT pg_use_reserved_connections TO {} WITH INHERIT TRUE", login)
 
 
 def _ensure_owner(connection: psycopg.Connection[Any], owner: str) -> None:

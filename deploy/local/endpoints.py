@@ -28,6 +28,7 @@ def endpoints(settings: LocalSettings) -> dict[str, object]:
         "gateway": f"https://{host}:{ports.gateway}",
         "audit": f"https://localhost:{ports.audit}/audit",
         "audit_key_file": str(state.audit_public_keys),
+        "sql": {"host": settings.host, "port": ports.sql},
         "postgres": {"host": "localhost", "port": ports.postgres, "database": DATABASE_NAME},
         "health": {name: f"https://localhost:{port}/health/ready" for name, port in ports.operations.items()},
         "owner_api_key_file": str(state.owner_api_key),

@@ -32,6 +32,7 @@ def listeners(settings: LocalSettings) -> list[Listener]:
         Listener("router", settings.bind, ports.router_public, is_movable=True),
         Listener("router, services", loopback, ports.router_services),
         Listener("gateway", settings.bind, ports.gateway, is_movable=True),
+        Listener("sql", settings.bind, ports.sql, is_movable=True),
         Listener("postgres", loopback, ports.postgres),
         Listener("audit", loopback, ports.audit),
         *operations,

@@ -10,10 +10,10 @@ from typing import Final
 from attrs import frozen
 
 from deploy.local.archive import ensure_unpacked, wheel_program
-from deploy.local.bootstrap import LOGINS, SUPERUSER
+from deploy.local.bootstrap import BACKEND_LOGIN, LOGINS, SUPERUSER
 from deploy.local.errors import PlatformError
 from deploy.local.files import PRIVATE_FILE, READABLE_FILE, Account, ensure_folder, sync_folder, write_atomically
-from deploy.local.processes import DATABASE_NAME, Process, StopStep
+from deploy.local.processes import DATABASE_NAME, PROVISIONER, Process, StopStep
 from deploy.local.settings import LocalSettings
 from deploy.local.state import StateFolder
 from shared.tls import CIPHERS
@@ -26,7 +26,12 @@ STOP_STEPS: Final = (StopStep(signal.SIGINT, 30.0), StopStep(signal.SIGQUIT, 5.0
 FIXED: Final = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "100",
+    "max_connections": "200",
+    # Kept for the platform's own logins, however many sessions those of data backends open.
+    "reserved_connections": "64",
+    "temp_file_limit": "1GB",
+    # A query of a table with many partitions locks each of them.
+    "max_locks_per_transaction": "256",
     "ssl": "on",
     "ssl_min_protocol_version": "TLSv1.2",
     "ssl_ciphers": CIPHERS.decode(),
@@ -134,11 +139,17 @@ def postgres_process(cluster: Cluster) -> Process:
 
 
 def access_rules() -> str:
-    """`pg_hba.conf`: TLS with scram-sha-256 from this machine, each login to its own database, nothing else."""
+    """`pg_hba.conf`: TLS from this machine, each login to its own database, nothing else.
+
+    A password opens the control database; the provisioner's also those that it has made. The login of a data backend
+    has a certificate, and is a member of the role that is called as its one database.
+    """
     return (
         "# Written by the launcher at each start.\n"
         f"hostssl {DATABASE_NAME} {','.join(LOGINS)} 127.0.0.1/32 scram-sha-256\n"
         f"hostssl all {SUPERUSER} 127.0.0.1/32 scram-sha-256\n"
+        f"hostssl {DATABASE_NAME},samerole {PROVISIONER} 127.0.0.1/32 scram-sha-256\n"
+        f"hostssl samerole +{BACKEND_LOGIN} 127.0.0.1/32 cert\n"
         "hostssl all all all reject\n"
         "hostnossl all all all reject\n"
     )
@@ -146,13 +157,14 @@ def access_rules() -> str:
 
 def configuration(settings: LocalSettings, cluster: Cluster) -> str:
     """`postgresql.conf`: what is the same everywhere (`FIXED`), and the port and files of this platform."""
-    tls = StateFolder(settings.state).tls
+    state = StateFolder(settings.state)
     values = {
         **FIXED,
         "port": str(settings.ports.postgres),
         "hba_file": str(cluster.access_rules),
-        "ssl_cert_file": str(tls / "postgres.pem"),
-        "ssl_key_file": str(tls / "postgres.key"),
+        "ssl_cert_file": str(state.tls / "postgres.pem"),
+        "ssl_key_file": str(state.tls / "postgres.key"),
+        "ssl_ca_file": str(state.backend_login_ca_certificate),
     }
     lines = [f"{name} = {quoted(value)}" for name, value in values.items()]
     return "\n".join(["# Written by the launcher at each start.", *lines, ""])

@@ -10,17 +10,25 @@ from typing import Final
 from attrs import frozen
 
 from deploy.local.accounts import check_crossable, check_owner, postgres_account
-from deploy.local.authority import Authority, Order, ensure_authority, hosts_of, renew
+from deploy.local.authority import Authority, Order, ensure_authority, hosts_of, pem_of, renew
 from deploy.local.bootstrap import LOGINS, SUPERUSER, Server
 from deploy.local.errors import PlatformError
-from deploy.local.files import CROSSED_FOLDER, PRIVATE_FOLDER, Account, ensure_folder, ensure_secret
+from deploy.local.files import (
+    CROSSED_FOLDER,
+    PRIVATE_FOLDER,
+    Account,
+    ensure_folder,
+    ensure_secret,
+    write_atomically,
+)
 from deploy.local.postgres import Cluster, ensure_cluster
-from deploy.local.processes import SERVICES
+from deploy.local.processes import PROVISIONER, SERVICES
 from deploy.local.settings import LocalSettings
 from deploy.local.state import StateFolder
 from shared.api_keys import ENTROPY_OCTETS, mint
 
 SECRET_OCTETS: Final = 32
+BACKEND_LOGIN_CA: Final = "IronFlock CA of data backends"
 LISTENERS: Final = ("postgres", "router", *SERVICES)
 
 
@@ -54,8 +62,8 @@ def ensure_state(settings: LocalSettings, *, is_root: bool) -> Account | None:
     crossed = PRIVATE_FOLDER if account is None else CROSSED_FOLDER
     for folder in (state.root, state.tls, state.postgres):
         ensure_folder(folder, mode=crossed)
-    closed = (state.ca, state.secrets, state.bus_secrets, state.database_secrets, state.router, state.log)
-    for folder in (*closed, state.agent_updates, state.mail):
+    closed = (state.ca, state.secrets, state.bus_secrets, state.database_secrets, state.backend_login_authority)
+    for folder in (*closed, state.router, state.log, state.agent_updates, state.mail):
         ensure_folder(folder)
     return account
 
@@ -71,6 +79,7 @@ def prepare(settings: LocalSettings, account: Account | None, now: dt.datetime) 
     authority = ensure_authority(state.ca, now)
     orders = certificate_orders(settings, account)
     renew(authority, orders, now)
+    ensure_backend_login_authority(state, account, now)
     passwords = ensure_secrets(state)
     cluster = ensure_cluster(settings, account, state.database_secrets / SUPERUSER)
     server = Server(settings.ports.postgres, state.ca_certificate, passwords[SUPERUSER])
@@ -85,6 +94,12 @@ def certificate_orders(settings: LocalSettings, account: Account | None) -> list
         Order(tls / f"{name}.pem", tls / f"{name}.key", hosts, life, account if name == "postgres" else None)
         for name in LISTENERS
     ]
+
+
+def ensure_backend_login_authority(state: StateFolder, account: Account | None, now: dt.datetime) -> None:
+    """The CA of the logins of data backends: its key for the provisioner, its certificate for PostgreSQL too."""
+    authority = ensure_authority(state.backend_login_authority, now, name=BACKEND_LOGIN_CA)
+    write_atomically(state.backend_login_ca_certificate, pem_of(authority.certificate), owner=account)
 
 
 def check_kept_secrets(state: StateFolder) -> None:
@@ -112,9 +127,10 @@ def ensure_secrets(state: StateFolder) -> dict[str, str]:
     for service in SERVICES:
         ensure_secret(state.bus_secrets / f"svc_{service}", _token)
     ensure_secret(state.master_keys, _master_keys)
+    ensure_secret(state.fleetdb_master_keys, _master_keys)
     ensure_secret(state.audit_signing_keys, _signing_keys)
     ensure_secret(state.owner_api_key, _api_key)
-    return {login: ensure_secret(state.database_secrets / login, _token) for login in (SUPERUSER, *LOGINS)}
+    return {login: ensure_secret(state.database_secrets / login, _token) for login in (SUPERUSER, PROVISIONER, *LOGINS)}
 
 
 def _token() -> str:

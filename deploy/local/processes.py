@@ -16,7 +16,9 @@ from shared.settings import SettingsError
 
 LEASH: Final = Path(__file__).with_name("leash.py")
 DATABASE_NAME: Final = "ironflock"
-SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway")
+SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb")
+PROVISIONER: Final = "provisioner"
+"""Its process and its login."""
 # What a child may know of our own environment, besides the variables of its own prefix.
 INHERITED: Final = frozenset({"LANG", "LC_ALL", "LC_CTYPE", "PATH", "PYTHONPATH", "SSL_CERT_FILE", "TMPDIR", "TZ"})
 
@@ -81,6 +83,19 @@ def service_process(name: str, settings: LocalSettings, environ: Mapping[str, st
     return Process(name, (sys.executable, "-m", f"services.{name}"), environment, settings.repository)
 
 
+def provisioner_process(settings: LocalSettings, environ: Mapping[str, str]) -> Process:
+    """The process of realms that makes databases, schemas and logins: it is on no bus and listens to nobody."""
+    state = StateFolder(settings.state)
+    fixed = {
+        "CA_FILE": str(state.ca_certificate),
+        **_database(state, settings, PROVISIONER),
+        "LOGIN_CA_CERTIFICATE": str(state.backend_login_authority / "ca.pem"),
+        "LOGIN_CA_KEY_FILE": str(state.backend_login_authority / "ca.key"),
+    }
+    command = (sys.executable, "-m", "services.realms.provisioner")
+    return Process(PROVISIONER, command, child_environment("PROVISIONER", environ, fixed=fixed), settings.repository)
+
+
 def migrate_process(settings: LocalSettings, environ: Mapping[str, str]) -> Process:
     """The one-shot process that brings the schemas up to date."""
     state = StateFolder(settings.state)
@@ -137,6 +152,14 @@ def _own_variables(name: str, settings: LocalSettings, state: StateFolder) -> di
             "SIGNING_KEYS_FILE": str(state.audit_signing_keys),
             "PUBLIC_KEYS_FILE": str(state.audit_public_keys),
             "HEAD_FILE": str(state.audit_head),
+        }
+    if name == "fleetdb":
+        return {
+            "MASTER_KEYS_FILE": str(state.fleetdb_master_keys),
+            "CLUSTER_HOST": "localhost",
+            "CLUSTER_PORT": str(settings.ports.postgres),
+            "SQL_PORT": str(settings.ports.sql),
+            "SQL_BIND": settings.bind,
         }
     if name == "gateway":
         port, updates = str(settings.ports.gateway), str(state.agent_updates)

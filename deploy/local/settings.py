@@ -14,7 +14,7 @@ from shared.settings import Settings, SettingsError
 DAY_S: Final = 86_400
 CERTIFICATE_LIFE_S: Final = 2 * DAY_S
 FIRST_PORT: Final = 8440
-LAST_OFFSET: Final = 14
+LAST_OFFSET: Final = 16
 # RFC 1123 host names; what stands in a certificate and a URL is checked, not passed on.
 _LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
@@ -52,6 +52,11 @@ class Ports:
         return self.base + 6
 
     @property
+    def sql(self) -> int:
+        """Where people read data backends by SQL: PostgreSQL's protocol, over TLS."""
+        return self.base + 16
+
+    @property
     def audit(self) -> int:
         """The audit log's tiles, on the loopback address only."""
         return self.base + 12
@@ -64,6 +69,7 @@ class Ports:
             **{name: self.base + 7 + at for at, name in enumerate(names)},
             "audit": self.base + 13,
             "privileges": self.base + 14,
+            "fleetdb": self.base + 15,
         }
 
 

@@ -106,6 +106,21 @@ class StateFolder:
         return self.secrets / "master-keys.json"
 
     @property
+    def fleetdb_master_keys(self) -> Path:
+        """As `master_keys`, for what the data backends of apps store encrypted."""
+        return self.secrets / "fleetdb-master-keys.json"
+
+    @property
+    def backend_login_authority(self) -> Path:
+        """The CA of the logins of data backends, `ca.pem` and `ca.key`: the provisioner alone signs with it."""
+        return self.secrets / "backend-login-ca"
+
+    @property
+    def backend_login_ca_certificate(self) -> Path:
+        """What PostgreSQL knows those logins by."""
+        return self.tls / "backend-login-ca.pem"
+
+    @property
     def audit_signing_keys(self) -> Path:
         """The keys with which the audit log signs its heads."""
         return self.secrets / "audit-signing-keys.json"

@@ -16,7 +16,7 @@ from ironflock_router.expiry import CREDENTIAL_ENDED
 from ironflock_router.metrics import ENDED
 from ironflock_router.realm_names import DataRealm
 from ironflock_router.records import Identity
-from ironflock_router.wire_names import APP_READER
+from ironflock_router.wire_names import APP_READER, BOARD_ROLES
 
 log = structlog.get_logger()
 
@@ -75,8 +75,10 @@ class Ending:
         return cls(**given)
 
     def concerns(self, identity: Identity) -> bool:
-        """Whether a session of `identity` ends."""
+        """Whether a session of `identity` ends; of boards, only what ends with its realm."""
         app = identity.app
+        if identity.role in BOARD_ROLES:
+            return self == Ending(realm=identity.realm)
         return (
             app is not None
             and self.realm in (None, identity.realm)

@@ -8,13 +8,14 @@ In a URI, beside `*` and `**`: `{project}`, `{app}` and `{stage}` are the realm'
 `{device}` is the caller's own device, `{own}` is any first segment that an app may give a name of its own: no reserved
 word, and nothing that begins with a digit.
 
-Roles to come have their lines here: those of boards, and of the services that serve a data realm.
+`svc_fleetdb` is the data backend itself: what apps call and write arrives there, and it alone publishes what became of
+it. Boards are people at work: a reader hears and reads what is stored, a writer fills in forms and calls devices too.
 """
 
 from typing import Final
 
-from ironflock_router.permissions import FORCE, Grant
-from ironflock_router.wire_names import APP, APP_READER, SESSION_GET, Action
+from ironflock_router.permissions import FORCE, SHARED, Grant
+from ironflock_router.wire_names import APP, APP_READER, BOARD_READER, BOARD_WRITER, FLEETDB, SESSION_GET, Action
 
 DATA_REALM: Final = "realm-{project}-{app}-{stage}"
 
@@ -88,4 +89,44 @@ _READERS: Final = (
     Grant(APP_READER, Action.CALL, DATA_REALM, SESSION_GET),
 )
 
-TABLE: Final[tuple[Grant, ...]] = (*_APPS, *_READERS)
+_BOARD_PROCEDURES: Final = ("history.transformed.**", "files.read.**", SESSION_GET)
+
+_BOARDS: Final = (
+    *(
+        Grant(role, Action.SUBSCRIBE, DATA_REALM, uri)
+        for role in (BOARD_READER, BOARD_WRITER)
+        for uri in _READER_TOPICS
+    ),
+    *(Grant(role, Action.CALL, DATA_REALM, uri) for role in (BOARD_READER, BOARD_WRITER) for uri in _BOARD_PROCEDURES),
+    # Forms, by the published boards' topics or by call; and what devices offer.
+    *(Grant(BOARD_WRITER, Action.CALL, DATA_REALM, uri) for uri in ("append.**", "appendBulk.**", "{project}.**")),
+    *(
+        Grant(BOARD_WRITER, Action.PUBLISH, DATA_REALM, uri)
+        for uri in ("{project}.{app}.**", "bulk.{project}.{app}.**")
+    ),
+)
+
+_SERVED: Final = (
+    "append.{project}.{app}.**",
+    "appendBulk.{project}.{app}.**",
+    "history.transformed.**",
+    "secret.reveal.**",
+    "secret.verify.**",
+    "sys.appaccess.list",
+    "sys.appaccess.resolve",
+    "ironflock.location_service.update",
+)
+
+# What is private stays between the app and its data backend: readers hear nothing of it.
+_EXCLUDING: Final = frozenset({"exclude_authrole"})
+
+_BACKEND: Final = (
+    *(Grant(FLEETDB, Action.REGISTER, DATA_REALM, uri, SHARED) for uri in _SERVED),
+    Grant(FLEETDB, Action.SUBSCRIBE, DATA_REALM, "{project}.{app}.**"),
+    Grant(FLEETDB, Action.SUBSCRIBE, DATA_REALM, "bulk.{project}.{app}.**"),
+    Grant(FLEETDB, Action.PUBLISH, DATA_REALM, "transformed.**", _EXCLUDING),
+    Grant(FLEETDB, Action.PUBLISH, DATA_REALM, "databackend.errors.**", _EXCLUDING),
+    Grant(FLEETDB, Action.CALL, DATA_REALM, SESSION_GET),  # which device it is that calls
+)
+
+TABLE: Final[tuple[Grant, ...]] = (*_APPS, *_READERS, *_BOARDS, *_BACKEND)

@@ -27,20 +27,20 @@ class Expiry:
         """`now` is the wall clock in Unix seconds: ends are dates, and a clock that is set right moves them too."""
         self._now = now
         self._ends: dict[EndingSession, float] = {}
-        self._credentials: dict[EndingSession, str] = {}
+        self._credentials: dict[EndingSession, tuple[str, ...]] = {}
         self._sessions: dict[str, set[EndingSession]] = {}
 
-    def watch(self, session: EndingSession, credential: str, ends_at: float) -> None:
-        """End `session`, opened by `credential`, at `ends_at`."""
+    def watch(self, session: EndingSession, credentials: tuple[str, ...], ends_at: float) -> None:
+        """End `session`, which lives from each of `credentials`, at `ends_at`."""
         self._ends[session] = ends_at
-        self._credentials[session] = credential
-        self._sessions.setdefault(credential, set()).add(session)
+        self._credentials[session] = credentials
+        for credential in credentials:
+            self._sessions.setdefault(credential, set()).add(session)
 
     def forget(self, session: EndingSession) -> None:
         """It has ended by itself."""
         self._ends.pop(session, None)
-        credential = self._credentials.pop(session, None)
-        if credential is not None:
+        for credential in self._credentials.pop(session, ()):
             self._sessions[credential].discard(session)
             if not self._sessions[credential]:
                 del self._sessions[credential]
@@ -51,9 +51,9 @@ class Expiry:
         self._end([session for session, ends_at in self._ends.items() if ends_at <= now])
 
     def end(self, credentials: Iterable[str]) -> int:
-        """End every session that one of `credentials` opened; how many there were."""
-        ending = [session for credential in credentials for session in self._sessions.get(credential, ())]
-        self._end(ending)
+        """End every session that lives from one of `credentials`; how many there were."""
+        ending = {session for credential in credentials for session in self._sessions.get(credential, ())}
+        self._end(list(ending))
         return len(ending)
 
     def _end(self, sessions: list[EndingSession]) -> None:

@@ -79,5 +79,5 @@ class Listeners:
             door,
             controller.config.extra.cbdir,
             controller.templates(),
-            limits.max_message_octets,
+            self._settings.max_app_message_octets if door is Door.APPS else limits.max_message_octets,
         )

@@ -17,6 +17,7 @@ from ironflock_router.meta import is_about
 from ironflock_router.records import Identity
 from ironflock_router.wire_names import (
     ADD_TESTAMENT,
+    BOARD_ROLES,
     CONNECTION_ESTABLISHED,
     DATA_ROLES,
     DEVICE,
@@ -83,7 +84,7 @@ def own_answer(sender: Sender, msg: message.Message, may_register: MayRegister) 
         return None
     if isinstance(msg, message.Register):
         return _answer_register(identity, msg, may_register)
-    if isinstance(msg, message.Call) and identity.role in DATA_ROLES:
+    if isinstance(msg, message.Call) and identity.role in DATA_ROLES | BOARD_ROLES:
         return _answer_session_get(sender.session_id, identity, msg) if msg.procedure == SESSION_GET else None
     return _answer_device(sender, identity, msg) if isinstance(msg, message.Call) else None
 
@@ -99,7 +100,7 @@ def _answer_device(sender: Sender, identity: Identity, msg: message.Call) -> mes
 
 
 def _answer_session_get(session_id: int | None, identity: Identity, msg: message.Call) -> message.Message:
-    """What an app gets to know of a session: its own only, and nothing of the router's inside."""
+    """What an app or a board gets to know of a session: its own only, and nothing of the router's inside."""
     if session_id is None or [*(msg.args or ()), *(msg.kwargs or {}).values()] != [session_id]:
         return _error(msg, ApplicationError.NO_SUCH_SESSION, "no such session")
     details = {

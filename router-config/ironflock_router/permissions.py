@@ -80,6 +80,14 @@ _PEOPLE: Final = (
     "ironflock.realms.access.list",
     "ironflock.realms.access.grant",
     "ironflock.realms.access.revoke",
+    "ironflock.realms.realm.list",
+    "ironflock.realms.backend.rotate",
+    "ironflock.realms.board.create",
+    "ironflock.realms.board.list",
+    "ironflock.realms.board.show",
+    "ironflock.realms.board.update",
+    "ironflock.realms.board.delete",
+    "ironflock.realms.board.open",
     "ironflock.devices.device.create",
     "ironflock.devices.device.list",
     "ironflock.devices.device.show",
@@ -170,7 +178,7 @@ _PEOPLE: Final = (
     "ironflock.privileges.lock.end",
 )
 
-_DECISION_POINTS: Final = ("auth", "realms", "devices", "audit")
+_DECISION_POINTS: Final = ("auth", "realms", "devices", "audit", "fleetdb")
 
 _DEVICES: Final = (
     Grant(DEVICE, Action.CALL, REALM1, ADD_TESTAMENT),  # 1
@@ -211,8 +219,7 @@ _SERVICES_CONTROL: Final = (
 )
 
 _SERVICES_SYSTEM: Final = (
-    # `device_credential.find`, `app_credential.find` and `ticket.verify` are for the router itself (decision 6): no
-    # line here names them.
+    # `device_credential.find` and `app_credential.find` are for the router itself (decision 6): no line names them.
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.device_credential.issue"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.device_credential.end"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.app_cred_key.find"),
@@ -225,6 +232,19 @@ _SERVICES_SYSTEM: Final = (
     Grant("svc_devices", Action.CALL, SYSTEM, SESSION_END),
     Grant("svc_auth", Action.CALL, SYSTEM, "ironflock.devices.app.installed"),
     Grant("svc_auth", Action.CALL, SYSTEM, "ironflock.realms.app.standing"),
+    # Where the tables of apps are, and the logins that open them.
+    Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.backend.list"),
+    Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.backend.find"),
+    Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.backend.certify"),
+    Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.backend.settled"),
+    Grant("svc_fleetdb", Action.SUBSCRIBE, SYSTEM, "ironflock.realms.backend.changed"),
+    # Direct SQL: whose key it is that somebody shows as a password, whether the project lets them in, their login.
+    Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.auth.ticket.verify"),
+    Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.project.resolve"),
+    Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.backend.admit"),
+    # Boards join data realms by ticket, and leave them when their people may not any more; the router takes tickets.
+    Grant("svc_realms", Action.CALL, SYSTEM, "ironflock.auth.board_ticket.issue"),
+    Grant("svc_realms", Action.CALL, SYSTEM, "ironflock.auth.board_ticket.end"),
     # What a project can require of its members.
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.account.has_factor"),
     Grant("svc_realms", Action.CALL, SYSTEM, "ironflock.auth.account.has_factor"),
@@ -248,6 +268,8 @@ _SERVICES_SYSTEM: Final = (
     # What there is to have rights on, told by whoever has it.
     Grant("svc_realms", Action.CALL, SYSTEM, "ironflock.privileges.domain.put"),
     Grant("svc_realms", Action.CALL, SYSTEM, "ironflock.privileges.domain.forget"),
+    Grant("svc_realms", Action.CALL, SYSTEM, "ironflock.privileges.asset.put"),
+    Grant("svc_realms", Action.CALL, SYSTEM, "ironflock.privileges.asset.forget"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.privileges.asset.put"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.privileges.asset.forget"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.privileges.group.missing"),

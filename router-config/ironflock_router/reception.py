@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 
 from ironflock_router.app_sessions import AppSessions
 from ironflock_router.authentication.credentials import CredentialsAwayError
-from ironflock_router.authentication.doors import Door
+from ironflock_router.authentication.doors import TICKET, Door
 from ironflock_router.authentication.proofs import MAX_AUTHID_LENGTH, Claim, Proofs
 from ironflock_router.authentication.refusals import AWAY, FULL, WRONG_PROOF, Refusal
 from ironflock_router.authentication.slowdown import Slowdown
@@ -22,10 +22,11 @@ from ironflock_router.logs import Sampler
 from ironflock_router.meta import MetaEvents
 from ironflock_router.metrics import ENDED, JOINS, SESSIONS
 from ironflock_router.readiness import AgentProcedures
+from ironflock_router.realm_names import DataRealm
 from ironflock_router.records import Identity
 from ironflock_router.seats import Seats
 from ironflock_router.session import PlatformSession
-from ironflock_router.wire_names import DATA_ROLES, DEVICE, DEVICE_DUPLICATE, REALM1
+from ironflock_router.wire_names import DATA_ROLES, DATA_SERVICES, DEVICE, DEVICE_DUPLICATE, REALM1
 
 log = structlog.get_logger()
 
@@ -86,7 +87,7 @@ class Reception:
         elif identity.role in DATA_ROLES:
             self.apps.joined(identity.serial, session)
         if identity.ends_at is not None:
-            self.expiry.watch(session, str(identity.authextra.get("credential")), identity.ends_at)
+            self.expiry.watch(session, identity.credentials, identity.ends_at)
 
     def left(self, session: PlatformSession) -> None:
         """A session is out; of no effect for one that never was in."""
@@ -116,6 +117,8 @@ class Reception:
         outcome = await self.proofs.check(claim, signature)
         if isinstance(outcome, Refusal):
             return outcome
+        if outcome.role in DATA_SERVICES and DataRealm.parse(outcome.realm) is not None:
+            return outcome if await self.data_realms.open(outcome.realm) else AWAY
         if not self.realm_is_started(outcome.realm):
             return AWAY
         if outcome.role != DEVICE:
@@ -129,7 +132,7 @@ class Reception:
                 return outcome
             if joining.is_over(outcome):
                 return AWAY
-            if self.apps.is_full(outcome.serial):
+            if outcome.app is not None and self.apps.is_full(outcome.serial):
                 return FULL
             # Nothing may come between this and the WELCOME: what ends then meets a session.
             return outcome if await self.data_realms.open(outcome.realm) else AWAY
@@ -141,7 +144,9 @@ class Reception:
             log.info("join_refused", path=claim.door.value, outcome=refusal.outcome, unwritten=unwritten, **who)
 
     async def _hold_back(self, claim: Claim) -> None:
-        principal = f"{claim.door.value} {claim.authid[:MAX_AUTHID_LENGTH]}" if claim.authid else ""
+        # A ticket names nobody: what comes with it as authid could be anybody else's.
+        is_named = claim.authid and claim.method != TICKET
+        principal = f"{claim.door.value} {claim.authid[:MAX_AUTHID_LENGTH]}" if is_named else ""
         delay = self.slowdown.after_failure(principal, claim.address, self.reactor.seconds())
         await _pause(self.reactor, delay)
 

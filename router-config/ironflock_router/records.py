@@ -11,8 +11,8 @@ from ironflock_router.realm_names import AppAuthid
 class Identity:
     """Who a session is, from the moment its secret is proved; never changed afterwards.
 
-    `ends_at` is the end of the credential in Unix seconds, where it has one; `app`
-    is set for apps: what they joined as.
+    `credentials` are what it lives from: whichever ends takes it along. `ends_at` is its end in Unix seconds, where it
+    has one; `app` is set for apps: what they joined as.
     """
 
     realm: str
@@ -24,6 +24,7 @@ class Identity:
     device_key: int | None = None
     ends_at: float | None = None
     app: AppAuthid | None = None
+    credentials: tuple[str, ...] = ()
 
 
 @frozen
@@ -46,6 +47,17 @@ class VerifiedTicket:
     credential: str
     scopes: list[str]
     ends_at: float | None
+
+
+@frozen
+class TakenTicket:
+    """What `auth` makes of a board's ticket, which is used up by that."""
+
+    account_key: int
+    role: str
+    board_key: int
+    credentials: tuple[str, ...]
+    ends_at: float
 
 
 @frozen

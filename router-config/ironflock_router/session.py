@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from typing_extensions import override
 
 from ironflock_router import messages
+from ironflock_router.authentication.doors import CRA
 from ironflock_router.authentication.proofs import Claim, challenge_text
 from ironflock_router.authentication.refusals import NO_AUTH_METHOD, OUT_OF_ORDER, Refusal
 from ironflock_router.records import Identity
@@ -52,12 +53,13 @@ class PlatformSession(RouterSession):
         if self._has_said_hello:
             return self._refuse(OUT_OF_ORDER)
         self._has_said_hello = True
-        if door.authmethod not in (details.authmethods or ()):
+        method = next((each for each in details.authmethods or () if each in door.authmethods), None)
+        if method is None:
             return self._refuse(NO_AUTH_METHOD)
         authid = details.authid or ""
         challenge = challenge_text(authid, details.pending_session or 0)
-        self._claim = Claim(door, realm or "", authid, self._connected.connection.address, challenge)
-        return Challenge(door.authmethod, {"challenge": challenge} if door.authmethod == "wampcra" else {})
+        self._claim = Claim(door, realm or "", authid, self._connected.connection.address, challenge, method)
+        return Challenge(method, {"challenge": challenge} if method == CRA else {})
 
     @override
     def onAuthenticate(self, signature: str, extra: dict[str, Any]) -> "Deferred[Accept | Deny] | Deny":

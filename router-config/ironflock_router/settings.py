@@ -12,6 +12,8 @@ KIB: Final = 1024
 MIB: Final = 1024 * KIB
 SERVICE_MESSAGE: Final = 16 * MIB
 """What services take (`shared/session.py`): longer than any public message, so a service can always be told it."""
+APP_MESSAGE: Final = SERVICE_MESSAGE - 64 * KIB
+"""Rows of 10 MB come and go in one message, and bulks; what the router adds to one still fits."""
 
 
 @frozen
@@ -55,6 +57,7 @@ class RouterSettings:
     subscriptions_per_session: int
     sessions_per_device: int
     credential_timeout_s: float
+    max_app_message_octets: int
     public: Limits
     services: Limits
 
@@ -79,6 +82,9 @@ class RouterSettings:
             subscriptions_per_session=settings.integer("SUBSCRIPTIONS_PER_SESSION", 512, minimum=64, maximum=100_000),
             sessions_per_device=settings.integer("SESSIONS_PER_DEVICE", 256, minimum=1, maximum=100_000),
             credential_timeout_s=settings.seconds("CREDENTIAL_TIMEOUT_S", 3.0, maximum=4.0),
+            max_app_message_octets=settings.integer(
+                "MAX_APP_MESSAGE_OCTETS", APP_MESSAGE, minimum=64 * KIB, maximum=APP_MESSAGE
+            ),
             public=_public_limits(settings),
             services=_service_limits(),
         )
@@ -102,7 +108,9 @@ def _public_limits(settings: Settings) -> Limits:
         connections=settings.integer("CONNECTIONS", 50_000, minimum=1, maximum=1_000_000),
         octets_before_join=64 * KIB,
         max_message_octets=settings.integer("MAX_MESSAGE_OCTETS", MIB, minimum=64 * KIB, maximum=SERVICE_MESSAGE),
-        waiting_per_connection=settings.integer("WAITING_PER_CONNECTION", 4 * MIB, minimum=64 * KIB, maximum=256 * MIB),
+        waiting_per_connection=settings.integer(
+            "WAITING_PER_CONNECTION", 10 * MIB, minimum=64 * KIB, maximum=256 * MIB
+        ),
         waiting_in_all=settings.integer("WAITING_IN_ALL", 256 * MIB, minimum=MIB, maximum=16 * 1024 * MIB),
     )
 

@@ -22,9 +22,16 @@ USER: Final = "user"
 APP: Final = "app"
 APP_READER: Final = "app_reader"
 DATA_ROLES: Final = frozenset({APP, APP_READER})
-"""Who is let into a data realm (wire-sdk.md section 3)."""
-SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway")
+"""What apps join a data realm as (wire-sdk.md section 3)."""
+BOARD_READER: Final = "board_reader"
+BOARD_WRITER: Final = "board_writer"
+BOARD_ROLES: Final = frozenset({BOARD_READER, BOARD_WRITER})
+"""What people's boards join a data realm as (decision 19)."""
+SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb")
 SERVICE_ROLES: Final = frozenset(f"svc_{name}" for name in SERVICES)
+FLEETDB: Final = "svc_fleetdb"
+DATA_SERVICES: Final = frozenset({FLEETDB})
+"""The services that join data realms, each by its own secret."""
 
 PATH_DEVICES: Final = "/ws-re-dev"
 PATH_PEOPLE: Final = "/ws-usr"
@@ -56,6 +63,7 @@ NEVER_PUBLISHED: Final = "reswarm.device.%d.list/ondestroy"
 
 DEVICE_CREDENTIAL_FIND: Final = "ironflock.auth.device_credential.find"
 TICKET_VERIFY: Final = "ironflock.auth.ticket.verify"
+BOARD_TICKET_TAKE: Final = "ironflock.auth.board_ticket.take"
 APP_CREDENTIAL_FIND: Final = "ironflock.auth.app_credential.find"
 CREDENTIAL_END: Final = "ironflock.router.credential.end"
 REALM_END: Final = "ironflock.router.realm.end"

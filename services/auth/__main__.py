@@ -25,6 +25,7 @@ from services.auth.pages.whole import front_of, site_of
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.api_keys import ApiKeyProcedures
 from services.auth.procedures.app_credentials import AppCredentialProcedures
+from services.auth.procedures.board_tickets import BoardTicketProcedures
 from services.auth.procedures.clients import ClientProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
@@ -66,7 +67,8 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     rights = Rights(bus, health, now=time.time, clock=time.monotonic)
     erasure, cuts = Erasure(bus, database), Cuts(bus, database, rights, time.monotonic)
     desk = desk_of(read, database, keyring, erasure, rights)
-    serve(bus, database, keyring, erasure, desk)
+    endings = Endings(bus, database)
+    serve(bus, database, keyring, desk, erasure=erasure, endings=endings)
     await database.open()
     service.listen_ops(read.common, health)
     probe = asyncio.create_task(service.probe_forever(database, health))
@@ -74,7 +76,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     upkeep = [
         ("erasures", erasure.keep_up, ERASURE_PAUSE_S),
         ("locks", cuts.keep_up, CUTTING_PAUSE_S),
-        ("endings", Endings(bus, database).keep_up, ENDING_PAUSE_S),
+        ("endings", endings.keep_up, ENDING_PAUSE_S),
         *upkeep_of(read, database, keyring, desk),
     ]
     repeated = [service.forever(name, once, health, pause_s=pause_s) for name, once, pause_s in upkeep]
@@ -139,12 +141,14 @@ def desk_of(
     )
 
 
-def serve(bus: Bus, database: Database, keyring: Keyring, erasure: Erasure, desk: Desk) -> None:
+def serve(bus: Bus, database: Database, keyring: Keyring, desk: Desk, *, erasure: Erasure, endings: Endings) -> None:
     """Register every procedure."""
     verifier, people, provider = service.assertions_for(bus, "auth", time.time), desk.people, desk.provider
     signing = Signing(database, keyring, time.time)
     bus.serve(CredentialProcedures(database, keyring, people.locks))
-    bus.serve(AppCredentialProcedures(database, keyring, people.locks, Apps(bus)))
+    apps = Apps(bus)
+    bus.serve(AppCredentialProcedures(database, keyring, people.locks, apps))
+    bus.serve(BoardTicketProcedures(database, people.locks, apps, endings))
     bus.serve(TicketProcedures(database, signing, provider.access_tokens, people.locks, time.time))
     bus.serve(RightsProcedures(database, people.step_up))
     for procedures in (

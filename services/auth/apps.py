@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from services.auth.records.app_credentials import AppPrincipal, DeviceWithApps, Standing, Wish
+from services.auth.records.app_credentials import AppPrincipal, DataRealm, DeviceWithApps, RealmStanding, Standing, Wish
 from shared.bus import Bus
 from shared.procedures import answered
 
@@ -43,3 +43,13 @@ class Apps:
             **whose,
         )
         return answered(Standing, answer)
+
+    async def is_installed(self, realm: DataRealm) -> bool:
+        """Whether the realm's app is in its project at that stage. Errors as `standing`."""
+        answer = await self._bus.call(
+            "ironflock.realms.app.standing",
+            project_key=realm.project_key,
+            realm_app_key=realm.app_key,
+            realm_stage=realm.stage,
+        )
+        return answered(RealmStanding, answer).is_realm_installed

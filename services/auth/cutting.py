@@ -14,6 +14,7 @@ from typing import Final
 from services.auth.endings import PROCEDURE
 from services.auth.erasure import ENDED, KILL_BY_AUTHID
 from services.auth.store.accounts import account_list_owned
+from services.auth.store.board_tickets import board_ticket_end_of
 from shared.bus import Bus, call
 from shared.database import Database
 from shared.identities import CONTROL_REALM, SYSTEM_REALM
@@ -72,6 +73,7 @@ class Cuts:
         if people:
             owned = await self._database.run(lambda connection: account_list_owned(connection, people))
             await self._tell(owned, [])
+            await self._database.run(lambda connection: board_ticket_end_of(connection, [*people, *owned]))
 
     async def _tell(self, account_keys: list[int], key_ids: list[str]) -> None:
         """Tell every cell that is there, whatever becomes of the others; one that comes later is told when it does."""

@@ -11,6 +11,8 @@ from services.realms import settings
 from services.realms.assembly import Parts, assemble
 from services.realms.procedures.access import AccessProcedures
 from services.realms.procedures.apps import AppProcedures
+from services.realms.procedures.backends import BackendProcedures
+from services.realms.procedures.boards import BoardProcedures
 from services.realms.procedures.installs import InstallProcedures
 from services.realms.procedures.projects import ProjectProcedures
 from services.realms.procedures.releases import ReleaseProcedures
@@ -21,6 +23,11 @@ from shared.rights.decision_point import Rights
 from shared.settings import Settings
 
 TELLING_PAUSE_S: Final = 2.0
+ANNOUNCING_PAUSE_S: Final = 0.5
+"""That a backend is ready is written by another process, and apps wait for it."""
+LOOKING_PAUSE_S: Final = 1.0
+CUTTING_PAUSE_S: Final = 0.05
+REPAIR_PAUSE_S: Final = 60.0
 
 
 async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
@@ -38,7 +45,12 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     loops = [
         asyncio.create_task(service.probe_forever(database, health)),
         asyncio.create_task(service.forever("telling", parts.telling.keep_up, health, pause_s=TELLING_PAUSE_S)),
-        asyncio.create_task(service.forever("announcing", parts.announcing.keep_up, health, pause_s=TELLING_PAUSE_S)),
+        asyncio.create_task(service.forever("backends", parts.backends.keep_up, health, pause_s=REPAIR_PAUSE_S)),
+        asyncio.create_task(service.forever("provisioner", parts.backends.check, health, pause_s=LOOKING_PAUSE_S)),
+        asyncio.create_task(service.forever("boards", parts.board_sessions.keep_up, health, pause_s=CUTTING_PAUSE_S)),
+        asyncio.create_task(
+            service.forever("announcing", parts.announcing.keep_up, health, pause_s=ANNOUNCING_PAUSE_S)
+        ),
     ]
     bus.start()
 
@@ -58,6 +70,8 @@ def _surfaces(parts: Parts) -> tuple[object, ...]:
         ReleaseProcedures(parts),
         InstallProcedures(parts),
         AccessProcedures(parts),
+        BackendProcedures(parts),
+        BoardProcedures(parts),
     )
 
 

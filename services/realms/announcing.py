@@ -13,6 +13,7 @@ from autobahn.wamp.types import PublishOptions
 
 from services.realms.records.installs import Access, News
 from services.realms.records.values import Stage
+from services.realms.store import backends
 from services.realms.store import news as store
 from shared.bus import Bus
 from shared.database import Connection, Database
@@ -87,3 +88,4 @@ async def access_changed_in_txn(connection: Connection, access: Access, *, is_gr
         "is_granted": is_granted,
     }
     await store.news_insert(connection, ACCESS_CHANGED, content)
+    await backends.backend_tell_changed(connection, access.project_key, access.app_key, None)

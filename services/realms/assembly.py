@@ -1,12 +1,18 @@
 """The parts of realms, put together."""
 
+import time
+
 from attrs import frozen
 
 from services.realms.announcing import Announcing
 from services.realms.apps import Apps
+from services.realms.backends import Backends
+from services.realms.board_sessions import BoardSessions
+from services.realms.boards import Boards
 from services.realms.factors import Factors
 from services.realms.installing import Installing
 from services.realms.projects import Projects
+from services.realms.readers import Readers
 from services.realms.telling import Telling
 from shared.bus import Bus
 from shared.database import Database
@@ -24,19 +30,28 @@ class Parts:
     announcing: Announcing
     projects: Projects
     apps: Apps
+    backends: Backends
+    readers: Readers
     installing: Installing
+    boards: Boards
+    board_sessions: BoardSessions
 
 
 def assemble(bus: Bus, database: Database, rights: Rights) -> Parts:
     """All of them, over one bus and one database."""
-    factors, announcing = Factors(bus), Announcing(bus, database)
+    factors, announcing, backends = Factors(bus), Announcing(bus, database), Backends(database)
+    projects = Projects(database, rights, factors)
     return Parts(
         database=database,
         rights=rights,
         factors=factors,
         telling=Telling(bus, database),
         announcing=announcing,
-        projects=Projects(database, rights, factors),
+        projects=projects,
         apps=Apps(database, rights),
-        installing=Installing(database, announcing),
+        backends=backends,
+        readers=Readers(database, backends),
+        installing=Installing(database, announcing, backends),
+        boards=Boards(database, rights, projects),
+        board_sessions=BoardSessions(bus, database, rights, factors, time.monotonic),
     )

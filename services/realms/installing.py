@@ -5,6 +5,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from services.realms.announcing import Announcing, access_changed_in_txn, install_changed_in_txn
+from services.realms.backends import Backends, close_in_txn, want_in_txn
 from services.realms.drafts import draft
 from services.realms.records.apps import App, Release
 from services.realms.records.installs import Access, Install
@@ -12,7 +13,7 @@ from services.realms.records.values import Stage
 from services.realms.rules.access import changes
 from services.realms.rules.apps import version_name
 from services.realms.rules.templates import requests_of
-from services.realms.store import access, installs, projects, releases
+from services.realms.store import access, backends, installs, projects, releases
 from shared import audit
 from shared.database import Connection, Database
 from shared.errors import NotFoundError, OverLimitError
@@ -44,10 +45,11 @@ class Spot:
 class Installing:
     """Does it."""
 
-    def __init__(self, database: Database, announcing: Announcing) -> None:
-        """Change `database`, and have it told by `announcing`."""
+    def __init__(self, database: Database, announcing: Announcing, provided: Backends) -> None:
+        """Change `database`, have it told by `announcing`, and have the data backend `provided`."""
         self._database = database
         self._announcing = announcing
+        self._provided = provided
 
     async def install(self, person: Person, project_key: int, app: App, stage: Stage, version: str | None) -> Install:
         """The app in the project, as it then is; nothing changes where it was so already.
@@ -67,6 +69,7 @@ class Installing:
                 await _change(connection, spot, known, release)
             await _ask_in_txn(connection, spot)
             found = await installs.install_find(connection, project_key, app.app_key, stage)
+        await self._provided.hurry()
         await self._announcing.hurry()
         if found is None:
             raise LookupError("what was installed is not there")
@@ -86,6 +89,7 @@ class Installing:
                 raise NotFoundError(NOT_INSTALLED)
             await installs.install_delete(connection, install.project_key, install.app_key, install.stage)
             await audit.record(connection, spot.entry(audit.Action.APP_UNINSTALLED, before=_fields(known)))
+            await close_in_txn(connection, spot.project_key, spot.app_key, spot.stage, account_key=person.account_key)
             await install_changed_in_txn(
                 connection, install.project_key, install.app_key, install.stage, is_installed=False
             )
@@ -94,6 +98,7 @@ class Installing:
                 await _ask_in_txn(connection, spot)
             else:
                 await _forget_access(connection, spot)
+        await self._provided.hurry()
         await self._announcing.hurry()
 
 
@@ -120,6 +125,7 @@ async def _insert(connection: Connection, spot: Spot, release: Release | None) -
     await installs.install_insert(connection, spot.project_key, spot.app_key, spot.stage, release_key)
     after = {"stage": spot.stage.value, "version": None if release is None else release.version}
     await audit.record(connection, spot.entry(audit.Action.APP_INSTALLED, after=after))
+    await want_in_txn(connection, spot.project_key, spot.app_key, spot.stage, account_key=spot.person.account_key)
     await install_changed_in_txn(connection, spot.project_key, spot.app_key, spot.stage, is_installed=True)
 
 
@@ -130,6 +136,7 @@ async def _change(connection: Connection, spot: Spot, known: Install, release: R
     after = {"stage": spot.stage.value, "version": release.version}
     entry = spot.entry(audit.Action.APP_RELEASE_CHANGED, aspect=audit.Aspect.STATE, before=_fields(known), after=after)
     await audit.record(connection, entry)
+    await backends.backend_tell_changed(connection, spot.project_key, spot.app_key, spot.stage)
 
 
 async def _ask_in_txn(connection: Connection, spot: Spot) -> None:

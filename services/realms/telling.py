@@ -1,10 +1,12 @@
-"""What privileges is told: every project and app, as soon as it is there or has changed, until it is known there."""
+"""What privileges is told: every project, app, data backend and board, at once and until it is known there too."""
 
 from typing import Any, Final
 
 from services.realms.records.apps import ToldApp
+from services.realms.records.backends import KnownBackend
+from services.realms.records.boards import ToldBoard
 from services.realms.records.projects import Project
-from services.realms.store import apps, projects
+from services.realms.store import apps, backends, boards, projects
 from shared.bus import Bus
 from shared.database import Database
 
@@ -39,12 +41,22 @@ class Telling:
         if app is not None:
             await self._tell_app(app)
 
+    async def tell_board(self, board_key: int) -> None:
+        """Have privileges know of the board, or that it is gone, if it does not. Errors as `tell`."""
+        board = await self._database.run(lambda connection: boards.board_find_untold(connection, board_key))
+        if board is not None:
+            await self._tell_board(board)
+
     async def keep_up(self) -> None:
         """Tell what has not been told. Errors as `tell`."""
         for project in await self._database.run(lambda connection: projects.project_list_untold(connection, AT_ONCE)):
             await self.tell(project)
         for app in await self._database.run(lambda connection: apps.app_list_untold(connection, AT_ONCE)):
             await self._tell_app(app)
+        for backend in await self._database.run(lambda one: backends.backend_list_untold(one, AT_ONCE)):
+            await self._tell_backend(backend)
+        for board in await self._database.run(lambda one: boards.board_list_untold(one, AT_ONCE)):
+            await self._tell_board(board)
 
     async def _tell_app(self, app: ToldApp) -> None:
         await self._put(
@@ -56,6 +68,32 @@ class Telling:
             revision=app.revision,
         )
         await self._database.run(lambda connection: apps.app_set_told(connection, app.app_key, app.revision))
+
+    async def _tell_backend(self, backend: KnownBackend) -> None:
+        """One that is closed stays what it is: its rows are there, and so are the rights on them."""
+        await self._bus.call(
+            "ironflock.privileges.asset.put",
+            kind="data_backend",
+            key=backend.backend_key,
+            project_key=backend.project_key,
+            revision=1,
+            creator_account_key=backend.creator_account_key,
+        )
+        await self._database.run(lambda connection: backends.backend_set_told(connection, backend.backend_key))
+
+    async def _tell_board(self, board: ToldBoard) -> None:
+        if board.is_deleted:
+            await self._bus.call("ironflock.privileges.asset.forget", kind="board", key=board.board_key)
+        else:
+            await self._bus.call(
+                "ironflock.privileges.asset.put",
+                kind="board",
+                key=board.board_key,
+                project_key=board.project_key,
+                revision=1,
+                creator_account_key=board.creator_account_key,
+            )
+        await self._database.run(lambda connection: boards.board_set_told(connection, board))
 
     async def _put(self, **said: Any) -> None:
         await self._bus.call("ironflock.privileges.domain.put", **said)

@@ -22,7 +22,19 @@ from typing import Final
 from rich.console import Console
 
 from deploy.local.state import REPOSITORY
-from tests.bench import audited_change, joins, log, messages, rights, session_memory, sign_in, storm, whole_platform
+from tests.bench import (
+    audited_change,
+    joins,
+    log,
+    messages,
+    reads,
+    rights,
+    session_memory,
+    sign_in,
+    storm,
+    whole_platform,
+    writes,
+)
 from tests.bench.figures import Row
 from tests.bench.fleet import flash
 from tests.bench.machine import allow_many_files, describe
@@ -34,6 +46,8 @@ from tests.harness.running import RunningPlatform
 ALONE: Final[dict[str, Callable[[Scale, Path], list[Row]]]] = {
     messages.NAME: messages.run,
     session_memory.NAME: session_memory.run,
+    reads.NAME: reads.run,
+    writes.NAME: writes.run,
 }
 WITH_DEVICES: Final = (audited_change.NAME, joins.NAME, storm.NAME, log.NAME)
 ON_PLATFORM: Final = (whole_platform.NAME, sign_in.NAME, rights.NAME, *WITH_DEVICES)

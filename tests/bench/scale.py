@@ -13,7 +13,8 @@ class Scale:
     many clients join at the same time, `devices` how many are flashed, `storms` how many of them come back. `rest_s` is
     how long the platform comes to rest before it is looked at again, `settle_s` the same between smaller things.
     `log_writers` are how many record at once, `log_sizes` the entries of the log, `verifications` how often each of
-    these logs is verified.
+    these logs is verified. `history_rows` and `series_rows` are how many rows of a backend are answered, or summed up;
+    `writers` are how many append to it at once, `bulk_rows` how many rows one call has.
     """
 
     rounds: int
@@ -32,6 +33,10 @@ class Scale:
     log_writers: tuple[int, ...]
     log_sizes: tuple[int, ...]
     verifications: int
+    history_rows: tuple[int, ...]
+    series_rows: tuple[int, ...]
+    writers: tuple[int, ...]
+    bulk_rows: tuple[int, ...]
 
 
 QUICK: Final = Scale(
@@ -51,6 +56,10 @@ QUICK: Final = Scale(
     log_writers=(4,),
     log_sizes=(1_000, 10_000),
     verifications=1,
+    history_rows=(100,),
+    series_rows=(10_000,),
+    writers=(4,),
+    bulk_rows=(100,),
 )
 USUAL: Final = Scale(
     rounds=7,
@@ -69,6 +78,10 @@ USUAL: Final = Scale(
     log_writers=(1, 4, 16),
     log_sizes=(10_000, 100_000, 1_000_000),
     verifications=3,
+    history_rows=(100, 1_000, 10_000),
+    series_rows=(10_000, 100_000, 1_000_000),
+    writers=(1, 8, 64),
+    bulk_rows=(100, 1_000, 10_000),
 )
 FULL: Final = Scale(
     rounds=11,
@@ -87,4 +100,8 @@ FULL: Final = Scale(
     log_writers=(1, 4, 16),
     log_sizes=(10_000, 100_000, 1_000_000),
     verifications=3,
+    history_rows=(100, 1_000, 10_000),
+    series_rows=(10_000, 100_000, 1_000_000),
+    writers=(1, 8, 64),
+    bulk_rows=(100, 1_000, 10_000),
 )

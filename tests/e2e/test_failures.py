@@ -17,7 +17,8 @@ from tests.integration.router_node.wire import ClosedError, WampError
 pytestmark = pytest.mark.real
 
 RIGHT_AGAIN_S = 30.0
-PROCESSES = ["router", "postgres", "auth", "realms", "devices", "privileges", "audit", "gateway"]
+SERVICES = ["auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb"]
+PROCESSES = ["router", "postgres", "provisioner", *SERVICES]
 
 
 @pytest.fixture(scope="module", params=[40, pytest.param(200, marks=pytest.mark.soak)])
@@ -66,7 +67,7 @@ def test_everything_is_right_again_within_30_s_after_the_routers_worker_alone_wa
 def test_everything_is_right_again_after_all_services_were_killed_at_once(
     ironflock: RunningPlatform, fleet: RunningFleet
 ) -> None:
-    killed = {name: ironflock.kill(name) for name in ("auth", "realms", "devices", "privileges", "audit", "gateway")}
+    killed = {name: ironflock.kill(name) for name in SERVICES}
 
     wait_until(
         lambda: all(ironflock.is_back(name, pid) for name, pid in killed.items()) and fleet.is_right(),

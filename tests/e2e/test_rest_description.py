@@ -15,7 +15,7 @@ pytestmark = pytest.mark.real
 
 ROOT = Path(__file__).parents[2]
 SCHEMATHESIS = ROOT / ".venv-rest" / "bin" / "schemathesis"
-EXAMPLES = 10
+EXAMPLES = 5
 SEED = 20_261_129
 IMAGE = f"registry.example.com/press-monitor@sha256:{'0' * 64}"
 # What the schemas cannot say (a cursor is one of ours, a name is new) is 422 or 409, and limits have their own answers;
@@ -48,7 +48,7 @@ def configuration(theirs: RestClient, file: Path) -> Path:
 
 
 @pytest.mark.skipif(not SCHEMATHESIS.exists(), reason="`make test` makes its environment: .venv-rest")
-@pytest.mark.timeout(170)
+@pytest.mark.timeout(400)
 def test_no_answer_breaks_the_description(ironflock: RunningPlatform, stranger: Stranger, tmp_path: Path) -> None:
     theirs = RestClient(ironflock, stranger.account.api_key)
     where = f"https://localhost:{ironflock.ports.gateway}{BASE}/openapi.json"
@@ -65,7 +65,7 @@ def test_no_answer_breaks_the_description(ironflock: RunningPlatform, stranger: 
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=160,
+        timeout=390,
         check=False,
     )  # fmt: skip
 

@@ -42,6 +42,14 @@ TABLES = (
     "auth.upstream_logout",
     "auth.data_key",
     "auth.device_credential",
+    "auth.board_ticket",
+    "realms.provision_job",
+    "realms.provisioner",
+    "realms.reader",
+    "realms.board_session",
+    "realms.board",
+    "realms.backend",
+    "realms.project_database",
     "realms.project",  # and what is installed there
     "realms.app",
     "realms.news",
@@ -52,6 +60,10 @@ TABLES = (
     "devices.device",
     "devices.project",
     "gateway.answer",
+    "fleetdb.backend_login",
+    "fleetdb.resealed",
+    "fleetdb.transform",
+    "fleetdb.data_key",
     "privileges.asset",
     "privileges.domain",  # and what hangs on it
     "privileges.lock",
@@ -94,6 +106,11 @@ class Postgres:
     def ca(self) -> Path:
         """The authority that signed the server's certificate."""
         return self._state / "ca" / "ca.pem"
+
+    @property
+    def login_ca(self) -> Path:
+        """Where the authority is that signs certificates of data backends."""
+        return self._state / "secrets" / "backend-login-ca"
 
     @property
     def port(self) -> int:
@@ -146,14 +163,14 @@ class Postgres:
             f"{prefix}DATABASE_HOST": "localhost",
             f"{prefix}DATABASE_PORT": str(self.port),
             f"{prefix}DATABASE_NAME": "ironflock",
-            f"{prefix}DATABASE_PASSWORD_FILE": str(self._secret_file("migrate")),
+            f"{prefix}DATABASE_PASSWORD_FILE": str(self.secret_file("migrate")),
             f"{prefix}CA_FILE": str(self.ca),
         }
         return Migrating(self._environment(told))
 
     def settings(self, login: str) -> DatabaseSettings:
         """Where `login` connects."""
-        password = Password(self._secret_file(login).read_text().strip())
+        password = Password(self.secret_file(login).read_text().strip())
         return DatabaseSettings("localhost", self.port, "ironflock", login, password, self.ca)
 
     def connect(self, login: str = "postgres", **changes: Any) -> psycopg.Connection[Any]:
@@ -163,7 +180,7 @@ class Postgres:
             "port": self.port,
             "dbname": "ironflock",
             "user": login,
-            "password": self._secret_file(login).read_text().strip(),
+            "password": self.secret_file(login).read_text().strip(),
             "sslmode": "verify-full",
             "sslrootcert": str(self.ca),
             "connect_timeout": 5,
@@ -208,7 +225,8 @@ class Postgres:
         finally:
             await database.close()
 
-    def _secret_file(self, login: str) -> Path:
+    def secret_file(self, login: str) -> Path:
+        """The password of `login`."""
         return self._state / "secrets" / "database" / login
 
     def _environment(self, told: dict[str, str]) -> dict[str, str]:

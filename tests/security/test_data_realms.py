@@ -143,7 +143,8 @@ async def test_nobody_chooses_a_role(stand_ins: Platform) -> None:
             challenge = (await peer.hello(MINE, authid, ["wampcra"], **extra))[2]["challenge"]
             welcome = await peer.authenticate(sign(app_secret(authid), challenge))
             assert (welcome[2]["authrole"], welcome[2]["authid"]) == ("app", serial_of(THIEF))
-            assert welcome[2]["authextra"] == {"device_key": THIEF, "project_key": 1}
+            own = {"device_key": THIEF, "project_key": 1, "app_key": 26, "stage": "dev"}
+            assert welcome[2]["authextra"] == own
 
 
 async def test_refusals_of_every_kind_look_alike_and_take_alike_long(stand_ins: Platform) -> None:

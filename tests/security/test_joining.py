@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from shared.api_keys import _check
+from shared.api_keys import checksum
 from tests.harness.accounts import Stranger
 from tests.harness.clients import (
     Account,
@@ -209,7 +209,7 @@ async def test_a_ticket_that_opens_nothing_gets_the_neutral_text_whatever_it_is(
     almost = owner.api_key[:-7] + ("0" if owner.api_key[-7] != "0" else "1")
     secrets = [owner.flashed()["secret"], ironflock.secret("bus/svc_auth"), ironflock.secret("database/postgres")]
     malformed = ["", "x", "ifk_", "é", "x" * 60_000, "' OR 1=1 --", "null"]
-    tickets = [*malformed, *secrets, almost + _check(almost)]
+    tickets = [*malformed, *secrets, almost + checksum(almost)]
 
     answers = await asyncio.gather(*(join_refusal(ironflock, ticket) for ticket in tickets))
 

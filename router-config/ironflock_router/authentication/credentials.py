@@ -15,9 +15,11 @@ from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.interfaces import IReactorTime
 
 from ironflock_router.patterns import is_segment
-from ironflock_router.records import AppCredential, DeviceCredential, RefusedApp, VerifiedTicket
+from ironflock_router.records import AppCredential, DeviceCredential, RefusedApp, TakenTicket, VerifiedTicket
 from ironflock_router.wire_names import (
     APP_CREDENTIAL_FIND,
+    BOARD_ROLES,
+    BOARD_TICKET_TAKE,
     DATA_ROLES,
     DEVICE_CREDENTIAL_FIND,
     SERVICE_ROLES,
@@ -68,6 +70,14 @@ class Credentials:
             CredentialsAwayError: See there.
         """
         return await self._ask(TICKET_VERIFY, _verified_ticket, ticket=ticket, address=address)
+
+    async def board_take(self, realm: str, ticket: str) -> TakenTicket | None:
+        """Who joins the data realm `realm` by a board's ticket, which is used up by asking.
+
+        Raises:
+            CredentialsAwayError: See there.
+        """
+        return await self._ask(BOARD_TICKET_TAKE, _taken_ticket, realm=realm, ticket=ticket)
 
     def service_find(self, authid: str) -> str | None:
         """The secret of service `authid`, or None where there is no such service or no readable secret."""
@@ -131,4 +141,17 @@ def _verified_ticket(answer: dict[str, Any]) -> VerifiedTicket:
         credential=str(answer["credential"]),
         scopes=[str(scope) for scope in answer["scopes"]],
         ends_at=None if ends_at is None else float(ends_at),
+    )
+
+
+def _taken_ticket(answer: dict[str, Any]) -> TakenTicket:
+    account_key, credentials = answer["account_key"], answer["credentials"]
+    if answer["role"] not in BOARD_ROLES or type(account_key) is not int or account_key < 1 or not credentials:
+        raise ValueError("not a board's ticket")
+    return TakenTicket(
+        account_key=account_key,
+        role=answer["role"],
+        board_key=int(answer["board_key"]),
+        credentials=tuple(str(each) for each in credentials),
+        ends_at=float(answer["ends_at"]),
     )

@@ -6,6 +6,9 @@ from typing import Final
 from ironflock_router.realm_names import DataRealm
 from ironflock_router.wire_names import PATH_APPS, PATH_DEVICES, PATH_PEOPLE, PATH_SERVICES, REALM1, SYSTEM
 
+CRA: Final = "wampcra"
+TICKET: Final = "ticket"
+
 
 class Door(Enum):
     """One path."""
@@ -16,20 +19,30 @@ class Door(Enum):
     SERVICES = PATH_SERVICES
 
     @property
-    def authmethod(self) -> str:
-        """The one authentication method of this path, in WAMP's words."""
-        return "ticket" if self is Door.PEOPLE else "wampcra"
+    def authmethods(self) -> tuple[str, ...]:
+        """The authentication methods of this path, in WAMP's words; boards come to apps' door by ticket."""
+        return _METHODS[self]
 
     def leads_to(self, realm: str) -> bool:
         """Whether `realm` is of the kind that can be joined here."""
-        return DataRealm.parse(realm) is not None if self is Door.APPS else realm in _REALMS[self]
+        return realm in _REALMS[self] or (self in _TO_DATA and DataRealm.parse(realm) is not None)
 
 
 _REALMS: Final = {
     Door.DEVICES: frozenset({REALM1}),
     Door.PEOPLE: frozenset({REALM1}),
+    Door.APPS: frozenset(),
     Door.SERVICES: frozenset({REALM1, SYSTEM}),
 }
+
+_METHODS: Final = {
+    Door.DEVICES: (CRA,),
+    Door.PEOPLE: (TICKET,),
+    Door.APPS: (CRA, TICKET),
+    Door.SERVICES: (CRA,),
+}
+
+_TO_DATA: Final = (Door.APPS, Door.SERVICES)
 
 PUBLIC_DOORS: Final = (Door.DEVICES, Door.PEOPLE, Door.APPS)
 SERVICE_DOORS: Final = (Door.SERVICES,)

@@ -16,12 +16,13 @@ from attrs import frozen
 from autobahn.wamp.auth import compute_wcs
 
 from ironflock_router.authentication.credentials import Credentials
-from ironflock_router.authentication.doors import Door
+from ironflock_router.authentication.doors import CRA, TICKET, Door
 from ironflock_router.authentication.refusals import ENDED_DEVICE, NO_SUCH_REALM, WRONG_PROOF, Refusal
 from ironflock_router.patterns import is_segment
 from ironflock_router.realm_names import AppAuthid, DataRealm
 from ironflock_router.records import AppCredential, Identity, RefusedApp
-from ironflock_router.wire_names import APP, DEVICE, REALM1, USER
+from ironflock_router.wire_names import APP, DATA_SERVICES, DEVICE, REALM1, USER
+from shared.board_tickets import is_well_formed
 from shared.identities import parse_device_authid
 
 log = structlog.get_logger()
@@ -36,13 +37,14 @@ _NOBODYS_SECRET: Final = secrets.token_urlsafe(32)
 
 @frozen
 class Claim:
-    """What a client says of itself, and the challenge that it was given."""
+    """What a client says of itself, the challenge that it was given, and by which method it answers."""
 
     door: Door
     realm: str
     authid: str
     address: str
     challenge: str
+    method: str = CRA
 
 
 def challenge_text(authid: str, session_id: int) -> str:
@@ -107,9 +109,28 @@ class Proofs:
         if found is None:
             return WRONG_PROOF
         extra = {"credential": found.credential, "scopes": found.scopes}
-        return Identity(REALM1, str(found.account_key), USER, "ticket", extra, ends_at=found.ends_at)
+        lives_from = (found.credential,)
+        who = str(found.account_key)
+        return Identity(REALM1, who, USER, TICKET, extra, ends_at=found.ends_at, credentials=lives_from)
+
+    async def _board(self, claim: Claim, ticket: str) -> Identity | Refusal:
+        found = await self._credentials.board_take(claim.realm, ticket) if is_well_formed(ticket) else None
+        if found is None:
+            return WRONG_PROOF
+        extra = {"account_key": found.account_key, "board_key": found.board_key}
+        return Identity(
+            claim.realm,
+            str(found.account_key),
+            found.role,
+            TICKET,
+            extra,
+            ends_at=found.ends_at,
+            credentials=found.credentials,
+        )
 
     async def _app(self, claim: Claim, signature: str) -> Identity | Refusal:
+        if claim.method == TICKET:
+            return await self._board(claim, signature)
         is_plausible = is_segment(claim.authid) and claim.authid.isascii()
         found = await self._credentials.app_find(claim.realm, claim.authid) if is_plausible else None
         if not _is_signed(claim.challenge, signature, found.secret if found else None) or found is None:
@@ -125,14 +146,21 @@ class Proofs:
             found.serial_number,
             found.role,
             "wampcra",
-            {"device_key": found.device_key, "project_key": found.project_key},
+            {
+                "device_key": found.device_key,
+                "project_key": found.project_key,
+                "app_key": app.app_key,
+                "stage": app.stage,
+            },
             serial=found.serial_number,
             device_key=found.device_key,
             app=app,
         )
 
     async def _service(self, claim: Claim, signature: str) -> Identity | Refusal:
-        if not _is_signed(claim.challenge, signature, self._credentials.service_find(claim.authid)):
+        may_be_there = claim.authid in DATA_SERVICES or DataRealm.parse(claim.realm) is None
+        secret = self._credentials.service_find(claim.authid) if may_be_there else None
+        if not _is_signed(claim.challenge, signature, secret):
             return WRONG_PROOF
         return Identity(claim.realm, claim.authid, claim.authid, "wampcra")
 

@@ -45,12 +45,12 @@ class TicketProcedures:
 
     @for_services("ironflock.auth.ticket.verify", VerifyTicket)
     async def ticket_verify(self, service: ServiceIdentity, request: VerifyTicket) -> VerifiedTicket | None:
-        """Whose ticket it is, for the router alone; None where it opens nothing, whatever the reason.
+        """Whose ticket it is, for the router and the front of SQL; None where it opens nothing, whatever the reason.
 
         Raises:
             UnavailableError: It would open, and locks cannot be looked up now.
         """
-        serve_only(service, "router")
+        serve_only(service, "router", "fleetdb")
         return await self._opening(request.ticket, request.address)
 
     @for_services("ironflock.auth.assertion.issue", IssueAssertion)

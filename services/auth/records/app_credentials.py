@@ -98,6 +98,13 @@ class Standing:
 
 
 @frozen
+class RealmStanding:
+    """Whether a realm's app is installed, as realms answers."""
+
+    is_realm_installed: bool
+
+
+@frozen
 class Epoch:
     """Which epoch counts; `rotated_s_ago` is None where there was never another one."""
 

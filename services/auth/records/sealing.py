@@ -1,14 +1,11 @@
 """What is sealed, and under which key."""
 
-from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated
 
 from attrs import field, frozen
 from msgspec import Meta
 
 from services.auth.records.fields import MAX_ITEMS, Key, ShortText
-
-DATA_KEY_LIFE: Final = timedelta(days=90)
 
 
 @frozen

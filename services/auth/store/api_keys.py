@@ -200,6 +200,7 @@ async def credential_list_ended(
         " SELECT now(), coalesce(array_agg(id), '{}') FROM ("
         "SELECT key_id AS id FROM auth.api_key, span WHERE ended_at > since"
         " UNION SELECT key_id FROM auth.api_key, span WHERE ended_at IS NULL AND ends_at > since AND ends_at <= now()"
+        " UNION SELECT session_id FROM auth.board_ticket, span WHERE ended_at > since"
         " UNION SELECT client_id FROM auth.client, span WHERE ended_at > since"
         " UNION SELECT family_id FROM auth.token_family, span WHERE ended_at > since"
         " UNION SELECT session_id FROM auth.session, span WHERE ended_at > since) AS ended",

@@ -6,9 +6,8 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.auth.records.sealing import DATA_KEY_LIFE, AssertionKey, SealedRow
+from services.auth.records.sealing import AssertionKey, SealedRow
 from shared.database import Connection
-from shared.secrets import WrappedKey
 
 START_LOCK: Final = 0x41555448  # "AUTH": one process at a time makes what the first start makes
 
@@ -30,31 +29,6 @@ SEALED_COLUMNS: Final = (
 async def start_lock_in_txn(connection: Connection) -> None:
     """Wait until no other process is making first things; held to the end of the transaction."""
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [START_LOCK])
-
-
-async def data_key_list(connection: Connection) -> list[WrappedKey]:
-    """Every data key, oldest first."""
-    async with connection.cursor(row_factory=class_row(WrappedKey)) as cursor:
-        await cursor.execute("SELECT key_id, master_key_id, wrapped FROM auth.data_key ORDER BY created_at, key_id")
-        return await cursor.fetchall()
-
-
-async def data_key_upsert(connection: Connection, key: WrappedKey) -> None:
-    """Keep `key`, new or rewrapped."""
-    await connection.execute(
-        "INSERT INTO auth.data_key (key_id, master_key_id, wrapped) VALUES (%s, %s, %s)"
-        " ON CONFLICT (key_id) DO UPDATE SET master_key_id = excluded.master_key_id, wrapped = excluded.wrapped",
-        [key.key_id, key.master_key_id, key.wrapped],
-    )
-
-
-async def data_key_is_due(connection: Connection) -> bool:
-    """Whether the newest data key has served its time."""
-    cursor = await connection.execute(
-        "SELECT coalesce(max(created_at) < now() - %s, true) FROM auth.data_key", [DATA_KEY_LIFE]
-    )
-    row = await cursor.fetchone()
-    return row is None or bool(row[0])
 
 
 async def sealed_lock_in_txn(connection: Connection, header: bytes, *, limit: int) -> list[SealedRow]:

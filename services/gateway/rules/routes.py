@@ -42,6 +42,7 @@ CLIENT: Final = (
 )
 
 APP: Final = {"app_key": "app"}
+BOARD: Final = {"board_key": "board"}
 
 _DEVICES: Final = "ironflock.devices.device"
 _APPS: Final = "ironflock.devices.app"
@@ -132,6 +133,25 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "DELETE", "/swarms/{swarm_key}/access/{app_key}", f"{_REALMS}.access.revoke",
         path=SWARM | APP, query={"provider": Kind.TEXT},
+    ),
+    Route("GET", "/swarms/{swarm_key}/realms", f"{_REALMS}.realm.list", path=SWARM),
+    Route(
+        "POST", "/swarms/{swarm_key}/realms/{app_key}/{stage}/rotate-login", f"{_REALMS}.backend.rotate",
+        path=SWARM | APP | {"stage": "stage"}, body=(),
+    ),
+    # Boards
+    Route("GET", "/swarms/{swarm_key}/boards", f"{_REALMS}.board.list", path=SWARM, query=PAGE),
+    Route(
+        "POST", "/swarms/{swarm_key}/boards", f"{_REALMS}.board.create",
+        path=SWARM, body=("name", "description", "content"), status=201,
+    ),
+    Route("GET", "/boards/{board_key}", f"{_REALMS}.board.show", path=BOARD),
+    Route(
+        "PATCH", "/boards/{board_key}", f"{_REALMS}.board.update", path=BOARD, body=("name", "description", "content")
+    ),
+    Route("DELETE", "/boards/{board_key}", f"{_REALMS}.board.delete", path=BOARD),
+    Route(
+        "POST", "/boards/{board_key}/open", f"{_REALMS}.board.open", path=BOARD, body=("app", "stage"), is_secret=True
     ),
     # Who works in a project
     Route("GET", "/swarms/{swarm_key}/members", f"{_RIGHTS}.member.list", path=SWARM),

@@ -26,7 +26,7 @@ class ServiceProcedures:
     @for_services("ironflock.realms.project.resolve", ResolveProject)
     async def project_resolve(self, service: ServiceIdentity, request: ResolveProject) -> Project:
         """One project that an account has to do with, for devices and audit, which decide what may be done there."""
-        _only(service, "devices", "audit")
+        _only(service, "devices", "audit", "fleetdb")
         project = await self._projects.meant(request.account_key, request.project)
         await self._projects.require_factor(project, request.account_key)
         return project

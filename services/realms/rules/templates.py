@@ -1,6 +1,5 @@
 """Whether a data template can become tables: strict about what is new, silent about what it does not know."""
 
-import math
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -8,31 +7,29 @@ from typing import Any, Final
 import msgspec
 
 from services.realms.records.installs import Request
-from services.realms.records.templates import Asking, Column, Data, Downsample, Table, Template, Transform
-from services.realms.rules.schedules import is_schedule
+from services.realms.rules.contents import check_content, refusal
 from shared.errors import InvalidArgumentError
-from shared.identities import MAX_KEY
 from shared.names import canonical_name
+from shared.schedules import is_schedule
+from shared.templates import (
+    DAY_S,
+    SYSTEM_COLUMNS,
+    Asking,
+    Column,
+    Data,
+    Downsample,
+    Table,
+    Template,
+    Transform,
+    seconds_of,
+)
 
-MAX_OCTETS: Final = 256 * 1024
-MAX_DEPTH: Final = 32
 TIME: Final = "tsp"
 DEVICE: Final = "device_key"
-RESERVED: Final = frozenset({DEVICE, "latest_flag", "authid"})
+RESERVED: Final = frozenset({DEVICE, "latest_flag", "authid"}) | SYSTEM_COLUMNS
 DOWNSAMPLED: Final = "_ds"
-DAY_S: Final = 86_400
-_SECONDS: Final = {
-    "second": 1,
-    "minute": 60,
-    "hour": 3_600,
-    "day": DAY_S,
-    "week": 7 * DAY_S,
-    "month": 30 * DAY_S,
-    "year": 365 * DAY_S,
-}
 _VALUE: Final = re.compile(r"Invalid enum value .*(?= - at )|Expected `str` matching regex .*(?= - at )", re.DOTALL)
 WHAT: Final = "data_template"
-UNFIT: Final = "it has what cannot be kept: a NUL, half a surrogate pair, a number out of range, a name that is no text"
 
 
 def checked(content: dict[str, Any]) -> Template:
@@ -41,9 +38,7 @@ def checked(content: dict[str, Any]) -> Template:
     Raises:
         InvalidArgumentError: It cannot be kept as JSON, is larger than 256 KiB, or is no template; the text says where.
     """
-    _check_value(content, MAX_DEPTH)
-    if len(msgspec.json.encode(content)) > MAX_OCTETS:
-        raise _refusal(f"it may have at most {MAX_OCTETS // 1024} KiB")
+    check_content(content, what=WHAT)
     try:
         template = msgspec.convert(content, Template, strict=True)
     except msgspec.ValidationError as error:
@@ -61,37 +56,7 @@ def requests_of(content: dict[str, Any]) -> list[Request]:
 
 
 def _refusal(text: str) -> InvalidArgumentError:
-    return InvalidArgumentError(f"{WHAT}: {text}", argument=WHAT)
-
-
-def _check_value(value: Any, depth: int) -> None:
-    """Let pass what comes back from JSON and from the database as it went there."""
-    if depth < 0:
-        raise _refusal(f"it may be {MAX_DEPTH} levels deep")
-    if isinstance(value, list):
-        for each in value:
-            _check_value(each, depth - 1)
-    elif isinstance(value, dict):
-        for name, each in value.items():
-            if not isinstance(name, str) or not _can_be_kept(name):
-                raise _refusal(UNFIT)
-            _check_value(each, depth - 1)
-    elif not _can_be_kept(value):
-        raise _refusal(UNFIT)
-
-
-def _can_be_kept(value: Any) -> bool:
-    match value:
-        case bool() | None:
-            return True
-        case int():
-            return abs(value) <= MAX_KEY
-        case float():
-            return math.isfinite(value)
-        case str():
-            return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
-        case _:
-            return False
+    return refusal(WHAT, text)
 
 
 def _problems(template: Template) -> Iterator[str]:
@@ -153,9 +118,3 @@ def _problems_of_transform(transform: Transform) -> Iterator[str]:
     yield from _twins("it", (column.id for column in transform.columns))
     if not is_schedule(transform.schedule):
         yield "its schedule is not one of cron: five fields, as */5 * * * *"
-
-
-def seconds_of(interval: str) -> int:
-    """How long `interval` (`14 days`) is in seconds; a month has 30 days, a year 365."""
-    count, unit = interval.split(" ")
-    return int(count) * _SECONDS[unit.removesuffix("s")]

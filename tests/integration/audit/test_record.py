@@ -16,13 +16,15 @@ from shared.database import Database
 from tests.integration.database import Postgres
 
 pytestmark = pytest.mark.real
-WRITERS = ["svc_auth", "svc_realms", "svc_devices", "svc_privileges"]
+WRITERS = ["svc_auth", "svc_realms", "svc_devices", "svc_privileges", "svc_fleetdb", "provisioner"]
 LOGINS = [*WRITERS, "svc_audit"]
 OWN = {
     "svc_auth": "account.created",
     "svc_realms": "project.created",
     "svc_devices": "device.created",
     "svc_privileges": "flag.given",
+    "provisioner": "backend.provisioned",
+    "svc_fleetdb": "data.read",
 }
 ACTOR: dict[str, Any] = {"kind": "person", "key": 5, "credential": None, "on_behalf_of": None}
 ASSET: dict[str, Any] = {"kind": "device", "key": 7}
@@ -304,6 +306,6 @@ def test_the_migrations_name_every_tag_once() -> None:
     folder = Path(__file__).parents[3] / "services/audit/migrations"
     text = "".join(path.read_text() for path in sorted(folder.glob("*.sql")))
 
-    tags = re.findall(r"\('([a-z_.]+)', 'svc_[a-z]+'\)", text)
+    tags = re.findall(r"\('([a-z_.]+)', '(?:svc_[a-z]+|provisioner)'\)", text)
 
     assert sorted(tags) == sorted(action.value for action in Action)

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from shared.api_keys import mint
 from tests.integration.flockctl.fake_router import FakeRouter
+from tests.integration.flockctl.forking import Run
 
 API_KEY = mint(bytes(range(48)))
 
@@ -42,12 +43,19 @@ class CommandLine:
 
     state: Path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What it is told besides its arguments."""
+        return {**os.environ, "IRONFLOCK_LOCAL_STATE": str(self.state), "COLUMNS": "200"}
+
     @contextmanager
     def start(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-        environment = {**os.environ, "IRONFLOCK_LOCAL_STATE": str(self.state), "COLUMNS": "200"}
+        """One that goes on, until the end of the block."""
         command = [sys.executable, "-m", "deploy.flockctl", *arguments]
         pipe = subprocess.PIPE
-        with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        with subprocess.Popen(
+            command, env=self.environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        ) as process:
             try:
                 yield process
             finally:
@@ -55,10 +63,14 @@ class CommandLine:
 
     def __call__(self, *arguments: str, told: str = "") -> Ended:
         """Run it to its end, with `told` on its standard input."""
-        with self.start(*arguments) as process:
-            out, err = process.communicate(told, timeout=40)
+        run = Run(arguments, self.environment)
+        try:
+            out, err = run.communicate(told, 40)
+        finally:
+            run.kill()
         assert "Traceback" not in err + out
-        return Ended(process.returncode, out, err)
+        assert run.returncode is not None
+        return Ended(run.returncode, out, err)
 
 
 def heard(router: FakeRouter, uri: str) -> list[dict[str, Any]]:

@@ -8,14 +8,14 @@ from attrs import evolve
 
 import deploy.local.__main__ as shell
 from deploy.local.launcher import Plan
-from deploy.local.processes import Process
+from deploy.local.processes import PROVISIONER, Process
 from deploy.local.settings import LocalSettings, local_settings
 
 STUB = Path(__file__).with_name("stub_process.py")
 
 
 def stubbed(process: Process, settings: LocalSettings) -> Process:
-    kind = "worker" if process.name == "router" else "serve"
+    kind = {"router": "worker", PROVISIONER: "wait"}.get(process.name, "serve")
     unready = str(settings.state / f"unready-{process.name}")
     command = (sys.executable, str(STUB), process.name, kind)
     return evolve(process, command=command, environment={**process.environment, "STUB_UNREADY": unready})

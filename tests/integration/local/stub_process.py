@@ -1,6 +1,7 @@
-"""A stand-in for a service or the router: `stub_process.py NAME serve|worker` answers about its health over TLS.
+"""A stand-in for a service or the router: `stub_process.py NAME serve|worker|wait` answers about its health over TLS.
 
 With `worker` the listener is in a child process, as Crossbar has it: whoever kills the parent must not leave it behind.
+With `wait` there is none, and nobody is answered.
 """
 
 import os
@@ -41,6 +42,8 @@ def main(name: str, kind: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if kind == "worker":
         sys.exit(subprocess.call([sys.executable, __file__, name, "serve"]))
+    if kind == "wait":
+        signal.pause()
     serve(name)
 
 

@@ -10,12 +10,14 @@ import psycopg
 import pytest
 
 from deploy.local.authority import ensure_authority
-from deploy.local.bootstrap import LOGINS, SCHEMAS
+from deploy.local.bootstrap import LOGINS, SCHEMAS, Server, bootstrap
+from deploy.local.processes import PROVISIONER
+from deploy.local.project_template import DIGEST, TEMPLATE_NAME
 from tests.integration.local.sites import Site
 
 pytestmark = pytest.mark.real
 SERVICES = [login for login in LOGINS if login != "migrate"]
-EVERYBODY = [*LOGINS, "postgres"]
+EVERYBODY = [*LOGINS, PROVISIONER, "postgres"]
 PLAIN_STARTUP = struct.pack("!II", 23, 196_608) + b"user\0svc_auth\0\0"
 
 
@@ -70,8 +72,8 @@ def test_a_client_that_trusts_another_ca_refuses_the_server(database: Site, tmp_
         database.connect("svc_auth", sslrootcert=str(tmp_path / "ca.pem"))
 
 
-@pytest.mark.parametrize("login", LOGINS)
-@pytest.mark.parametrize("other", ["postgres", "template1"])
+@pytest.mark.parametrize("login", [*LOGINS, PROVISIONER])
+@pytest.mark.parametrize("other", ["postgres", "template1", "ironflock_project"])
 def test_a_login_reaches_no_other_database(database: Site, login: str, other: str) -> None:
     with pytest.raises(psycopg.OperationalError, match=r"pg_hba\.conf rejects"):
         database.connect(login, dbname=other)
@@ -165,3 +167,41 @@ def test_a_superusers_password_is_kept_as_a_verifier(database: Site) -> None:
 
     assert {name for name, _ in kept} == set(EVERYBODY)
     assert all(verifier.startswith("SCRAM-SHA-256$") for _, verifier in kept)
+
+
+def test_nobody_connects_to_the_template_of_project_databases(database: Site) -> None:
+    with pytest.raises(psycopg.OperationalError, match="not currently accepting connections"):
+        database.connect("postgres", dbname=TEMPLATE_NAME)
+    with database.connect("postgres") as connection:
+        row = connection.execute(
+            "SELECT datistemplate, datallowconn, has_database_privilege('public', oid, 'CONNECT') FROM pg_database"
+            " WHERE datname = %s",
+            [TEMPLATE_NAME],
+        ).fetchone()
+    assert row == (True, False, False)
+
+
+def test_a_project_s_database_that_is_older_than_the_template_is_closed_as_it_is(database: Site) -> None:
+    passwords = {login: (database.state.database_secrets / login).read_text() for login in EVERYBODY}
+    server = Server(database.base + 6, database.state.ca_certificate, passwords["postgres"])
+    with database.connect(PROVISIONER) as provisioner:
+        provisioner.execute("CREATE DATABASE d_older TEMPLATE template0")
+
+    for _ in range(2):
+        bootstrap(server, passwords)
+
+    with database.connect("postgres", dbname="d_older") as connection:
+        row = connection.execute(
+            "SELECT has_database_privilege('public', 'd_older', 'CONNECT, TEMP'),"
+            " has_table_privilege('public', 'pg_catalog.pg_database', 'SELECT'),"
+            " has_function_privilege('public', 'pg_advisory_lock(bigint)', 'EXECUTE'),"
+            " to_regnamespace('public') IS NULL,"
+            " (SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'd_older')"
+        ).fetchone()
+    assert row == (False, False, False, True, DIGEST)
+
+
+@pytest.mark.parametrize("statement", ["ALTER DATABASE ironflock_project ALLOW_CONNECTIONS true", "SET ROLE postgres"])
+def test_the_provisioner_makes_databases_of_the_template_and_does_not_change_it(database: Site, statement: str) -> None:
+    with database.connect(PROVISIONER) as provisioner, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        provisioner.execute(statement.encode())

@@ -20,7 +20,8 @@ from tests.integration.local.sites import STUBS, Site, end, endpoints, wait_unti
 
 pytestmark = pytest.mark.real
 Platform = tuple[Site, subprocess.Popen[str]]
-PARTS = ("postgres", "router", "auth", "realms", "devices", "privileges", "audit", "gateway")
+SERVICES = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb")
+PARTS = ("postgres", "router", "provisioner", *SERVICES)
 
 
 def certificate(port: int, ca: Path) -> bytes:
@@ -42,7 +43,7 @@ def test_the_whole_life_of_a_platform(platform: Platform) -> None:
     site, launcher = platform
 
     assert is_healthy(site)
-    assert endpoints(site)["health"].keys() == {"router", "gateway", "auth", "realms", "devices", "privileges", "audit"}
+    assert endpoints(site)["health"].keys() == {"router", *SERVICES}
     for name in PARTS:
         assert_comes_back(site, name)
     assert_second_launcher_is_refused(site)
@@ -72,8 +73,8 @@ def assert_second_launcher_is_refused(site: Site) -> None:
 def assert_stopped_in_order(said: str) -> None:
     ends = [line.split()[0] for line in said.splitlines() if line.endswith(" stopped")]
 
-    assert set(ends[:6]) == {"auth", "realms", "devices", "privileges", "audit", "gateway"}
-    assert ends[6:] == ["router", "postgres"]
+    assert set(ends[:8]) == {"provisioner", *SERVICES}
+    assert ends[8:] == ["router", "postgres"]
 
 
 def test_ctrl_c_in_a_terminal_reaches_the_launcher_alone(platform: Platform) -> None:

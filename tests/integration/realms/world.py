@@ -8,6 +8,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from services.realms.assembly import assemble
 from services.realms.procedures.access import AccessProcedures
 from services.realms.procedures.apps import AppProcedures
+from services.realms.procedures.backends import BackendProcedures
+from services.realms.procedures.boards import BoardProcedures
 from services.realms.procedures.installs import InstallProcedures
 from services.realms.procedures.projects import ProjectProcedures
 from services.realms.procedures.releases import ReleaseProcedures
@@ -56,14 +58,32 @@ class Others:
         self.rights = rights
         self.is_away = False
         self.told: list[dict[str, Any]] = []
+        self.assets: list[dict[str, Any]] = []
+        self.forgotten: list[dict[str, Any]] = []
+        self.tickets: list[dict[str, Any]] = []
+        self.ended: list[str] = []
+        self.ticket_ends_at = "2126-01-01T00:00:00Z"
         self.routers = [Session()]
 
-    async def call(self, procedure: str, **said: Any) -> bool | None:
+    async def call(self, procedure: str, **said: Any) -> Any:
         if procedure == "ironflock.auth.account.has_factor":
             return bool(said["account_key"] != BERT.account_key)
-        assert procedure == "ironflock.privileges.domain.put"
         if self.is_away:
             raise UnavailableError("away")
+        if procedure == "ironflock.auth.board_ticket.issue":
+            self.tickets.append(said)
+            number = len(self.tickets)
+            return {"ticket": f"ifb_{number}", "session": f"bse_{number:032x}", "ends_at": self.ticket_ends_at}
+        if procedure == "ironflock.auth.board_ticket.end":
+            self.ended += said["sessions"]
+            return None
+        if procedure == "ironflock.privileges.asset.forget":
+            self.forgotten.append(said)
+            return None
+        if procedure == "ironflock.privileges.asset.put":
+            self.assets.append(said)
+            return None
+        assert procedure == "ironflock.privileges.domain.put"
         self.told.append(said)
         if said["kind"] == "project":
             self.rights.own(said["owner_account_key"], said["key"])
@@ -84,12 +104,15 @@ class Realms:
         self.rights = rights
         self.others = others
         parts = assemble(cast("Bus", others), database, rights)
-        self.telling, self.announcing = parts.telling, parts.announcing
+        self.telling, self.announcing, self.provided = parts.telling, parts.announcing, parts.backends
         self.projects = ProjectProcedures(parts)
         self.apps = AppProcedures(parts)
         self.releases = ReleaseProcedures(parts)
         self.installs = InstallProcedures(parts)
         self.access = AccessProcedures(parts)
+        self.backends = BackendProcedures(parts)
+        self.boards = BoardProcedures(parts)
+        self.sessions = parts.board_sessions
         self.services = ServiceProcedures(parts)
 
     @property
@@ -162,7 +185,7 @@ class Realms:
 
     async def on_the_wire(self, uri: str, arguments: dict[str, Any]) -> Any:
         """What Anna is answered on the bus."""
-        surfaces = (self.projects, self.apps, self.releases, self.installs, self.access)
+        surfaces = (self.projects, self.apps, self.releases, self.installs, self.access, self.backends, self.boards)
         found = {each.uri: (each, method) for surface in surfaces for each, method in declared(surface)}
         return await public_errors(*found[uri], None, everywhere)(details=call_details("user", "5"), **arguments)
 

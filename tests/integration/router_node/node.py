@@ -19,10 +19,12 @@ from ironflock_router.realm_names import AppAuthid, DataRealm
 from ironflock_router.wire_names import (
     AGENT_PROCEDURES,
     APP_CREDENTIAL_FIND,
+    BOARD_TICKET_TAKE,
     DEVICE_CREDENTIAL_FIND,
     SERVICES,
     TICKET_VERIFY,
 )
+from shared.board_tickets import mint
 from tests.integration.router_node.authority import Authority
 from tests.integration.router_node.wire import ClosedError, Peer
 
@@ -165,6 +167,15 @@ class Node:
             await peer.drop()
             raise
 
+    async def board(self, realm: str, ticket: str, authid: str | None = None) -> Peer:
+        """A joined board."""
+        peer = await Peer.connect(self.public, "/ws-ua-usr", self.tls, source=new_address())
+        try:
+            return await peer.join_ticket(ticket, realm, authid)
+        except BaseException:
+            await peer.drop()
+            raise
+
     async def public_is_open(self) -> None:
         """Wait until the public listener is open."""
 
@@ -219,6 +230,9 @@ class Platform:
         """Device, app, stage; everything else is installed."""
         self.grants: set[tuple[int, int]] = set()
         """Consumer and provider app."""
+        self.tickets: dict[str, tuple[str, dict[str, Any] | None]] = {}
+        """Boards' tickets: the realm of each, and what it answers."""
+        self.taken: set[str] = set()
         self.before_answer: Callable[[], Awaitable[None]] | None = None
         """Done between reading and answering who an app is."""
 
@@ -238,6 +252,25 @@ class Platform:
             "serial_number": serial_of(int(key)),
             "flash_id": "flash-1",
         }
+
+    def board_ticket(self, realm: str = "realm-1-26-dev", role: str = "board_reader", **more: Any) -> str:
+        """A new ticket of account 5, whose session is `bse-<n>`, n the number of tickets."""
+        ticket = mint(os.urandom(32))
+        number = len(self.tickets) + 1
+        answer = {"account_key": 5, "board_key": 9, "credentials": [f"bse-{number}", "key-1"], "ends_at": 2**40}
+        self.tickets[ticket] = (realm, {"role": role, **answer, **more})
+        return ticket
+
+    async def take_board_ticket(self, ticket: str, realm: str, details: dict[str, Any]) -> dict[str, Any] | None:
+        """`auth`'s answer about a board's ticket, which opens one realm once."""
+        self.asked.append((BOARD_TICKET_TAKE, {"realm": realm, **details}))
+        of, answer = self.tickets.get(ticket, ("", None))
+        if of != realm or ticket in self.taken:
+            return None
+        self.taken.add(ticket)
+        if self.before_answer is not None:
+            await self.before_answer()
+        return answer
 
     async def find_app_credential(self, realm: str, authid: str, details: dict[str, Any]) -> dict[str, Any]:
         """`auth`'s answer about an app's credential."""
@@ -295,6 +328,7 @@ async def platform(node: Node) -> AsyncIterator[Platform]:
     try:
         await auth.register(DEVICE_CREDENTIAL_FIND, stand_ins.find_credential, invoke="roundrobin")
         await auth.register(APP_CREDENTIAL_FIND, stand_ins.find_app_credential, invoke="roundrobin")
+        await auth.register(BOARD_TICKET_TAKE, stand_ins.take_board_ticket, invoke="roundrobin")
         await auth.register(TICKET_VERIFY, stand_ins.verify_ticket, invoke="roundrobin")
         await stand_ins.register_agent_procedures()
         await node.public_is_open()

@@ -35,7 +35,7 @@ async def test_an_app_joins_its_own_realm_as_its_device(stand_ins: Platform) -> 
     async with await stand_ins.node.app(7) as app:
         assert (app.details["authid"], app.details["authrole"]) == (serial_of(7), "app")
         assert app.details["realm"] == OWN
-        assert app.details["authextra"] == {"device_key": 7, "project_key": 1}
+        assert app.details["authextra"] == {"device_key": 7, "project_key": 1, "app_key": 26, "stage": "dev"}
         assert not [name for name in app.details if name.startswith("x_cb")]
         name, asked = stand_ins.asked[-1]
         assert (name, asked["realm"], asked["authid"]) == (

@@ -196,7 +196,7 @@ async def test_an_app_asks_after_its_own_session_only(stand_ins: Platform) -> No
             "authid": serial_of(7),
             "authrole": "app",
             "authmethod": "wampcra",
-            "authextra": {"device_key": 7, "project_key": 1},
+            "authextra": {"device_key": 7, "project_key": 1, "app_key": 26, "stage": "dev"},
         }
         for args in ([other.session], [1], [], [app.session, 1], [None], ["x"], [{"a": 1}]):
             await refused(app.call("wamp.session.get", *args), "wamp.error.no_such_session")

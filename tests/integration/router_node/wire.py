@@ -202,9 +202,9 @@ class Peer:
             answer = await self.authenticate(sign(secret, answer[2]["challenge"]))
         return self._joined(answer)
 
-    async def join_ticket(self, ticket: str) -> Self:
+    async def join_ticket(self, ticket: str, realm: str = "realm1", authid: str | None = None) -> Self:
         """Join with a ticket."""
-        answer = await self.hello("realm1", None, ["ticket"])
+        answer = await self.hello(realm, authid, ["ticket"])
         if answer[0] == CHALLENGE:
             answer = await self.authenticate(ticket)
         return self._joined(answer)

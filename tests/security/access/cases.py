@@ -19,6 +19,7 @@ DEVICE: Final = {"device": "{device}"}
 PROJECT: Final = {"project": "{project}"}
 GROUP: Final = {"group": "{group}"}
 APP: Final = {"app": "{app}"}
+BOARD: Final = {"board": "{board}"}
 APP_ON_DEVICE: Final = {**DEVICE, "app": 2**53 - 1, "stage": "DEV"}
 """Which is not on the device: said once the decision about access is made."""
 ASSET: Final = {"kind": "device", "key": "{device}"}
@@ -105,6 +106,14 @@ _THINGS: Final = (
     Case(f"{REALMS}.install.create", "project INSTALL_APPS, app INSTALL", {**PROJECT, **APP, "stage": "DEV"}),
     Case(f"{REALMS}.install.list", "project READ", PROJECT, sees=has("installs", "app_key", "app")),
     Case(f"{REALMS}.install.delete", "project INSTALL_APPS", {**PROJECT, **APP, "stage": "PROD"}, made.new_install),
+    Case(f"{REALMS}.realm.list", "project READ", PROJECT, sees=has("realms", "app_key", "app")),
+    Case(f"{REALMS}.backend.rotate", "data_backend UPDATE", {**PROJECT, **APP, "stage": "DEV"}),
+    Case(f"{REALMS}.board.create", "project CREATE_BOARDS", {**PROJECT, "name": "line"}),
+    Case(f"{REALMS}.board.list", "board READ", {**PROJECT, "limit": 1000}, sees=has("boards", "board_key", "board")),
+    Case(f"{REALMS}.board.show", "board READ", BOARD),
+    Case(f"{REALMS}.board.update", "board UPDATE", {**BOARD, "description": "tried"}),
+    Case(f"{REALMS}.board.delete", "board DELETE", BOARD, made.new_board),
+    Case(f"{REALMS}.board.open", "board READ, data_backend READ", {**BOARD, **APP, "stage": "DEV"}),
     Case(f"{REALMS}.access.list", "project READ", PROJECT, sees=has("access", "app_key", "app")),
     Case(f"{REALMS}.access.grant", OWNER, {**PROJECT, **APP, "provider": "*"}),
     Case(f"{REALMS}.access.revoke", OWNER, {**PROJECT, **APP, "provider": "*"}),

@@ -124,6 +124,32 @@ class Scene:
         where = {"project": self.known["project"], "app": self.known["app"]}
         await self.owner.call(f"{REALMS}.install.create", stage=stage, **where)
 
+    async def board(self) -> int:
+        """A new board of the owner's in their project, known to everybody who decides."""
+        made = await self.owner.call(f"{REALMS}.board.create", project=self.known["project"], name=new_name("line"))
+        key = int(made["board_key"])
+
+        async def told() -> bool:
+            with self.platform.database() as connection:
+                asked = "SELECT FROM realms.board WHERE board_key = %s AND is_told"
+                return connection.execute(asked, [key]).fetchone() is not None
+
+        await eventually(told, 10, "the board is known")
+        return key
+
+    async def backend(self) -> int:
+        """The data backend of the app in the project, known to everybody who decides."""
+
+        async def told() -> int | None:
+            with self.platform.database() as connection:
+                row = connection.execute(
+                    "SELECT backend_key FROM realms.backend WHERE app_key = %s AND is_told AND state = 'ready'",
+                    [self.known["app"]],
+                ).fetchone()
+            return None if row is None else int(row[0])
+
+        return await eventually(told, 20, "the data backend is ready and known") or 0
+
 
 @asynccontextmanager
 async def opened(platform: RunningPlatform) -> AsyncIterator[Scene]:
@@ -174,6 +200,7 @@ async def _furnish(scene: Scene) -> None:
     known["group"], known["other"] = await scene.group(), await scene.project()
     known["app"] = await scene.app()
     await scene.install("DEV")
+    known["data_backend"], known["board"] = await scene.backend(), await scene.board()
     robot = await scene.owner.call(f"{AUTH}.service_account.create", name=new_name("robot"))
     known["robot"] = robot["account_key"]
     made = {"name": "reports", "scopes": ["read"], "account_key": known["robot"]}
@@ -220,6 +247,11 @@ async def new_group(scene: Scene, _: Asker) -> dict[str, Any]:
     group = await scene.group()
     await scene.owner.call(f"{DEVICES}.group.add_device", group=group, device=scene.known["device"])
     return {"group": group}
+
+
+async def new_board(scene: Scene, _: Asker) -> dict[str, Any]:
+    """A board."""
+    return {"board": await scene.board()}
 
 
 async def new_install(scene: Scene, _: Asker) -> dict[str, Any]:

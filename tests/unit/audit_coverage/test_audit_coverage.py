@@ -21,10 +21,11 @@ from tests.unit.audit_coverage.call_graph import ROOT, Name, Service
 from tests.unit.shared.test_every_procedure_is_known import IDS
 
 TABLE: Final = Path(__file__).with_name("coverage.tsv")
-SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway")
+SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb")
 TITLES: Final = ("what", "writes", "records", "asks", "because")
 JOBS: Final[tuple[Name, ...]] = (
     ("services.auth.first_owner", "ensure"),
+    ("services.auth.cutting", "Cuts.keep_up"),
     ("services.auth.erasure", "Erasure.keep_up"),
     ("services.auth.administration", "Administration.sweep"),
     ("services.auth.provider.clients", "Clients.ensure_own"),
@@ -54,12 +55,36 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.privileges.sweeping", "Sweeping.sweep"),
     ("services.privileges.transfers", "Transfers.repair"),
     ("services.realms.announcing", "Announcing.keep_up"),
+    ("services.realms.backends", "Backends.keep_up"),
+    ("services.realms.provisioner.working", "Provisioner.work"),
+    ("services.realms.provisioner.working", "Provisioner.watch"),
+    ("services.realms.board_sessions", "BoardSessions.keep_up"),
     ("services.realms.telling", "Telling.keep_up"),
     ("services.audit.integrator", "Integrator.run"),
     ("services.audit.redacting", "redact_due"),
     ("services.audit.witnesses", "Witnessing.run"),
     ("services.audit.forwarders", "Forwarding.run"),
     ("services.gateway.serving", "Serving.answer"),
+    # What data realms serve: the published clients know these by other names than ours.
+    ("services.fleetdb.procedures.writes", "WriteProcedures.append"),
+    ("services.fleetdb.procedures.writes", "WriteProcedures.append_bulk"),
+    ("services.fleetdb.procedures.writes", "WriteProcedures.published"),
+    ("services.fleetdb.procedures.writes", "WriteProcedures.published_bulk"),
+    ("services.fleetdb.procedures.reads", "ReadProcedures.history"),
+    ("services.fleetdb.procedures.reveals", "RevealProcedures.reveal"),
+    ("services.fleetdb.procedures.reveals", "RevealProcedures.verify"),
+    ("services.fleetdb.procedures.locations", "LocationProcedures.update"),
+    ("services.fleetdb.realms", "Realms.keep_true"),
+    ("services.fleetdb.taking", "Taking.take"),
+    ("services.fleetdb.logins", "Logins.settle"),
+    ("services.fleetdb.taking", "Taking.drop"),
+    ("services.fleetdb.connections", "Connections.keep_up"),
+    ("services.fleetdb.transforms", "Transforms.look"),
+    ("services.fleetdb.retention", "Retention.tend"),
+    ("services.fleetdb.resealing", "Resealing.reseal"),
+    ("services.fleetdb.sql_recording", "SqlRecording.begun"),
+    ("services.fleetdb.sql_recording", "SqlRecording.asked"),
+    ("services.fleetdb.sql_recording", "SqlRecording.ended"),
     ("services.gateway.keeping", "Keeping.sweep"),
 )
 
@@ -89,7 +114,7 @@ LATER: Final = {
     "client.changed", "token.refused",
 }  # fmt: skip
 # Tags of refused attempts: what changes something has another one.
-ATTEMPTS: Final = {"device.impersonated", "device.duplicated", "sign_in.refused"}
+ATTEMPTS: Final = {"data.impersonated", "device.impersonated", "device.duplicated", "sign_in.refused"}
 GRAPHS: Final = {name: Service(name) for name in SERVICES}
 
 

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.preparation import SecretLostError, check_kept_secrets, ensure_secrets, ensure_state, prepare
+from deploy.local.authority import AuthorityError
+from deploy.local.preparation import (
+    SecretLostError,
+    check_kept_secrets,
+    ensure_backend_login_authority,
+    ensure_secrets,
+    ensure_state,
+    prepare,
+)
 from deploy.local.settings import local_settings
 from deploy.local.state import StateFolder
 from tests.unit.local.test_renewal import NOW
@@ -59,3 +67,21 @@ def test_given_a_lost_secret_when_prepared_then_nothing_is_made(tmp_path: Path) 
         prepare(settings, account, NOW)
 
     assert sorted(os.walk(state.root)) == before
+
+
+def test_the_ca_of_data_backends_is_kept_and_its_key_is_nobody_elses(tmp_path: Path) -> None:
+    settings = local_settings({"IRONFLOCK_LOCAL_STATE": str(tmp_path / "state")})
+    state = StateFolder(settings.state)
+    account = ensure_state(settings, is_root=False)
+
+    ensure_backend_login_authority(state, account, NOW)
+    first = state.backend_login_ca_certificate.read_bytes()
+    ensure_backend_login_authority(state, account, NOW)
+
+    key = state.backend_login_authority / "ca.key"
+    assert state.backend_login_ca_certificate.read_bytes() == first
+    assert (state.backend_login_authority / "ca.pem").read_bytes() == first
+    assert (key.stat().st_mode & 0o777, key.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    key.unlink()
+    with pytest.raises(AuthorityError):  # every login would have to be certified anew
+        ensure_backend_login_authority(state, account, NOW)

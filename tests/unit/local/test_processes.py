@@ -13,6 +13,7 @@ from deploy.local.processes import (
     Process,
     child_environment,
     migrate_process,
+    provisioner_process,
     router_process,
     service_process,
 )
@@ -35,7 +36,8 @@ SETTINGS = local_settings(ENVIRON)
 
 def everything() -> list[Process]:
     services = [service_process(name, SETTINGS, ENVIRON) for name in SERVICES]
-    return [router_process(SETTINGS, ENVIRON), migrate_process(SETTINGS, ENVIRON), *services]
+    others = [make(SETTINGS, ENVIRON) for make in (router_process, migrate_process, provisioner_process)]
+    return [*others, *services]
 
 
 def own(process: Process) -> dict[str, str]:
@@ -83,6 +85,18 @@ def test_the_gateway_is_told_what_the_contract_says() -> None:
         "BIND": "192.0.2.7",
         "URL": "https://plant.example:8445",
         "AGENT_UPDATES": "/state/agent-updates",
+    }
+
+
+def test_the_provisioner_is_told_of_the_database_and_its_ca_and_of_no_bus() -> None:
+    assert own(provisioner_process(SETTINGS, ENVIRON)) == {
+        "CA_FILE": "/state/ca/ca.pem",
+        "DATABASE_HOST": "localhost",
+        "DATABASE_PORT": "8446",
+        "DATABASE_NAME": "ironflock",
+        "DATABASE_PASSWORD_FILE": "/state/secrets/database/provisioner",
+        "LOGIN_CA_CERTIFICATE": "/state/secrets/backend-login-ca/ca.pem",
+        "LOGIN_CA_KEY_FILE": "/state/secrets/backend-login-ca/ca.key",
     }
 
 

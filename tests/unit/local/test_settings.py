@@ -21,15 +21,16 @@ def test_the_ports_are_those_of_the_readme() -> None:
         "devices": 8451,
         "audit": 8453,
         "privileges": 8454,
+        "fleetdb": 8455,
     }
     assert (ports.accounts, ports.audit) == (8441, 8452)
 
 
-@given(base=st.integers(1, 65_521))
+@given(base=st.integers(1, 65_519))
 def test_every_listener_has_a_port_of_its_own_that_exists(base: int) -> None:
     ports = [each.port for each in listeners(local_settings({"IRONFLOCK_LOCAL_PORT_BASE": str(base)}))]
 
-    assert len(set(ports)) == len(ports) == 13
+    assert len(set(ports)) == len(ports) == 15
     assert all(base < port <= 65_535 for port in ports)
 
 
@@ -39,7 +40,7 @@ def test_only_the_public_listeners_follow_the_bind_address(bind: str) -> None:
         each.name for each in listeners(local_settings({"IRONFLOCK_LOCAL_BIND": bind})) if each.address == bind
     ]
 
-    assert elsewhere == ["accounts", "router", "gateway"]
+    assert elsewhere == ["accounts", "router", "gateway", "sql"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "plant.example", "a-b.c1", "192.0.2.7", "2001:db8::1"])
@@ -58,7 +59,7 @@ def test_given_an_address_in_another_spelling_when_read_then_it_is_the_one_of_ce
     [
         *(("HOST", text) for text in ("https://plant", "a b", "-a", "a" * 64, "a\nb", "*.plant", "a..b")),
         *(("BIND", text) for text in ("localhost", "1.2.3")),
-        *(("PORT_BASE", text) for text in ("0", "65523", "eight", "-1")),
+        *(("PORT_BASE", text) for text in ("0", "65522", "eight", "-1")),
         *(("CERTIFICATE_LIFE", text) for text in ("0", "nan", "inf")),
         ("PORTS", "1"),
     ],

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.realms.records.installs import Request
-from services.realms.rules.templates import DAY_S, checked, requests_of, seconds_of
+from services.realms.rules.templates import checked, requests_of
 from shared.errors import InvalidArgumentError
+from shared.templates import DAY_S, seconds_of
 
 TIME = {"id": "tsp", "name": "Time", "description": "when", "dataType": "timestamp", "path": "args[0].tsp"}
 FULL: dict[str, Any] = {
@@ -118,6 +119,7 @@ def test_what_is_in_the_field_is_taken_too(path: str, value: Any) -> None:
         (f"{TABLE}.columns.1.dataType", None, "dataType"),
         (f"{TABLE}.columns.1.id", "device_key", "platform's own"),
         (f"{TABLE}.columns.1.id", "latest_flag", "platform's own"),
+        (f"{TABLE}.columns.1.id", "xmin", "platform's own"),
         (f"{TABLE}.columns.1.id", "authid", "platform's own"),
         (f"{TABLE}.columns.1.id", "force", "twice"),
         (f"{TABLE}.columns.1.id", "Press", "id"),

@@ -11,10 +11,11 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
 from ironflock_router.authentication.credentials import Credentials, CredentialsAwayError
-from ironflock_router.authentication.doors import Door
+from ironflock_router.authentication.doors import CRA, TICKET, Door
 from ironflock_router.authentication.proofs import Claim, Proofs, challenge_text
 from ironflock_router.authentication.refusals import ENDED_DEVICE, NO_SUCH_REALM, WRONG_PROOF
 from ironflock_router.records import Identity
+from shared.board_tickets import mint
 
 CREDENTIAL = {
     "state": "active",
@@ -43,9 +44,9 @@ class Case:
             return self.answer
         return fail(self.answer) if isinstance(self.answer, Exception) else succeed(self.answer)
 
-    def check(self, door: Door, realm: str, authid: str, signature: str) -> Any:
+    def check(self, door: Door, realm: str, authid: str, signature: str, method: str = CRA) -> Any:
         """The outcome, or the failure."""
-        claim = Claim(door, realm, authid, "10.0.0.1", CHALLENGE)
+        claim = Claim(door, realm, authid, "10.0.0.1", CHALLENGE, method)
         results: list[Any] = []
         Deferred.fromCoroutine(self.proofs.check(claim, signature)).addBoth(results.append)  # type: ignore[unused-awaitable]
         return results[0] if results else None
@@ -164,6 +165,16 @@ def test_a_service_proves_the_secret_of_its_file(tmp_path: Path) -> None:
     assert case.check(Door.SERVICES, "realm1", "../x", signed("")) is WRONG_PROOF
 
 
+def test_fleetdb_alone_of_all_services_is_let_into_data_realms(tmp_path: Path) -> None:
+    for name in ("auth", "fleetdb"):
+        (tmp_path / f"svc_{name}").write_text("s\n")
+    case = Case(tmp_path)
+    assert case.check(Door.SERVICES, APP_REALM, "svc_fleetdb", signed("s")).role == "svc_fleetdb"
+    assert case.check(Door.SERVICES, APP_REALM, "svc_fleetdb", signed("other")) is WRONG_PROOF
+    assert case.check(Door.SERVICES, APP_REALM, "svc_auth", signed("s")) is WRONG_PROOF
+    assert case.check(Door.SERVICES, "realm-1-2-PROD", "svc_fleetdb", signed("s")) is WRONG_PROOF
+
+
 APP = {"secret": "s", "role": "app", "reason": "app", "authid": "S7", "device_key": 7, "project_key": 1}
 APP_AUTHID = "app-2-prod-e3@S7"
 APP_REALM = "realm-1-2-prod"
@@ -175,7 +186,7 @@ def test_an_app_is_its_device_and_what_auth_says_of_its_credential(tmp_path: Pat
     assert (identity.realm, identity.authid, identity.role) == (APP_REALM, "S7", "app")
     assert (identity.serial, identity.device_key) == ("S7", 7)
     assert (identity.app.app_key, identity.app.stage, identity.app.epoch) == (2, "prod", 3)
-    assert identity.authextra == {"device_key": 7, "project_key": 1}
+    assert identity.authextra == {"device_key": 7, "project_key": 1, "app_key": 2, "stage": "prod"}
     assert case.asked == [("ironflock.auth.app_credential.find", {"realm": APP_REALM, "authid": APP_AUTHID})]
 
 
@@ -243,3 +254,64 @@ def test_challenges_differ_and_hold_what_the_client_said_within_bounds() -> None
     assert first != second
     assert json.loads(first)["authid"] == "1-7"
     assert len(challenge_text("x" * 10**6, 1)) < 1000
+
+
+TICKET_OF_A_BOARD = mint(bytes(range(32)))
+BOARD = {"account_key": 5, "role": "board_writer", "board_key": 9, "credentials": ["bse_1", "key"], "ends_at": 12.5}
+
+
+def test_a_board_is_the_person_of_its_ticket_whatever_it_calls_itself(tmp_path: Path) -> None:
+    case = Case(tmp_path, BOARD)
+    identity = case.check(Door.APPS, APP_REALM, APP_AUTHID, TICKET_OF_A_BOARD, TICKET)
+    assert (identity.realm, identity.authid, identity.role) == (APP_REALM, "5", "board_writer")
+    assert (identity.serial, identity.device_key, identity.app) == (None, None, None)
+    assert (identity.credentials, identity.ends_at) == (("bse_1", "key"), 12.5)
+    assert identity.authextra == {"account_key": 5, "board_key": 9}
+    asked = {"realm": APP_REALM, "ticket": TICKET_OF_A_BOARD}
+    assert case.asked == [("ironflock.auth.board_ticket.take", asked)]
+
+
+def test_a_ticket_that_opens_nothing_is_a_wrong_proof(tmp_path: Path) -> None:
+    assert Case(tmp_path, None).check(Door.APPS, APP_REALM, "", TICKET_OF_A_BOARD, TICKET) is WRONG_PROOF
+
+
+@pytest.mark.parametrize(
+    "ticket",
+    ["", "ifb_", TICKET_OF_A_BOARD + "x", TICKET_OF_A_BOARD[:-1] + "é", "ifk_" + TICKET_OF_A_BOARD[4:], "\ud800"],
+)
+def test_auth_is_not_asked_for_what_cannot_be_a_board_s_ticket(tmp_path: Path, ticket: str) -> None:
+    case = Case(tmp_path, BOARD)
+    assert case.check(Door.APPS, APP_REALM, "", ticket, TICKET) is WRONG_PROOF
+    assert case.asked == []
+
+
+@pytest.mark.parametrize("realm", ["realm1", "ironflock.system", "realm-1-2-PROD"])
+def test_a_board_joins_data_realms_only(tmp_path: Path, realm: str) -> None:
+    case = Case(tmp_path, BOARD)
+    assert case.check(Door.APPS, realm, "", TICKET_OF_A_BOARD, TICKET) is WRONG_PROOF
+    assert case.asked == []
+
+
+def test_a_ticket_is_no_secret_to_sign_with(tmp_path: Path) -> None:
+    assert Case(tmp_path, APP).check(Door.APPS, APP_REALM, APP_AUTHID, TICKET_OF_A_BOARD, CRA) is WRONG_PROOF
+    assert (
+        Case(tmp_path, BOARD)
+        .check(Door.APPS, APP_REALM, "5", signed(TICKET_OF_A_BOARD), CRA)
+        .check(CredentialsAwayError)
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"role": "app"},
+        {"role": "svc_fleetdb"},
+        {"account_key": 0},
+        {"account_key": "5"},
+        {"credentials": []},
+        {"ends_at": "x"},
+    ],
+)
+def test_an_answer_about_a_board_that_makes_no_sense_settles_nothing(tmp_path: Path, change: dict[str, Any]) -> None:
+    failure = Case(tmp_path, BOARD | change).check(Door.APPS, APP_REALM, "", TICKET_OF_A_BOARD, TICKET)
+    assert failure.check(CredentialsAwayError)

@@ -181,7 +181,7 @@ def test_a_service_registers_its_own_uris_and_no_other_services(role: str) -> No
             assert not allowed(Caller(role, REALM1), Action.REGISTER, uri, {"match": match})
 
 
-@pytest.mark.parametrize("uri", ["ironflock.auth.device_credential.find", "ironflock.auth.ticket.verify"])
+@pytest.mark.parametrize("uri", ["ironflock.auth.device_credential.find", "ironflock.auth.app_credential.find"])
 def test_the_secrets_are_for_the_router_itself(uri: str) -> None:
     for role in ROLES:
         for realm in (REALM1, SYSTEM):

@@ -23,7 +23,7 @@ def test_what_is_not_given_has_the_documented_default() -> None:
     assert limits.max_message_octets == 2**20
     assert (limits.join_timeout_s, limits.unjoined_per_address, limits.unjoined_in_all) == (8.0, 128, 4096)
     assert (limits.handshakes_per_address, limits.handshakes_at_once) == (32, 128)
-    assert limits.waiting_per_connection == 4 * 2**20
+    assert limits.waiting_per_connection == 10 * 2**20
     # An agent waits 7 s for each reply; held back refusals and pings to a first session come on top of this.
     assert settings.credential_timeout_s + 2.5 < 7
 

@@ -20,11 +20,11 @@ def test_the_agents_procedures() -> None:
 
 
 def test_the_paths() -> None:
-    assert {door.value: door.authmethod for door in Door} == {
-        "/ws-re-dev": "wampcra",
-        "/ws-usr": "ticket",
-        "/ws-ua-usr": "wampcra",
-        "/ws-svc": "wampcra",
+    assert {door.value: door.authmethods for door in Door} == {
+        "/ws-re-dev": ("wampcra",),
+        "/ws-usr": ("ticket",),
+        "/ws-ua-usr": ("wampcra", "ticket"),
+        "/ws-svc": ("wampcra",),
     }
     assert Door.SERVICES not in PUBLIC_DOORS
 

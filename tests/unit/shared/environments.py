@@ -40,6 +40,14 @@ OWN: Final = {
         "PUBLIC_KEYS_FILE": "public",
         "HEAD_FILE": "head",
     },
+    "fleetdb": {
+        **BUS,
+        **DATABASE,
+        "MASTER_KEYS_FILE": "masters",
+        "CLUSTER_HOST": "localhost",
+        "CLUSTER_PORT": "8446",
+        "SQL_PORT": "8456",
+    },
     "gateway": {**BUS, **DATABASE, "PORT": "8445", "URL": "https://localhost:8445", "AGENT_UPDATES": "updates"},
 }
 

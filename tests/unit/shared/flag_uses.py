@@ -28,6 +28,7 @@ DECIDING: Final[dict[str, AssetKind | None]] = {
     "self.entered": AssetKind.PROJECT,
     "_apps.with_flag": AssetKind.APP,
     "_apps.owned": AssetKind.APP,
+    "_boards.with_flag": AssetKind.BOARD,
     "_installation.require": AssetKind.INSTALLATION,
 }
 """Functions that take a flag, each with what it is on where its name says so; the longer name counts."""
@@ -35,6 +36,8 @@ PLACES: Final = {
     "place_of": AssetKind.PROJECT,
     "project_asset": AssetKind.PROJECT,
     "app_asset": AssetKind.APP,
+    "board_asset": AssetKind.BOARD,
+    "data": AssetKind.DATA_BACKEND,
     "THE_INSTALLATION": AssetKind.INSTALLATION,
     "device": AssetKind.DEVICE,
     "group": AssetKind.GROUP,

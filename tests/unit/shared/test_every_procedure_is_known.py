@@ -14,6 +14,7 @@ from services.audit.procedures.retention import RetentionProcedures
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.api_keys import ApiKeyProcedures
 from services.auth.procedures.app_credentials import AppCredentialProcedures
+from services.auth.procedures.board_tickets import BoardTicketProcedures
 from services.auth.procedures.clients import ClientProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
@@ -33,6 +34,8 @@ from services.privileges.procedures.services import ServiceProcedures
 from services.privileges.procedures.transfers import TransferProcedures
 from services.realms.procedures.access import AccessProcedures
 from services.realms.procedures.apps import AppProcedures
+from services.realms.procedures.backends import BackendProcedures
+from services.realms.procedures.boards import BoardProcedures
 from services.realms.procedures.installs import InstallProcedures
 from services.realms.procedures.projects import ProjectProcedures
 from services.realms.procedures.releases import ReleaseProcedures
@@ -46,6 +49,7 @@ SURFACES: dict[str, list[type[Any]]] = {
         CredentialProcedures,
         AppCredentialProcedures,
         TicketProcedures,
+        BoardTicketProcedures,
         AccountProcedures,
         PersonProcedures,
         FactorProcedures,
@@ -59,6 +63,8 @@ SURFACES: dict[str, list[type[Any]]] = {
         ReleaseProcedures,
         InstallProcedures,
         AccessProcedures,
+        BackendProcedures,
+        BoardProcedures,
         RealmsServiceProcedures,
     ],
     "privileges": [
@@ -76,8 +82,8 @@ SURFACES: dict[str, list[type[Any]]] = {
 ROUTERS_OWN = {"ironflock.router.credential.end", "ironflock.router.realm.end", "ironflock.router.session.end"}
 ROUTER_ONLY = {
     "ironflock.auth.app_credential.find",
+    "ironflock.auth.board_ticket.take",
     "ironflock.auth.device_credential.find",
-    "ironflock.auth.ticket.verify",
 }
 DECLARED: list[tuple[str, Declaration]] = [
     (service, declaration) for service, kinds in SURFACES.items() for kind in kinds for declaration, _ in declared(kind)

@@ -14,11 +14,9 @@ EVERYWHERE: Final = "GRANT"
 APPS, TUNNELS, YEARS = "apps, their releases and data", "tunnels", "running the installation for years"
 LATER: Final[dict[tuple[AssetKind, str], str]] = {
     (AssetKind.PROJECT, "UPDATE"): APPS,
-    (AssetKind.PROJECT, "CREATE_BOARDS"): APPS,
     (AssetKind.DEVICE, "REMOTE_ACCESS"): TUNNELS,
     (AssetKind.APP, "DELETE"): APPS,
-    **{(AssetKind.BOARD, flag): APPS for flag in ("READ", "UPDATE", "DELETE")},
-    **{(AssetKind.DATA_BACKEND, flag): APPS for flag in ("READ", "WRITE", "UPDATE", "CONNECT", "DELETE")},
+    **{(AssetKind.DATA_BACKEND, flag): APPS for flag in ("CONNECT", "DELETE")},
     **{(AssetKind.INSTALLATION, flag): YEARS for flag in ("HEALTH", "ROTATE", "BACKUP", "PLACE")},
 }
 """Flags of what there is not yet, each with what will ask for it; whoever builds that takes its line away."""

@@ -1,7 +1,8 @@
 """Data templates, as far as they are looked at: `.ironflock/data-template.yml` of an app, as JSON.
 
 Their names are those of the published form. What is not named here is kept as it came. Names and descriptions, which
-the published form asks for, may be missing: those of apps in the field do without.
+the published form asks for, may be missing: those of apps in the field do without. Whether one can become tables is
+decided by realms when it is released; fleetdb makes the tables.
 """
 
 from typing import Annotated, Final, Literal
@@ -11,7 +12,19 @@ from msgspec import Meta, Struct
 MAX_ITEMS: Final = 200
 MAX_COLUMNS: Final = 400
 INTERVAL: Final = r"\A[1-9][0-9]{0,8} (?:second|minute|hour|day|week|month|year)s?\Z"
+SYSTEM_COLUMNS: Final = frozenset({"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"})
+"""Every table of PostgreSQL has them already ("System Columns")."""
 BUCKET: Final = r"\A[1-9][0-9]{0,4} (?:second|minute|hour|day)s?\Z"
+DAY_S: Final = 86_400
+_SECONDS: Final = {
+    "second": 1,
+    "minute": 60,
+    "hour": 3_600,
+    "day": DAY_S,
+    "week": 7 * DAY_S,
+    "month": 30 * DAY_S,
+    "year": 365 * DAY_S,
+}
 Identifier = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]*\Z", max_length=60)]
 Words = Annotated[str, Meta(max_length=16_000)]
 Path = Annotated[str, Meta(min_length=1, max_length=400)]
@@ -93,3 +106,9 @@ class Template(Asking, frozen=True, rename="camel", kw_only=True):
     """The whole file."""
 
     data: Data
+
+
+def seconds_of(interval: str) -> int:
+    """How long `interval` (`14 days`) is in seconds; a month has 30 days, a year 365."""
+    count, unit = interval.split(" ")
+    return int(count) * _SECONDS[unit.removesuffix("s")]

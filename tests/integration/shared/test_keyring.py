@@ -1,4 +1,4 @@
-"""Auth's data keys: made once, rewrapped when the master key changes, refused without it."""
+"""Data keys of a service: made once, rewrapped when the master key changes, refused without it."""
 
 import asyncio
 
@@ -34,7 +34,8 @@ async def test_a_value_opens_after_a_restart_and_at_its_place_only(auth_database
         await restarted.open(sealed, "other place")
 
 
-async def test_no_two_sealings_are_alike(keyring: Keyring) -> None:
+async def test_no_two_sealings_are_alike(auth_database: Database) -> None:
+    keyring = Keyring(masters("m1"), auth_database)
     assert await keyring.seal("s3cret", "place") != await keyring.seal("s3cret", "place")
 
 
@@ -49,7 +50,7 @@ async def test_after_a_rotation_of_the_master_key_the_old_one_is_needed_no_more(
     assert await Keyring(masters("m2"), auth_database).open(sealed, "place") == "s3cret"
 
 
-async def test_given_no_master_key_for_it_when_auth_starts_then_it_is_refused_and_nothing_changed(
+async def test_given_no_master_key_for_it_when_the_service_starts_then_it_is_refused_and_nothing_changed(
     auth_database: Database, postgres: Postgres
 ) -> None:
     await Keyring(masters("m1"), auth_database).load()
@@ -61,7 +62,9 @@ async def test_given_no_master_key_for_it_when_auth_starts_then_it_is_refused_an
     assert postgres.rows("SELECT * FROM auth.data_key") == before
 
 
-async def test_given_another_key_under_the_same_id_when_auth_starts_then_it_is_refused(auth_database: Database) -> None:
+async def test_given_another_key_under_the_same_id_when_the_service_starts_then_it_is_refused(
+    auth_database: Database,
+) -> None:
     await Keyring(masters("m1"), auth_database).load()
     wrong = masters("m1")
     wrong = type(wrong)("m1", {"m1": bytes(32)})
@@ -82,7 +85,8 @@ async def test_a_key_that_is_old_gets_a_successor_and_still_opens(auth_database:
     assert await old.open(await new.seal("later", "place"), "place") == "later"
 
 
-async def test_the_data_key_lies_nowhere_in_clear(keyring: Keyring, postgres: Postgres) -> None:
+async def test_the_data_key_lies_nowhere_in_clear(auth_database: Database, postgres: Postgres) -> None:
+    keyring = Keyring(masters("m1"), auth_database)
     sealer = await keyring.load()
     rows = postgres.rows("SELECT * FROM auth.data_key")
 

@@ -1,0 +1,103 @@
+"""The parts of fleetdb, put together in the one order that fits; the tests put the same ones together."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from attrs import frozen
+
+from services.fleetdb.authority import RealmsAuthority
+from services.fleetdb.connections import Connections
+from services.fleetdb.foreign_reads import ForeignReads
+from services.fleetdb.joining import Surroundings
+from services.fleetdb.keys import Keyring
+from services.fleetdb.logins import Logins
+from services.fleetdb.making import Making
+from services.fleetdb.pools import ConnectionSettings
+from services.fleetdb.problems import Problems
+from services.fleetdb.procedures.access import AccessProcedures
+from services.fleetdb.procedures.declaring import declared
+from services.fleetdb.procedures.locations import LocationProcedures
+from services.fleetdb.procedures.reads import ReadProcedures
+from services.fleetdb.procedures.reveals import RevealProcedures
+from services.fleetdb.procedures.writes import WriteProcedures
+from services.fleetdb.reading import Reading
+from services.fleetdb.realms import Realms
+from services.fleetdb.resealing import Resealing
+from services.fleetdb.retention import Retention
+from services.fleetdb.revealing import Revealing
+from services.fleetdb.rules.backends import place_of
+from services.fleetdb.secrets import Secrets
+from services.fleetdb.settings import FleetdbSettings
+from services.fleetdb.taking import Taking
+from services.fleetdb.transform_news import TransformNews
+from services.fleetdb.transforms import Transforms
+from services.fleetdb.writing import Writing
+from shared.bus import Bus
+from shared.database import Database
+
+JOINS_AT_ONCE: Final = 16
+
+
+@frozen
+class Times:
+    """What the parts ask of the outside: the time in UTC, seconds that only go forward, numbers from 0 to 1."""
+
+    now: Callable[[], datetime]
+    clock: Callable[[], float]
+    jitter: Callable[[], float]
+
+
+@frozen
+class Base:
+    """What stands before the parts: the bus with the URLs of its routers, the control database, the data keys."""
+
+    bus: Bus
+    database: Database
+    keyring: Keyring
+    urls: tuple[str, ...]
+
+
+@frozen
+class Parts:
+    """What the service is made of."""
+
+    connections: Any
+    transforms: Transforms
+    retention: Retention
+    resealing: Resealing
+    realms: Realms
+
+
+def assemble(bus: Bus, database: Database, settings: FleetdbSettings, times: Times) -> Parts:
+    """All of them."""
+    keyring = Keyring(settings.masters, database)
+    cluster = settings.cluster
+    where = ConnectionSettings(cluster.host, cluster.port, cluster.ca, cluster.connections)
+    connections = Connections(where, Logins(database, keyring, RealmsAuthority(bus), times.now))
+    return assemble_on(Base(bus, database, keyring, settings.bus.urls), connections, times)
+
+
+def assemble_on(base: Base, connections: Any, times: Times) -> Parts:
+    """All of them, over these connections to data backends."""
+    bus, database, secrets = base.bus, base.database, Secrets(base.keyring)
+    writing, reading = Writing(connections, secrets), Reading(connections)
+    recorded = ForeignReads(database, times.clock)
+    problems = Problems(writing, times.now, times.clock)
+    realms: list[Realms] = []
+    surfaces = (
+        WriteProcedures(writing, problems, recorded, bus.task),
+        ReadProcedures(reading, recorded),
+        RevealProcedures(Revealing(reading, secrets, times.clock)),
+        AccessProcedures(lambda: realms[0].backends),
+        LocationProcedures(writing, times.now),
+    )
+    marked = tuple(each for surface in surfaces for each in declared(surface))
+    around = Surroundings(bus, marked, asyncio.Semaphore(JOINS_AT_ONCE), times.jitter)
+    news = TransformNews(problems, lambda backend: realms[0].find(place_of(backend)))
+    transforms = Transforms(database, connections, reading, news)
+    taking = Taking(connections, Making(connections), writing, transforms)
+    realms.append(Realms(around, base.urls, taking, times.clock))
+    resealing = Resealing(database, connections, secrets)
+    return Parts(connections, transforms, Retention(connections), resealing, realms[0])

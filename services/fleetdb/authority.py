@@ -1,0 +1,39 @@
+"""What realms does for logins, asked over the bus."""
+
+from services.fleetdb.records.logins import Certified
+from shared.bus import Bus
+from shared.procedures import answered
+
+CERTIFY_TIMEOUT_S = 10.0
+"""A little longer than realms itself waits for its provisioner."""
+
+
+class RealmsAuthority:
+    """Certificates for the logins of data backends."""
+
+    def __init__(self, bus: Bus) -> None:
+        """Ask over `bus`."""
+        self._bus = bus
+
+    async def certify(self, backend_key: int, epoch: int, public_key: str) -> Certified:
+        """A certificate, for `public_key` in PEM, of the backend's login in this epoch.
+
+        Raises:
+            PublicError: Not now, or not that epoch any more.
+        """
+        answer = await self._bus.call(
+            "ironflock.realms.backend.certify",
+            timeout_s=CERTIFY_TIMEOUT_S,
+            backend_key=backend_key,
+            epoch=epoch,
+            public_key=public_key,
+        )
+        return answered(Certified, answer)
+
+    async def settled(self, backend_key: int, epoch: int) -> None:
+        """The login of `epoch` is in use: those before it may end.
+
+        Raises:
+            PublicError: Realms is away.
+        """
+        await self._bus.call("ironflock.realms.backend.settled", backend_key=backend_key, epoch=epoch)

@@ -1,0 +1,108 @@
+"""The connections of one data backend: as its own login, by client certificate, over verified TLS."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import define, field, frozen
+from psycopg_pool import AsyncConnectionPool
+
+from services.fleetdb.key_files import KeyFiles
+from services.fleetdb.records.backends import Backend
+from services.fleetdb.records.logins import Login
+from shared.database import CONNECT_TIMEOUT_S, check_open
+
+POOL_SIZE: Final = 4
+MAX_CONNECTIONS: Final = 120
+MAX_WAITING: Final = 512
+"""Calls that wait for a connection of one backend."""
+IDLE_S: Final = 60.0
+
+
+@frozen
+class ConnectionSettings:
+    """Where data backends are, and how many connections to them there may be."""
+
+    host: str
+    port: int
+    ca: Path
+    max_connections: int = MAX_CONNECTIONS
+
+
+@define(eq=False)
+class Pool:
+    """The connections of one backend under one login; `leased` counts who has one or waits for one."""
+
+    backend: Backend
+    login: Login
+    files: KeyFiles
+    connections: AsyncConnectionPool
+    used_at: float
+    renew_at: float = 0.0
+    leased: int = 0
+    was_let_in: bool = False
+    unused: asyncio.Event = field(factory=asyncio.Event)
+
+    @property
+    def size(self) -> int:
+        """How many connections it has, or is to have for those who wait."""
+        return max(self.open, min(self.leased, POOL_SIZE))
+
+    @property
+    def open(self) -> int:
+        """How many it has."""
+        return self.connections.get_stats().get("pool_size", 0)
+
+    @property
+    def needs_another(self) -> bool:
+        """Whether one more lease would open one more connection."""
+        return self.open <= self.leased < POOL_SIZE
+
+    async def close(self) -> None:
+        """Close every connection; whoever has one loses it."""
+        await self.connections.close(timeout=5.0)
+        self.files.close()
+
+
+async def open_pool(settings: ConnectionSettings, backend: Backend, login: Login, *, wait_s: float) -> Pool:
+    """A pool without a connection yet; who asks it for one waits for `wait_s` seconds at most."""
+    files = KeyFiles(login)
+    connections = AsyncConnectionPool(
+        kwargs={**_arguments(settings, backend), **files.arguments()},
+        min_size=0,
+        max_size=POOL_SIZE,
+        max_waiting=MAX_WAITING,
+        timeout=wait_s,
+        reconnect_timeout=wait_s,
+        max_idle=IDLE_S,
+        check=check_open,
+        num_workers=1,
+        open=False,
+        name=f"backend {backend.backend_key}",
+    )
+    pool = Pool(backend, login, files, connections, used_at=asyncio.get_running_loop().time())
+    try:
+        await connections.open(wait=False)
+    finally:
+        if connections.closed:
+            files.close()
+    return pool
+
+
+def _arguments(settings: ConnectionSettings, backend: Backend) -> dict[str, Any]:
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "dbname": backend.database,
+        "user": backend.login,
+        "sslmode": "verify-full",
+        "sslrootcert": str(settings.ca),
+        "sslcertmode": "require",
+        "require_auth": "none",  # the certificate is all that this login has
+        "gssencmode": "disable",
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "application_name": "fleetdb",
+        "autocommit": True,
+        "keepalives_idle": 10,
+        "tcp_user_timeout": 15_000,
+    }

@@ -1,0 +1,248 @@
+"""In which data realms this process is: in those whose data backend is ready, as realms tells.
+
+Realms is asked for all of them on each join of the bus and each minute, and about one whenever it says that this one
+changed. Each place (project, app, stage) is looked at by one task at a time; what fails is tried again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+import structlog
+from attrs import define, field
+from prometheus_client import Gauge
+
+from services.fleetdb.gates import Gate, Octets
+from services.fleetdb.joining import RealmLink, Surroundings
+from services.fleetdb.live import LiveRealm, Offer
+from services.fleetdb.records.backends import Backend, Stage
+from services.fleetdb.rules.backends import Place, backend_of, place_of
+from shared.bus import Bus
+from shared.errors import UnavailableError
+from shared.identities import SYSTEM_REALM
+from shared.session import BusSession
+
+TOPIC: Final = "ironflock.realms.backend.changed"
+COMPARE_INTERVAL_S: Final = 60.0
+LOOK_S: Final = 1.0
+RETRY_S: Final = 2.0
+LOOKS_AT_ONCE: Final = 16
+PAGE: Final = 200
+MAX_TROUBLED: Final = 0.1
+"""Which part of the realms may be in trouble before this process counts as ill."""
+LATE_S: Final = 10.0
+"""How long a realm may be without its sessions before it is in trouble."""
+
+log = structlog.get_logger()
+TROUBLED: Final = Gauge("ironflock_data_realms_troubled", "Data realms that are not served as they should be")
+
+
+class Hands(Protocol):
+    """What is done when a backend comes, changes or goes."""
+
+    async def take(self, backend: Backend) -> Offer:
+        """Make what is to be there before anybody writes, and return what there is.
+
+        Raises:
+            PublicError, Refusal: It cannot be now.
+        """
+
+    async def drop(self, backend: Backend) -> None:
+        """Let go of what was kept for it."""
+
+
+@define
+class _Served:
+    realm: LiveRealm
+    links: list[RealmLink]
+    tasks: "list[asyncio.Task[None]]"
+    missing_since: float | None = None
+
+
+@define
+class _Looked:
+    task: "asyncio.Task[None]"
+    is_again: bool = False
+    problem: str = field(default="")
+
+
+class Realms:
+    """All of them."""
+
+    def __init__(self, around: Surroundings, urls: tuple[str, ...], hands: Hands, clock: Callable[[], float]) -> None:
+        """Follow realms over the bus of `around`, and join at every router of `urls`; `clock` only goes forward."""
+        self._around = around
+        self._bus: Bus = around.bus
+        self._urls = urls
+        self._hands = hands
+        self._clock = clock
+        self._octets = Octets()
+        self._served: dict[Place, _Served] = {}
+        self._taken: dict[Place, Backend] = {}
+        self._looked: dict[Place, _Looked] = {}
+        self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._is_due = asyncio.Event()
+        self._compared_at: float | None = None
+        self._bus.on_join(SYSTEM_REALM, self._subscribe)
+
+    @property
+    def backends(self) -> list[Backend]:
+        """The backends that are served now."""
+        return [served.realm.backend for served in self._served.values()]
+
+    @property
+    def realms(self) -> list[LiveRealm]:
+        """The realms that are served now."""
+        return [served.realm for served in self._served.values()]
+
+    def find(self, place: Place) -> LiveRealm | None:
+        """The realm of `place`, where it is served."""
+        served = self._served.get(place)
+        return None if served is None else served.realm
+
+    async def keep_true(self) -> None:
+        """Wait for a second or until something is due, compare where it is, and say what is not as it should be.
+
+        Raises:
+            PublicError: Realms is away, or a realm is not served.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await self._is_due.wait()
+        now = self._clock()
+        if self._is_due.is_set() or self._compared_at is None or now - self._compared_at >= COMPARE_INTERVAL_S:
+            self._is_due.clear()
+            try:
+                await self._compare()
+            except Exception:
+                self._compared_at = None
+                raise
+            self._compared_at = now
+        self._complain(now)
+
+    async def stop(self) -> None:
+        """Leave all of them."""
+        for looked in self._looked.values():
+            looked.task.cancel()
+        for place in list(self._served):
+            self._leave(place)
+
+    async def _subscribe(self, session: BusSession) -> None:
+        await session.subscribe(self._told, TOPIC).asFuture(asyncio.get_running_loop())
+        self._is_due.set()
+
+    def _told(self, *_: Any, **event: Any) -> None:
+        try:
+            self._look_at(Place(int(event["project_key"]), int(event["app_key"]), Stage(event["stage"])))
+        except (KeyError, ValueError, TypeError):
+            log.error("backend_event_malformed")  # noqa: TRY400 - what it says is of no use
+            self._is_due.set()
+
+    async def _compare(self) -> None:
+        ready: dict[Place, Backend] = {}
+        after = 0
+        while page := [backend_of(each) for each in await self._page(after)]:
+            ready |= {place_of(backend): backend for backend in page}
+            after = page[-1].backend_key
+        for place in ready.keys() | self._served.keys() | self._taken.keys():
+            served = self._served.get(place)
+            if served is None or served.realm.backend != ready.get(place):
+                self._look_at(place)
+
+    async def _page(self, after: int) -> list[Any]:
+        answer = await self._bus.call("ironflock.realms.backend.list", after=after, limit=PAGE)
+        backends: list[Any] = answer["backends"]
+        return backends
+
+    def _look_at(self, place: Place) -> None:
+        looked = self._looked.get(place)
+        if looked is not None:
+            looked.is_again = True
+        else:
+            self._looked[place] = _Looked(self._bus.task(self._look(place), is_stream=True))
+
+    async def _look(self, place: Place) -> None:
+        await asyncio.sleep(0)  # until what is looked at stands in the book
+        looked = self._looked[place]
+        try:
+            while True:
+                looked.is_again = False
+                try:
+                    async with self._looks:
+                        await self._settle(place)
+                except Exception as error:  # noqa: BLE001 - one backend's fault is no other's
+                    looked.problem = f"{type(error).__name__}: {str(error)[:200]}"
+                    log.warning("data_backend_not_settled", problem=looked.problem, **_words(place))
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                if not looked.is_again:
+                    return
+        finally:
+            self._looked.pop(place, None)
+
+    async def _settle(self, place: Place) -> None:
+        answer = await self._bus.call(
+            "ironflock.realms.backend.find",
+            project_key=place.project_key,
+            app_key=place.app_key,
+            stage=place.stage.value,
+        )
+        found = backend_of(answer["backend"]) if answer["state"] == "ready" and answer["backend"] else None
+        served = self._served.get(place)
+        if found is None:
+            if served is not None:
+                self._leave(place)
+            if place in self._taken:
+                await self._hands.drop(self._taken[place])
+                del self._taken[place]
+            return
+        self._taken[place] = found
+        offer = await self._hands.take(found)
+        if served is None:
+            self._serve(place, LiveRealm(found, offer))
+        else:
+            served.realm.backend, served.realm.offer = found, offer
+
+    def _serve(self, place: Place, realm: LiveRealm) -> None:
+        gate = Gate(self._octets)
+        links = [RealmLink(self._around, url, realm, gate) for url in self._urls]
+        self._served[place] = served = _Served(realm, links, [])
+        for link in links:
+            task = self._bus.task(link.run(), is_stream=True)
+            served.tasks.append(task)
+            task.add_done_callback(lambda task: self._ended(place, served, task))
+
+    def _ended(self, place: Place, served: _Served, task: "asyncio.Task[None]") -> None:
+        """The router ended the realm: forget it, and ask whether it is to be there."""
+        if task.cancelled() or self._served.get(place) is not served:
+            return
+        if task.exception() is not None:
+            log.error("data_realm_failed", exc_info=task.exception(), **_words(place))
+        self._leave(place)
+        self._look_at(place)
+
+    def _leave(self, place: Place) -> None:
+        served = self._served.pop(place)
+        for task in served.tasks:
+            task.cancel()
+        for link in served.links:
+            link.leave()
+
+    def _complain(self, now: float) -> None:
+        missing = 0
+        for served in self._served.values():
+            is_there = len(served.realm.sessions) == len(self._urls)
+            served.missing_since = None if is_there else served.missing_since or now
+            missing += served.missing_since is not None and now - served.missing_since > LATE_S
+        problems = [f"{place}: {looked.problem}" for place, looked in self._looked.items() if looked.problem]
+        troubled = missing + len(problems)
+        TROUBLED.set(troubled)
+        # One project's trouble, which may be of its own making, is not this process's.
+        if troubled > MAX_TROUBLED * len(self._served.keys() | self._looked.keys()):
+            example = f", {problems[0]}" if problems else ""
+            raise UnavailableError(f"{missing} data realms are not joined, {len(problems)} not settled{example}")
+
+
+def _words(place: Place) -> dict[str, Any]:
+    return {"project_key": place.project_key, "app_key": place.app_key, "stage": place.stage.value}

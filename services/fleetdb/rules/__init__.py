@@ -1,0 +1,1 @@
+"""What fleetdb decides: pure."""

@@ -1,0 +1,101 @@
+"""Data realms and their backends, for people and for fleetdb."""
+
+from typing import Final
+
+from services.realms.assembly import Parts
+from services.realms.records.backends import (
+    BackendList,
+    Certificate,
+    CertifyBackend,
+    FindBackend,
+    FoundBackend,
+    ListBackends,
+    NameBackend,
+    RealmList,
+    Rotated,
+    SettleBackend,
+)
+from services.realms.records.projects import NameProject
+from services.realms.records.readers import AdmitReader, Reader
+from services.realms.store import backends as store
+from shared.errors import NotAuthorizedError, NotFoundError
+from shared.flags import AssetKind
+from shared.identities import Person, ServiceIdentity
+from shared.procedures import for_people, for_services
+from shared.rights.records import Asset, project_domain
+
+ABSENT: Final = "the app is not installed there, or you may not see it"
+
+
+class BackendProcedures:
+    """Realms' procedures about data realms and their backends."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Serve with these."""
+        self._database = parts.database
+        self._projects = parts.projects
+        self._rights = parts.rights
+        self._backends = parts.backends
+        self._readers = parts.readers
+
+    @for_people("ironflock.realms.realm.list", NameProject, is_reading=True, is_narrowing=True)
+    async def realm_list(self, person: Person, request: NameProject) -> RealmList:
+        """The data realms of a project that the caller may see, and how far their backends are."""
+        project = await self._projects.entered(person, "READ", request.project)
+        return RealmList(await self._database.run(lambda one: store.realm_list(one, project.project_key)))
+
+    @for_people("ironflock.realms.backend.rotate", NameBackend, is_narrowing=True)
+    async def backend_rotate(self, person: Person, request: NameBackend) -> Rotated:
+        """Another database login for the backend (flag `UPDATE` on it); no row is lost meanwhile."""
+        project = await self._projects.meant(person.account_key, request.project)
+        await self._projects.require_factor(project, person.account_key)
+        backend = await self._backends.meant(project.project_key, request.app, request.stage)
+        if backend is None:
+            raise NotFoundError(ABSENT)
+        await self._rights.require(
+            person,
+            "UPDATE",
+            Asset(AssetKind.DATA_BACKEND, backend.backend_key),
+            project_domain(project.project_key),
+            absent=ABSENT,
+        )
+        return await self._backends.rotate(person, backend)
+
+    @for_services("ironflock.realms.backend.list", ListBackends)
+    async def backend_list(self, service: ServiceIdentity, request: ListBackends) -> BackendList:
+        """The backends that are ready, in the order of keys, for fleetdb."""
+        _only_fleetdb(service)
+        return BackendList(
+            await self._database.run(
+                lambda one: store.backend_list_ready(one, after=request.after, limit=request.limit)
+            )
+        )
+
+    @for_services("ironflock.realms.backend.find", FindBackend)
+    async def backend_find(self, service: ServiceIdentity, request: FindBackend) -> FoundBackend:
+        """One backend, for fleetdb."""
+        _only_fleetdb(service)
+        return await self._backends.find(request)
+
+    @for_services("ironflock.realms.backend.certify", CertifyBackend)
+    async def backend_certify(self, service: ServiceIdentity, request: CertifyBackend) -> Certificate:
+        """A certificate by which fleetdb logs in to the backend."""
+        _only_fleetdb(service)
+        return await self._backends.certify(request)
+
+    @for_services("ironflock.realms.backend.settled", SettleBackend)
+    async def backend_settled(self, service: ServiceIdentity, request: SettleBackend) -> None:
+        """Fleetdb works under the new login of a backend that was rotated."""
+        _only_fleetdb(service)
+        await self._backends.settle(request)
+
+    @for_services("ironflock.realms.backend.admit", AdmitReader)
+    async def backend_admit(self, service: ServiceIdentity, request: AdmitReader) -> Reader:
+        """A login that reads the backend, for a person whom fleetdb has let in."""
+        _only_fleetdb(service)
+        return await self._readers.admit(request)
+
+
+def _only_fleetdb(service: ServiceIdentity) -> None:
+    if service.name != "fleetdb":
+        raise NotAuthorizedError("this procedure is not for you")

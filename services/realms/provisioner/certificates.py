@@ -1,0 +1,75 @@
+"""Client certificates of the logins of data backends: short-lived, for a public key that comes from elsewhere."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from services.realms.rules.public_keys import public_key_of
+
+LIFE: Final = dt.timedelta(days=30)
+# A server whose clock runs a little behind ours must not refuse a certificate that was issued just now.
+BACKDATED: Final = dt.timedelta(minutes=5)
+
+
+class AuthorityError(Exception):
+    """The CA of the logins cannot be used; the text says why."""
+
+
+@frozen
+class Authority:
+    """The CA that PostgreSQL knows these logins by."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+
+def load_authority(certificate: Path, key: Path) -> Authority:
+    """The CA out of its two files.
+
+    Raises:
+        AuthorityError: They cannot be read, or do not belong together; nothing of them is in the text.
+    """
+    try:
+        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        secret = serialization.load_pem_private_key(key.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        raise AuthorityError(f"the CA of data backends in {certificate.parent} cannot be read") from error
+    if not isinstance(secret, ec.EllipticCurvePrivateKey) or secret.public_key() != found.public_key():
+        raise AuthorityError(f"key and certificate in {certificate.parent} do not belong together")
+    return Authority(found, secret)
+
+
+def certificate_for(authority: Authority, login: str, public_key: str, now: dt.datetime) -> tuple[str, dt.datetime]:
+    """A certificate that opens `login` to whoever holds the private half of `public_key`, as PEM, and its end.
+
+    Raises:
+        InvalidArgumentError: That is no such key.
+    """
+    ends_at = min(now + LIFE, authority.certificate.not_valid_after_utc).replace(microsecond=0)
+    key = public_key_of(public_key)
+    usage = x509.KeyUsage(
+        digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
+        key_agreement=False, key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+    issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, login)]))
+        .issuer_name(authority.certificate.subject)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(ends_at)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(issuer_key, critical=False)
+    )
+    signed = builder.sign(authority.key, hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.PEM).decode(), ends_at

@@ -1,0 +1,35 @@
+"""What the provisioner reads from its environment, once."""
+
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from shared.database import DatabaseSettings, database_settings
+from shared.settings import Settings
+
+LOGIN: Final = "provisioner"
+
+
+@frozen
+class ProvisionerSettings:
+    """Its settings: the control database, and the CA of the logins that it makes, certificate and key as PEM."""
+
+    database: DatabaseSettings
+    ca_certificate: Path
+    ca_key: Path
+
+
+def read(settings: Settings) -> ProvisionerSettings:
+    """All of them.
+
+    Raises:
+        SettingsError: One is missing, malformed or unknown.
+    """
+    found = ProvisionerSettings(
+        database=database_settings(settings, LOGIN, settings.path("CA_FILE")),
+        ca_certificate=settings.path("LOGIN_CA_CERTIFICATE"),
+        ca_key=settings.path("LOGIN_CA_KEY_FILE"),
+    )
+    settings.refuse_unknown()
+    return found

@@ -1,0 +1,259 @@
+"""The provisioner at work: jobs in order, in steps that may be done again, and an eye on sessions that last too long.
+
+Names are committed before the first step of a job, its end after the last one. Whatever happens in between, the job is
+due again, finds what is there, and makes what is missing.
+"""
+
+import datetime as dt
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import psycopg
+import structlog
+from attrs import frozen
+
+from services.realms.provisioner import cluster, readers
+from services.realms.provisioner.certificates import Authority, certificate_for
+from services.realms.records.backends import BackendState, Job, JobKind, KnownBackend
+from services.realms.store import backends
+from services.realms.store import provisioning as store
+from services.realms.store.readers import reader_find, reader_list
+from shared import audit
+from shared.database import Connection
+from shared.errors import InvalidArgumentError
+
+BATCH: Final = 50
+RETIRED_AFTER_S: Final = 60.0
+LONGEST_TRANSACTION_S: Final = 60.0
+KEPT_S: Final = 3_600.0
+MOST_S: Final = 30.0
+STALE: Final = "stale_epoch"
+NOT_READY: Final = "not_ready"
+SUPERSEDED: Final = "superseded"
+"""What shall be is something else by now: a later job does that."""
+UNFIT: Final = "unfit_key"
+
+log = structlog.get_logger()
+
+
+@frozen
+class Surroundings:
+    """What it reaches: connections to a database of that name, the CA of the logins, and the clock."""
+
+    connect: Callable[[str], Awaitable[Connection]]
+    control: str
+    authority: Authority
+    now: Callable[[], dt.datetime]
+
+
+class Provisioner:
+    """Does the jobs, over one connection to the control database."""
+
+    def __init__(self, around: Surroundings, connection: Connection) -> None:
+        """Work by `connection`, which nobody else uses; it has its turn already (`cluster.take_turn`)."""
+        self._around = around
+        self._connection = connection
+
+    async def work(self) -> int:
+        """Do what is due, and look around; returns how many jobs were at hand.
+
+        Raises:
+            psycopg.OperationalError: The control database is away.
+        """
+        await store.provisioner_set_alive(self._connection)
+        jobs = await store.job_list_due(self._connection, BATCH)
+        for job in jobs:
+            await self._do(job)
+        for backend in await backends.backend_list_with_old_login(self._connection, RETIRED_AFTER_S):
+            await self._retire_login(backend)
+        return len(jobs)
+
+    async def watch(self) -> None:
+        """End transactions of data backends that last too long, and forget jobs that are long done."""
+        ended = await cluster.end_long_transactions(self._connection, LONGEST_TRANSACTION_S)
+        if ended:
+            log.warning("long_transactions_ended", number=ended)
+        await store.job_delete_done(self._connection, KEPT_S)
+
+    async def _do(self, job: Job) -> None:
+        backend = await backends.backend_find(self._connection, job.backend_key)
+        if backend is None:
+            raise LookupError("a job names a backend that is not there")
+        try:
+            await self._begin(job, backend)
+            await self._perform(job, backend)
+        except (psycopg.Error, OSError) as error:
+            if self._connection.closed:
+                raise
+            log.warning("job_failed", job=job.kind.value, backend=job.backend_key, exc_info=error)
+            await store.job_postpone(self._connection, job.job_key, most_s=MOST_S)
+        else:
+            log.info("job_done", job=job.kind.value, backend=job.backend_key)
+
+    async def _perform(self, job: Job, backend: KnownBackend) -> None:
+        match job.kind:
+            case JobKind.MAKE:
+                await self._make(job, backend)
+            case JobKind.CLOSE:
+                await self._close(job, backend)
+            case JobKind.CERTIFY:
+                await self._certify(job, backend)
+            case JobKind.ROTATE:
+                await self._rotate(job, backend)
+            case JobKind.RETIRE:
+                await self._retire(job, backend)
+            case JobKind.ADMIT:
+                await self._admit(job, backend)
+
+    async def _begin(self, job: Job, backend: KnownBackend) -> None:
+        """Record what is going to be done, once."""
+        if job.is_begun:
+            return
+        async with self._connection.transaction():
+            await store.job_set_begun(self._connection, job.job_key)
+            await _record(self._connection, job, backend, audit.Outcome.INTENDED)
+
+    @asynccontextmanager
+    async def _ending(self, job: Job, error: str | None = None) -> AsyncIterator[KnownBackend]:
+        """One transaction with the job's end; the backend in it is as it is now, and stays so."""
+        async with self._connection.transaction():
+            backend = await backends.backend_lock_in_txn(self._connection, job.backend_key)
+            if backend is None:
+                raise LookupError("a job names a backend that is not there")
+            yield backend
+            await store.job_set_done(self._connection, job.job_key, error)
+            outcome = audit.Outcome.DONE if error is None else audit.Outcome.FAILED
+            await _record(self._connection, job, backend, outcome, error)
+
+    async def _make(self, job: Job, backend: KnownBackend) -> None:
+        if backend.state is BackendState.CLOSED:  # the app was uninstalled meanwhile
+            async with self._ending(job, SUPERSEDED):
+                return
+        await self._make_database(backend)
+        await cluster.ensure_role(self._connection, backend.owner_name)
+        async with await self._around.connect(backend.database_name) as inside:
+            await cluster.ensure_schema(inside, backend.schema_name, backend.owner_name)
+        await self._open_login(backend, backend.login_name)
+        async with self._ending(job):
+            await backends.backend_set_state(
+                self._connection, backend.backend_key, BackendState.READY, unless=BackendState.CLOSED
+            )
+
+    async def _close(self, job: Job, backend: KnownBackend) -> None:
+        if backend.state is not BackendState.CLOSED:  # the app is installed again
+            async with self._ending(job, SUPERSEDED):
+                return
+        own = filter(None, (backend.login_name, backend.old_login_name, backend.next_login_name))
+        for login in (*own, *await reader_list(self._connection, backend.backend_key)):
+            await cluster.close_login(self._connection, login)
+        async with self._ending(job):
+            return
+
+    async def _rotate(self, job: Job, backend: KnownBackend) -> None:
+        if backend.next_login_name is None:  # it was done before the job's end was written down, or given up
+            async with self._ending(job, None if backend.old_login_name else SUPERSEDED):
+                return
+        if backend.state is BackendState.CLOSED:
+            await cluster.close_login(self._connection, backend.next_login_name)
+            async with self._ending(job, SUPERSEDED):
+                await backends.backend_set_next_login(self._connection, backend.backend_key, None)
+            return
+        if backend.old_login_name is not None:
+            await self._retire_login(backend)
+        await self._open_login(backend, backend.next_login_name)
+        async with self._ending(job):
+            await backends.backend_rotate(self._connection, backend.backend_key)
+
+    async def _retire(self, job: Job, backend: KnownBackend) -> None:
+        if backend.epoch == job.epoch:
+            await self._retire_login(backend)
+        await store.job_set_done(self._connection, job.job_key)
+
+    async def _certify(self, job: Job, backend: KnownBackend) -> None:
+        if backend.state is not BackendState.READY:
+            await store.job_set_done(self._connection, job.job_key, NOT_READY)
+        elif backend.epoch != job.epoch:
+            await store.job_set_done(self._connection, job.job_key, STALE)
+        else:
+            await self._sign(job, backend.login_name)
+
+    async def _admit(self, job: Job, backend: KnownBackend) -> None:
+        login = await reader_find(self._connection, backend.backend_key, job.account_key or 0)
+        if backend.state is not BackendState.READY or login is None:
+            await store.job_set_done(self._connection, job.job_key, NOT_READY)
+            return
+        schema, owner = backend.schema_name, backend.owner_name
+        await readers.ensure_reader(self._connection, login, schema=schema, database=backend.database_name)
+        async with await self._around.connect(backend.database_name) as inside:
+            await readers.let_read(inside, login, schema=schema, owner=owner)
+        await readers.open_reader(self._connection, login)
+        await self._sign(job, login)
+
+    async def _sign(self, job: Job, login: str) -> None:
+        try:
+            certificate, ends_at = certificate_for(
+                self._around.authority, login, job.public_key or "", self._around.now()
+            )
+        except InvalidArgumentError:
+            await store.job_set_done(self._connection, job.job_key, UNFIT)
+        else:
+            await store.job_set_certified(self._connection, job.job_key, certificate, ends_at)
+
+    async def _make_database(self, backend: KnownBackend) -> None:
+        # The role first: pg_hba.conf lets its members, of whom we are one, into the database of its name.
+        await cluster.ensure_role(self._connection, backend.database_name)
+        await cluster.ensure_database(self._connection, backend.database_name)
+        await backends.project_database_set_ready(self._connection, backend.project_key)
+
+    async def _open_login(self, backend: KnownBackend, login: str) -> None:
+        await cluster.ensure_login(
+            self._connection,
+            login,
+            owner=backend.owner_name,
+            schema=backend.schema_name,
+            database=backend.database_name,
+        )
+
+    async def _retire_login(self, backend: KnownBackend) -> None:
+        if backend.old_login_name is None:
+            return
+        await cluster.close_login(self._connection, backend.old_login_name)
+        is_gone = await cluster.drop_login(
+            self._connection, backend.old_login_name, database=backend.database_name, owner=backend.owner_name
+        )
+        if not is_gone:
+            log.warning("old_login_kept", backend=backend.backend_key, epoch=backend.epoch - 1)
+        await backends.backend_forget_old_login(self._connection, backend.backend_key)
+
+
+async def _record(
+    connection: Connection, job: Job, backend: KnownBackend, outcome: audit.Outcome, error: str | None = None
+) -> None:
+    """What is said of a job in the audit log; of certificates and of what follows a rotation nothing is."""
+    tag = _tag(job.kind)
+    if tag is None:
+        return
+    entry = audit.Draft(
+        action=tag,
+        aspect=audit.Aspect.CREDENTIAL if job.kind is JobKind.ROTATE else audit.Aspect.EXISTENCE,
+        actor=audit.Actor(audit.ActorKind.SERVICE, "provisioner", on_behalf_of=job.account_key),
+        asset=audit.Asset("data_backend", backend.backend_key),
+        project_key=backend.project_key,
+        after={"app_key": backend.app_key, "stage": backend.stage.value, "epoch": backend.epoch},
+        reason=error,
+        outcome=outcome,
+    )
+    await audit.record(connection, entry)
+
+
+def _tag(kind: JobKind) -> audit.Action | None:
+    match kind:
+        case JobKind.MAKE:
+            return audit.Action.BACKEND_PROVISIONED
+        case JobKind.CLOSE:
+            return audit.Action.BACKEND_CLOSED
+        case JobKind.ROTATE:
+            return audit.Action.BACKEND_ROTATED
+        case _:
+            return None

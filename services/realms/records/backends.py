@@ -1,0 +1,200 @@
+"""Data backends: where the tables of an app are, for one project and stage, and as whom they are worked with."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from attrs import frozen
+from msgspec import Meta
+
+from services.realms.records.values import Key, Name, Stage
+
+
+class BackendState(StrEnum):
+    """What shall be; `wanted` until it is."""
+
+    WANTED = "wanted"
+    READY = "ready"
+    CLOSED = "closed"
+
+
+class JobKind(StrEnum):
+    """What the provisioner does."""
+
+    MAKE = "make"
+    CLOSE = "close"
+    CERTIFY = "certify"
+    ROTATE = "rotate"
+    RETIRE = "retire"
+    ADMIT = "admit"
+
+
+@frozen
+class Names:
+    """What the database knows a new backend by; the login is one of those that it will have."""
+
+    schema: str
+    owner: str
+    login: str
+
+
+@frozen
+class KnownBackend:
+    """A backend as it stands in the control database."""
+
+    backend_key: int
+    project_key: int
+    app_key: int
+    stage: Stage
+    state: BackendState
+    database_name: str
+    schema_name: str
+    owner_name: str
+    login_name: str
+    next_login_name: str | None
+    old_login_name: str | None
+    epoch: int
+    creator_account_key: int
+
+
+@frozen
+class Job:
+    """Something that the provisioner is to do, for whom, and for which of the backend's logins by `epoch`."""
+
+    job_key: int
+    kind: JobKind
+    backend_key: int
+    account_key: int | None
+    epoch: int | None
+    public_key: str | None
+    is_begun: bool
+    attempts: int
+
+
+@frozen
+class Certified:
+    """How a job of kind `certify` ended: with a certificate, or with a reason."""
+
+    certificate: str | None
+    ends_at: datetime | None
+    error: str | None
+
+
+# What follows is for fleetdb.
+
+
+@frozen
+class ListBackends:
+    """`ironflock.realms.backend.list`: those with keys above `after`."""
+
+    after: Annotated[int, Meta(ge=0, le=2**53 - 1)] = 0
+    limit: Annotated[int, Meta(ge=1, le=500)] = 500
+
+
+@frozen
+class FindBackend:
+    """`ironflock.realms.backend.find`."""
+
+    project_key: Key
+    app_key: Key
+    stage: Stage
+
+
+@frozen
+class Backend:
+    """One that is ready.
+
+    `template` is the data template of the release that is installed, as it was kept; `providers` are the names of the
+    apps whose data it may read in the project, in canonical form, or `*`.
+    """
+
+    backend_key: int
+    project_key: int
+    app_key: int
+    app_name: str
+    stage: Stage
+    database: str
+    schema: str
+    login: str
+    epoch: int
+    template: dict[str, Any] | None
+    providers: list[str]
+
+
+@frozen
+class BackendList:
+    """What `ironflock.realms.backend.list` answers with, in the order of keys."""
+
+    backends: list[Backend]
+
+
+@frozen
+class FoundBackend:
+    """What `ironflock.realms.backend.find` answers with; a backend where it is ready."""
+
+    backend: Backend | None
+    state: Literal["absent", "wanted", "ready"]
+
+
+@frozen
+class CertifyBackend:
+    """`ironflock.realms.backend.certify`: a certificate of that login of the backend, for a key pair of fleetdb's."""
+
+    backend_key: Key
+    epoch: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+    public_key: Annotated[str, Meta(max_length=2_000)]
+
+
+@frozen
+class Certificate:
+    """What `ironflock.realms.backend.certify` answers with."""
+
+    certificate: str
+    ends_at: datetime
+
+
+@frozen
+class SettleBackend:
+    """`ironflock.realms.backend.settled`: fleetdb works under that login; the one before is not needed any more."""
+
+    backend_key: Key
+    epoch: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+# What follows is for people.
+
+
+@frozen
+class Realm:
+    """A data realm, with the state of its backend; `epoch` counts the backend's logins."""
+
+    realm: str
+    app_key: int
+    app_name: str
+    stage: Stage
+    state: Literal["wanted", "ready"]
+    epoch: int
+
+
+@frozen
+class RealmList:
+    """What `ironflock.realms.realm.list` answers with, in the order of app keys."""
+
+    realms: list[Realm]
+
+
+@frozen
+class NameBackend:
+    """`ironflock.realms.backend.rotate`."""
+
+    project: Key | Name
+    app: Key | Name
+    stage: Stage
+
+
+@frozen
+class Rotated:
+    """What `ironflock.realms.backend.rotate` answers with: the epoch that the new login will have."""
+
+    backend_key: int
+    epoch: int

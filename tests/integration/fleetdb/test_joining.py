@@ -1,0 +1,211 @@
+"""In which realms fleetdb is, and that it is there again whatever happens to router, realms and itself."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ironflock_router.wire_names import SERVICES
+from services.fleetdb import errors
+from services.fleetdb.gates import Lane
+from services.fleetdb.live import LiveRealm, Offer
+from services.fleetdb.procedures.declaring import procedure, topic
+from services.fleetdb.records.backends import Backend
+from services.fleetdb.records.calls import Asked
+from services.fleetdb.records.tables import Table
+from tests.integration.fleetdb.bus_world import FakeRealms, document, fleetdb
+from tests.integration.router_node.node import Node, Platform, eventually, platform, serial_of
+from tests.integration.router_node.test_joins import NEUTRAL, refusal
+from tests.integration.router_node.wire import WampError
+
+pytestmark = [pytest.mark.real, pytest.mark.asyncio]
+
+OWN = "realm-1-26-dev"
+
+
+class Echo:
+    """A surface that tells what it was asked."""
+
+    def __init__(self) -> None:
+        self.heard: list[Asked] = []
+        self.fault: Exception | None = None
+
+    @procedure("append.{project}.{app}.", Lane.WRITES)
+    async def append(self, realm: LiveRealm, asked: Asked) -> dict[str, Any]:
+        realm.table(asked.name)
+        if self.fault is not None:
+            raise self.fault
+        device = await realm.device_of(asked.caller)
+        return {"table": asked.name, "args": list(asked.args), "kwargs": asked.kwargs, "device": device}
+
+    @topic("{project}.{app}.", Lane.WRITES)
+    async def written(self, realm: LiveRealm, asked: Asked) -> None:
+        self.heard.append(asked)
+        realm.publish(f"transformed.{asked.name}", asked.args[0], is_private=asked.name == "secret")
+
+
+class Kept:
+    """Hands that make one table of each backend."""
+
+    def __init__(self) -> None:
+        self.taken: list[Backend] = []
+        self.dropped: list[int] = []
+        self.fault: Exception | None = None
+
+    async def take(self, backend: Backend) -> Offer:
+        if self.fault is not None:
+            raise self.fault
+        self.taken.append(backend)
+        return Offer({"readings": Table("readings", {})})
+
+    async def drop(self, backend: Backend) -> None:
+        self.dropped.append(backend.backend_key)
+
+
+async def refused(call: Any, uri: str) -> WampError:
+    with pytest.raises(WampError) as raised:
+        await call
+    assert raised.value.uri == uri
+    return raised.value
+
+
+async def test_it_joins_what_is_ready_serves_it_and_leaves_with_the_install(stand_ins: Platform) -> None:
+    echo, hands = Echo(), Kept()
+    async with fleetdb(stand_ins, [echo], hands) as world:
+        await eventually(world.health.ready)
+        async with await world.node.app(7) as app:
+            await refused(app.call("append.1.26.readings", {"a": 1}), "wamp.error.no_such_procedure")
+            await world.fakes.put(document(1, 26))
+            await eventually(world.joined)
+            assert await app.call("append.1.26.readings", {"a": 1}, DEVICE_NAME="press") == {
+                "table": "readings",
+                "args": [{"a": 1}],
+                "kwargs": {"DEVICE_NAME": "press"},
+                "device": 7,
+            }
+            await refused(app.call("append.1.26.nothing", {}), "wamp.error.no_such_procedure")
+            await refused(app.call("append.1.27.readings", {}), "wamp.error.no_such_procedure")
+            heard: list[Any] = []
+            await app.subscribe("transformed.", heard.append, match="prefix")
+            await app.publish("1.26.readings", {"b": 2})
+            await eventually(lambda: heard)
+            assert heard[0][4] == [{"b": 2}]
+            assert heard[0][3]["publisher_authrole"] == "svc_fleetdb"
+            assert (echo.heard[0].caller.authid, echo.heard[0].caller.role) == (serial_of(7), "app")
+            await world.fakes.remove(1, 26)
+            await eventually(lambda: hands.dropped)
+        assert world.realms.backends == []
+        await eventually(world.health.ready)
+
+
+async def test_private_rows_are_not_for_readers(stand_ins: Platform) -> None:
+    stand_ins.grants.add((27, 26))
+    async with fleetdb(stand_ins, [Echo()], Kept()) as world:
+        await world.fakes.put(document(1, 26))
+        async with await world.node.app(7) as app, await world.node.app(8, 27, realm=OWN) as reader:
+            own: list[Any] = []
+            read: list[Any] = []
+            await app.subscribe("transformed.", own.append, match="prefix")
+            await reader.subscribe("transformed.", read.append, match="prefix")
+            await eventually(lambda: world.realms.backends)
+
+            async def heard() -> bool:
+                await app.publish("1.26.secret", {"n": 1})
+                await app.publish("1.26.open", {"n": 2})
+                return len(own) > 1
+
+            await eventually(heard)
+            await eventually(lambda: read)
+            assert {event[4][0]["n"] for event in own} == {1, 2}
+            assert {event[4][0]["n"] for event in read} == {2}
+
+
+@pytest.mark.parametrize(
+    ("fault", "uri"),
+    [
+        (errors.typed("rate_limited", "slowly"), "sys.dataservice.error.rate_limited"),
+        (errors.Refusal("wamp.error.runtime_error", {}), "wamp.error.runtime_error"),
+        (ValueError("a row: hunter2"), "ironflock.error.internal"),
+    ],
+)
+async def test_refusals_leave_as_they_are_and_faults_without_content(
+    stand_ins: Platform, fault: Exception, uri: str
+) -> None:
+    echo = Echo()
+    async with fleetdb(stand_ins, [echo], Kept()) as world:
+        await world.fakes.put(document(1, 26))
+        async with await world.node.app(7) as app:
+            await eventually(world.joined)
+            echo.fault = fault
+            error = await refused(app.call("append.1.26.readings", {}), uri)
+            assert "hunter2" not in str(error.details)
+
+
+async def test_a_backend_that_cannot_be_made_is_tried_again_and_told_of(stand_ins: Platform) -> None:
+    hands = Kept()
+    hands.fault = errors.typed("storage_full", "no room")
+    async with fleetdb(stand_ins, [Echo()], hands) as world:
+        await eventually(world.health.ready)
+        await world.fakes.put(document(1, 26))
+        await eventually(lambda: not world.health.ready())
+        hands.fault = None
+        await eventually(lambda: world.realms.backends and world.health.ready())
+
+
+async def test_a_changed_backend_is_taken_without_leaving_the_realm(stand_ins: Platform) -> None:
+    hands = Kept()
+    async with fleetdb(stand_ins, [Echo()], hands) as world:
+        await world.fakes.put(document(1, 26))
+        await eventually(lambda: world.realms.backends)
+        await world.fakes.put(document(1, 26, epoch=2, providers=["*"]))
+        await eventually(lambda: world.realms.backends[0].epoch == 2)
+        assert world.realms.backends[0].providers == {"*"}
+        assert hands.dropped == []
+
+
+async def test_a_realm_that_the_router_ended_is_joined_again_where_the_app_is_still_installed(
+    stand_ins: Platform,
+) -> None:
+    hands = Kept()
+    async with fleetdb(stand_ins, [Echo()], hands) as world:
+        await world.fakes.put(document(1, 26))
+        await eventually(world.joined)
+        (before,) = world.realms.realms
+        await world.fakes.peer.call("ironflock.router.realm.end", OWN)
+        await eventually(lambda: world.joined() and world.realms.realms[0] is not before)
+        async with await world.node.app(7) as app:
+            assert (await app.call("append.1.26.readings", {}))["device"] == 7
+        assert hands.dropped == []
+
+
+async def test_no_other_service_and_no_device_is_let_into_a_data_realm(stand_ins: Platform) -> None:
+    for name in SERVICES:
+        if name != "fleetdb":
+            refused = await refusal(stand_ins.node, "/ws-svc", OWN, f"svc_{name}", f"secret of {name}")
+            assert refused == NEUTRAL
+    assert await refusal(stand_ins.node, "/ws-ua-usr", OWN, "svc_fleetdb", "secret of fleetdb") == NEUTRAL
+    assert await refusal(stand_ins.node, "/ws-svc", "realm-1-26-DEV", "svc_fleetdb", "secret of fleetdb") == NEUTRAL
+
+
+async def test_it_is_back_in_every_realm_after_the_router_was_restarted(tmp_path: Path) -> None:
+    node = Node(tmp_path).start()
+    try:
+        async with platform(node) as stand_ins, fleetdb(stand_ins, [Echo()], Kept()) as world:
+            for app in (26, 27, 28):
+                await world.fakes.put(document(1, app))
+            await eventually(lambda: world.joined() == 3)
+            node.stop()
+            await eventually(lambda: world.joined() == 0)
+            node.start()
+            async with platform(node) as again:
+                peer = await node.service("realms", "ironflock.system")
+                fakes = FakeRealms(peer)
+                fakes.backends = world.fakes.backends
+                await fakes.open()
+                await eventually(lambda: world.joined() == 3)
+                async with await again.node.app(7) as container:
+                    answer = await container.call("append.1.26.readings", {"a": 1})
+                    assert answer["device"] == 7
+                await peer.drop()
+    finally:
+        node.stop()
