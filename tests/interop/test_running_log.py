@@ -16,7 +16,7 @@ from tests.harness.recorded import wait_until_integrated
 from tests.harness.running import RunningPlatform
 from tests.interop.asking import Ask, b64
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.soak]  # a platform of its own; files are verified in every run
 
 
 def head_of(note: str | bytes) -> Checkpoint:

@@ -17,7 +17,7 @@ from tests.harness.running import RunningPlatform
 from tests.harness.sdk import Container, SdkError, function, handler, published_address
 from tests.harness.waiting import wait_until
 
-pytestmark = [pytest.mark.real]
+pytestmark = [pytest.mark.real, pytest.mark.soak]  # the newest release is tried in every run
 SOON_S: Final = 30.0
 
 
