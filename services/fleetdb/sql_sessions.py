@@ -15,6 +15,9 @@ from shared.errors import PublicError, UnavailableError
 
 READ_OCTETS: Final = 65_536
 IDLE_S: Final = 900.0
+KEPT_STATEMENTS: Final = 256
+MAX_STATEMENT: Final = 8_001
+"""Characters of a prepared statement: one more than the log keeps, so that it says when one is cut."""
 CONFIRMED_FOR_S: Final = 1.0
 """How long a confirmation holds: whoever loses a right, key or account has no statement taken after that."""
 LOOK_EVERY_S: Final = 2.0
@@ -94,6 +97,7 @@ class SqlSession:
         self._recorder = recorder
         self._now = now
         self._counting = pgwire.Counting()
+        self._statements = pgwire.Statements(KEPT_STATEMENTS, MAX_STATEMENT)
         self._tally = Tally()
         self._turn = asyncio.Lock()
         self._clock = loop.time
@@ -129,7 +133,7 @@ class SqlSession:
     async def _take(self, frame: Frame) -> None:
         """Confirm and record, where it is a statement."""
         self._asked_at = self._clock()
-        statement = pgwire.statement_of(frame)
+        statement = self._statements.begun_by(frame)
         if statement is None:
             return
         await self._confirm()

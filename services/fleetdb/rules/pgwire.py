@@ -25,6 +25,7 @@ MAX_PASSWORD_OCTETS: Final = 8_192
 PASSWORD: Final = b"p"
 QUERY: Final = b"Q"
 PARSE: Final = b"P"
+BIND: Final = b"B"
 TERMINATE: Final = b"X"
 # Query, Parse, Bind, Execute, Describe, Close, Sync, Flush, Terminate. Not there: FunctionCall, and the three of COPY
 # towards the server, which nobody who only reads can begin.
@@ -153,20 +154,46 @@ class Counting:
             self.rows += tag == b"D"
 
 
-def statement_of(frame: Frame) -> str | None:
-    """The SQL of a Query or a Parse; None of every other message.
+class Statements:
+    """What is about to run: the text of a Query, or of what a Bind makes ready, however often that was prepared for.
 
-    Raises:
-        ProtocolError: It is not text that ends.
+    A statement is parsed once and may be bound for ever, so that its text is kept by name: the newest few hundred, cut
+    after as much as anybody wants to read.
     """
-    if frame.tag not in {QUERY, PARSE}:
+
+    def __init__(self, kept: int, most: int) -> None:
+        """Keep `kept` texts of `most` characters."""
+        self._kept = kept
+        self._most = most
+        self._texts: dict[str, str] = {}
+
+    def begun_by(self, frame: Frame) -> str | None:
+        """The SQL that `frame` makes run; None where it makes none.
+
+        Raises:
+            ProtocolError: It is malformed.
+        """
+        if frame.tag == QUERY:
+            return _texts(frame, 1)[0]
+        if frame.tag == PARSE:
+            name, text = _texts(frame, 2)
+            self._texts.pop(name, None)
+            self._texts[name] = text[: self._most]
+            while len(self._texts) > self._kept:
+                del self._texts[next(iter(self._texts))]
+        if frame.tag == BIND:
+            _, name = _texts(frame, 2)
+            return self._texts.get(name, f"EXECUTE {name}")  # else by PREPARE, which was a Query
         return None
-    parts = frame.body.split(b"\0")
-    at = 0 if frame.tag == QUERY else 1
-    if len(parts) < at + 2:
+
+
+def _texts(frame: Frame, count: int) -> list[str]:
+    """The first `count` texts of a message, each of which a NUL ends."""
+    parts = frame.body.split(b"\0", count)
+    if len(parts) <= count:
         raise ProtocolError("a malformed statement")
     try:
-        return parts[at].decode("utf-8")
+        return [part.decode("utf-8") for part in parts[:count]]
     except UnicodeDecodeError as error:
         raise ProtocolError("a statement is to be in UTF-8") from error
 

@@ -166,6 +166,14 @@ async def test_a_person_reads_and_everything_is_recorded(front: Front) -> None:
     assert front.desk.said("asked") == ["SELECT degrees FROM weather ORDER BY tsp", "SELECT $1::text, $2::int"]
 
 
+async def test_a_prepared_statement_is_recorded_each_time_that_it_runs(front: Front) -> None:
+    async with await front.connect() as connection:
+        for number in range(3):
+            await connection.execute("SELECT %s::int", [number], prepare=True)
+
+    assert front.desk.said("asked") == ["SELECT $1::int"] * 3
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.fleetdb.records.sql import Cancel, Encryption, Frame, Startup
 from services.fleetdb.rules import pgwire
-from services.fleetdb.rules.pgwire import Counting, Frames, ProtocolError
+from services.fleetdb.rules.pgwire import Counting, Frames, ProtocolError, Statements
 
 # psql 18 (`psql "host=localhost dbname=realm-3-7-prod user=anna"`): what it sends inside TLS, without the length.
 STARTUP = (
@@ -132,28 +132,40 @@ def test_a_message_of_no_length_or_too_long_is_refused_before_it_is_kept(length:
         list(Frames(100).feed(b"Q" + struct.pack("!i", length)))
 
 
+def begun(statements: Statements, tag: bytes, body: bytes) -> str | None:
+    [frame] = Frames().feed(pgwire.message(tag, body))
+    return statements.begun_by(frame)
+
+
 @pytest.mark.parametrize(
     ("tag", "body", "statement"),
     [
         (b"Q", b"SELECT 1\0", "SELECT 1"),
         (b"Q", "SELECT 'ü'\0".encode(), "SELECT 'ü'"),
         (b"Q", b"\0", ""),
-        (b"P", b"s1\0SELECT $1\0\x00\x01\x00\x00\x00\x17", "SELECT $1"),
-        (b"P", b"\0SELECT 1\0\x00\x00", "SELECT 1"),
-        (b"B", b"\0\0", None),
+        (b"P", b"s1\0SELECT $1\0\x00\x01\x00\x00\x00\x17", None),
+        (b"B", b"\0s1\0\0\0", "EXECUTE s1"),
         (b"X", b"", None),
     ],
 )
-def test_statements_are_seen(tag: bytes, body: bytes, statement: str | None) -> None:
-    [frame] = Frames().feed(pgwire.message(tag, body))
-
-    assert pgwire.statement_of(frame) == statement
+def test_what_runs_is_seen(tag: bytes, body: bytes, statement: str | None) -> None:
+    assert begun(Statements(2, 100), tag, body) == statement
 
 
-@pytest.mark.parametrize(("tag", "body"), [(b"Q", b"SELECT 1"), (b"Q", b"\xff\0"), (b"P", b"s1\0"), (b"P", b"s1\0x")])
+def test_what_is_prepared_once_is_seen_each_time_that_it_is_bound() -> None:
+    statements = Statements(2, 10)
+    for name in ("a", "b", "c"):
+        begun(statements, b"P", f"{name}\0SELECT '{name}' AS long\0\0\0".encode())
+
+    assert [begun(statements, b"B", f"\0{name}\0\0\0".encode()) for name in ("c", "c", "b", "a")] == [
+        "SELECT 'c'", "SELECT 'c'", "SELECT 'b'", "EXECUTE a",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tag", "body"), [(b"Q", b"SELECT 1"), (b"Q", b"\xff\0"), (b"P", b"s1\0x"), (b"B", b"p\0s")])
 def test_a_malformed_statement_is_refused(tag: bytes, body: bytes) -> None:
     with pytest.raises(ProtocolError):
-        pgwire.statement_of(Frame(tag, pgwire.message(tag, body)))
+        begun(Statements(2, 100), tag, body)
 
 
 def test_a_password_is_read() -> None:
