@@ -40,13 +40,8 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     Duplicates(bus, database)
     owners = Owners(bus, database)
     assertions = service.assertions_for(bus, "devices", time.time)
-    for surface in (
-        PeopleProcedures(parts),
-        ClaimProcedures(parts),
-        GroupProcedures(parts),
-        DeviceAppProcedures(parts),
-    ):
-        bus.serve(surface, assertions)
+    for surface in (PeopleProcedures, ClaimProcedures, GroupProcedures, DeviceAppProcedures):
+        bus.serve(surface(parts), assertions)
     bus.serve(AgentProcedures(parts))
     await database.open()
     service.listen_ops(read.common, health)
