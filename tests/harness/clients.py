@@ -2,16 +2,19 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from tests.harness.running import RunningPlatform
 from tests.integration.router_node.node import new_address
-from tests.integration.router_node.wire import ABORT, CHALLENGE, Peer, sign
+from tests.integration.router_node.wire import ABORT, CHALLENGE, AbortedError, Peer, sign
 
 Flock = Mapping[str, Any]
 Result = TypeVar("Result")
+PATIENCE_S: Final = 10.0
+PAUSE_S: Final = 0.2
 _numbers = itertools.count(1)
 
 
@@ -102,8 +105,19 @@ class Account:
         return status
 
     async def _call(self, procedure: str, arguments: dict[str, Any]) -> Any:
-        async with await join_person(self._platform, self.api_key) as person:
+        async with await self._join() as person:
             return await person.call(procedure, **arguments)
+
+    async def _join(self) -> Peer:
+        """A session; the platform's `try again` is obeyed, since the test before may have killed the database."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await join_person(self._platform, self.api_key)
+            except AbortedError as error:
+                if error.reason != "ironflock.error.unavailable" or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(PAUSE_S)
 
 
 def run_aside(work: Coroutine[Any, Any, Result]) -> Result:
