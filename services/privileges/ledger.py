@@ -121,18 +121,21 @@ class Ledger:
         Raises:
             NotFoundError: There is no such domain.
         """
-        change = None
-        async with self._database.transaction() as connection:
-            is_first = new is not None and await domains.domain_insert(connection, new, canonical_name(new.name))
-            row = await domains.domain_lock_in_txn(connection, domain)
-            if row is None:
-                raise NotFoundError(absent)
-            turn = Turn(connection, row, await history.moment(connection), by, reason, is_first)
-            yield turn
-            if turn.lines:
-                change = await _close(turn)
-        if change is not None:
-            self._announcer.tell([change])
+        expected, is_committed = None, False
+        try:
+            async with self._database.transaction() as connection:
+                is_first = new is not None and await domains.domain_insert(connection, new, canonical_name(new.name))
+                row = await domains.domain_lock_in_txn(connection, domain)
+                if row is None:
+                    raise NotFoundError(absent)
+                turn = Turn(connection, row, await history.moment(connection), by, reason, is_first)
+                yield turn
+                if turn.lines:
+                    expected = self._announcer.expect(await _close(turn))
+            is_committed = True
+        finally:
+            if expected is not None:
+                self._announcer.settle(expected, is_committed=is_committed)
 
 
 async def _close(turn: Turn) -> Change:

@@ -5,9 +5,10 @@ listens begins anew. A beat says what was there at the beat before, or what this
 is committed and about to be told is no skip.
 """
 
-from collections.abc import Iterable
+from collections import deque
 from contextlib import suppress
 
+from attrs import define
 from autobahn.wamp.exception import TransportLost
 
 from services.privileges.store import history
@@ -16,6 +17,15 @@ from shared.database import Database
 from shared.identities import SYSTEM_REALM
 from shared.procedures import plain
 from shared.rights.wire import CHANGED, Change, News
+
+
+@define(eq=False)
+class Expected:
+    """A change that holds its position, and is about to be committed."""
+
+    change: Change
+    is_settled: bool = False
+    is_committed: bool = False
 
 
 class Announcer:
@@ -27,12 +37,26 @@ class Announcer:
         self._database = database
         self._told = 0
         self._read: int | None = None
+        self._expected: deque[Expected] = deque()
 
-    def tell(self, changes: Iterable[Change]) -> None:
-        """These changes are committed, all of one transaction."""
-        told = tuple(changes)
-        self._told = max(self._told, *(change.position for change in told))
-        self._publish(News(position=max(change.position for change in told), changes=told))
+    def expect(self, change: Change) -> Expected:
+        """A place for `change` in the order of telling; whoever takes one settles it.
+
+        Positions are taken one after the other, yet the answers to commits are heard in any order: told as they are
+        heard, they would skip.
+        """
+        expected = Expected(change)
+        self._expected.append(expected)
+        return expected
+
+    def settle(self, expected: Expected, *, is_committed: bool) -> None:
+        """The change is committed, or it is not known to be; tell whatever waited for that."""
+        expected.is_settled, expected.is_committed = True, is_committed
+        while self._expected and self._expected[0].is_settled:
+            first = self._expected.popleft()
+            if first.is_committed:
+                self._told = max(self._told, first.change.position)
+                self._publish(News(position=first.change.position, changes=(first.change,)))
 
     async def beat(self) -> None:
         """Where the stream stands.

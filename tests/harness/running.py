@@ -7,7 +7,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from secrets import randbelow
 from typing import Any, Final, Self
@@ -20,6 +19,7 @@ from deploy.local.processes import DATABASE_NAME, LEASH
 from deploy.local.records import PlatformRecord, read_record
 from deploy.local.settings import LAST_OFFSET, Ports
 from deploy.local.state import REPOSITORY, StateFolder
+from tests.harness.scratch import new_folder
 from tests.harness.waiting import wait_until
 
 START_TIMEOUT_S: Final = 150  # longer than `up` itself waits, so that its own explanation is seen
@@ -32,8 +32,7 @@ class RunningPlatform:
 
     def __init__(self) -> None:
         """Choose a folder and ports; nothing is started yet."""
-        self.folder = Path(tempfile.mkdtemp(prefix="ironflock-test-"))
-        self.folder.chmod(0o711)  # PostgreSQL's user crosses it where we are root
+        self.folder = new_folder()
         self.state = StateFolder(self.folder / "state")
         self.ports = Ports(free_port_base())
         own = {name: value for name, value in os.environ.items() if not name.startswith("IRONFLOCK_")}

@@ -2,16 +2,21 @@
 
 import dataclasses
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from argon2.profiles import RFC_9106_LOW_MEMORY
+from jinja2 import BytecodeCache, Environment
+from jinja2.bccache import Bucket
+from typing_extensions import override
 
 from services.auth import first_owner, passwords
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
 from services.auth.locks import Locks
+from services.auth.pages import rendering
 from services.auth.pages.front import Front
 from services.auth.provider import signing_keys
 from services.auth.signing import Signing
@@ -32,10 +37,38 @@ from tests.integration.flockctl.certificates import make_certificates
 from tests.unit.shared.memory_router import new_bus
 
 
+class Compiled(BytecodeCache):
+    """Templates as Jinja has compiled them, for all tests: each has a site of its own, and all have the same pages."""
+
+    def __init__(self) -> None:
+        """Nothing is compiled yet."""
+        self._octets: dict[str, bytes] = {}
+
+    @override
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._octets:
+            bucket.bytecode_from_string(self._octets[bucket.key])
+
+    @override
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._octets[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session")
+def compiled() -> Compiled:
+    return Compiled()
+
+
+@pytest.fixture(autouse=True)
+def compiled_pages(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages are compiled by the first test that shows them."""
+    monkeypatch.setattr(rendering, "Environment", partial(Environment, bytecode_cache=compiled))
+
+
 @pytest.fixture(autouse=True)
 def light_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashes that cost little: what a real one costs is measured by the bench, and seen in `test_sign_in`."""
-    if request.module.__name__.rpartition(".")[2] != "test_sign_in":
+    """Hashes that cost little: what a real one costs is measured by the bench; tests marked `real_hashes` see them."""
+    if request.node.get_closest_marker("real_hashes") is None:
         light = dataclasses.replace(RFC_9106_LOW_MEMORY, time_cost=1, memory_cost=64, parallelism=1)
         monkeypatch.setattr(passwords, "RFC_9106_LOW_MEMORY", light)
 

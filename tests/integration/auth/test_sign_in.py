@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 WRONG = "quietly nine lamps ham"
 
 
+@pytest.mark.real_hashes
 async def test_the_right_password_opens_a_session(people: People) -> None:
     await people.join()
 
@@ -104,6 +105,7 @@ async def test_guessing_is_slowed_down_and_unknown_names_are_counted_alike(peopl
         assert tried[-1].details()["retry_after_s"] >= 1  # type: ignore[union-attr]
 
 
+@pytest.mark.real_hashes
 async def test_parallel_guesses_gain_nothing(people: People) -> None:
     await people.join()
 
@@ -214,6 +216,7 @@ async def test_a_token_that_was_made_up_opens_nothing(people: People) -> None:
         await people.sign_in.with_totp("made-up", "000000", AWAY)
 
 
+@pytest.mark.real_hashes
 async def test_an_old_hash_is_made_anew_on_the_way(people: People) -> None:
     await people.join()
     weak = people.passwords._hasher.__class__(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)

@@ -2,13 +2,13 @@
 
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from deploy.local.state import StateFolder
+from tests.harness.scratch import new_folder
 from tests.integration.local.sites import DATABASE, STUBS, Site, end, free_base, wait_until
 
 
@@ -18,9 +18,7 @@ def fixture_new_site() -> Iterator[Callable[[], Site]]:
     folders: list[Path] = []
 
     def make() -> Site:
-        # Not pytest's own folder: the user that runs PostgreSQL for root could not cross it.
-        folders.append(Path(tempfile.mkdtemp(prefix="ironflock-test-")))
-        folders[-1].chmod(0o711)
+        folders.append(new_folder())
         return Site(StateFolder(folders[-1] / "state"), free_base())
 
     yield make

@@ -11,7 +11,7 @@ from services.privileges.records.members import Invite, NameMember
 from shared.errors import ConflictError, NotFoundError
 from shared.flags import AssetKind
 from shared.rights.records import project_domain
-from shared.rights.wire import News
+from shared.rights.wire import Change, News
 from tests.integration.database import Postgres
 from tests.integration.privileges.world import ANNA, BERT, CARL, NAMES, Privileges
 
@@ -112,3 +112,19 @@ async def test_changes_in_many_projects_at_once_are_told_in_the_order_of_their_p
     assert positions == list(range(position(postgres) - 11, position(postgres) + 1))
     written = postgres.rows("SELECT DISTINCT position FROM privileges.change ORDER BY 1")
     assert [each for (each,) in written] == list(range(1, position(postgres) + 1))
+
+
+async def test_whatever_order_commits_are_heard_in_they_are_told_in_that_of_their_positions(plant: Privileges) -> None:
+    said, domain = len(plant.news), project_domain(1)
+    first, second, third, fourth = (
+        plant.announcer.expect(Change(100 + number, domain, (), everybody=True, locks=False)) for number in range(4)
+    )
+
+    plant.announcer.settle(third, is_committed=True)
+    plant.announcer.settle(second, is_committed=False)
+    assert told(plant)[said:] == []
+    plant.announcer.settle(first, is_committed=True)
+    assert [news.position for news in told(plant)[said:]] == [100, 102]
+    plant.announcer.settle(fourth, is_committed=True)
+
+    assert [news.position for news in told(plant)[said:]] == [100, 102, 103]

@@ -254,7 +254,9 @@ async def test_twenty_accepts_at_once_hand_it_over_once(plant: Privileges, postg
 
     assert any(result is None for result in results)
     assert all(result is None or isinstance(result, NotFoundError) for result in results)
-    assert postgres.rows("SELECT account_key, is_on FROM privileges.change WHERE what = 'owner' ORDER BY 1") == [
+    assert postgres.rows(
+        "SELECT account_key, is_on FROM privileges.change WHERE what = 'owner' ORDER BY change_key"
+    ) == [
         (5, True),
         (5, False),
         (6, True),
