@@ -10,6 +10,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from attrs import field, frozen
@@ -43,6 +44,7 @@ class Service:
         self.trees = {_module(path): ast.parse(path.read_text(encoding="utf-8")) for path in _sources(name)}
         self.functions: dict[Name, AnyFunction] = {}
         self.classes: dict[str, list[Name]] = defaultdict(list)
+        self.methods: dict[str, list[Name]] = defaultdict(list)
         self.procedures: dict[str, Name] = {}
         for module, tree in self.trees.items():
             for place, node in _functions(tree):
@@ -77,7 +79,9 @@ class Service:
     def _add(self, name: Name, node: AnyFunction) -> None:
         self.functions[name] = node
         if "." in name[1]:
-            self.classes[name[1].split(".")[0]].append(name)
+            owner, _, method = name[1].partition(".")
+            self.classes[owner].append(name)
+            self.methods[method].append(name)
         for decorator in node.decorator_list:
             if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", None) in URI_MARKS:
                 uri = decorator.args[0]
@@ -117,9 +121,7 @@ class Service:
             return
         kind = self._kind(name, base)
         if kind is None:
-            for place in self.functions:
-                if place[1].endswith(f".{node.attr}") and _may_know(name, place):
-                    yield place
+            yield from (place for place in self.methods[node.attr] if _may_know(name, place))
         else:
             yield from (place for place in self.classes.get(kind, []) if place[1] == f"{kind}.{node.attr}")
 
@@ -217,6 +219,7 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, AnyFunction]]:
             yield from ((f"{node.name}.{each.name}", each) for each in node.body if isinstance(each, AnyFunction))
 
 
+@cache
 def _imports(tree: ast.Module) -> dict[str, str]:
     found: dict[str, str] = {}
     for node in ast.walk(tree):

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -95,9 +96,10 @@ def constant_sets() -> Iterator[Use]:
                 yield from (Use(str(flag), SETS[node.target.id], f"{where} {node.target.id}") for flag in named)
 
 
-def _modules() -> Iterator[tuple[ast.Module, str]]:
-    for path in sorted(path for folder in SOURCES for path in (ROOT / folder).rglob("*.py")):
-        yield ast.parse(path.read_text(encoding="utf-8")), str(path.relative_to(ROOT))
+@cache
+def _modules() -> list[tuple[ast.Module, str]]:
+    paths = sorted(path for folder in SOURCES for path in (ROOT / folder).rglob("*.py"))
+    return [(ast.parse(path.read_text(encoding="utf-8")), str(path.relative_to(ROOT))) for path in paths]
 
 
 def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
