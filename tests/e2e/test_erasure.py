@@ -53,7 +53,8 @@ def spellings() -> list[bytes]:
 def naming(places: dict[str, bytes]) -> list[str]:
     """The places in which one of them stands."""
     wanted = spellings()
-    return [place for place, content in places.items() if any(word in content.lower() for word in wanted)]
+    lowered = {place: content.lower() for place, content in places.items()}
+    return [place for place, content in lowered.items() if any(word in content for word in wanted)]
 
 
 def tables(platform: RunningPlatform) -> dict[str, bytes]:
@@ -72,9 +73,10 @@ def tables(platform: RunningPlatform) -> dict[str, bytes]:
 
 
 def files(platform: RunningPlatform) -> dict[str, bytes]:
-    """Every file that the platform keeps outside the database's own: logs, heads, keys, the router's folder."""
-    database = platform.state.root / "postgres" / "data"
-    paths = [path for path in platform.state.root.rglob("*") if path.is_file() and database not in path.parents]
+    """Every file that the platform keeps outside PostgreSQL's data and programs: logs, heads, keys, the router's."""
+    postgres = platform.state.root / "postgres"
+    theirs = {postgres / "data", *postgres.glob("program-*")}
+    paths = [path for path in platform.state.root.rglob("*") if path.is_file() and theirs.isdisjoint(path.parents)]
     assert any(path.suffix == ".log" for path in paths)
     return {str(path.relative_to(platform.state.root)): path.read_bytes() for path in paths}
 
