@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from deploy.flockctl.provider import Provider
 from tests.harness.commands import Flockctl
-from tests.harness.node import packages, program
+from tests.harness.node import browser, packages, program
 from tests.harness.running import RunningPlatform
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
@@ -89,7 +89,7 @@ def fixture_platform() -> Iterator[RunningPlatform]:
 
 @pytest.fixture(name="walked", scope="module")
 def fixture_walked(platform: RunningPlatform, tmp_path_factory: pytest.TempPathFactory) -> Walked:
-    chromium, folder = program("chromium"), packages(BROWSER, "ironflock-browser-tests")
+    chromium, folder = browser(), packages(BROWSER, "ironflock-browser-tests")
     flockctl = Flockctl(platform, tmp_path_factory.mktemp("work"))
     origin = f"https://localhost:{platform.ports.accounts}"
     callback = f"{origin}/app/callback"

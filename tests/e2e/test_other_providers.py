@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.test_browser import BROWSER, key_of
-from tests.harness.node import packages, program
+from tests.harness.node import browser, packages, program
 from tests.harness.running import RunningPlatform
 from tests.harness.site import browser_on
 from tests.harness.waiting import eventually
@@ -87,7 +87,7 @@ async def test_somebody_comes_by_another_provider_and_is_out_when_they_are_out_t
 async def test_in_a_real_browser_the_way_there_and_back_is_open_and_its_pages_are_sound(
     platform: RunningPlatform, standin: StandIn
 ) -> None:
-    chromium, folder = program("chromium"), packages(BROWSER, "ironflock-browser-tests")
+    chromium, folder = browser(), packages(BROWSER, "ironflock-browser-tests")
     standin.sub, standin.given = "u-2", {}
     standin.claims = {"email": "cleo@example.com", "email_verified": True, "name": "Cleo"}
     standin.answers["/authorize"] = lambda target, *_: (

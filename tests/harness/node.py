@@ -24,6 +24,11 @@ def program(name: str, *, else_in: Path | None = None) -> str:
     return found
 
 
+def browser() -> str:
+    """Where Chromium is: without a window of its own where that is installed, which costs half."""
+    return shutil.which("chromium-headless-shell") or program("chromium")
+
+
 def packages(source: Path, cache: str) -> Path:
     """A folder in the cache `cache` with the scripts of `source` and their packages, as its lock has them."""
     npm = program("npm")
