@@ -35,6 +35,8 @@ from shared.settings import Settings, SettingsError  # noqa: E402
 from shared.tls import ServerOptions, server_options  # noqa: E402
 
 PROBE_INTERVAL_S: Final = 2.0
+RETRY_S: Final = 5.0
+"""After a failure a loop that is done each hour must not leave its process ill for an hour."""
 STOP_TIMEOUT_S: Final = 12.0
 EXIT_SETTINGS: Final = 78  # EX_CONFIG of sysexits.h
 LOCAL: Final = "127.0.0.1"
@@ -103,8 +105,12 @@ async def forever(name: str, once: Callable[[], Awaitable[object]], health: Heal
     """Do `once` again and again, whatever happens to it; health's part `name` tells how the last time went.
 
     A loop that ends in silence is worse than one that fails aloud: a refusal is a reason, anything else an incident.
+
+    Args:
+        pause_s: Seconds between two times; after a failure `RETRY_S` at most.
     """
     while True:
+        pause = min(pause_s, RETRY_S)
         try:
             await once()
         except PublicError as error:
@@ -115,7 +121,8 @@ async def forever(name: str, once: Callable[[], Awaitable[object]], health: Heal
             health.set(name, ok=False, reason=f"failed ({type(error).__name__}); it goes on, the log says more")
         else:
             health.set(name, ok=True)
-        await asyncio.sleep(pause_s)
+            pause = pause_s
+        await asyncio.sleep(pause)
 
 
 def probe_forever(database: Database, health: Health) -> Coroutine[Any, Any, None]:

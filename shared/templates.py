@@ -16,6 +16,11 @@ SYSTEM_COLUMNS: Final = frozenset({"ctid", "xmin", "cmin", "xmax", "cmax", "tabl
 """Every table of PostgreSQL has them already ("System Columns")."""
 BUCKET: Final = r"\A[1-9][0-9]{0,4} (?:second|minute|hour|day)s?\Z"
 DAY_S: Final = 86_400
+DEFAULT_CHUNK_S: Final = 7 * DAY_S
+MIN_CHUNK_S: Final = 3_600
+ERROR_LOGS: Final = "error-logs"
+LOCATIONS: Final = "device-location"
+"""Tables that every backend has, whatever its template asks for."""
 _SECONDS: Final = {
     "second": 1,
     "minute": 60,
@@ -106,6 +111,11 @@ class Template(Asking, frozen=True, rename="camel", kw_only=True):
     """The whole file."""
 
     data: Data
+
+
+def chunk_of(interval: str | None) -> int:
+    """How many seconds of rows one chunk of a table has whose `chunkTimeInterval` is `interval`."""
+    return DEFAULT_CHUNK_S if interval is None else max(MIN_CHUNK_S, seconds_of(interval))
 
 
 def seconds_of(interval: str) -> int:

@@ -55,7 +55,7 @@ def csv_row(line: Entry) -> list[object]:
         *(entry["project"], entry["before"], entry["after"], entry["reason"], source["session"], source["address"]),
         *(source["request"], entry["outcome"], None),
     )
-    return [_cell(value) for value in row]
+    return [cell(value) for value in row]
 
 
 def _cells(entry: Entry) -> tuple[object, ...]:
@@ -87,7 +87,8 @@ def _shown(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
+    """A cell of CSV: what a spreadsheet would take for a formula begins with `'`."""
     if value is None or isinstance(value, int):
         return value
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -47,6 +47,24 @@ def end(until: str | None, lasting: str | None, *, now: float) -> str | None:
         raise _usage("until", "is a time like 2026-11-25T10:00:00Z, or a date; how long is said by --for") from error
 
 
+def lasting_s(word: str, *, what: str) -> int:
+    """How many seconds `word` lasts, which is a number with s, m, h, d or w behind it.
+
+    Raises:
+        CommandError: It is none, or nothing.
+    """
+    span = _SPAN.fullmatch(word)
+    if span is None or not _length(span):
+        raise _usage(what, "is how long: a number with s, m, h, d or w behind it, as 30d")
+    return _length(span)
+
+
+def span_text(seconds: int) -> str:
+    """`seconds` as `lasting_s` reads them, in the largest unit that has them whole."""
+    unit = next(unit for unit in "dhms" if seconds % _SECONDS[unit] == 0)
+    return f"{seconds // _SECONDS[unit]}{unit}"
+
+
 def _end_after(word: str, now: float) -> str:
     span = _SPAN.fullmatch(word)
     try:

@@ -1,8 +1,8 @@
 """Becomes another program, in a session of its own, as another user if told so, that ends when its parent ends.
 
-Run as a file by a bare interpreter (`python -I -S leash.py PARENT SIGNAL UID GID PROGRAM ...`), never imported by what
-it starts. A session of its own keeps the terminal's Ctrl-C and hang-up away from the program: the launcher alone gets
-them, and stops everything in its order. Source: prctl(2) PR_SET_PDEATHSIG.
+Run as a file by a bare interpreter (`python -I -S leash.py PARENT SIGNAL UID GID DATA PROGRAM ...`), never imported by
+what it starts. A session of its own keeps the terminal's Ctrl-C and hang-up away from the program: the launcher alone
+gets them, and stops everything in its order. Source: prctl(2) PR_SET_PDEATHSIG.
 """
 
 import ctypes
@@ -36,13 +36,20 @@ def allow_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def bound_data(octets: int) -> None:
+    """Let this process, and each that it begins, have so much memory of its own and no more. Source: setrlimit(2)."""
+    if octets != KEEP:
+        resource.setrlimit(resource.RLIMIT_DATA, (octets, octets))
+
+
 def main(arguments: list[str]) -> None:
     """Set everything up, then replace this process by the program."""
-    parent, signal_number, uid, gid = (int(argument) for argument in arguments[:4])
-    program = arguments[4:]
+    parent, signal_number, uid, gid, data = (int(argument) for argument in arguments[:5])
+    program = arguments[5:]
     os.setsid()
     os.umask(0o077)
     allow_open_files()
+    bound_data(data)
     become(uid, gid)
     # After the change of user, because that clears it.
     end_with_parent(parent, signal_number)

@@ -19,6 +19,8 @@ from deploy.local.state import StateFolder
 from shared.tls import CIPHERS
 
 INITDB_TIMEOUT_S: Final = 120
+SESSION_OCTETS: Final = 768 * 2**20
+"""What one session may take of the machine's memory: anybody sets `work_mem`, and an array may have a gigabyte."""
 # Fast shutdown, then immediate shutdown (the next start recovers), then the end.
 STOP_STEPS: Final = (StopStep(signal.SIGINT, 30.0), StopStep(signal.SIGQUIT, 5.0), StopStep(signal.SIGKILL, 5.0))
 
@@ -135,6 +137,7 @@ def postgres_process(cluster: Cluster) -> Process:
         account=cluster.account,
         stop_steps=STOP_STEPS,
         orphan_signal=signal.SIGINT,
+        data_octets=SESSION_OCTETS,
     )
 
 

@@ -46,12 +46,14 @@ class Process:
     stop_steps: tuple[StopStep, ...] = ORDERLY
     # Sent by the kernel when the launcher dies without having stopped anything.
     orphan_signal: int = signal.SIGKILL
+    data_octets: int = KEEP
+    """Memory that it, and each process that it begins, may have of its own; as much as it likes where it is -1."""
 
     def leashed(self, parent: int) -> list[str]:
         """The command line that makes process `parent` the one this process lives and dies with."""
         uid, gid = (KEEP, KEEP) if self.account is None else (self.account.uid, self.account.gid)
-        leash = [sys.executable, "-I", "-S", str(LEASH), str(parent), str(int(self.orphan_signal)), str(uid), str(gid)]
-        return [*leash, *self.command]
+        numbers = (parent, int(self.orphan_signal), uid, gid, self.data_octets)
+        return [sys.executable, "-I", "-S", str(LEASH), *map(str, numbers), *self.command]
 
 
 def router_process(settings: LocalSettings, environ: Mapping[str, str]) -> Process:

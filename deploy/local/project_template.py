@@ -10,7 +10,7 @@ from typing import Final
 
 TEMPLATE_NAME: Final = "ironflock_project"
 # Names of functions in pg_catalog, as regular expressions. Some serve views of information_schema and must stay:
-# pg_has_role, has_table_privilege and has_column_privilege, pg_get_expr, format_type.
+# pg_has_role, has_table_privilege and has_column_privilege, pg_get_expr.
 FUNCTIONS: Final = (
     # Large objects belong to the whole database.
     "lo_.*", "loread", "lowrite", "has_largeobject_privilege",
@@ -24,6 +24,11 @@ FUNCTIONS: Final = (
     "pg_get_object_address", "acldefault", "aclexplode", "makeaclitem", "(sh|col_)?obj_description", "col_description",
     "has_(database|tablespace|server|foreign_data_wrapper|language|parameter)_privilege", "pg_database_.*",
     "pg_tablespace_.*", "pg_show_.*", "pg_settings_get_flags", "pg_hba_file_rules", "pg_ident_file_mappings",
+    # Of which columns a table is, by the number of its type; what a relation is called, by its number.
+    "format_type", "reg(class|type|namespace)out",
+    "(record|array|domain|enum|(any|anycompatible)?(range|multirange))_(in|recv)",
+    "nextval", "currval", "setval", "lastval", "pg_sequence_last_value", "pg_sequence_parameters",
+    "brin_(de)?summarize_.*", "gin_clean_pending_list",
     # What is in tables, views and functions of others, and how large it is.
     "pg_get_(viewdef|functiondef|function_.*|ruledef|triggerdef|constraintdef|indexdef|statisticsobjdef.*)",
     "pg_get_(partkeydef|partition_constraintdef|catalog_foreign_keys|sequence_data|replica_identity_index)",
@@ -41,17 +46,42 @@ FUNCTIONS: Final = (
 )  # fmt: skip
 
 
+SIGNATURES: Final = tuple(
+    f'"has_column_privilege({arguments})"' for arguments in ("oid,text,text", "name,oid,text,text", "oid,oid,text,text")
+)
+"""Of functions of the same name as one that must stay: they refuse a column by the name of its table."""
 _NUMBERS_STAY_NUMBERS: Final = (
     "UPDATE pg_catalog.pg_type SET typoutput = 'pg_catalog.oidout'::regproc"
-    " WHERE oid = 'pg_catalog.regrole'::regtype AND typoutput <> 'pg_catalog.oidout'::regproc"
+    " WHERE oid = ANY ('{regrole,regclass,regtype,regnamespace}'::regtype[])"
+    " AND typoutput <> 'pg_catalog.oidout'::regproc"
 )
-"""As `regrole`, the number of a role would be shown as its name."""
+"""As `regrole`, the number of a role would be shown as its name; so would those of tables, their types and schemas."""
+_TYPES_OF_THE_SERVER: Final = (
+    "CREATE OR REPLACE FUNCTION information_schema.known_type_name(oid, integer) RETURNS text LANGUAGE sql STABLE"
+    " SECURITY DEFINER SET search_path = pg_catalog"
+    " AS 'SELECT CASE WHEN $1 < 16384 THEN pg_catalog.format_type($1, $2) END'"
+)
+"""The views that everybody may read name types by `format_type`, which names those of other people's tables too."""
+_NAME_THOSE_ONLY: Final = r"""
+DO $do$
+DECLARE each record;
+BEGIN
+    FOR each IN SELECT relname, pg_catalog.pg_get_viewdef(oid) AS definition FROM pg_catalog.pg_class
+        WHERE relnamespace = 'information_schema'::regnamespace AND relkind = 'v'
+        AND pg_catalog.pg_get_viewdef(oid) ~ '\mformat_type\('
+    LOOP
+        EXECUTE format('CREATE OR REPLACE VIEW information_schema.%I AS %s', each.relname,
+            regexp_replace(each.definition, '\mformat_type\(', 'information_schema.known_type_name(', 'g'));
+    END LOOP;
+END $do$
+"""
 _TAKE_FUNCTIONS: Final = """
 DO $do$
 DECLARE each regprocedure;
 BEGIN
     FOR each IN SELECT oid FROM pg_catalog.pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
-        AND proname ~ $re$^(PATTERN)$$re$ AND pg_catalog.has_function_privilege('public', oid, 'EXECUTE')
+        AND (proname ~ $re$^(PATTERN)$$re$ OR oid = ANY ('{SIGNATURES}'::regprocedure[]))
+        AND pg_catalog.has_function_privilege('public', oid, 'EXECUTE')
     LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', each);
     END LOOP;
@@ -65,8 +95,10 @@ def statements() -> tuple[str, ...]:
         "DROP SCHEMA IF EXISTS public",
         "REVOKE ALL ON ALL TABLES IN SCHEMA pg_catalog FROM PUBLIC",
         "REVOKE USAGE ON LANGUAGE sql, plpgsql FROM PUBLIC",
+        _TYPES_OF_THE_SERVER,
+        _NAME_THOSE_ONLY,
         _NUMBERS_STAY_NUMBERS,
-        _TAKE_FUNCTIONS.replace("PATTERN", "|".join(FUNCTIONS)),
+        _TAKE_FUNCTIONS.replace("PATTERN", "|".join(FUNCTIONS)).replace("SIGNATURES", ",".join(SIGNATURES)),
     )
 
 

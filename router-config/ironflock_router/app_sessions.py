@@ -20,10 +20,15 @@ from ironflock_router.wire_names import APP_READER, BOARD_ROLES
 
 log = structlog.get_logger()
 
-_NUMBERS: Final = ("project_key", "device_key", "app_key", "epoch_below")
+_KINDS: Final = {"project_key": int, "device_key": int, "app_key": int, "epoch_below": int, "is_legacy": bool}
 _TEXTS: Final = ("realm", "serial", "role", "stage")
 _ANCHORS: Final = frozenset({"project_key", "device_key", "serial", "realm"})
 """Without one of these an ending would reach into every project."""
+
+
+OWN_REALM_ONLY: Final = "own_realm_only"
+DUAL: Final = "dual"
+"""How a project may let containers of old SDKs in, besides `strict` (decision 16)."""
 
 
 class AppSession(Protocol):
@@ -42,7 +47,7 @@ class Ending:
     """Which sessions of apps end: those for which all that is said here holds; what is None says nothing.
 
     `app_key`, `stage` (`dev` or `prod`) and `epoch_below` (exclusive) speak of the credential that opened the session.
-    A legacy one stands for every app of its device, in every epoch.
+    A legacy one stands for every app of its device, in every epoch; `is_legacy` spares all others.
     """
 
     realm: str | None = None
@@ -53,6 +58,7 @@ class Ending:
     app_key: int | None = None
     stage: str | None = None
     epoch_below: int | None = None
+    is_legacy: bool | None = None
 
     @classmethod
     def parse(cls, conditions: dict[str, Any]) -> Self:
@@ -64,7 +70,7 @@ class Ending:
         """
         given = {name: value for name, value in conditions.items() if value is not None}
         fits = all(
-            (type(value) is int if name in _NUMBERS else name in _TEXTS and isinstance(value, str))
+            (type(value) is _KINDS[name] if name in _KINDS else name in _TEXTS and isinstance(value, str))
             for name, value in given.items()
         )
         if "stage" in given and fits:
@@ -87,6 +93,7 @@ class Ending:
             and self.role in (None, identity.role)
             and (app.app_key is None or self.app_key in (None, app.app_key))
             and (app.stage is None or self.stage in (None, app.stage))
+            and self.is_legacy in (None, app.app_key is None)
             and (app.epoch is None or self.epoch_below is None or app.epoch < self.epoch_below)
             and (self.project_key is None or self.project_key == _project_of(identity))
         )
@@ -170,6 +177,21 @@ class AppSessions:
                 self.end(Ending.parse({**of_app, "role": APP_READER}))
         except (KeyError, ApplicationError):
             log.exception("access_event_malformed")
+
+    async def follow_legacy(self, *_: object, **event: object) -> None:
+        """An event of `realms`: a project lets containers of old SDKs in otherwise. Those end that came so.
+
+        With mode `dual` all of them may stay, with `own_realm_only` those of the realm's own app, else none. Raises
+        nothing, as `follow`.
+        """
+        try:
+            ending = {"project_key": event["project_key"], "is_legacy": True}
+            if event["mode"] == OWN_REALM_ONLY:
+                ending["role"] = APP_READER
+            if event["mode"] != DUAL:
+                self.end(Ending.parse(ending))
+        except (KeyError, ApplicationError):
+            log.exception("legacy_event_malformed")
 
     def outdate(self, ending: Ending) -> None:
         """Let no join through that is under way and that `ending` concerns."""

@@ -42,6 +42,7 @@ class GuardedConnection(ProtocolWrapper):
         self.is_shaking_hands = False
         self._has_tls = False
         self._octets_before_join = 0
+        self._heard_at = born
 
     def joined(self) -> None:
         """A session has joined over this connection."""
@@ -65,6 +66,7 @@ class GuardedConnection(ProtocolWrapper):
     @override
     def dataReceived(self, data: bytes) -> None:
         """Octets from the peer."""
+        self._heard_at = self.factory.seconds()
         if not self.is_joined and not self._may_go_on(len(data)):
             return
         super().dataReceived(data)  # type: ignore[no-untyped-call]
@@ -79,6 +81,10 @@ class GuardedConnection(ProtocolWrapper):
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """Octets to the peer."""
         self.write(b"".join(data))
+
+    def silent_s(self) -> float:
+        """For how many seconds not one octet has come from the peer: below TLS, whose records come as a whole."""
+        return self.factory.seconds() - self._heard_at
 
     def waiting_octets(self) -> int:
         """How many octets the peer has not taken yet."""
@@ -119,6 +125,7 @@ class Guard(WrappingFactory):
         self.limits = limits
         self._name = name
         self._reactor = reactor
+        self.seconds = reactor.seconds
         self._unjoined: OrderedDict[GuardedConnection, None] = OrderedDict()  # oldest first
         self._by_address: dict[str, OrderedDict[GuardedConnection, None]] = {}
         self._handshakes: Handshakes[GuardedConnection] = Handshakes(limits, reactor.seconds)

@@ -13,7 +13,7 @@ from crossbar.worker.router import RouterController
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorTime
 
-from ironflock_router import data_permissions, data_rules, meta, permissions, rules
+from ironflock_router import board_watch, data_permissions, data_rules, meta, permissions, rules
 from ironflock_router import expiry as expiries
 from ironflock_router.app_sessions import AppSessions, Ending
 from ironflock_router.authentication.credentials import Credentials
@@ -21,6 +21,7 @@ from ironflock_router.authentication.proofs import Proofs
 from ironflock_router.authentication.slowdown import Slowdown
 from ironflock_router.data_realms import DataRealms
 from ironflock_router.expiry import Expiry
+from ironflock_router.followers import Followers
 from ironflock_router.listeners import Listeners
 from ironflock_router.logs import Sampler
 from ironflock_router.loops import Loop
@@ -34,9 +35,12 @@ from ironflock_router.session import PlatformSession, PlatformSessionFactory
 from ironflock_router.settings import RouterSettings
 from ironflock_router.wire_names import (
     ACCESS_CHANGED,
+    BOARDS_JUDGED,
     CREDENTIAL_END,
     DEVICE_DUPLICATED,
+    FOLLOWED_TAKE,
     INSTALL_CHANGED,
+    LEGACY_CHANGED,
     REALM1,
     REALM_END,
     SESSION_END,
@@ -78,6 +82,8 @@ class RouterNode:
         self._health = health
         self._roles: dict[str, dict[str, TableRole]] = {}
         self._apps = AppSessions(settings.sessions_per_device)
+        self._boards = board_watch.BoardWatch(reactor.seconds)
+        self._followers = Followers(time.time)  # noqa: TID251 - the shell: the audit log has dates
         self._data_realms = DataRealms(
             controller, reactor, self._apps, self._data_realm_started, self._data_realm_ended
         )
@@ -102,14 +108,18 @@ class RouterNode:
         events.on_registration.append(lambda: self._soon(procedures.look))
         self._repeat(procedures.look, LOOK_FOR_PROCEDURES_EVERY_S)
         self._repeat(reception.expiry.look, expiries.LOOK_EVERY_S)
+        self._repeat(self._boards.look, board_watch.LOOK_EVERY_S)
 
     async def _serve(self, expiry: Expiry) -> None:
         """What services call and publish on the system realm to end sessions."""
         await self._session.register(expiry.end, CREDENTIAL_END)
         await self._session.register(self._data_realms.end, REALM_END)
         await self._session.register(self._end_app_sessions, SESSION_END)
+        await self._session.register(self._followers.take, FOLLOWED_TAKE)
         await self._session.subscribe(self._data_realms.follow, INSTALL_CHANGED)
         await self._session.subscribe(self._apps.follow, ACCESS_CHANGED)
+        await self._session.subscribe(self._boards.follow, BOARDS_JUDGED)
+        await self._session.subscribe(self._apps.follow_legacy, LEGACY_CHANGED)
 
     def _end_app_sessions(self, **conditions: Any) -> dict[str, int]:
         return {"ended": self._apps.end(Ending.parse(conditions))}
@@ -147,6 +157,8 @@ class RouterNode:
             procedures=procedures,
             events=events,
             apps=self._apps,
+            boards=self._boards,
+            followers=self._followers,
             data_realms=self._data_realms,
             expiry=Expiry(time.time),  # noqa: TID251 - the shell: ends of credentials are dates
             realm_is_started=self._controller.has_realm,

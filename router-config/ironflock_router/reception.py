@@ -1,6 +1,7 @@
 """The reception: settles each attempt to join, and keeps the books of who is in."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -16,8 +17,10 @@ from ironflock_router.authentication.doors import TICKET, Door
 from ironflock_router.authentication.proofs import MAX_AUTHID_LENGTH, Claim, Proofs
 from ironflock_router.authentication.refusals import AWAY, FULL, WRONG_PROOF, Refusal
 from ironflock_router.authentication.slowdown import Slowdown
+from ironflock_router.board_watch import BoardWatch
 from ironflock_router.data_realms import DataRealms
 from ironflock_router.expiry import Expiry
+from ironflock_router.followers import FOLLOWERS, Followers
 from ironflock_router.logs import Sampler
 from ironflock_router.meta import MetaEvents
 from ironflock_router.metrics import ENDED, JOINS, SESSIONS
@@ -26,7 +29,7 @@ from ironflock_router.realm_names import DataRealm
 from ironflock_router.records import Identity
 from ironflock_router.seats import Seats
 from ironflock_router.session import PlatformSession
-from ironflock_router.wire_names import DATA_ROLES, DATA_SERVICES, DEVICE, DEVICE_DUPLICATE, REALM1
+from ironflock_router.wire_names import BOARD_ROLES, DATA_ROLES, DATA_SERVICES, DEVICE, DEVICE_DUPLICATE, REALM1
 
 log = structlog.get_logger()
 
@@ -52,6 +55,8 @@ class Reception:
     expiry: Expiry
     events: MetaEvents
     apps: AppSessions
+    boards: BoardWatch
+    followers: Followers
     data_realms: DataRealms
     realm_is_started: Callable[[str], bool]
     may_register: MayRegister
@@ -86,6 +91,10 @@ class Reception:
             self.reactor.callLater(DUPLICATE_STAYS_S, session.end)
         elif identity.role in DATA_ROLES:
             self.apps.joined(identity.serial, session)
+        elif identity.role in BOARD_ROLES:
+            self.boards.joined(session)
+        if identity.role in FOLLOWERS:
+            session.on_event(partial(self.followers.delivered, session))
         if identity.ends_at is not None:
             self.expiry.watch(session, identity.credentials, identity.ends_at)
 
@@ -102,6 +111,8 @@ class Reception:
             self.seats.release(identity.device_key, session)
             self.events.device_left(identity.serial or "", session)
         self.procedures.left(session)
+        self.boards.left(session)
+        self.followers.left(session)
         self.expiry.forget(session)
 
     def cut(self, session: PlatformSession, reason: str) -> None:
@@ -126,6 +137,8 @@ class Reception:
         return AWAY if self.procedures.look() else await self.seats.admit(outcome)
 
     async def _admit_app(self, claim: Claim, signature: str) -> Identity | Refusal:
+        if claim.method == TICKET and self.boards.is_silent:
+            return AWAY  # before the ticket is used up
         with self.apps.join() as joining:
             outcome = await self.proofs.check(claim, signature)
             if isinstance(outcome, Refusal):

@@ -5,6 +5,7 @@ the connection is closed, so that nobody tries a second secret on it and no sess
 waits for the peer's GOODBYE for ever: a session that is killed would stay as long as its client likes.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from autobahn.wamp import message
@@ -109,6 +110,10 @@ class PlatformSession(RouterSession):
         super().leave(reason, message)  # type: ignore[no-untyped-call]
         # Not at once: Crossbar's own kill procedures iterate over the very sets that this changes.
         self._reception.reactor.callLater(0, self._detach)
+
+    def on_event(self, listener: Callable[[message.Event], None]) -> None:
+        """Have `listener` told of every event that the client is sent from now on."""
+        self._connected.on_event = listener
 
     def end(self) -> None:
         """Cut the connection, whatever is still to be said."""

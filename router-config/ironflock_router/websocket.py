@@ -1,6 +1,7 @@
 """WAMP over WebSocket as Crossbar serves it, with the few things that our sessions need of their connection."""
 
 import secrets
+from collections.abc import Callable
 from typing import Any, cast
 
 from autobahn.exception import PayloadExceededError
@@ -22,6 +23,8 @@ PING_TIMEOUT_MS = 3500
 """A dead peer is found within 4 s + 3.5 s, before an agent that is refused eight times a second apart gives up
 (wire-agent.md section 9, 13)."""
 CLOSE_HANDSHAKE_MS = 1000
+TIMED_BY_S = 0.2
+"""Autobahn's timers go off together, five times a second."""
 
 
 class PlatformWebSocket(WampWebSocketServerProtocol):
@@ -32,6 +35,8 @@ class PlatformWebSocket(WampWebSocketServerProtocol):
         super().__init__()  # type: ignore[no-untyped-call]
         self._pings: dict[bytes, Deferred[bool]] = {}
         self._result_too_long: int | None = None
+        self.on_event: Callable[[message.Event], None] | None = None
+        """Told of each event that was sent."""
 
     @property
     def connection(self) -> GuardedConnection:
@@ -62,6 +67,9 @@ class PlatformWebSocket(WampWebSocketServerProtocol):
         except PayloadExceededError:
             if not self._is_answered_instead(msg):
                 raise
+        else:
+            if self.on_event is not None and isinstance(msg, message.Event):
+                self.on_event(msg)
 
     def _is_answered_instead(self, msg: message.Message) -> bool:
         """Whether the call of a message that is too long ends here; of a RESULT it is Crossbar that ends it."""
@@ -94,6 +102,15 @@ class PlatformWebSocket(WampWebSocketServerProtocol):
             self.connection.factory.drop(self.connection, "payload")
             return
         super().onMessage(payload, isBinary)
+
+    @override
+    def onAutoPingTimeout(self) -> None:
+        """No pong is there in time: the peer is gone, unless it sends. Behind a long message its pong comes late."""
+        left_s = PING_TIMEOUT_MS / 1000 - self.connection.silent_s()
+        if left_s <= 0:
+            super().onAutoPingTimeout()
+        else:
+            self.autoPingTimeoutCall = self.factory.call_later(left_s, self.onAutoPingTimeout)
 
     @override
     def onPong(self, payload: bytes) -> None:
@@ -129,6 +146,10 @@ class PlatformWebSocketFactory(WampWebSocketServerFactory):
         super().__init__(sessions, cbdir, _configuration(max_message_octets), templates)  # type: ignore[no-untyped-call]
         self.door = door
 
+    def call_later(self, delay_s: float, action: Callable[[], None]) -> Any:
+        """Do it after that time, not much later: as autobahn times its own pings."""
+        return self._batched_timer.call_later(max(delay_s, TIMED_BY_S), action)
+
 
 def _configuration(max_message_octets: int) -> dict[str, Any]:
     """One WebSocket transport in the words of Crossbar's node configuration."""
@@ -144,7 +165,7 @@ def _configuration(max_message_octets: int) -> dict[str, Any]:
             "auto_ping_interval": PING_INTERVAL_MS,
             "auto_ping_timeout": PING_TIMEOUT_MS,
             "auto_ping_size": 12,
-            # Traffic from the peer is no sign that it still takes ours.
+            # Autobahn counts whole frames only; `onAutoPingTimeout` counts octets.
             "auto_ping_restart_on_any_traffic": False,
             "open_handshake_timeout": 5000,
             "close_handshake_timeout": CLOSE_HANDSHAKE_MS,

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from services.fleetdb import settings
 from services.fleetdb.assembly import Parts, Times, assemble
-from services.fleetdb.records.tables import Made
+from services.fleetdb.exporting import Exporting, Sources
+from services.fleetdb.procedures.exports import ExportProcedures
 from services.fleetdb.sql_assembly import Surroundings, sql_front
 from shared.database import Database
 from shared.health import Health
@@ -21,6 +22,7 @@ from shared.settings import Settings
 KEEPING_PAUSE_S: Final = 5.0
 LOOK_PAUSE_S: Final = 2.0
 RETENTION_PAUSE_S: Final = 60.0
+FOLLOWERS_PAUSE_S: Final = 10.0
 
 
 async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
@@ -33,6 +35,8 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     rights = Rights(bus, health, now=time.time, clock=time.monotonic)
     around = Surroundings(bus, database, rights, parts.realms, lambda: datetime.now(UTC))
     front = sql_front(around, read)
+    sources = Sources(bus, database, rights, lambda: parts.realms.realms, parts.connections)
+    bus.serve(ExportProcedures(Exporting(sources)), service.assertions_for(bus, "fleetdb", time.time))
     await database.open()
     await front.listen(read.sql_bind, read.sql_port)
     service.listen_ops(read.common, health)
@@ -58,15 +62,11 @@ def _loops(parts: Parts, health: Health) -> tuple[Coroutine[Any, Any, None], ...
     async def transforms() -> None:
         parts.transforms.look(lambda: parts.realms.backends, datetime.now(UTC))
 
-    async def retention() -> None:
-        for realm in parts.realms.realms:
-            await parts.retention.tend(realm.backend, Made(realm.offer.tables, ()), datetime.now(UTC))
-            await parts.resealing.reseal(realm.backend, realm.offer.tables.values())
-
     return (
         service.forever("realms", parts.realms.keep_true, health, pause_s=0.0),
         service.forever("transforms", transforms, health, pause_s=LOOK_PAUSE_S),
-        service.forever("retention", retention, health, pause_s=RETENTION_PAUSE_S),
+        service.forever("retention", parts.tending.tend, health, pause_s=RETENTION_PAUSE_S),
+        service.forever("followers", parts.followers.write_down, health, pause_s=FOLLOWERS_PAUSE_S),
         service.forever("connections", parts.connections.keep_up, health, pause_s=KEEPING_PAUSE_S),
     )
 

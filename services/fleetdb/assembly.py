@@ -9,6 +9,7 @@ from attrs import frozen
 
 from services.fleetdb.authority import RealmsAuthority
 from services.fleetdb.connections import Connections
+from services.fleetdb.followers import Followers
 from services.fleetdb.foreign_reads import ForeignReads
 from services.fleetdb.joining import Surroundings
 from services.fleetdb.keys import Keyring
@@ -30,14 +31,15 @@ from services.fleetdb.revealing import Revealing
 from services.fleetdb.rules.backends import place_of
 from services.fleetdb.secrets import Secrets
 from services.fleetdb.settings import FleetdbSettings
-from services.fleetdb.taking import Taking
+from services.fleetdb.taking import Backing, Taking
+from services.fleetdb.tending import Tending
 from services.fleetdb.transform_news import TransformNews
 from services.fleetdb.transforms import Transforms
 from services.fleetdb.writing import Writing
 from shared.bus import Bus
 from shared.database import Database
 
-JOINS_AT_ONCE: Final = 16
+JOINS_AT_ONCE: Final = 8
 
 
 @frozen
@@ -65,8 +67,8 @@ class Parts:
 
     connections: Any
     transforms: Transforms
-    retention: Retention
-    resealing: Resealing
+    tending: Tending
+    followers: Followers
     realms: Realms
 
 
@@ -97,7 +99,8 @@ def assemble_on(base: Base, connections: Any, times: Times) -> Parts:
     around = Surroundings(bus, marked, asyncio.Semaphore(JOINS_AT_ONCE), times.jitter)
     news = TransformNews(problems, lambda backend: realms[0].find(place_of(backend)))
     transforms = Transforms(database, connections, reading, news)
-    taking = Taking(connections, Making(connections), writing, transforms)
+    taking = Taking(Backing(connections, RealmsAuthority(bus)), Making(connections), writing, transforms)
     realms.append(Realms(around, base.urls, taking, times.clock))
     resealing = Resealing(database, connections, secrets)
-    return Parts(connections, transforms, Retention(connections), resealing, realms[0])
+    tending = Tending(lambda: realms[0].realms, Retention(connections), resealing, times.now)
+    return Parts(connections, transforms, tending, Followers(bus, database, realms[0]), realms[0])

@@ -37,3 +37,11 @@ class RealmsAuthority:
             PublicError: Realms is away.
         """
         await self._bus.call("ironflock.realms.backend.settled", backend_key=backend_key, epoch=epoch)
+
+    async def retained(self, backend_key: int, change_key: int) -> None:
+        """Rows of the backend are kept as was said by that change, and by those before it.
+
+        Raises:
+            PublicError: Realms is away.
+        """
+        await self._bus.call("ironflock.realms.backend.retained", backend_key=backend_key, change_key=change_key)

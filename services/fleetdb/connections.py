@@ -15,7 +15,7 @@ import structlog
 
 from services.fleetdb.errors import typed
 from services.fleetdb.logins import Logins
-from services.fleetdb.pools import IDLE_S, MAX_WAITING, ConnectionSettings, Pool, open_pool
+from services.fleetdb.pools import IDLE_S, MAX_WAITING, ConnectionSettings, Pool, is_turned_away, open_pool
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.logins import Login
 from shared.database import BUSY, LOST, Connection, refusal_of
@@ -132,8 +132,8 @@ class Connections:
                 pool.was_let_in = True
                 yield connection
         except psycopg.OperationalError as error:
-            if not pool.was_let_in:
-                await self._doubt(pool)
+            if not pool.was_let_in and not pool.is_examined:
+                await self._examine(pool)
             raise _refusal(error) from error
         finally:
             self._give_back(pool)
@@ -252,10 +252,20 @@ class Connections:
         except PublicError as error:
             log.warning("login_not_renewed", backend=backend.backend_key, reason=error.code)
 
-    async def _doubt(self, pool: Pool) -> None:
-        self._logins.doubt(pool.backend.backend_key)
-        if self._pools.get(pool.backend.backend_key) is pool:
-            await self._end(pool)
+    async def _examine(self, pool: Pool) -> None:
+        """Why nobody was let in: a login that the server turns away is doubted, one that it has no time for is not.
+
+        The latter's pool stays: a connection that is on its way serves whoever comes next.
+        """
+        pool.is_examined = True
+        try:
+            is_bad = await is_turned_away(self._settings, pool)
+        finally:
+            pool.is_examined = False
+        if is_bad:
+            self._logins.doubt(pool.backend.backend_key)
+            if self._pools.get(pool.backend.backend_key) is pool:
+                await self._end(pool)
 
     async def _end(self, pool: Pool) -> None:
         if self._pools.get(pool.backend.backend_key) is pool:

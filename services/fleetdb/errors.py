@@ -7,6 +7,15 @@ does not hold on data realms, whose clients are published.
 from typing import Any, Final
 
 RUNTIME_ERROR: Final = "wamp.error.runtime_error"
+
+# PostgreSQL, appendix A
+OUT_OF_RANGE: Final = "22003"
+BAD_TIME: Final = "22007"
+TIME_OUT_OF_RANGE: Final = "22008"
+UNTRANSLATABLE: Final = "22P05"
+BAD_TEXT: Final = "22P02"
+TOO_LARGE: Final = "54000"
+
 _TYPED: Final = "sys.dataservice.error."
 
 
@@ -24,6 +33,11 @@ class Refusal(Exception):  # noqa: N818 - a state, as in `shared.errors`
 def typed(code: str, detail: str, /, **kwargs: Any) -> Refusal:
     """`sys.dataservice.error.<code>` with a sentence."""
     return Refusal(_TYPED + code, detail, **kwargs)
+
+
+def refused(code: str, message: str) -> Refusal:
+    """As the published data backend passes on what PostgreSQL answers: `code` is an SQLSTATE."""
+    return Refusal(RUNTIME_ERROR, {"name": "error", "severity": "ERROR", "code": code, "message": message})
 
 
 def malformed(path: str, expected: str, **value: Any) -> Refusal:

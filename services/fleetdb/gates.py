@@ -12,6 +12,9 @@ from shared.errors import OverLimitError
 
 FULL: Final = "too much is in work here; nothing was changed, try again in a moment"
 MIB: Final = 2**20
+SHARE: Final = MIB
+"""Octets that each realm may hold, whatever all the others do: nobody is kept out by another one's load."""
+WAIT_S: Final = 30.0
 
 
 class Lane(Enum):
@@ -37,7 +40,7 @@ class Octets:
     """What all realms together hold of messages that are not answered yet."""
 
     def __init__(self, most: int = 256 * MIB) -> None:
-        """Hold `most` octets."""
+        """Hold `most` octets, beside the share of each realm."""
         self.most = most
         self.held = 0
 
@@ -61,21 +64,35 @@ class Gate:
         """Work on a message of `octets` octets, when there is a place.
 
         Raises:
-            OverLimitError: There is no room to wait in.
+            OverLimitError: There is no room to wait in, or no place in time.
         """
-        bounds, everywhere = self._bounds, self._everywhere
-        working = bounds.reads if lane is Lane.READS else bounds.writes
-        is_alone = not self._octets  # the longest message that there can be must get through
-        is_full = self._calls[lane] >= working + bounds.waiting or self._octets + octets > bounds.octets
-        if (is_full and not is_alone) or everywhere.held + octets > everywhere.most:
-            raise OverLimitError(FULL)
+        self._check_room(lane, octets)
         self._calls[lane] += 1
         self._octets += octets
-        everywhere.held += octets
+        self._everywhere.held += octets
         try:
-            async with self._places[lane]:
+            await self._take_place(lane)
+            try:
                 yield
+            finally:
+                self._places[lane].release()
         finally:
             self._calls[lane] -= 1
             self._octets -= octets
-            everywhere.held -= octets
+            self._everywhere.held -= octets
+
+    def _check_room(self, lane: Lane, octets: int) -> None:
+        bounds, everywhere = self._bounds, self._everywhere
+        working = bounds.reads if lane is Lane.READS else bounds.writes
+        held = self._octets + octets
+        is_alone = not self._octets  # the longest message that there can be must get through
+        is_full = self._calls[lane] >= working + bounds.waiting or held > bounds.octets
+        if (is_full and not is_alone) or (everywhere.held + octets > everywhere.most and held > SHARE):
+            raise OverLimitError(FULL)
+
+    async def _take_place(self, lane: Lane) -> None:
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._places[lane].acquire()
+        except TimeoutError as error:
+            raise OverLimitError(FULL) from error

@@ -10,14 +10,13 @@ from services.fleetdb import errors
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.calls import Caller
 from services.fleetdb.records.tables import Table
+from services.fleetdb.rules.rows import NO_DEVICE
 from shared.bus import call
 from shared.session import BusSession
 
 READER: Final = "app_reader"
 BOARDS: Final = frozenset({"board_reader", "board_writer"})
 """People who look at the data, and write it by forms: their authid is their account key."""
-NO_DEVICE: Final = -1
-"""What stands for a device in rows that people write."""
 DEVICES_REMEMBERED: Final = 10_000
 
 

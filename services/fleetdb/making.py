@@ -50,7 +50,7 @@ class Making:
             constraints = await unique_constraints(connection, backend.schema)
         tables: dict[str, Table] = {}
         problems: list[str] = []
-        for asked in tables_of(backend.template).values():
+        for asked in tables_of(backend.template, backend.keeps).values():
             table, differences = kept(asked, found.get(asked.name))
             problems += differences
             there = constraints.get(asked.name, frozenset())

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 from attrs import define, field, frozen
 from psycopg_pool import AsyncConnectionPool
 
@@ -17,6 +18,9 @@ MAX_CONNECTIONS: Final = 120
 MAX_WAITING: Final = 512
 """Calls that wait for a connection of one backend."""
 IDLE_S: Final = 60.0
+ASK_S: Final = 2
+TURNED_AWAY: Final = ("certificate", "SSL error")
+"""What libpq says where one side does not take the other's certificate; it gives no code for it."""
 
 
 @frozen
@@ -41,6 +45,7 @@ class Pool:
     renew_at: float = 0.0
     leased: int = 0
     was_let_in: bool = False
+    is_examined: bool = False
     unused: asyncio.Event = field(factory=asyncio.Event)
 
     @property
@@ -87,6 +92,17 @@ async def open_pool(settings: ConnectionSettings, backend: Backend, login: Login
         if connections.closed:
             files.close()
     return pool
+
+
+async def is_turned_away(settings: ConnectionSettings, pool: Pool) -> bool:
+    """Whether the server does not take the login's certificate: not where it is away, busy, or full."""
+    arguments = {**_arguments(settings, pool.backend), **pool.files.arguments(), "connect_timeout": ASK_S}
+    try:
+        connection = await psycopg.AsyncConnection.connect(**arguments)
+    except psycopg.OperationalError as error:
+        return any(words in str(error) for words in TURNED_AWAY)
+    await connection.close()
+    return False
 
 
 def _arguments(settings: ConnectionSettings, backend: Backend) -> dict[str, Any]:

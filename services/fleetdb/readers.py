@@ -1,6 +1,8 @@
 """Logins of people who read by SQL: certified by realms each time somebody comes; their keys live in memory alone."""
 
+import asyncio
 import ssl
+import weakref
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -35,13 +37,20 @@ class Readers:
         self._ca = ca
         self._now = now
         self._tls: dict[tuple[int, int], ssl.SSLContext] = {}
+        self._turns: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def login_of(self, backend: Backend, account_key: int) -> str:
         """The person's login at the backend, open and newly certified: it may have been closed since they came last.
 
+        One at a time of each person: the provisioner is there for all projects.
+
         Raises:
             PublicError: Realms or its provisioner is away, or the backend is not ready.
         """
+        async with self._turns.setdefault(account_key, asyncio.Lock()):
+            return await self._certified(backend, account_key)
+
+    async def _certified(self, backend: Backend, account_key: int) -> str:
         key = ec.generate_private_key(ec.SECP256R1())
         public = key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -2,20 +2,24 @@
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import psycopg
 from attrs import evolve
 
+from services.fleetdb.errors import refused
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.queries import HistoryQuery, Latest, SeriesQuery
 from services.fleetdb.records.tables import Table
+from services.fleetdb.rules.chunks import octets_of, too_large
 from services.fleetdb.rules.series import series as planned
-from services.fleetdb.rules.values import refused
-from services.fleetdb.rules.views import check_limit
+from services.fleetdb.rules.transforms import check_limit
 from services.fleetdb.store import history as rows
 from services.fleetdb.store import series as buckets
 from shared.database import Connection
+
+MOST_SEALED: Final = 64 * 2**20
+"""Octets of rows with sealed values that are in memory for one call."""
 
 Rows = list[dict[str, Any]]
 
@@ -63,15 +67,19 @@ class Reading:
         """The same rows newest first, with secret values as they are stored: for `secret.reveal` and `.verify` alone.
 
         Raises:
-            Refusal: As `history`.
+            Refusal: As `history`, or they are too large together.
         """
         found: Rows = []
+        octets = 0
         async with self._connections.connection(backend) as connection:
             with _told():
                 batches = rows.batches(connection, backend.schema, table, query, reader=reader, hides=False)
                 async with aclosing(batches) as streaming:
                     async for batch in streaming:
                         found += batch
+                        octets += sum(map(octets_of, batch))
+                        if octets > MOST_SEALED:
+                            raise too_large(table.name, found, octets=octets, count=len(found))
         return found
 
     async def latest(self, backend: Backend, table: Table, query: HistoryQuery, reader: str | None) -> Rows:

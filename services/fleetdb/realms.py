@@ -5,12 +5,13 @@ changed. Each place (project, app, stage) is looked at by one task at a time; wh
 """
 
 import asyncio
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import structlog
-from attrs import define, field
+from attrs import define, evolve, field
 from prometheus_client import Gauge
 
 from services.fleetdb.gates import Gate, Octets
@@ -18,6 +19,7 @@ from services.fleetdb.joining import RealmLink, Surroundings
 from services.fleetdb.live import LiveRealm, Offer
 from services.fleetdb.records.backends import Backend, Stage
 from services.fleetdb.rules.backends import Place, backend_of, place_of
+from services.fleetdb.rules.troubles import is_widespread
 from shared.bus import Bus
 from shared.errors import UnavailableError
 from shared.identities import SYSTEM_REALM
@@ -28,9 +30,10 @@ COMPARE_INTERVAL_S: Final = 60.0
 LOOK_S: Final = 1.0
 RETRY_S: Final = 2.0
 LOOKS_AT_ONCE: Final = 16
+LOOKS_OF_PROJECT: Final = 4
+"""What an app's template asks for may take long to make: the looks at one project leave room for others."""
+SETTLE_S: Final = 120.0
 PAGE: Final = 200
-MAX_TROUBLED: Final = 0.1
-"""Which part of the realms may be in trouble before this process counts as ill."""
 LATE_S: Final = 10.0
 """How long a realm may be without its sessions before it is in trouble."""
 
@@ -82,6 +85,7 @@ class Realms:
         self._taken: dict[Place, Backend] = {}
         self._looked: dict[Place, _Looked] = {}
         self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._looks_of: weakref.WeakValueDictionary[int, asyncio.Semaphore] = weakref.WeakValueDictionary()
         self._is_due = asyncio.Event()
         self._compared_at: float | None = None
         self._bus.on_join(SYSTEM_REALM, self._subscribe)
@@ -165,17 +169,19 @@ class Realms:
     async def _look(self, place: Place) -> None:
         await asyncio.sleep(0)  # until what is looked at stands in the book
         looked = self._looked[place]
+        of_project = self._looks_of.setdefault(place.project_key, asyncio.Semaphore(LOOKS_OF_PROJECT))
         try:
             while True:
                 looked.is_again = False
                 try:
-                    async with self._looks:
+                    async with of_project, self._looks, asyncio.timeout(SETTLE_S):
                         await self._settle(place)
                 except Exception as error:  # noqa: BLE001 - one backend's fault is no other's
                     looked.problem = f"{type(error).__name__}: {str(error)[:200]}"
                     log.warning("data_backend_not_settled", problem=looked.problem, **_words(place))
                     await asyncio.sleep(RETRY_S)
                     continue
+                looked.problem = ""
                 if not looked.is_again:
                     return
         finally:
@@ -199,6 +205,7 @@ class Realms:
             return
         self._taken[place] = found
         offer = await self._hands.take(found)
+        found = evolve(found, retention_change=None)  # it is in force now, which realms knows
         if served is None:
             self._serve(place, LiveRealm(found, offer))
         else:
@@ -230,18 +237,19 @@ class Realms:
             link.leave()
 
     def _complain(self, now: float) -> None:
-        missing = 0
-        for served in self._served.values():
+        missing = set[Place]()
+        for place, served in self._served.items():
             is_there = len(served.realm.sessions) == len(self._urls)
             served.missing_since = None if is_there else served.missing_since or now
-            missing += served.missing_since is not None and now - served.missing_since > LATE_S
-        problems = [f"{place}: {looked.problem}" for place, looked in self._looked.items() if looked.problem]
-        troubled = missing + len(problems)
+            if served.missing_since is not None and now - served.missing_since > LATE_S:
+                missing.add(place)
+        problems = {place: looked.problem for place, looked in self._looked.items() if looked.problem}
+        troubled = len(missing | problems.keys())
         TROUBLED.set(troubled)
         # One project's trouble, which may be of its own making, is not this process's.
-        if troubled > MAX_TROUBLED * len(self._served.keys() | self._looked.keys()):
-            example = f", {problems[0]}" if problems else ""
-            raise UnavailableError(f"{missing} data realms are not joined, {len(problems)} not settled{example}")
+        if is_widespread(troubled, len(self._served.keys() | self._looked.keys())):
+            example = "".join(f", {place}: {problem}" for place, problem in list(problems.items())[:1])
+            raise UnavailableError(f"{len(missing)} data realms are not joined, {len(problems)} not settled{example}")
 
 
 def _words(place: Place) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import structlog
 from services.fleetdb.errors import Refusal
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.tables import Made, Table
+from services.fleetdb.rules.moments import EPOCH
 from services.fleetdb.rules.shapes import DOWNSAMPLED
 from services.fleetdb.rules.spans import chunk_of
-from services.fleetdb.rules.values import EPOCH
 from services.fleetdb.store import downsampling, partitions
 from services.fleetdb.store.engines import Engine, engine_of
 from services.fleetdb.writing import Lending
@@ -31,11 +31,14 @@ class Retention:
     def __init__(self, connections: Lending) -> None:
         """`connections` lends those of the backends' own logins."""
         self._connections = connections
-        self._dropped_at: dict[int, datetime] = {}
+        self._dropped: dict[int, tuple[datetime, dict[str, int | None]]] = {}
+        """When old rows were looked for last, and how much of each table was to be kept then."""
 
     async def tend(self, backend: Backend, made: Made, now: datetime) -> None:
         """Sum up what is new, drop what is too old; what fails at one table is logged and leaves the others alone."""
-        is_due = now - self._dropped_at.get(backend.backend_key, EPOCH) >= DROPS_EACH
+        spans = {table.name: table.drop_after_s for table in made.tables.values()}
+        dropped_at, before = self._dropped.get(backend.backend_key, (EPOCH, spans))
+        is_due = spans != before or now - dropped_at >= DROPS_EACH
         due = [table for table in made.tables.values() if table.downsample or (is_due and table.drop_after_s)]
         if not due:
             return
@@ -50,7 +53,7 @@ class Retention:
             except (psycopg.Error, PublicError, Refusal) as error:
                 log.warning("a table was not tended", backend_key=backend.backend_key, error=type(error).__name__)
         if is_due:
-            self._dropped_at[backend.backend_key] = now
+            self._dropped[backend.backend_key] = (now, spans)
 
     async def _drop(self, backend: Backend, table: Table, engine: Engine, now: datetime) -> None:
         limit = _limit(table, now)

@@ -16,11 +16,13 @@ from attrs import frozen
 from services.fleetdb.records.sql import Admission, Cancel, Encryption, Startup
 from services.fleetdb.rules import pgwire
 from services.fleetdb.rules.pgwire import ProtocolError
-from services.fleetdb.sql_sessions import Entered, Gate, Link, Recorder, SqlSession, hang_up, refuse_waiting
+from services.fleetdb.sql_places import Places
+from services.fleetdb.sql_sessions import Entered, Gate, Link, Recorder, SqlSession, begin_tls, hang_up, refuse_waiting
 from shared.errors import OverLimitError, PublicError, UnavailableError
 
 HANDSHAKE_S: Final = 10.0
 MAX_CONNECTIONS: Final = 100
+"""Of people who have shown a password."""
 MAX_OF_ONE: Final = 4
 READ_OCTETS: Final = 65_536
 KEY_OCTETS: Final = 4
@@ -62,14 +64,11 @@ class FrontParts:
     recorder: Recorder
 
 
-@frozen
+@frozen(eq=False)
 class _Client:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
-
-    @property
-    def address(self) -> str:
-        return str(self.writer.get_extra_info("peername")[0])
+    address: str
 
 
 class SqlFront:
@@ -81,7 +80,11 @@ class SqlFront:
         self._doorkeeper, self._upstreams, self._recorder = parts.doorkeeper, parts.upstreams, parts.recorder
         self._now = now
         self._open: set[asyncio.Task[None]] = set()
+        self._strangers: Places[_Client] = Places(lambda: asyncio.get_running_loop().time())
+        self._known: set[_Client] = set()
         self._sessions: dict[Cancel, Entered] = {}
+        self._entering: list[int] = []
+        """Account keys of those who were let in and are not connected yet."""
         self._server: asyncio.Server | None = None
 
     async def listen(self, host: str, port: int) -> None:
@@ -104,11 +107,19 @@ class SqlFront:
         await asyncio.gather(*self._open, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._open) >= MAX_CONNECTIONS:
+        peer = writer.get_extra_info("peername")
+        client = _Client(reader, writer, str(peer[0]) if peer else "")  # it may be gone already
+        place = self._strangers.place_for(client.address)
+        if not place.is_there:
             writer.write(pgwire.fatal(TOO_MANY, FULL))
             writer.close()
             return
-        task = asyncio.create_task(self._converse(_Client(reader, writer)))
+        if place.instead_of is not None:
+            log.info("sql_stranger_made_room", address=place.instead_of.address)
+            self._strangers.leave(place.instead_of)
+            place.instead_of.writer.transport.abort()  # which ends its conversation
+        self._strangers.take(client, client.address)
+        task = asyncio.create_task(self._converse(client))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
 
@@ -118,6 +129,8 @@ class SqlFront:
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             log.info("sql_connection_lost", error=type(error).__name__)
         finally:
+            self._strangers.leave(client)
+            self._known.discard(client)
             await hang_up(client.writer)
 
     async def _serve(self, client: _Client) -> None:
@@ -143,7 +156,7 @@ class SqlFront:
             if first is Encryption.TLS and not is_encrypted:
                 refuse_waiting(client.reader)
                 client.writer.write(b"S")
-                await client.writer.start_tls(self._tls(), ssl_handshake_timeout=HANDSHAKE_S)
+                await begin_tls(client.writer, self._tls(), ssl_handshake_timeout=HANDSHAKE_S)
                 is_encrypted = True
             elif isinstance(first, Encryption):
                 client.writer.write(b"N")
@@ -157,12 +170,22 @@ class SqlFront:
             client.writer.write(pgwire.older_wanted(startup))
         client.writer.write(pgwire.password_wanted())
         password = await _read_password(client.reader)
+        self._strangers.leave(client)
+        if len(self._known) >= MAX_CONNECTIONS:
+            raise OverLimitError(FULL)
+        self._known.add(client)
         admission = await self._doorkeeper.admit(startup, password, client.address)
-        if sum(other.admission.account_key == admission.account_key for other in self._sessions.values()) >= MAX_OF_ONE:
+        who = admission.account_key
+        there = [other.admission.account_key for other in self._sessions.values()]
+        if [*there, *self._entering].count(who) >= MAX_OF_ONE:
             raise OverLimitError(OF_ONE)
-        # A session that cannot be recorded does not begin.
-        await self._recorder.begun(admission)
-        return Entered(admission, password, await self._upstreams.open(admission, startup.parameters))
+        self._entering.append(who)
+        try:
+            # A session that cannot be recorded does not begin.
+            await self._recorder.begun(admission)
+            return Entered(admission, password, await self._upstreams.open(admission, startup.parameters))
+        finally:
+            self._entering.remove(who)
 
     async def _relay(self, client: _Client, entered: Entered) -> None:
         key = Cancel(secrets.randbelow(2**31), secrets.token_bytes(KEY_OCTETS))

@@ -6,8 +6,8 @@ from services.fleetdb.records.sql import Admission, Tally
 from shared import audit
 from shared.database import Database
 
-MAX_STATEMENT: Final = 8_000
-"""Characters of a statement that are kept."""
+PART: Final = 8_000
+"""Letters of a statement that one entry has; a longer one is in several."""
 
 
 class SqlRecording:
@@ -23,8 +23,10 @@ class SqlRecording:
 
     async def asked(self, admission: Admission, statement: str) -> None:
         """A statement is about to be passed on."""
-        kept = {"statement": statement[:MAX_STATEMENT], "is_cut": len(statement) > MAX_STATEMENT}
-        await self._put(admission, audit.Action.SQL_ASKED, kept)
+        parts = [statement[start : start + PART] for start in range(0, len(statement), PART)] or [""]
+        for number, part in enumerate(parts, 1):
+            place = {"part": number, "parts": len(parts)} if len(parts) > 1 else {}
+            await self._put(admission, audit.Action.SQL_ASKED, {"statement": part, **place})
 
     async def ended(self, admission: Admission, tally: Tally, cause: str) -> None:
         """The session is over."""

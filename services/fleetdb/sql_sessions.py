@@ -1,8 +1,9 @@
 """One session of direct SQL: octets both ways, each statement confirmed and recorded before PostgreSQL sees it."""
 
 import asyncio
+import ssl
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 import structlog
@@ -11,13 +12,14 @@ from attrs import field, frozen
 from services.fleetdb.records.sql import Admission, Cancel, Frame, Tally
 from services.fleetdb.rules import pgwire
 from services.fleetdb.rules.pgwire import ProtocolError
+from services.fleetdb.rules.statements import Statements
 from shared.errors import PublicError, UnavailableError
 
 READ_OCTETS: Final = 65_536
 IDLE_S: Final = 900.0
-KEPT_STATEMENTS: Final = 256
-MAX_STATEMENT: Final = 8_001
-"""Characters of a prepared statement: one more than the log keeps, so that it says when one is cut."""
+KEPT_LETTERS: Final = 2**20
+MAX_KEPT: Final = 8_000
+"""Letters of prepared statements that are kept in all, and of one of them; what is longer is recorded when prepared."""
 CONFIRMED_FOR_S: Final = 1.0
 """How long a confirmation holds: whoever loses a right, key or account has no statement taken after that."""
 LOOK_EVERY_S: Final = 2.0
@@ -97,7 +99,7 @@ class SqlSession:
         self._recorder = recorder
         self._now = now
         self._counting = pgwire.Counting()
-        self._statements = pgwire.Statements(KEPT_STATEMENTS, MAX_STATEMENT)
+        self._statements = Statements(MAX_KEPT, KEPT_LETTERS)
         self._tally = Tally()
         self._turn = asyncio.Lock()
         self._clock = loop.time
@@ -133,12 +135,13 @@ class SqlSession:
     async def _take(self, frame: Frame) -> None:
         """Confirm and record, where it is a statement."""
         self._asked_at = self._clock()
-        statement = self._statements.begun_by(frame)
-        if statement is None:
-            return
-        await self._confirm()
-        await self._recorder.asked(self._admission, statement)
-        self._tally = attrs.evolve(self._tally, statements=self._tally.statements + 1)
+        statements = self._statements.begun_by(frame)
+        if statements:
+            await self._confirm()
+        for statement in statements:
+            await self._recorder.asked(self._admission, statement)
+        if frame.tag in (pgwire.QUERY, pgwire.BIND):
+            self._tally = attrs.evolve(self._tally, statements=self._tally.statements + 1)
 
     async def _confirm(self) -> None:
         async with self._turn:
@@ -152,7 +155,8 @@ class SqlSession:
 
     async def _server_to_client(self, writer: asyncio.StreamWriter) -> None:
         while octets := await self._link.reader.read(READ_OCTETS):
-            self._counting.feed(octets)
+            for tag in self._counting.feed(octets):
+                self._statements.answered(tag)
             self._tally = attrs.evolve(self._tally, octets=self._tally.octets + len(octets))
             self._asked_at = self._clock()
             writer.write(octets)
@@ -167,6 +171,23 @@ class SqlSession:
             if self._now() >= self._admission.ends_at:
                 raise EndedError(ENDED, CREDENTIAL_ENDED)
             await self._confirm()
+
+
+async def begin_tls(writer: asyncio.StreamWriter, tls: ssl.SSLContext, **options: Any) -> None:
+    """TLS on what was in clear so far; `options` as `StreamWriter.start_tls` has them.
+
+    Raises:
+        OSError: It did not come to that.
+    """
+    in_clear = writer.transport
+    try:
+        await writer.start_tls(tls, **options)
+    except AttributeError as error:
+        if vars(writer)["_transport"] is not None:
+            raise
+        # asyncio (3.11) has no transport at all any more, and fails here and again when it is closed.
+        vars(writer)["_transport"] = in_clear
+        raise ConnectionResetError("the other side left instead of a TLS handshake") from error
 
 
 async def hang_up(writer: asyncio.StreamWriter) -> None:

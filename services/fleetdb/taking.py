@@ -2,6 +2,8 @@
 
 from typing import Final, Protocol
 
+from attrs import frozen
+
 from services.fleetdb.live import Offer
 from services.fleetdb.making import Making
 from services.fleetdb.records.backends import Backend
@@ -21,12 +23,28 @@ class Logins(Protocol):
         """See `connections.Connections`."""
 
 
+class Told(Protocol):
+    """Realms, as far as it waits for what is done here."""
+
+    async def retained(self, backend_key: int, change_key: int) -> None:
+        """See `authority.RealmsAuthority`."""
+
+
+@frozen
+class Backing:
+    """What a backend is worked on with: its logins, and whoever is told how far it is."""
+
+    connections: Logins
+    realms: Told
+
+
 class Taking:
     """Makes tables, follows rotations, and forgets."""
 
-    def __init__(self, connections: Logins, making: Making, writing: Writing, transforms: Transforms) -> None:
+    def __init__(self, backing: Backing, making: Making, writing: Writing, transforms: Transforms) -> None:
         """Nothing is taken yet."""
-        self._connections = connections
+        self._connections = backing.connections
+        self._realms = backing.realms
         self._making = making
         self._writing = writing
         self._transforms = transforms
@@ -45,6 +63,8 @@ class Taking:
         made = await self._making.make(backend)
         self._writing.forget(backend)
         transforms = await self._transforms.make(backend)
+        if backend.retention_change is not None:
+            await self._realms.retained(backend.backend_key, backend.retention_change)
         return Offer(made.tables, {name: each.table for name, each in transforms.items()})
 
     async def drop(self, backend: Backend) -> None:

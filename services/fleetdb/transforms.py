@@ -1,6 +1,7 @@
 """Transforms: views that apps declare, made as the backend's own login, and published anew on their schedules."""
 
 import asyncio
+import weakref
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.queries import HistoryQuery, Span
 from services.fleetdb.records.tables import Table
 from services.fleetdb.records.transforms import Made, Transform
-from services.fleetdb.rules.transforms import due, transforms_of
+from services.fleetdb.rules.transforms import MAX_ROWS, due, transforms_of
 from services.fleetdb.store.transforms import (
     VIEWS,
     kinds_of,
@@ -29,9 +30,8 @@ from shared.database import Connection, Database
 from shared.errors import OverLimitError, PublicError
 from shared.templates import Template
 
-MAX_ROWS: Final = 3_000
-"""Of a transform are published and answered at most (wire-sdk.md section 6)."""
 AT_ONCE: Final = 4
+"""Of all projects together, and of each project one: nobody's statements keep those of others waiting for long."""
 MAX_LATE: Final = timedelta(minutes=5)
 """What should have run longer ago, while this process was held up, does not run any more."""
 TOO_LONG: Final = "it took too long, or the database had too much to do"
@@ -82,6 +82,7 @@ class Transforms:
         self._viewing = viewing
         self._telling = telling
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._turns: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
         self._running: dict[tuple[int, str], asyncio.Task[None]] = {}
         self._problems: dict[tuple[int, str], str] = {}
         self._asked: dict[int, tuple[Template | None, dict[str, Transform]]] = {}
@@ -162,7 +163,7 @@ class Transforms:
 
     async def _run(self, backend: Backend, transform: Transform) -> None:
         try:
-            async with self._places:
+            async with self._turns.setdefault(backend.project_key, asyncio.Lock()), self._places:
                 rows = await self._rows(backend, transform)
             await self._telling.rows(backend, transform, rows)
         except psycopg.Error as error:

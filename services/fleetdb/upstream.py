@@ -10,8 +10,8 @@ from attrs import frozen
 from services.fleetdb.records.sql import Admission, Cancel, Frame
 from services.fleetdb.rules import pgwire
 from services.fleetdb.rules.pgwire import ProtocolError
-from services.fleetdb.sql_sessions import Link, hang_up, refuse_waiting
-from shared.errors import OverLimitError, UnavailableError
+from services.fleetdb.sql_sessions import Link, begin_tls, hang_up, refuse_waiting
+from shared.errors import InvalidArgumentError, OverLimitError, PublicError, UnavailableError
 
 CONNECT_S: Final = 5.0
 READ_OCTETS: Final = 65_536
@@ -22,6 +22,8 @@ PASSED_ON: Final = frozenset(
     {"application_name", "client_encoding", "datestyle", "extra_float_digits", "intervalstyle", "timezone"}
 )
 TOO_MANY: Final = b"C53300"
+UNFIT: Final = b"C22023"
+"""invalid_parameter_value: PostgreSQL, appendix A."""
 
 TlsOf = Callable[[Admission], Awaitable[ssl.SSLContext]]
 """Gives the TLS settings with the client certificate of an admission's login."""
@@ -41,6 +43,7 @@ class Upstreams:
         Raises:
             UnavailableError: PostgreSQL is away, or does not know the login.
             OverLimitError: The login has all the connections that it may have.
+            InvalidArgumentError: One of `parameters` has a value that the server does not take.
         """
         passed = {name: value for name, value in parameters.items() if name.lower() in PASSED_ON}
         try:
@@ -73,7 +76,7 @@ class Upstreams:
             writer.close()
             raise ConnectionError("the database does not speak TLS")
         refuse_waiting(reader)
-        await writer.start_tls(tls, server_hostname=self.host)
+        await begin_tls(writer, tls, server_hostname=self.host)
         return reader, writer
 
 
@@ -83,7 +86,7 @@ async def _greeted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         for frame in frames.feed(octets):
             if frame.tag == pgwire.ERROR:
                 writer.close()
-                raise OverLimitError(BUSY) if TOO_MANY in frame.body.split(b"\0") else UnavailableError(AWAY)
+                raise _refusal(frame)
             if frame.tag == pgwire.BACKEND_KEY:
                 key = pgwire.key_of(frame)
                 continue
@@ -91,3 +94,13 @@ async def _greeted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
             if frame.tag == pgwire.READY and key is not None:
                 return Link(reader, writer, key, tuple(said))
     raise ConnectionResetError("the database left")
+
+
+def _refusal(frame: Frame) -> PublicError:
+    said = frame.body.split(b"\0")
+    if TOO_MANY in said:
+        return OverLimitError(BUSY)
+    if UNFIT in said:
+        why = next((each[1:] for each in said if each[:1] == b"M"), b"").decode(errors="replace")
+        return InvalidArgumentError(f"the database does not take how you want to connect: {why}")
+    return UnavailableError(AWAY)

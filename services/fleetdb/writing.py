@@ -1,5 +1,6 @@
 """Writing to tables: what came in is stored, all of a call or nothing, and what readers are to be told is answered."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -9,12 +10,11 @@ from typing import Any, Final, Protocol
 import psycopg
 from attrs import evolve, frozen
 
-from services.fleetdb.errors import Refusal, typed
+from services.fleetdb.errors import Refusal, refused, typed
 from services.fleetdb.gathering import Gathering
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.tables import TIME, Bulk, Row, Table
 from services.fleetdb.rules.spans import chunk_of
-from services.fleetdb.rules.values import refused
 from services.fleetdb.store import partitions
 from services.fleetdb.store.engines import Engine, engine_of
 from services.fleetdb.store.rows import insert, is_one_statement
@@ -24,6 +24,10 @@ ALONE_FROM: Final = 100
 """So many rows are a transaction of their own."""
 NEW_CHUNKS: Final = 50
 """So many get partitions for one call; rows of others are stored apart until a later one."""
+
+
+HELD_UP_S: Final = 30.0
+"""For so long nobody tries again to make a partition where another one held that up."""
 
 
 class Lending(Protocol):
@@ -63,6 +67,7 @@ class Writing:
         self._gatherings: dict[tuple[int, str], Gathering[_Append, list[dict[str, Any]]]] = {}
         self._engines: dict[int, Engine] = {}
         self._covered: dict[tuple[int, str], set[tuple[int, int]]] = {}
+        self._held_up: dict[tuple[int, str], float] = {}
 
     async def append(self, backend: Backend, table: Table, rows: Sequence[Row]) -> list[dict[str, Any]]:
         """Store `rows`, all or none; answers them as readers see them, in order, once they are committed.
@@ -93,6 +98,8 @@ class Writing:
         self._engines.pop(key, None)
         for known in [each for each in self._covered if each[0] == key]:
             del self._covered[known]
+        for held_up in [each for each in self._held_up if each[0] == key]:
+            del self._held_up[held_up]
 
     async def _store(self, together: Sequence[_Append]) -> list[list[dict[str, Any]]]:
         """Store what several appended to one table: that of the newest of them, should it have changed meanwhile."""
@@ -109,9 +116,16 @@ class Writing:
         return [stored] if len(together) == 1 else [list(islice(each, len(asked.rows))) for asked in together]
 
     async def _cover(self, backend: Backend, table: Table, rows: Sequence[Row]) -> None:
-        """See that the chunks that `rows` fall in have partitions."""
+        """See that the chunks that `rows` fall in have partitions.
+
+        Where somebody who reads holds that up, say by an open transaction of direct SQL, rows are stored apart for a
+        while.
+        """
+        place, now = (backend.backend_key, table.name), asyncio.get_running_loop().time()
+        if self._held_up.get(place, now) > now:
+            return
         moments = rows.columns[TIME] if isinstance(rows, Bulk) else [row.values[TIME] for row in rows]
-        known = self._covered.setdefault((backend.backend_key, table.name), set())
+        known = self._covered.setdefault(place, set())
         ends = {chunk_of(moment, table.chunk_s).start_s: moment for moment in (min(moments), max(moments))}
         if len(ends) == 1 and (next(iter(ends)), table.chunk_s) in known:
             return
@@ -120,13 +134,19 @@ class Writing:
         if not new or not (await self._engine(backend)).has_partitions:
             return
         for moment in new[:NEW_CHUNKS]:
-            known.add((await self._make(backend, table, moment), table.chunk_s))
+            start_s = await self._make(backend, table, moment)
+            if start_s is None:
+                self._held_up[place] = now + HELD_UP_S
+                break
+            known.add((start_s, table.chunk_s))
         if len(known) > partitions.MAX_PARTITIONS:
             known.clear()
 
-    async def _make(self, backend: Backend, table: Table, moment: datetime) -> int:
+    async def _make(self, backend: Backend, table: Table, moment: datetime) -> int | None:
+        """When the chunk begins; None where a lock was not to be had soon."""
         async with self._connections.transaction(backend) as connection:
-            return (await partitions.cover(connection, backend.schema, table, moment)).start_s
+            chunk = await partitions.cover(connection, backend.schema, table, moment)
+        return None if chunk is None else chunk.start_s
 
     async def _engine(self, backend: Backend) -> Engine:
         engine = self._engines.get(backend.backend_key)

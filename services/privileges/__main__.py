@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from services.privileges import settings
+from services.privileges.app_transfers import AppTransfers
 from services.privileges.erased import Erased
 from services.privileges.granting import Granting
 from services.privileges.inventory import Inventory
@@ -16,6 +17,7 @@ from services.privileges.locking import Locking
 from services.privileges.membership import Membership
 from services.privileges.news import Announcer
 from services.privileges.people import People
+from services.privileges.procedures.apps import AppTransferProcedures
 from services.privileges.procedures.grants import GrantProcedures
 from services.privileges.procedures.locks import LockProcedures
 from services.privileges.procedures.members import MemberProcedures
@@ -50,7 +52,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     ledger = Ledger(database, announcer)
     people = People(bus, database, time.monotonic)
     inventory = Inventory(database, ledger, people)
-    transfers = Transfers(bus, database, ledger, people)
+    transfers, apps = Transfers(bus, database, ledger, people), AppTransfers(bus, database, ledger, people)
     erased = Erased(bus, database, ledger)
     for surface in _surfaces(bus, database, ledger, people):
         bus.serve(surface, service.assertions_for(bus, "privileges", time.time))
@@ -66,6 +68,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
             service.forever("erased", erased.following.keep_true, health, pause_s=REPAIR_PAUSE_S),
             service.forever("operator", inventory.ensure_operator, health, pause_s=REPAIR_PAUSE_S),
             service.forever("transfers", transfers.repair, health, pause_s=REPAIR_PAUSE_S),
+            service.forever("owners of apps", apps.tell_owners, health, pause_s=REPAIR_PAUSE_S),
             service.forever("sweep", Sweeping(database).sweep, health, pause_s=SWEEP_PAUSE_S),
         )
     ]
@@ -88,6 +91,7 @@ def _surfaces(bus: Bus, database: Database, ledger: Ledger, people: People) -> t
         GrantProcedures(database, Granting(database, ledger, people), projects, people),
         MemberProcedures(database, Membership(database, ledger, people), projects, people),
         TransferProcedures(database, Transfers(bus, database, ledger, people), projects, people),
+        AppTransferProcedures(database, AppTransfers(bus, database, ledger, people), people),
         LockProcedures(Locking(database, ledger, people)),
     )
 

@@ -105,6 +105,18 @@ class TransferRow:
 
 
 @frozen
+class AppTransferRow:
+    """An offer of an app, as it stands in the table."""
+
+    app_key: int
+    from_account_key: int
+    to_account_key: int
+    offered_at: datetime
+    ends_at: datetime
+    accepted_at: datetime | None
+
+
+@frozen
 class LockRow:
     """A lock, as it stands in the table; `is_operators` where the right on the installation set it."""
 

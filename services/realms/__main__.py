@@ -47,6 +47,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         asyncio.create_task(service.forever("telling", parts.telling.keep_up, health, pause_s=TELLING_PAUSE_S)),
         asyncio.create_task(service.forever("backends", parts.backends.keep_up, health, pause_s=REPAIR_PAUSE_S)),
         asyncio.create_task(service.forever("provisioner", parts.backends.check, health, pause_s=LOOKING_PAUSE_S)),
+        asyncio.create_task(service.forever("legacy", parts.legacy.end_due, health, pause_s=LOOKING_PAUSE_S)),
         asyncio.create_task(service.forever("boards", parts.board_sessions.keep_up, health, pause_s=CUTTING_PAUSE_S)),
         asyncio.create_task(
             service.forever("announcing", parts.announcing.keep_up, health, pause_s=ANNOUNCING_PAUSE_S)

@@ -12,7 +12,7 @@ from autobahn.wamp.exception import ApplicationError, TransportLost
 from autobahn.wamp.types import PublishOptions
 
 from services.realms.records.installs import Access, News
-from services.realms.records.values import Stage
+from services.realms.records.values import LegacyMode, Stage
 from services.realms.store import backends
 from services.realms.store import news as store
 from shared.bus import Bus
@@ -23,6 +23,7 @@ from shared.session import BusSession
 
 INSTALL_CHANGED: Final = "ironflock.realms.install.changed"
 ACCESS_CHANGED: Final = "ironflock.realms.access.changed"
+LEGACY_CHANGED: Final = "ironflock.realms.legacy_mode.changed"
 BATCH: Final = 100
 HURRY_S: Final = 4.0
 TAKEN_S: Final = 3.0
@@ -89,3 +90,8 @@ async def access_changed_in_txn(connection: Connection, access: Access, *, is_gr
     }
     await store.news_insert(connection, ACCESS_CHANGED, content)
     await backends.backend_tell_changed(connection, access.project_key, access.app_key, None)
+
+
+async def legacy_changed_in_txn(connection: Connection, project_key: int, mode: LegacyMode) -> None:
+    """Have it told how a project lets containers of old SDKs in; the routers end those that it does not any more."""
+    await store.news_insert(connection, LEGACY_CHANGED, {"project_key": project_key, "mode": mode.value})

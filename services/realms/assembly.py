@@ -11,8 +11,10 @@ from services.realms.board_sessions import BoardSessions
 from services.realms.boards import Boards
 from services.realms.factors import Factors
 from services.realms.installing import Installing
+from services.realms.legacy import LegacyModes
 from services.realms.projects import Projects
 from services.realms.readers import Readers
+from services.realms.retaining import Retaining
 from services.realms.telling import Telling
 from shared.bus import Bus
 from shared.database import Database
@@ -29,9 +31,11 @@ class Parts:
     telling: Telling
     announcing: Announcing
     projects: Projects
+    legacy: LegacyModes
     apps: Apps
     backends: Backends
     readers: Readers
+    retaining: Retaining
     installing: Installing
     boards: Boards
     board_sessions: BoardSessions
@@ -48,9 +52,11 @@ def assemble(bus: Bus, database: Database, rights: Rights) -> Parts:
         telling=Telling(bus, database),
         announcing=announcing,
         projects=projects,
+        legacy=LegacyModes(database, announcing),
         apps=Apps(database, rights),
         backends=backends,
         readers=Readers(database, backends),
+        retaining=Retaining(database),
         installing=Installing(database, announcing, backends),
         boards=Boards(database, rights, projects),
         board_sessions=BoardSessions(bus, database, rights, factors, time.monotonic),

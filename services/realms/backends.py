@@ -24,6 +24,7 @@ from services.realms.records.backends import (
     SettleBackend,
 )
 from services.realms.records.values import Stage
+from services.realms.retaining import NO_BACKEND, abandon_in_txn
 from services.realms.rules.public_keys import public_key_of
 from services.realms.store import backends as store
 from services.realms.store import provisioning
@@ -41,8 +42,10 @@ AT_ONCE: Final = 100
 ALIVE_WITHIN_S: Final = 15.0
 CERTIFIED_WITHIN_S: Final = 8.0
 LOOK_EVERY_S: Final = 0.1
-NO_BACKEND: Final = "there is no such data backend"
 NOT_YET: Final = "the data backend is being made; try again in a moment"
+INSTALLED: Final = "the app is installed there: uninstall it first, then its data can be deleted"
+UNCONFIRMED: Final = "confirm with the name of the app whose data are to be deleted"
+TWO_APPS: Final = "two apps of that name have left data there; say the key of one"
 ROTATING: Final = "it is being rotated already; try again in a minute"
 STALE: Final = "the data backend has another login by now; ask for it again"
 AWAY: Final = "the provisioner does not answer; nothing was changed, try again in a moment"
@@ -130,6 +133,42 @@ class Backends:
         await self.hurry()
         return Rotated(known.backend_key, known.epoch + 1)
 
+    async def left_behind(self, project_key: int, app: int | str, stage: Stage) -> KnownBackend | None:
+        """As `meant`, also of an app that is installed or there no more.
+
+        Raises:
+            ConflictError: Two apps of that name have left something.
+        """
+        name = app if isinstance(app, int) else lookup_name(app)
+        if name is None:
+            return None
+        found = await self._database.run(lambda one: store.backend_list_named(one, project_key, name, stage))
+        if len(found) > 1:
+            raise ConflictError(TWO_APPS)
+        return found[0] if found else None
+
+    async def drop_for_good(self, person: Person, backend: KnownBackend, confirmed: str) -> None:
+        """Have the backend deleted with every row; `confirmed` is the app's name.
+
+        Raises:
+            NotFoundError: It is there no more.
+            ConflictError: The app is installed there, or is called otherwise.
+        """
+        async with self._database.transaction() as connection:
+            await project_lock_in_txn(connection, backend.project_key)
+            known = await store.backend_lock_in_txn(connection, backend.backend_key)
+            if known is None or known.state is BackendState.DROPPED:
+                raise NotFoundError(NO_BACKEND)
+            if known.state is not BackendState.CLOSED:
+                raise ConflictError(INSTALLED)
+            if lookup_name(confirmed) != await store.app_name_of(connection, known.backend_key):
+                raise ConflictError(UNCONFIRMED)
+            await store.backend_drop(connection, known.backend_key)
+            await abandon_in_txn(connection, known)
+            await provisioning.job_insert(connection, JobKind.DROP, known.backend_key, account_key=person.account_key)
+            await audit.record(connection, _drop_asked(person, known))
+        await self.hurry()
+
     async def certify(self, asked: CertifyBackend) -> Certificate:
         """A certificate of the backend's login, once the provisioner has signed it.
 
@@ -215,7 +254,7 @@ def check_ready(known: KnownBackend | None) -> KnownBackend:
     Raises:
         NotFoundError, ConflictError: It is not there, or not yet.
     """
-    if known is None or known.state is BackendState.CLOSED:
+    if known is None or known.state in (BackendState.CLOSED, BackendState.DROPPED):
         raise NotFoundError(NO_BACKEND)
     if known.state is BackendState.WANTED:
         raise ConflictError(NOT_YET)
@@ -226,6 +265,16 @@ def random_name(kind: str) -> str:
     """A name in the database that nobody can guess; `kind` is its first letter."""
     letters = (secrets.choice(string.ascii_lowercase) for _ in range(RANDOM_LETTERS))
     return f"{kind}_{''.join(letters)}"
+
+
+def _drop_asked(person: Person, backend: KnownBackend) -> audit.Draft:
+    return draft(
+        person,
+        audit.Action.BACKEND_DROP_ASKED,
+        audit.Asset("data_backend", backend.backend_key),
+        project_key=backend.project_key,
+        before={"app_key": backend.app_key, "stage": backend.stage.value},
+    )
 
 
 def _asked(person: Person, backend: KnownBackend) -> audit.Draft:

@@ -3,6 +3,8 @@
 A session rests on its person's flags on the board and on the data. Each that is open, or may still be opened, is a row:
 so that it is judged anew whenever something of its person changes, every 10 s, and after a start, by whichever process
 is there; the row goes when auth has taken that the session is over. Auth ends it with its credential.
+
+While all of that is done, routers are told each second; a router that does not hear it ends every board (decision 14).
 """
 
 import asyncio
@@ -11,6 +13,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Final
 
 from attrs import evolve
+from autobahn.wamp.exception import SessionNotReady, TransportLost
 
 from services.realms.boards import Found, board_asset
 from services.realms.drafts import draft
@@ -25,7 +28,7 @@ from shared.bus import Bus
 from shared.database import Database
 from shared.errors import NotAuthorizedError, OverLimitError
 from shared.flags import AssetKind
-from shared.identities import Person, ServiceIdentity
+from shared.identities import SYSTEM_REALM, Person, ServiceIdentity
 from shared.procedures import answered
 from shared.rights.decision_point import Following, Rights
 from shared.rights.records import Asset, Holdings, project_domain
@@ -33,6 +36,8 @@ from shared.rights.records import Asset, Holdings, project_domain
 MAX_OPEN: Final = 100
 LOOK_EVERY_S: Final = 0.25
 ALL_EVERY_S: Final = 10.0
+SAY_EVERY_S: Final = 1.0
+JUDGED: Final = "ironflock.realms.board.judged"
 NO_CREDENTIAL: Final = "a board is opened with an API key or a session of yours"
 TOO_MANY: Final = f"you have {MAX_OPEN} boards open already; close some"
 OWN: Final = ServiceIdentity("realms", 0)
@@ -51,6 +56,7 @@ class BoardSessions:
         self._factors = factors
         self._clock = clock
         self._all_due_at = 0.0
+        self._say_at = 0.0
         self._is_due = asyncio.Event()
         self._begun: set[int] = set()
         """Who has opened a board since all sessions were last read."""
@@ -102,16 +108,21 @@ class BoardSessions:
         """Wait until somebody's flags may be others, a moment at most, and end what they do not let go on.
 
         Raises:
-            PublicError, ApplicationError: A part is away; what is to end stays due.
+            PublicError, ApplicationError: A part is away; what is to end stays due, and the routers are told nothing.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_EVERY_S):
                 await self._is_due.wait()
         self._is_due.clear()
+        self._rights.refuse_silence()
         if self._clock() >= self._all_due_at:
             await self._judge(None)
             self._all_due_at = self._clock() + ALL_EVERY_S
-            return
+        else:
+            await self._judge_due()
+        self._say()
+
+    async def _judge_due(self) -> None:
         due = [key for key, (_, following) in self._followed.items() if following.is_due()]
         if due:
             try:
@@ -119,6 +130,15 @@ class BoardSessions:
             except BaseException:
                 self._all_due_at = 0.0
                 raise
+
+    def _say(self) -> None:
+        """Tell each router that all boards are judged, and how old what they are judged by may be."""
+        if self._clock() < self._say_at:
+            return
+        self._say_at = self._clock() + SAY_EVERY_S
+        for session in self._bus.sessions(SYSTEM_REALM):
+            with suppress(SessionNotReady, TransportLost):  # that router hears it when it is back
+                session.publish(JUDGED, silent_s=self._rights.silent_s)
 
     async def _judge(self, account_keys: list[int] | None) -> None:
         """End those of these people (of all, if None) that may not go on."""

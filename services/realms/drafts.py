@@ -15,6 +15,7 @@ def draft(
     project_key: int | None = None,
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
+    outcome: audit.Outcome = audit.Outcome.DONE,
 ) -> audit.Draft:
     """The entry of something that the person has done."""
     return audit.Draft(
@@ -26,4 +27,5 @@ def draft(
         before=before,
         after=after,
         session=person.session or None,
+        outcome=outcome,
     )

@@ -5,6 +5,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from services.realms.announcing import Announcing, access_changed_in_txn, install_changed_in_txn
+from services.realms.apps import NO_APP
 from services.realms.backends import Backends, close_in_txn, want_in_txn
 from services.realms.drafts import draft
 from services.realms.records.apps import App, Release
@@ -13,7 +14,7 @@ from services.realms.records.values import Stage
 from services.realms.rules.access import changes
 from services.realms.rules.apps import version_name
 from services.realms.rules.templates import requests_of
-from services.realms.store import access, backends, installs, projects, releases
+from services.realms.store import access, apps, backends, installs, projects, releases
 from shared import audit
 from shared.database import Connection, Database
 from shared.errors import NotFoundError, OverLimitError
@@ -123,6 +124,8 @@ async def _insert(connection: Connection, spot: Spot, release: Release | None) -
         raise OverLimitError(TOO_MANY)
     release_key = None if release is None else release.release_key
     await installs.install_insert(connection, spot.project_key, spot.app_key, spot.stage, release_key)
+    if not await apps.app_is_there(connection, spot.app_key):  # its row is held now: whoever deletes it comes later
+        raise NotFoundError(NO_APP)
     after = {"stage": spot.stage.value, "version": None if release is None else release.version}
     await audit.record(connection, spot.entry(audit.Action.APP_INSTALLED, after=after))
     await want_in_txn(connection, spot.project_key, spot.app_key, spot.stage, account_key=spot.person.account_key)

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from services.realms.records.apps import ToldApp
-from services.realms.records.backends import KnownBackend
+from services.realms.records.backends import BackendState, KnownBackend
 from services.realms.records.boards import ToldBoard
 from services.realms.records.projects import Project
 from services.realms.store import apps, backends, boards, projects
@@ -36,7 +36,7 @@ class Telling:
         await self._database.run(lambda connection: projects.project_set_told(connection, project.project_key))
 
     async def tell_app(self, app_key: int) -> None:
-        """Have privileges know of the app as it is now, if it does not. Errors as `tell`."""
+        """Have privileges know of the app as it is now, or that it is gone, if it does not. Errors as `tell`."""
         app = await self._database.run(lambda connection: apps.app_find_untold(connection, app_key))
         if app is not None:
             await self._tell_app(app)
@@ -59,18 +59,25 @@ class Telling:
             await self._tell_board(board)
 
     async def _tell_app(self, app: ToldApp) -> None:
-        await self._put(
-            kind="app",
-            key=app.app_key,
-            name=app.name,
-            owner_account_key=app.owner_account_key,
-            is_public=app.is_public,
-            revision=app.revision,
-        )
+        if app.is_deleted:
+            await self._bus.call("ironflock.privileges.domain.forget", kind="app", key=app.app_key)
+        else:
+            await self._put(
+                kind="app",
+                key=app.app_key,
+                name=app.name,
+                owner_account_key=app.owner_account_key,
+                is_public=app.is_public,
+                revision=app.revision,
+            )
         await self._database.run(lambda connection: apps.app_set_told(connection, app.app_key, app.revision))
 
     async def _tell_backend(self, backend: KnownBackend) -> None:
         """One that is closed stays what it is: its rows are there, and so are the rights on them."""
+        if backend.state is BackendState.DROPPED:
+            await self._bus.call("ironflock.privileges.asset.forget", kind="data_backend", key=backend.backend_key)
+            await self._database.run(lambda connection: backends.backend_set_told(connection, backend.backend_key))
+            return
         await self._bus.call(
             "ironflock.privileges.asset.put",
             kind="data_backend",

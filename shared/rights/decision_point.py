@@ -115,8 +115,12 @@ class Rights:
     @property
     def is_heard(self) -> bool:
         """Whether the stream has been heard lately."""
-        is_late = self._heard_at is None or self._clock() - self._heard_at > SILENCE_S
-        return not is_late and not (self._locks_are_due and self._reading_locks is None)
+        return self.silent_s <= SILENCE_S and not (self._locks_are_due and self._reading_locks is None)
+
+    @property
+    def silent_s(self) -> float:
+        """For how many seconds the stream has said nothing; infinite where it never was heard."""
+        return inf if self._heard_at is None else self._clock() - self._heard_at
 
     def refuse_silence(self) -> None:
         """Let pass while the stream is heard.

@@ -24,10 +24,12 @@ from rich.console import Console
 from deploy.local.state import REPOSITORY
 from tests.bench import (
     audited_change,
+    data_bus,
     joins,
     log,
     messages,
     reads,
+    realm_starts,
     rights,
     session_memory,
     sign_in,
@@ -46,11 +48,12 @@ from tests.harness.running import RunningPlatform
 ALONE: Final[dict[str, Callable[[Scale, Path], list[Row]]]] = {
     messages.NAME: messages.run,
     session_memory.NAME: session_memory.run,
+    realm_starts.NAME: realm_starts.run,
     reads.NAME: reads.run,
     writes.NAME: writes.run,
 }
 WITH_DEVICES: Final = (audited_change.NAME, joins.NAME, storm.NAME, log.NAME)
-ON_PLATFORM: Final = (whole_platform.NAME, sign_in.NAME, rights.NAME, *WITH_DEVICES)
+ON_PLATFORM: Final = (whole_platform.NAME, sign_in.NAME, rights.NAME, data_bus.NAME, *WITH_DEVICES)
 BUSY: Final = 0.5
 """Load a core above which the figures say little."""
 
@@ -107,6 +110,7 @@ class Run:
             platform.start()
         self._try(sign_in.NAME, partial(sign_in.run, self._scale, platform))
         self._try(rights.NAME, partial(rights.run, self._scale, platform))
+        self._try(data_bus.NAME, partial(data_bus.run, self._scale, platform))
         if set(WITH_DEVICES).isdisjoint(self._names):
             return
         devices = flash(platform, self._scale.devices, folder / "flocks")

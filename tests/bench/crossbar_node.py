@@ -22,7 +22,7 @@ class CrossbarNode:
         home.mkdir(parents=True)
         self.log: Final = folder / "router.log"
         crossbar = Path(sys.executable).with_name("crossbar")
-        leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(int(signal.SIGKILL)), "-1", "-1"]
+        leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(int(signal.SIGKILL)), "-1", "-1", "-1"]
         command = [
             *leash,
             sys.executable,

@@ -66,6 +66,13 @@ def publications(router: int, publisher: WampSocket, bystander: WampSocket, uri:
     return _Loop(publisher, bystander, begin).run(router, demand)
 
 
+def requests(
+    watched: int, asking: WampSocket, bystander: WampSocket, begin: Callable[[int], None], demand: Demand
+) -> Load:
+    """Whatever `begin` queues on `asking`, with a request number; `watched` is the process whose time is counted."""
+    return _Loop(asking, bystander, begin).run(watched, demand)
+
+
 class _Loop:
     def __init__(self, asking: WampSocket, answering: WampSocket, begin: Callable[[int], None]) -> None:
         self._asking = asking

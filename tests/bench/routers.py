@@ -104,14 +104,21 @@ def our_router(folder: Path) -> Iterator[Router]:
 
 
 @contextmanager
-def reference_router(folder: Path, devices: int) -> Iterator[Router]:
-    """Crossbar as it comes, with `devices` devices and the service `devices` as static principals."""
+def reference_router(folder: Path, devices: int, component: str | None = None) -> Iterator[Router]:
+    """Crossbar as it comes, with `devices` devices and the service `devices` as static principals.
+
+    `component` is the class of a component that runs in it and is given the worker's controller.
+    """
     tls, certificate, key = _certificate(folder)
     port = free_port()
     numbers = range(1, devices + 1)
     authids = ["svc_devices", *map(device_authid, numbers), *map(app_authid, numbers)]
     config = folder / "config.json"
-    config.write_text(json.dumps(_reference_config(port, certificate, key, authids)), encoding="utf-8")
+    configuration = _reference_config(port, certificate, key, authids)
+    if component is not None:
+        own = {"type": "class", "id": "bench", "classname": component, "realm": REALM, "role": "everyone"}
+        configuration["workers"][0] |= {"options": {"expose_controller": True}, "components": [own]}
+    config.write_text(json.dumps(configuration), encoding="utf-8")
     node = CrossbarNode(folder, config, {})
     try:
         address = Address(port, "/", tls)

@@ -14,7 +14,8 @@ class Scale:
     how long the platform comes to rest before it is looked at again, `settle_s` the same between smaller things.
     `log_writers` are how many record at once, `log_sizes` the entries of the log, `verifications` how often each of
     these logs is verified. `history_rows` and `series_rows` are how many rows of a backend are answered, or summed up;
-    `writers` are how many append to it at once, `bulk_rows` how many rows one call has.
+    `writers` are how many append to it at once, `bulk_rows` how many rows one call has; `realms` how many data realms
+    a router has.
     """
 
     rounds: int
@@ -37,6 +38,7 @@ class Scale:
     series_rows: tuple[int, ...]
     writers: tuple[int, ...]
     bulk_rows: tuple[int, ...]
+    realms: tuple[int, ...]
 
 
 QUICK: Final = Scale(
@@ -60,6 +62,7 @@ QUICK: Final = Scale(
     series_rows=(10_000,),
     writers=(4,),
     bulk_rows=(100,),
+    realms=(5, 20),
 )
 USUAL: Final = Scale(
     rounds=7,
@@ -82,6 +85,7 @@ USUAL: Final = Scale(
     series_rows=(10_000, 100_000, 1_000_000),
     writers=(1, 8, 64),
     bulk_rows=(100, 1_000, 10_000),
+    realms=(10, 100, 1_000),
 )
 FULL: Final = Scale(
     rounds=11,
@@ -104,4 +108,5 @@ FULL: Final = Scale(
     series_rows=(10_000, 100_000, 1_000_000),
     writers=(1, 8, 64),
     bulk_rows=(100, 1_000, 10_000),
+    realms=(10, 100, 1_000),
 )

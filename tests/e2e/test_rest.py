@@ -87,13 +87,18 @@ STORY: Final = (
         status=201,
     ),
     Step("GET /apps/{app_key}/releases", by="stranger"),
+    Step("GET /apps/{app_key}/releases/{version}", by="stranger"),
     Step("PUT /swarms/{swarm_key}/apps/{app_key}", {"stage": "PROD", "version": "1.0"}),
     Step("GET /swarms/{swarm_key}/apps"),
+    Step("DELETE /apps/{app_key}", status=409, code="conflict"),
     Step("GET /swarms/{swarm_key}/access"),
     Step("PUT /swarms/{swarm_key}/access/{app_key}", {"provider": "*"}, status=204),
     Step("DELETE /swarms/{swarm_key}/access/{app_key}", query="provider=%2A", status=204),
-    Step("GET /swarms/{swarm_key}/realms"),
+    Step("GET /swarms/{swarm_key}/realms", query="closed=true"),
     Step("POST /swarms/{swarm_key}/realms/{app_key}/{stage}/rotate-login", {}, status=404, code="not_found"),
+    Step("GET /swarms/{swarm_key}/realms/{app_key}/{stage}/retention", status=404, code="not_found"),
+    Step("PUT /swarms/{swarm_key}/realms/{app_key}/{stage}/retention", {"keep_s": 1}, status=404, code="not_found"),
+    Step("DELETE /swarms/{swarm_key}/realms/{app_key}/{stage}/data", query="confirm=x", status=404, code="not_found"),
     Step("POST /swarms/{swarm_key}/boards", {"name": "{plant}-board"}, status=201, keeps={"board_key": "board_key"}),
     Step("GET /swarms/{swarm_key}/boards"),
     Step("GET /boards/{board_key}"),
@@ -154,6 +159,14 @@ STORY: Final = (
     Step("POST /swarms/{other}/transfer", {"account": "{person}"}, status=201),
     Step("GET /transfers", by="stranger"),
     Step("POST /swarms/{other}/transfer/accept", status=204, by="stranger"),
+    Step("POST /apps", {"name": "{plant}-given"}, status=201, keeps={"app_key": "app_key"}),
+    Step("POST /apps/{app_key}/transfer", {"account": "{person}"}, status=201),
+    Step("DELETE /apps/{app_key}/transfer", status=204, by="stranger"),
+    Step("POST /apps/{app_key}/transfer", {"account": "{login}", "reason": "tried"}, status=201),
+    Step("GET /app-transfers", by="stranger"),
+    Step("POST /apps/{app_key}/transfer/accept", status=204, by="stranger"),
+    Step("DELETE /apps/{app_key}", status=404, code="not_found"),
+    Step("DELETE /apps/{app_key}", status=204, by="stranger"),
     Step("GET /account"),
     Step("PATCH /account", {"display_name": "Olga", "locale": "de"}, status=204),
     Step("POST /account/export"),
@@ -224,7 +237,7 @@ def tell(rest: RestClient, step: Step, known: dict[str, Any]) -> Reply:
 
 def test_every_call_is_answered(ironflock: RunningPlatform, rest: RestClient, stranger: Stranger) -> None:
     known: dict[str, Any] = {"plant": new_name("plant"), "guest": new_name("guest"), "nobody": "x" * 22, "one": 1}
-    known |= {"person": stranger.account_key, "login": stranger.login_name, "stage": "DEV"}
+    known |= {"person": stranger.account_key, "login": stranger.login_name, "stage": "DEV", "version": "1.0"}
     askers = {"owner": rest, "stranger": RestClient(ironflock, stranger.account.api_key)}
 
     for step in STORY:

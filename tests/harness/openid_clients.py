@@ -112,7 +112,7 @@ def running(
     place: Place, words: list[str], environment: Mapping[str, str] | None = None, told: str = ""
 ) -> Iterator[Place]:
     """The client's process while the block runs; it reads `told`, and ends with this process, however that ends."""
-    leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1"]
+    leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1", "-1"]
     log, reads = place.folder / "client.log", place.write("told", told)
     reads.chmod(0o600)
     with log.open("wb") as out, reads.open("rb") as source:

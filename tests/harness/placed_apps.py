@@ -32,13 +32,18 @@ class PlacedApp:
         """As `append.3.7.measurements`."""
         return f"{verb}.{self.project_key}.{self.app_key}.{table}"
 
-    async def join(self) -> Peer:
-        """A session in its realm, by its credential of epoch 1 (wire-sdk.md section 3)."""
+    @property
+    def credential(self) -> tuple[str, str]:
+        """Authid and secret of epoch 1 (wire-sdk.md section 3)."""
         said = f"ironflock/app-cred/v1|{self.serial}|{self.app_key}|PROD|1".encode()
         secret = base64.b64encode(hmac.digest(self.cred_key.encode(), said, "sha256")).decode()
+        return f"app-{self.app_key}-prod-e1@{self.serial}", secret
+
+    async def join(self) -> Peer:
+        """A session in its realm."""
         peer = await connect(self.platform, "/ws-ua-usr")
         try:
-            return await peer.join_cra(self.realm, f"app-{self.app_key}-prod-e1@{self.serial}", secret)
+            return await peer.join_cra(self.realm, *self.credential)
         except BaseException:
             await peer.drop()
             raise

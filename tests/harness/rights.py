@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, cast
 
 from attrs import evolve
@@ -51,6 +52,11 @@ class KnownRights(Rights):
     def is_heard(self) -> bool:
         """As the test says."""
         return not self.is_silent
+
+    @property
+    def silent_s(self) -> float:
+        """As the test says."""
+        return inf if self.is_silent else 0.0
 
     def hold(self, account_key: int, domain: Domain, standing: Standing) -> None:
         """From now on the person stands so towards `domain`; whoever follows them is woken."""

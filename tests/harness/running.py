@@ -48,7 +48,7 @@ class RunningPlatform:
 
     def start(self) -> Self:
         """Start everything and wait until it is healthy; it ends with this process, however that ends."""
-        leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1"]
+        leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1", "-1"]
         self._launcher = subprocess.Popen(
             [*leash, sys.executable, "-m", "deploy.local", "run"],
             cwd=REPOSITORY,
@@ -57,7 +57,7 @@ class RunningPlatform:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_until(self.launcher_runs, 10.0, "the launcher runs")
+        wait_until(self.launcher_runs, 30.0, "the launcher runs")
         self.local("up")
         return self
 

@@ -47,6 +47,8 @@ TABLES = (
     "realms.reader",
     "realms.board_session",
     "realms.board",
+    "realms.retention",
+    "realms.retention_change",
     "realms.backend",
     "realms.project_database",
     "realms.project",  # and what is installed there

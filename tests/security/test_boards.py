@@ -5,13 +5,22 @@ tests/unit/router_node, tickets themselves on a real database in tests/integrati
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from shared.board_tickets import mint
 from tests.integration.router_node.conftest import shared_node, stand_ins
-from tests.integration.router_node.node import Platform, app_authid, app_secret, eventually, new_address
+from tests.integration.router_node.node import (
+    Platform,
+    app_authid,
+    app_secret,
+    eventually,
+    judging,
+    new_address,
+)
 from tests.integration.router_node.wire import (
     ABORT,
     AUTHENTICATE,
@@ -34,6 +43,13 @@ pytestmark = [pytest.mark.real, pytest.mark.asyncio]
 NEUTRAL = ("wamp.error.authentication_failed", "authentication failed")
 NOT_AUTHORIZED = "wamp.error.not_authorized"
 MINE, THEIRS = "realm-1-26-dev", "realm-2-26-dev"
+
+
+@pytest_asyncio.fixture(name="judged", autouse=True)
+async def fixture_judged(stand_ins: Platform) -> AsyncIterator["asyncio.Task[None]"]:
+    """What boards rest on is judged."""
+    async with judging(stand_ins.node) as saying:
+        yield saying
 
 
 async def attempt(platform: Platform, realm: str, ticket: str, **details: Any) -> Any:

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from deploy.flockctl.commands.app_access import access
+from deploy.flockctl.commands.app_transfers import transfer
 from deploy.flockctl.confirming import confirm
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
@@ -20,6 +21,7 @@ from shared.names import clean_name, clean_text
 
 app = typer.Typer(help="Apps, their releases, and where they are installed.", no_args_is_help=True)
 app.add_typer(access, name="access")
+app.add_typer(transfer, name="transfer")
 
 App = Annotated[str, typer.Argument(help="Its name or key.", metavar="APP")]
 Stage = Annotated[str, typer.Option("--stage", help="dev or prod: the two live apart.")]
@@ -89,6 +91,18 @@ async def app_publish(
     operator.output.result({"app": found}, _table([found]))
 
 
+@command(app, "delete")
+async def app_delete(operator: Operator, name: App, *, yes: Yes = False) -> None:
+    """Delete an app for good, with its releases; no project may have it any more.
+
+    Example: flockctl app delete press-monitor --yes
+    """
+    where = key_or_name(name, what="app")
+    confirm(f"Delete the app {name!a}, with all its releases?", is_said=yes)
+    await operator.call("ironflock.realms.app.delete", repeatable=False, app=where)
+    operator.output.result({"deleted": where}, "deleted")
+
+
 @command(app, "release")
 async def app_release(
     operator: Operator,
@@ -120,6 +134,20 @@ async def app_releases(operator: Operator, name: App) -> None:
     where = key_or_name(name, what="app")
     found = [each async for each in operator.pages("ironflock.realms.release.list", "releases", app=where)]
     operator.output.result({"releases": found}, _releases(found))
+
+
+@command(app, "show-release")
+async def app_show_release(
+    operator: Operator, name: App, version: Annotated[str, typer.Argument(help="As 1.4.0.")]
+) -> None:
+    """Show one release of an app; with --json its data template too.
+
+    Example: flockctl app show-release press-monitor 1.4.0 --json
+    """
+    where = key_or_name(name, what="app")
+    found = await operator.call("ironflock.realms.release.show", app=where, version=version)
+    shown = _releases([{**found, "has_data_template": found["data_template"] is not None}])
+    operator.output.result({"release": found}, shown)
 
 
 @command(app, "install")

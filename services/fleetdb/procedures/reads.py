@@ -1,11 +1,11 @@
 """Rows that go out: history, series, and transforms like tables."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, Final
 
 from attrs import frozen
 
-from services.fleetdb.foreign_reads import ForeignReads
+from services.fleetdb.foreign_reads import ForeignReads, Read
 from services.fleetdb.gates import Lane
 from services.fleetdb.live import BOARDS, LiveRealm
 from services.fleetdb.procedures.declaring import procedure
@@ -34,22 +34,32 @@ class ReadProcedures:
         table = realm.readable(asked.name, asked.caller)
         query, reader = history_query(asked.args), _reader(asked)
         if table.name in realm.offer.transforms:
-            found = await self.reading.view(realm.backend, table, query, reader)
-            answer, count = await answered(table.name, _reversed(found), asked.progress)
+            batches = _reversed(await self.reading.view(realm.backend, table, query, reader))
         else:
             batches = self.reading.stream(realm.backend, table, query, reader)
-            answer, count = await answered(table.name, batches, asked.progress)
-        await self.recorded.record_read(realm, asked, table.name, query.span, count)
-        return answer
+        return await _recorded(
+            await self.recorded.about_to_read(realm, asked, table.name, query.span), table.name, batches
+        )
 
     async def _series(self, realm: LiveRealm, asked: Asked, name: str) -> Any:
         table = realm.readable(name, asked.caller)
         realm.table(name)  # series are for tables alone
         query = series_query(asked.args)
         found = await self.reading.series(realm.backend, table, query, _reader(asked))
-        answer, count = await answered(name, _reversed(found), asked.progress)
-        await self.recorded.record_read(realm, asked, name, query.span, count)
-        return answer
+        return await _recorded(
+            await self.recorded.about_to_read(realm, asked, name, query.span), name, _reversed(found)
+        )
+
+
+async def _recorded(read: Read, table: str, batches: AsyncGenerator[Rows]) -> Any:
+    """The answer, written down before anything of it leaves."""
+    try:
+        answer, count = await answered(table, batches, read.progress, read.begin)
+    except BaseException:
+        await read.break_off()
+        raise
+    await read.end(count)
+    return answer
 
 
 def _reader(asked: Asked) -> str | None:
@@ -57,5 +67,5 @@ def _reader(asked: Asked) -> str | None:
     return asked.caller.authid if asked.caller.role in BOARDS else None
 
 
-async def _reversed(rows: Rows) -> AsyncIterator[Rows]:
+async def _reversed(rows: Rows) -> AsyncGenerator[Rows]:
     yield rows[::-1]

@@ -1,6 +1,6 @@
 """Secrets, for the app itself; a table without a secret column has no such procedures."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from attrs import frozen
@@ -47,5 +47,5 @@ def _with_secrets(realm: LiveRealm, name: str) -> Table:
     return table
 
 
-async def _as_they_are(rows: Rows) -> AsyncIterator[Rows]:
+async def _as_they_are(rows: Rows) -> AsyncGenerator[Rows]:
     yield rows

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from shared.templates import Template
 
@@ -19,7 +19,9 @@ class Backend:
     """One that is ready: where its tables are, and as whom they are worked with.
 
     `epoch` counts its logins: each rotation makes a new one. `providers` are the apps, by name in lower case, whose
-    tables it may read in the project, or `*`.
+    tables it may read in the project, or `*`. `keeps` has, by table, how many seconds of rows are kept where people say
+    otherwise than the template; `retention_change` is the last time that they did, where realms does not know yet that
+    it is in force.
     """
 
     backend_key: int
@@ -33,6 +35,8 @@ class Backend:
     epoch: int
     template: Template | None
     providers: frozenset[str]
+    keeps: dict[str, int] = field(factory=dict)
+    retention_change: int | None = None
 
     @property
     def realm(self) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import attrs
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
 from services.fleetdb.records.backends import Backend, Stage
 from shared.templates import Template
@@ -32,6 +32,8 @@ class _Told:
     epoch: int
     template: Any
     providers: list[str]
+    keeps: dict[str, int] = field(factory=dict)
+    retention_change: int | None = None
 
 
 def backend_of(document: Any) -> Backend:

@@ -21,6 +21,7 @@ MISSING: Final = object()
 MAX_DEPTH: Final = 16
 MAX_NODES: Final = 200
 MAX_VALUES: Final = 1_000
+MAX_VALUES_IN_ALL: Final = 10_000
 
 _NAMED: Final = " | ".join(f'"{name}"' for name in sorted(PUBLISHED_OPERATORS))
 _OPERATOR: Final = f"({_NAMED})"
@@ -59,7 +60,8 @@ def filters_of(asked: Any, path: str) -> tuple[Filter, ...]:
     """The `filterAnd` of a query at `path`.
 
     Raises:
-        Refusal: They have another form, nest deeper than 16, are more than 200, or one has more than 1,000 values.
+        Refusal: They have another form, nest deeper than 16, are more than 200; or one has more than 1,000 values, or
+            all of them more than 10,000.
     """
     given = member(asked, "filterAnd")
     if given is None or given is MISSING:
@@ -74,6 +76,7 @@ class _Nodes:
 
     def __init__(self) -> None:
         self._count = 0
+        self._values = 0
 
     def decoded(self, nodes: Any, path: str, depth: int) -> tuple[Filter, ...]:
         if depth > MAX_DEPTH:
@@ -91,7 +94,7 @@ class _Nodes:
             return _latest(node, path)
         combinator = member(node, "combinator")
         if not (isinstance(combinator, str) and combinator in ("AND", "OR")):
-            return _predicate(node, path)
+            return self._counted(_predicate(node, path))
         children = member(node, "filters")
         if not isinstance(children, (list, tuple)):
             refuse(f"{path}.filters", "Array<SQLFilterAnd>", children)
@@ -99,6 +102,12 @@ class _Nodes:
         _check_not_latest(node, path)
         _check_absent(node, path, ("column", "operator"))
         return group
+
+    def _counted(self, predicate: Predicate) -> Predicate:
+        self._values += len(predicate.value) if isinstance(predicate.value, tuple) else 0
+        if self._values > MAX_VALUES_IN_ALL:
+            raise typed("invalid_filter", f"a query has at most {MAX_VALUES_IN_ALL} values in its filters")
+        return predicate
 
 
 def _check_is_one(node: Any) -> None:

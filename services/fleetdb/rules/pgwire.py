@@ -26,13 +26,21 @@ PASSWORD: Final = b"p"
 QUERY: Final = b"Q"
 PARSE: Final = b"P"
 BIND: Final = b"B"
+EXECUTE: Final = b"E"
+DESCRIBE: Final = b"D"
+CLOSE: Final = b"C"
+SYNC: Final = b"S"
+FLUSH: Final = b"H"
 TERMINATE: Final = b"X"
-# Query, Parse, Bind, Execute, Describe, Close, Sync, Flush, Terminate. Not there: FunctionCall, and the three of COPY
-# towards the server, which nobody who only reads can begin.
-TAKEN: Final = frozenset({b"Q", b"P", b"B", b"E", b"D", b"C", b"S", b"H", b"X"})
+TAKEN: Final = frozenset({QUERY, PARSE, BIND, EXECUTE, DESCRIBE, CLOSE, SYNC, FLUSH, TERMINATE})
+"""Not there: FunctionCall, and the three of COPY towards the server, which nobody who only reads can begin."""
 
 BACKEND_KEY: Final = b"K"
 READY: Final = b"Z"
+PARSED: Final = b"1"
+CLOSED: Final = b"3"
+ROWS: Final = frozenset({b"D", b"d"})
+"""DataRow, and CopyData: COPY sends a row in each."""
 ERROR: Final = b"E"
 AUTHENTICATION: Final = b"R"
 
@@ -133,8 +141,9 @@ class Counting:
         self._header = bytearray()
         self._left = 0
 
-    def feed(self, octets: bytes) -> None:
-        """Look at `octets`, wherever they begin and end."""
+    def feed(self, octets: bytes) -> list[bytes]:
+        """Look at `octets`, wherever they begin and end; the types of the messages that began and are no rows."""
+        begun: list[bytes] = []
         at = 0
         while at < len(octets):
             if self._left:
@@ -143,52 +152,28 @@ class Counting:
             else:
                 step = min(_HEADER.size - len(self._header), len(octets) - at)
                 self._header += octets[at : at + step]
-                self._begin()
+                self._begin(begun)
             at += step
+        return begun
 
-    def _begin(self) -> None:
-        if len(self._header) == _HEADER.size:
-            tag, length = _HEADER.unpack(self._header)
-            self._header.clear()
-            self._left = max(length - _LENGTH.size, 0)
-            self.rows += tag == b"D"
+    def _begin(self, begun: list[bytes]) -> None:
+        if len(self._header) < _HEADER.size:
+            return
+        tag, length = _HEADER.unpack(self._header)
+        self._header.clear()
+        self._left = max(length - _LENGTH.size, 0)
+        if tag in ROWS:
+            self.rows += 1
+        else:
+            begun.append(tag)
 
 
-class Statements:
-    """What is about to run: the text of a Query, or of what a Bind makes ready, however often that was prepared for.
+def texts(frame: Frame, count: int) -> list[str]:
+    """The first `count` texts of a message, each of which a NUL ends.
 
-    A statement is parsed once and may be bound for ever, so that its text is kept by name: the newest few hundred, cut
-    after as much as anybody wants to read.
+    Raises:
+        ProtocolError: There are not so many, or they are not in UTF-8.
     """
-
-    def __init__(self, kept: int, most: int) -> None:
-        """Keep `kept` texts of `most` characters."""
-        self._kept = kept
-        self._most = most
-        self._texts: dict[str, str] = {}
-
-    def begun_by(self, frame: Frame) -> str | None:
-        """The SQL that `frame` makes run; None where it makes none.
-
-        Raises:
-            ProtocolError: It is malformed.
-        """
-        if frame.tag == QUERY:
-            return _texts(frame, 1)[0]
-        if frame.tag == PARSE:
-            name, text = _texts(frame, 2)
-            self._texts.pop(name, None)
-            self._texts[name] = text[: self._most]
-            while len(self._texts) > self._kept:
-                del self._texts[next(iter(self._texts))]
-        if frame.tag == BIND:
-            _, name = _texts(frame, 2)
-            return self._texts.get(name, f"EXECUTE {name}")  # else by PREPARE, which was a Query
-        return None
-
-
-def _texts(frame: Frame, count: int) -> list[str]:
-    """The first `count` texts of a message, each of which a NUL ends."""
     parts = frame.body.split(b"\0", count)
     if len(parts) <= count:
         raise ProtocolError("a malformed statement")

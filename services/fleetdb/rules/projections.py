@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from services.fleetdb.errors import refused
 from services.fleetdb.records.queries import HistoryQuery
 from services.fleetdb.records.tables import AUTHID, DEVICE, TIME, Column, Table
 from services.fleetdb.rules.filters import IMPLICIT, LATEST_FLAG
+from services.fleetdb.rules.moments import epoch_ms
 from services.fleetdb.rules.paths import Tree, pruned, split, trees
-from services.fleetdb.rules.values import epoch_ms, refused, shown
+from services.fleetdb.rules.values import shown
 
 UNDEFINED_COLUMN: Final = "42703"
 """SQLSTATE: PostgreSQL, appendix A."""

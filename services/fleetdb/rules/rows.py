@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from services.fleetdb.errors import RUNTIME_ERROR, Refusal, no_such_procedure, not_authorized
+from services.fleetdb.errors import RUNTIME_ERROR, TOO_LARGE, Refusal, no_such_procedure, not_authorized, refused
 from services.fleetdb.records.tables import TIME, Bulk, Row, Table
-from services.fleetdb.rules.values import MAX_ROW_OCTETS, TOO_LARGE, Document, octets_of, refused, stored, stored_column
+from services.fleetdb.rules.documents import Document
+from services.fleetdb.rules.values import MAX_ROW_OCTETS, octets_of, stored, stored_column
 
 MAX_ROWS: Final = 10_000
 NO_DEVICE: Final = -1

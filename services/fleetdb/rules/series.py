@@ -103,7 +103,7 @@ def _width_us(query: SeriesQuery, start_us: int, end_us: int) -> int:
     """As many buckets as `limit` has; of a given width, or a multiple of it where there would be more."""
     if query.bucket_ms is None:
         return max(1, round((end_us - start_us) / query.limit))
-    bucket_us = round(query.bucket_ms * 1_000)
+    bucket_us = microseconds_of_number(query.bucket_ms) or 1
     needed = -(-(end_us - start_us) // bucket_us)
     return min(bucket_us * max(1, math.ceil(needed / query.limit)), LATEST_US - EARLIEST_US)
 

@@ -2,8 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
+
+from attrs import evolve
 
 from services.fleetdb.records.tables import (
     AUTHID,
@@ -18,22 +20,23 @@ from services.fleetdb.records.tables import (
 from shared import templates
 from shared.templates import Template, seconds_of
 
-ERROR_LOGS: Final = "error-logs"
-LOCATIONS: Final = "device-location"
+ERROR_LOGS: Final = templates.ERROR_LOGS
+LOCATIONS: Final = templates.LOCATIONS
 DOWNSAMPLED: Final = "_ds"
 MAX_NAME_OCTETS: Final = 63
 RESERVED: Final = frozenset({DEVICE, AUTHID, "latest_flag"})
-DEFAULT_CHUNK_S: Final = 7 * 86_400
 DEFAULT_COLUMNSTORE: Final = "14 days"
-MIN_CHUNK_S: Final = 3_600
 METHODS: Final = ("avg", "min", "max", "count")
 _NUMBERS: Final = frozenset({"numeric", "bigint"})
 _STEP: Final = re.compile(r"""\[(?P<quote>['"])(?P<quoted>.*?)(?P=quote)\]|\[(?P<index>[0-9]+)\]|(?P<name>[^.\[\]]+)""")
 _ERROR_LOG_COLUMNS: Final = ("msg", "user_message", "source", "level")
 
 
-def tables_of(template: Template | None) -> dict[str, Table]:
-    """The tables by name, with the two that every backend has, and those of sums (`<table>_ds`)."""
+def tables_of(template: Template | None, keeps: Mapping[str, int] | None = None) -> dict[str, Table]:
+    """The tables by name, with the two that every backend has, and those of sums (`<table>_ds`).
+
+    `keeps` says of tables how many seconds of rows they keep, in the place of what the template says.
+    """
     tables = {ERROR_LOGS: _error_logs(), LOCATIONS: _locations()}
     for asked in () if template is None else template.data.tables:
         table = _table(asked)
@@ -42,6 +45,8 @@ def tables_of(template: Template | None) -> dict[str, Table]:
         if table.downsample is not None:
             summed = _summed(table, table.downsample)
             tables.setdefault(summed.name, summed)
+    for name in tables.keys() & (keeps or {}).keys():
+        tables[name] = evolve(tables[name], drop_after_s=(keeps or {})[name])
     return tables
 
 
@@ -89,7 +94,7 @@ def _table(asked: templates.Table) -> Table:
         columns=columns,
         entity_key=tuple(_entity_key(asked, columns)),
         is_private=asked.private,
-        chunk_s=_chunk_s(asked.chunk_time_interval),
+        chunk_s=templates.chunk_of(asked.chunk_time_interval),
         drop_after_s=_span_s(asked.drop_after),
         columnstore_after_s=_span_s(asked.columnstore_after or DEFAULT_COLUMNSTORE) if asked.columnstore else None,
         description=asked.description,
@@ -114,10 +119,6 @@ def _entity_key(asked: templates.Table, columns: dict[str, Column]) -> Iterator[
 
 def _span_s(interval: str | None) -> int | None:
     return None if interval is None else seconds_of(interval)
-
-
-def _chunk_s(interval: str | None) -> int:
-    return DEFAULT_CHUNK_S if interval is None else max(MIN_CHUNK_S, seconds_of(interval))
 
 
 def _downsample(asked: templates.Downsample, columns: dict[str, Column]) -> Downsample:

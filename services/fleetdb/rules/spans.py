@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
-from services.fleetdb.rules.values import EPOCH
+from services.fleetdb.rules.moments import EPOCH
 
 MAX_PAST: Final = timedelta(days=3_653)
 MAX_FUTURE: Final = timedelta(days=366)

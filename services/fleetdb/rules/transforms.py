@@ -1,14 +1,20 @@
-"""The transforms that a data template asks for."""
+"""The transforms that a data template asks for, and how much of one is read."""
 
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
+from services.fleetdb.errors import typed
+from services.fleetdb.records.queries import HistoryQuery
 from services.fleetdb.records.tables import Column, Table
 from services.fleetdb.records.transforms import Transform
 from shared import templates
 from shared.schedules import schedule_of
 from shared.templates import Template
+
+MAX_ROWS: Final = 3_000
+"""Of a transform are published and answered at most (wire-sdk.md section 6)."""
 
 
 def transforms_of(template: Template | None) -> dict[str, Transform]:
@@ -28,6 +34,16 @@ def transforms_of(template: Template | None) -> dict[str, Transform]:
             )
             found.setdefault(made.name, made)
     return found
+
+
+def check_limit(query: HistoryQuery) -> None:
+    """Refuse to read more of a transform than is ever published of it.
+
+    Raises:
+        Refusal: `limit` is over 3,000.
+    """
+    if query.limit > MAX_ROWS:
+        raise typed("invalid_limit", f"limit must not exceed {MAX_ROWS} (got {query.limit})")
 
 
 def due(transforms: dict[str, Transform], minute: datetime) -> list[Transform]:

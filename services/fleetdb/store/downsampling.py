@@ -7,8 +7,8 @@ from typing import Final
 from psycopg import sql
 
 from services.fleetdb.records.tables import AUTHID, DEVICE, TIME, Downsample, Measure, Table
+from services.fleetdb.rules.moments import EPOCH
 from services.fleetdb.rules.shapes import steps_of
-from services.fleetdb.rules.values import EPOCH
 from services.fleetdb.store.catalog import COUNTER, ORDER, name_in, own_name
 from shared.database import Connection
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from psycopg import sql
+from psycopg.errors import LockNotAvailable
 
 from services.fleetdb.records.tables import TIME, Table
 from services.fleetdb.rules.spans import Span, chunk_of, gaps, is_near, moment_of
@@ -12,6 +13,8 @@ from shared.database import Connection
 
 MAX_PARTITIONS: Final = 2_000
 FAR: Final = "far"
+WAIT_MS: Final = 1_000
+"""For a lock: whoever comes later waits behind it."""
 _MOVED: Final = (
     "WITH moved AS (DELETE FROM {far} WHERE {time} >= {start} AND {time} < {end} RETURNING *) "
     "INSERT INTO {partition} SELECT * FROM moved"
@@ -25,13 +28,22 @@ def far_statement(schema: str, table: Table) -> sql.Composed:
     )
 
 
-async def cover(connection: Connection, schema: str, table: Table, moment: datetime) -> Span:
+async def cover(connection: Connection, schema: str, table: Table, moment: datetime) -> Span | None:
     """See that the chunk that `moment` falls in has partitions; in a transaction of its own. Answers the chunk.
 
     Moments that are far out get none, nor does anything where there are 2,000 partitions already. What was stored apart
-    meanwhile is taken along.
+    meanwhile is taken along. None where somebody else is at the table for longer than a moment: nothing was changed.
     """
+    try:
+        async with connection.transaction():
+            return await _cover(connection, schema, table, moment)
+    except LockNotAvailable:
+        return None
+
+
+async def _cover(connection: Connection, schema: str, table: Table, moment: datetime) -> Span:
     chunk = chunk_of(moment, table.chunk_s)
+    await connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(WAIT_MS)))
     # Not before readers and writers, but before another who does the same.
     await connection.execute(
         sql.SQL("LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE").format(name_in(schema, table.name))

@@ -11,7 +11,7 @@ from psycopg import AsyncRawCursor, sql
 from services.fleetdb.records.tables import AUTHID, DEVICE, Bulk, Column, Row, Table
 from services.fleetdb.rules.values import shown, shown_column, text_of
 from services.fleetdb.store.catalog import name_in
-from services.fleetdb.store.latest_rows import completed
+from services.fleetdb.store.inheriting import completed
 from shared.database import Connection
 
 PIECE: Final = 500

@@ -1,6 +1,7 @@
 """Rows of a table summed up by buckets of time: wire-sdk.md section 6, "Series query"."""
 
 import math
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from services.fleetdb.records.tables import TIME, Column, Table
 from services.fleetdb.rules.projections import Show, answered, number
 from services.fleetdb.rules.series import MAX_ROWS, Grouping, Measured, Series, too_many
 from services.fleetdb.store.conditions import Parameters, Rendered, all_of, inner_number, inner_text, named, rendered
-from services.fleetdb.store.history import Statement
+from services.fleetdb.store.history import BATCH, MAX_ROW_OCTETS, MAX_VIEW_OCTETS, Statement, too_large
 from services.fleetdb.store.loading import reading_cursor
 from shared.database import Connection
 
@@ -26,17 +27,40 @@ async def series(connection: Connection, schema: str, table: Table, asked: Serie
         Refusal: There are more than 50,000.
     """
     statement = statement_of(schema, table, asked)
-    cursor = reading_cursor(connection)
-    async with cursor:
-        await cursor.execute(statement.text, statement.parameters)
-        rows = await cursor.fetchall()
+    rows = await _measured(connection, table, statement) if _has_text(asked) else await _all(connection, statement)
     if len(rows) > MAX_ROWS:
         raise too_many(table)
-    values: list[Measured | Grouping] = [*asked.groups, *asked.measured]
+    values = _values(asked)
     names = [TIME, *(each.name for each in values)]
     shows: list[tuple[str, Show]] = [(TIME, math.floor)]
     shows += [(each.name, number) for each in values if _is_number(each)]
     return [answered(names, row, shows) for row in rows]
+
+
+def _has_text(asked: Series) -> bool:
+    """Whether some of its values may be of any length."""
+    return any(map(_may_be_long, _values(asked)))
+
+
+async def _all(connection: Connection, statement: Statement) -> list[Any]:
+    cursor = reading_cursor(connection)
+    async with cursor:
+        await cursor.execute(statement.text, statement.parameters)
+        found: list[Any] = await cursor.fetchall()
+    return found
+
+
+async def _measured(connection: Connection, table: Table, statement: Statement) -> list[Any]:
+    """Rows behind their size, few at a time: they are of the client's making, and may be many and large."""
+    rows, octets = list[Any](), 0
+    cursor = reading_cursor(connection)
+    async with cursor, aclosing(cursor.stream(statement.text, statement.parameters, binary=True, size=BATCH)) as found:
+        async for size, *row in found:
+            octets += size
+            if size > MAX_ROW_OCTETS or octets > MAX_VIEW_OCTETS:
+                raise too_large(table, len(rows) + 1, octets)
+            rows.append(row)
+    return rows
 
 
 async def now_us(connection: Connection) -> int:
@@ -47,17 +71,26 @@ async def now_us(connection: Connection) -> int:
 
 
 def statement_of(schema: str, table: Table, asked: Series) -> Statement:
-    """What reads them: values by position, since their names are the client's."""
+    """What reads them: values by position, since their names are the client's; behind the size of a row that has text.
+
+    Of a row that is too large there is nothing but the size.
+    """
     parameters = Parameters()
     parts = _Parts(schema, table, asked, parameters)
-    keys = sql.SQL(", ").join([named(f"k{at}") for at in range(len(asked.groups) + 1)])
+    columns: list[Rendered] = [sql.SQL("{}").format(named(f"k{at}")) for at in range(len(asked.groups) + 1)]
+    columns += parts.values()
+    size = _size([column for column, each in zip(columns[1:], _values(asked), strict=True) if _may_be_long(each)])
     picked = [method for method in _PICKS if any(each.method == method for each in asked.measured)]
     froms: list[Rendered] = [sql.SQL("({}) AS summed").format(parts.summed())]
     froms += [sql.SQL("({}) AS {}").format(parts.picked(method), named(method)) for method in picked]
+    joined = sql.SQL(" JOIN ").join([froms[0], *(sql.SQL("{} USING (place)").format(each) for each in froms[1:])])
+    if size is not None:
+        joined = sql.SQL("(SELECT *, {} AS size FROM {}) AS sized").format(size, joined)
+        most = sql.Literal(MAX_ROW_OCTETS)
+        columns = [sql.SQL("CASE WHEN size <= {} THEN {} END").format(most, column) for column in columns]
+        columns.insert(0, sql.SQL("size"))
     whole = sql.SQL("SELECT {} FROM {} ORDER BY place LIMIT {}").format(
-        sql.SQL(", ").join([keys, *parts.values()]) if parts.values() else keys,
-        sql.SQL(" JOIN ").join([froms[0], *(sql.SQL("{} USING (place)").format(each) for each in froms[1:])]),
-        parameters.bind(MAX_ROWS + 1, "bigint"),
+        sql.SQL(", ").join(columns), joined, parameters.bind(MAX_ROWS + 1, "bigint")
     )
     return Statement(whole, parameters.values)
 
@@ -145,6 +178,23 @@ def _is_json(column: Column) -> bool:
 
 def _named(value: Rendered, prefix: str, at: int) -> Rendered:
     return sql.SQL("{} AS {}").format(value, named(f"{prefix}{at}"))
+
+
+def _values(asked: Series) -> list[Measured | Grouping]:
+    """What a row has behind its bucket."""
+    return [*asked.groups, *asked.measured]
+
+
+def _may_be_long(each: Measured | Grouping) -> bool:
+    if isinstance(each, Measured) and (each.is_number or each.method in ("AVG", "SUM", "COUNT")):
+        return False
+    return bool(each.path) or each.column.data_type in ("string", "json")
+
+
+def _size(columns: list[Rendered]) -> Rendered | None:
+    """The octets of these together; None where there are none."""
+    sizes = [sql.SQL("coalesce(octet_length({}::text), 0)::bigint").format(column) for column in columns]
+    return sql.SQL(" + ").join(sizes) if sizes else None
 
 
 def _is_number(each: Measured | Grouping) -> bool:

@@ -43,6 +43,7 @@ CLIENT: Final = (
 
 APP: Final = {"app_key": "app"}
 BOARD: Final = {"board_key": "board"}
+BACKEND: Final = SWARM | APP | {"stage": "stage"}
 
 _DEVICES: Final = "ironflock.devices.device"
 _APPS: Final = "ironflock.devices.app"
@@ -112,7 +113,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/apps/{app_key}", f"{_REALMS}.app.show", path=APP),
     Route("PATCH", "/apps/{app_key}", f"{_REALMS}.app.rename", path=APP, body=("name",)),
     Route("PUT", "/apps/{app_key}/public", f"{_REALMS}.app.publish", path=APP, body=("is_public",)),
+    Route("DELETE", "/apps/{app_key}", f"{_REALMS}.app.delete", path=APP),
     Route("GET", "/apps/{app_key}/releases", f"{_REALMS}.release.list", path=APP, query=PAGE),
+    Route(
+        "GET", "/apps/{app_key}/releases/{version}", f"{_REALMS}.release.show", path=APP | {"version": "version"}
+    ),
     Route(
         "POST", "/apps/{app_key}/releases", f"{_REALMS}.release.create",
         path=APP, body=("version", "image", "data_template"), status=201,
@@ -134,10 +139,21 @@ ROUTES: Final[tuple[Route, ...]] = (
         "DELETE", "/swarms/{swarm_key}/access/{app_key}", f"{_REALMS}.access.revoke",
         path=SWARM | APP, query={"provider": Kind.TEXT},
     ),
-    Route("GET", "/swarms/{swarm_key}/realms", f"{_REALMS}.realm.list", path=SWARM),
+    Route("GET", "/swarms/{swarm_key}/realms", f"{_REALMS}.realm.list", path=SWARM, query={"closed": Kind.FLAG}),
+    Route(
+        "DELETE", "/swarms/{swarm_key}/realms/{app_key}/{stage}/data", f"{_REALMS}.backend.drop",
+        path=BACKEND, query={"confirm": Kind.TEXT},
+    ),
     Route(
         "POST", "/swarms/{swarm_key}/realms/{app_key}/{stage}/rotate-login", f"{_REALMS}.backend.rotate",
-        path=SWARM | APP | {"stage": "stage"}, body=(),
+        path=BACKEND, body=(),
+    ),
+    Route(
+        "GET", "/swarms/{swarm_key}/realms/{app_key}/{stage}/retention", f"{_REALMS}.backend.retention", path=BACKEND
+    ),
+    Route(
+        "PUT", "/swarms/{swarm_key}/realms/{app_key}/{stage}/retention", f"{_REALMS}.backend.set_retention",
+        path=BACKEND, body=("table", "keep_s"),
     ),
     # Boards
     Route("GET", "/swarms/{swarm_key}/boards", f"{_REALMS}.board.list", path=SWARM, query=PAGE),
@@ -180,6 +196,13 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("POST", "/swarms/{swarm_key}/transfer/accept", f"{_RIGHTS}.transfer.accept", path=SWARM, body=()),
     Route("DELETE", "/swarms/{swarm_key}/transfer", f"{_RIGHTS}.transfer.withdraw", path=SWARM),
+    Route("GET", "/app-transfers", f"{_RIGHTS}.app_transfer.list"),
+    Route(
+        "POST", "/apps/{app_key}/transfer", f"{_RIGHTS}.app_transfer.offer",
+        path=APP, body=("account", "reason"), status=201,
+    ),
+    Route("POST", "/apps/{app_key}/transfer/accept", f"{_RIGHTS}.app_transfer.accept", path=APP, body=()),
+    Route("DELETE", "/apps/{app_key}/transfer", f"{_RIGHTS}.app_transfer.withdraw", path=APP),
     # Who may do what
     Route("GET", "/flags", f"{_RIGHTS}.flag.list"),
     Route(

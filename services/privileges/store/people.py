@@ -158,7 +158,8 @@ async def account_list(connection: Connection, *, after: int, limit: int) -> lis
     query = (
         "SELECT account_key FROM (SELECT account_key FROM privileges.member UNION"
         " SELECT account_key FROM privileges.held_flag UNION SELECT account_key FROM privileges.invitation UNION"
-        " SELECT to_account_key FROM privileges.transfer) AS everybody WHERE account_key > %s"
+        " SELECT to_account_key FROM privileges.transfer UNION"
+        " SELECT to_account_key FROM privileges.app_transfer) AS everybody WHERE account_key > %s"
         " ORDER BY account_key LIMIT %s"
     )
     return await values(connection, query, [after, limit])
@@ -207,6 +208,9 @@ async def account_forget(connection: Connection, account_key: int) -> None:
     await connection.execute(
         "DELETE FROM privileges.transfer WHERE to_account_key = %s AND accepted_at IS NULL", [account_key]
     )
+    await connection.execute(
+        "DELETE FROM privileges.app_transfer WHERE to_account_key = %s AND accepted_at IS NULL", [account_key]
+    )
 
 
 async def offers_sweep(connection: Connection, ended_before: datetime) -> None:
@@ -214,6 +218,9 @@ async def offers_sweep(connection: Connection, ended_before: datetime) -> None:
     await connection.execute("DELETE FROM privileges.invitation WHERE ends_at < %s", [ended_before])
     await connection.execute(
         "DELETE FROM privileges.transfer WHERE ends_at < %s AND accepted_at IS NULL", [ended_before]
+    )
+    await connection.execute(
+        "DELETE FROM privileges.app_transfer WHERE ends_at < %s AND accepted_at IS NULL", [ended_before]
     )
 
 

@@ -1,23 +1,27 @@
 """Apps, for people."""
 
 from contextlib import suppress
+from typing import Final
 
 from psycopg.errors import UniqueViolation
 
+from services.realms.announcing import access_changed_in_txn
 from services.realms.apps import NO_APP
 from services.realms.assembly import Parts
 from services.realms.drafts import draft
 from services.realms.records.apps import App, AppPage, CreateApp, ListApps, NameApp, PublishApp, RenameApp
 from services.realms.rules.apps import app_name
 from services.realms.store import apps as store
-from services.realms.store.access import access_rename_provider
+from services.realms.store.access import access_rename_provider, access_revoke_provider
 from shared import audit
 from shared.database import Connection
-from shared.errors import AlreadyExistsError, NotFoundError, PublicError
+from shared.errors import AlreadyExistsError, ConflictError, NotFoundError, PublicError
 from shared.identities import Person
 from shared.names import canonical_name, clean_text
 from shared.paging import page, position_after
 from shared.procedures import for_people
+
+INSTALLED: Final = "the app is installed in a project: it must be uninstalled everywhere first"
 
 
 class AppProcedures:
@@ -28,6 +32,7 @@ class AppProcedures:
         self._database = parts.database
         self._apps = parts.apps
         self._telling = parts.telling
+        self._announcing = parts.announcing
 
     @for_people("ironflock.realms.app.create", CreateApp)
     async def app_create(self, person: Person, request: CreateApp) -> App:
@@ -103,6 +108,27 @@ class AppProcedures:
         await self._tell(app.app_key)
         return app
 
+    @for_people("ironflock.realms.app.delete", NameApp)
+    async def app_delete(self, person: Person, request: NameApp) -> None:
+        """Delete the app for good (flag `DELETE`), once no project has it; what it stored in projects stays theirs.
+
+        Raises:
+            ConflictError: It is installed somewhere.
+        """
+        meant = await self._apps.with_flag(person, "DELETE", request.app)
+        async with self._database.transaction() as connection:
+            app = await store.app_lock_to_delete_in_txn(connection, meant.app_key)
+            if app is None:
+                raise NotFoundError(NO_APP)
+            if await store.app_is_installed(connection, app.app_key):
+                raise ConflictError(INSTALLED)
+            await store.app_delete(connection, app.app_key)
+            before = {"name": app.name, "description": app.description, "is_public": app.is_public}
+            await audit.record(connection, draft(person, audit.Action.APP_DELETED, _asset(app), before=before))
+            await _take_grants_of(connection, person, app)
+        await self._announcing.hurry()
+        await self._tell(app.app_key)
+
     async def _tell(self, app_key: int) -> None:
         with suppress(PublicError):
             await self._telling.tell_app(app_key)
@@ -113,6 +139,21 @@ async def _locked(connection: Connection, app_key: int) -> App:
     if app is None:
         raise NotFoundError(NO_APP)
     return app
+
+
+async def _take_grants_of(connection: Connection, person: Person, app: App) -> None:
+    """Nobody who takes the name later inherits what projects let others read of the app."""
+    for revoked in await access_revoke_provider(connection, canonical_name(app.name)):
+        entry = draft(
+            person,
+            audit.Action.APP_ACCESS_REVOKED,
+            audit.Asset("app", revoked.app_key),
+            aspect=audit.Aspect.ACCESS,
+            project_key=revoked.project_key,
+            before={"provider": revoked.provider},
+        )
+        await audit.record(connection, entry)
+        await access_changed_in_txn(connection, revoked, is_granted=False)
 
 
 def _asset(app: App) -> audit.Asset:

@@ -41,6 +41,7 @@ class ProjectProcedures:
         self._rights = parts.rights
         self._telling = parts.telling
         self._projects = parts.projects
+        self._legacy = parts.legacy
 
     @for_people("ironflock.realms.project.create", CreateProject)
     async def project_create(self, person: Person, request: CreateProject) -> Project:
@@ -100,11 +101,7 @@ class ProjectProcedures:
         """How containers of old SDKs are let in, which show a serial number alone; the owner alone decides."""
         check_legacy(request.mode, request.ends_at, datetime.fromtimestamp(self._rights.now(), UTC))
         project = await self._projects.owned(person, request.project)
-        changed = evolve(project, legacy_mode=request.mode, legacy_until=request.ends_at)
-        async with self._database.transaction() as connection:
-            if await store.project_set_legacy_mode(connection, project.project_key, request.mode, request.ends_at):
-                await audit.record(connection, _legacy_set(person, project, changed))
-        return changed
+        return await self._legacy.choose(person, project, request.mode, request.ends_at)
 
     def _sees(self, holdings: Holdings, key: int) -> bool:
         return self._rights.judge(holdings, "READ", project_asset(key), project_domain(key)).allowed
@@ -129,23 +126,4 @@ def _factor_set(person: Person, project: Project, *, required: bool) -> audit.Dr
         project_key=project.project_key,
         before={"requires_factor": project.requires_factor},
         after={"requires_factor": required},
-    )
-
-
-def _legacy_set(person: Person, before: Project, after: Project) -> audit.Draft:
-    said = [
-        {
-            "legacy_mode": each.legacy_mode.value,
-            "legacy_until": None if each.legacy_until is None else audit.rfc3339(each.legacy_until),
-        }
-        for each in (before, after)
-    ]
-    return draft(
-        person,
-        audit.Action.PROJECT_LEGACY_MODE_CHANGED,
-        audit.Asset("project", after.project_key),
-        aspect=audit.Aspect.CREDENTIAL,
-        project_key=after.project_key,
-        before=said[0],
-        after=said[1],
     )

@@ -6,14 +6,23 @@ from psycopg.errors import UniqueViolation
 
 from services.realms.assembly import Parts
 from services.realms.drafts import draft
-from services.realms.records.apps import App, CreateRelease, ListReleases, Release, ReleasePage
+from services.realms.installing import NO_RELEASE
+from services.realms.records.apps import (
+    App,
+    CreateRelease,
+    ListReleases,
+    NameRelease,
+    Release,
+    ReleasePage,
+    WholeRelease,
+)
 from services.realms.rules.apps import image_name, version_name
 from services.realms.rules.templates import checked
 from services.realms.store import releases as store
 from shared import audit
-from shared.errors import AlreadyExistsError, NotSupportedError
+from shared.errors import AlreadyExistsError, NotFoundError, NotSupportedError
 from shared.identities import Person
-from shared.names import canonical_name
+from shared.names import canonical_name, lookup_name
 from shared.paging import page, position_after
 from shared.procedures import for_people
 
@@ -67,6 +76,18 @@ class ReleaseProcedures:
         )
         releases, cursor = page(found, request.limit, lambda release: release.release_key)
         return ReleasePage(releases, cursor)
+
+    @for_people("ironflock.realms.release.show", NameRelease, is_reading=True)
+    async def release_show(self, person: Person, request: NameRelease) -> WholeRelease:
+        """One release of an app that the caller may see, with its data template."""
+        app = await self._apps.with_flag(person, "READ", request.app)
+        name = lookup_name(request.version)
+        if name is None:
+            raise NotFoundError(NO_RELEASE)
+        found = await self._database.run(lambda one: store.release_find_whole(one, app.app_key, name))
+        if found is None:
+            raise NotFoundError(NO_RELEASE)
+        return found
 
 
 def _created(person: Person, app: App, release: Release) -> audit.Draft:

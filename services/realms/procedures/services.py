@@ -5,9 +5,10 @@ from psycopg.errors import UniqueViolation
 
 from services.realms.assembly import Parts
 from services.realms.projects import NO_PROJECT
+from services.realms.records.apps import SetAppOwner
 from services.realms.records.installs import AskStanding, FindInstall, Found, Standing
 from services.realms.records.projects import AccountKey, Project, ResolveProject, SetOwner
-from services.realms.store import installs
+from services.realms.store import apps, installs
 from services.realms.store import projects as store
 from shared.errors import AlreadyExistsError, NotAuthorizedError, NotFoundError
 from shared.identities import ServiceIdentity
@@ -56,6 +57,14 @@ class ServiceProcedures:
             raise AlreadyExistsError("the new owner has a project of that name already: rename one first") from error
         if not is_known:
             raise NotFoundError(NO_PROJECT)
+
+    @for_services("ironflock.realms.app.set_owner", SetAppOwner)
+    async def app_set_owner(self, service: ServiceIdentity, request: SetAppOwner) -> None:
+        """The app is somebody else's, for privileges, which has recorded it."""
+        _only(service, "privileges")
+        await self._database.run(
+            lambda connection: apps.app_set_owner(connection, request.app_key, request.owner_account_key)
+        )
 
     @for_services("ironflock.realms.install.find", FindInstall)
     async def install_find(self, service: ServiceIdentity, request: FindInstall) -> Found:

@@ -30,15 +30,25 @@ async def take_turn(connection: Connection) -> None:
 
 async def ensure_role(connection: Connection, name: str) -> None:
     """A role that nobody logs in with."""
-    cursor = await connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [name])
-    if await cursor.fetchone() is None:
+    if not await has_role(connection, name):
         await _run(connection, "CREATE ROLE {} NOLOGIN NOINHERIT", name)
+
+
+async def has_role(connection: Connection, name: str) -> bool:
+    """Whether there is one of that name."""
+    cursor = await connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [name])
+    return await cursor.fetchone() is not None
+
+
+async def has_database(connection: Connection, name: str) -> bool:
+    """Whether there is one of that name."""
+    cursor = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+    return await cursor.fetchone() is not None
 
 
 async def ensure_database(connection: Connection, name: str) -> None:
     """A database like the template, which nobody may do anything with yet."""
-    cursor = await connection.execute("SELECT FROM pg_database WHERE datname = %s", [name])
-    if await cursor.fetchone() is None:
+    if not await has_database(connection, name):
         await _run(
             connection, f"CREATE DATABASE {{}} TEMPLATE {TEMPLATE_NAME} CONNECTION LIMIT {SESSIONS_OF_PROJECT}", name
         )
@@ -71,8 +81,7 @@ async def ensure_login(connection: Connection, login: str, *, owner: str, schema
 
 async def close_login(connection: Connection, login: str) -> None:
     """Nobody logs in with it any more, and whoever was there is put out; of no effect where there is none."""
-    cursor = await connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [login])
-    if await cursor.fetchone() is None:
+    if not await has_role(connection, login):
         return
     await _run(connection, "ALTER ROLE {} NOLOGIN", login)
     await connection.execute(
@@ -82,8 +91,7 @@ async def close_login(connection: Connection, login: str) -> None:
 
 async def drop_login(connection: Connection, login: str, *, database: str, owner: str) -> bool:
     """End a login for good; False where something that its holder has left keeps its name, closed as it is."""
-    cursor = await connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [login])
-    if await cursor.fetchone() is None:
+    if not await has_role(connection, login):
         return True
     await _run(connection, "REVOKE ALL ON DATABASE {} FROM {}", database, login)
     for group in (owner, database, BACKEND_LOGIN):
@@ -106,6 +114,20 @@ async def end_long_transactions(connection: Connection, older_than_s: float) -> 
         " AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = usesysid)"
         " AND xact_start < clock_timestamp() - make_interval(secs => %s)",
         [BACKEND_LOGIN, older_than_s],
+    )
+    row = await cursor.fetchone()
+    return 0 if row is None else int(row[0])
+
+
+async def end_closed_sessions(connection: Connection) -> int:
+    """End sessions of logins that are closed or gone; returns how many.
+
+    One that is just coming in when its login is closed shows as nobody's yet, and would stay for as long as it likes.
+    """
+    cursor = await connection.execute(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity LEFT JOIN pg_roles r ON r.oid = usesysid"
+        " WHERE usesysid IS NOT NULL AND backend_type = 'client backend'"
+        " AND NOT coalesce(r.rolcanlogin OR r.rolsuper, false)"
     )
     row = await cursor.fetchone()
     return 0 if row is None else int(row[0])

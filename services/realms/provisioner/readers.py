@@ -18,6 +18,7 @@ async def ensure_reader(connection: Connection, login: str, *, schema: str, data
     await _run(connection, f"ALTER ROLE {{}} CONNECTION LIMIT {SESSIONS_OF_READER}", login)
     for group in (database, BACKEND_LOGIN):
         await _run(connection, "GRANT {} TO {} WITH INHERIT FALSE, SET FALSE, ADMIN FALSE", group, login)
+    await _run(connection, "ALTER ROLE {} RESET ALL", login)  # whatever its holder has set meanwhile
     await _run(connection, "ALTER ROLE {} SET search_path = {}", login, schema)
     for name, value in READS_ONLY.items():
         await connection.execute(

@@ -13,9 +13,9 @@ import psycopg
 import structlog
 from attrs import frozen
 
-from services.realms.provisioner import cluster, readers
+from services.realms.provisioner import cluster, dropping, readers
 from services.realms.provisioner.certificates import Authority, certificate_for
-from services.realms.records.backends import BackendState, Job, JobKind, KnownBackend
+from services.realms.records.backends import AWAITED, BackendState, Job, JobKind, KnownBackend
 from services.realms.store import backends
 from services.realms.store import provisioning as store
 from services.realms.store.readers import reader_find, reader_list
@@ -32,6 +32,7 @@ STALE: Final = "stale_epoch"
 NOT_READY: Final = "not_ready"
 SUPERSEDED: Final = "superseded"
 """What shall be is something else by now: a later job does that."""
+GONE: Final = (BackendState.CLOSED, BackendState.DROPPED)
 UNFIT: Final = "unfit_key"
 
 log = structlog.get_logger()
@@ -58,6 +59,9 @@ class Provisioner:
     async def work(self) -> int:
         """Do what is due, and look around; returns how many jobs were at hand.
 
+        Of those that nobody waits for, one at a time: making a database takes its time, and whoever waits for a
+        certificate meanwhile gives up after some seconds.
+
         Raises:
             psycopg.OperationalError: The control database is away.
         """
@@ -65,15 +69,20 @@ class Provisioner:
         jobs = await store.job_list_due(self._connection, BATCH)
         for job in jobs:
             await self._do(job)
+            if job.kind not in AWAITED:
+                break
         for backend in await backends.backend_list_with_old_login(self._connection, RETIRED_AFTER_S):
             await self._retire_login(backend)
         return len(jobs)
 
     async def watch(self) -> None:
-        """End transactions of data backends that last too long, and forget jobs that are long done."""
+        """End what data backends may not have open, and forget jobs that are long done."""
         ended = await cluster.end_long_transactions(self._connection, LONGEST_TRANSACTION_S)
         if ended:
             log.warning("long_transactions_ended", number=ended)
+        closed = await cluster.end_closed_sessions(self._connection)
+        if closed:
+            log.warning("sessions_of_closed_logins_ended", number=closed)
         await store.job_delete_done(self._connection, KEPT_S)
 
     async def _do(self, job: Job) -> None:
@@ -105,6 +114,8 @@ class Provisioner:
                 await self._retire(job, backend)
             case JobKind.ADMIT:
                 await self._admit(job, backend)
+            case JobKind.DROP:
+                await self._drop_backend(job, backend)
 
     async def _begin(self, job: Job, backend: KnownBackend) -> None:
         """Record what is going to be done, once."""
@@ -127,7 +138,7 @@ class Provisioner:
             await _record(self._connection, job, backend, outcome, error)
 
     async def _make(self, job: Job, backend: KnownBackend) -> None:
-        if backend.state is BackendState.CLOSED:  # the app was uninstalled meanwhile
+        if backend.state in GONE:  # the app was uninstalled meanwhile
             async with self._ending(job, SUPERSEDED):
                 return
         await self._make_database(backend)
@@ -144,17 +155,35 @@ class Provisioner:
         if backend.state is not BackendState.CLOSED:  # the app is installed again
             async with self._ending(job, SUPERSEDED):
                 return
-        own = filter(None, (backend.login_name, backend.old_login_name, backend.next_login_name))
-        for login in (*own, *await reader_list(self._connection, backend.backend_key)):
+        for login in await self._logins_of(backend):
             await cluster.close_login(self._connection, login)
         async with self._ending(job):
             return
+
+    async def _drop_backend(self, job: Job, backend: KnownBackend) -> None:
+        logins = await self._logins_of(backend)
+        for login in logins:
+            await cluster.close_login(self._connection, login)
+        if await cluster.has_database(self._connection, backend.database_name):
+            async with await self._around.connect(backend.database_name) as inside:
+                if await cluster.has_role(self._connection, backend.owner_name):
+                    await dropping.drop_tables(inside, backend.schema_name, backend.owner_name)
+                await dropping.drop_schema(inside, backend.schema_name)
+                for role in (*logins, backend.owner_name):
+                    if await cluster.has_role(self._connection, role):
+                        await dropping.drop_role(inside, role)
+        async with self._ending(job):
+            return
+
+    async def _logins_of(self, backend: KnownBackend) -> list[str]:
+        own = filter(None, (backend.login_name, backend.old_login_name, backend.next_login_name))
+        return [*own, *await reader_list(self._connection, backend.backend_key)]
 
     async def _rotate(self, job: Job, backend: KnownBackend) -> None:
         if backend.next_login_name is None:  # it was done before the job's end was written down, or given up
             async with self._ending(job, None if backend.old_login_name else SUPERSEDED):
                 return
-        if backend.state is BackendState.CLOSED:
+        if backend.state in GONE:
             await cluster.close_login(self._connection, backend.next_login_name)
             async with self._ending(job, SUPERSEDED):
                 await backends.backend_set_next_login(self._connection, backend.backend_key, None)
@@ -255,5 +284,7 @@ def _tag(kind: JobKind) -> audit.Action | None:
             return audit.Action.BACKEND_CLOSED
         case JobKind.ROTATE:
             return audit.Action.BACKEND_ROTATED
+        case JobKind.DROP:
+            return audit.Action.BACKEND_DROPPED
         case _:
             return None

@@ -22,13 +22,14 @@ class App:
 
 @frozen
 class ToldApp:
-    """What privileges is told of an app; `revision` counts its changes."""
+    """What privileges is told of an app, also that it is gone; `revision` counts its changes."""
 
     app_key: int
     name: str
     owner_account_key: int
     is_public: bool
     revision: int
+    is_deleted: bool
 
 
 @frozen
@@ -57,7 +58,7 @@ class AppPage:
 
 @frozen
 class NameApp:
-    """`ironflock.realms.app.show`: an app by its key, or by its name, which is one in the installation."""
+    """`ironflock.realms.app.show`, `.delete`: an app by its key, or by its name, which is one in the installation."""
 
     app: Key | Name
 
@@ -76,6 +77,14 @@ class PublishApp:
 
     app: Key | Name
     is_public: bool
+
+
+@frozen
+class SetAppOwner:
+    """`ironflock.realms.app.set_owner`; privileges alone says who owns what."""
+
+    app_key: Key
+    owner_account_key: Key
 
 
 @frozen
@@ -109,6 +118,26 @@ class Release:
     version: str
     image: str
     has_data_template: bool
+    created_at: datetime
+
+
+@frozen
+class NameRelease:
+    """`ironflock.realms.release.show`."""
+
+    app: Key | Name
+    version: Name
+
+
+@frozen
+class WholeRelease:
+    """What `ironflock.realms.release.show` answers with: a release with its data template, as that was kept."""
+
+    release_key: int
+    app_key: int
+    version: str
+    image: str
+    data_template: dict[str, Any] | None
     created_at: datetime
 
 

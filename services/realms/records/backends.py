@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from attrs import frozen
 from msgspec import Meta
@@ -16,6 +16,7 @@ class BackendState(StrEnum):
     WANTED = "wanted"
     READY = "ready"
     CLOSED = "closed"
+    DROPPED = "dropped"
 
 
 class JobKind(StrEnum):
@@ -27,6 +28,11 @@ class JobKind(StrEnum):
     ROTATE = "rotate"
     RETIRE = "retire"
     ADMIT = "admit"
+    DROP = "drop"
+
+
+AWAITED: Final = (JobKind.CERTIFY, JobKind.ADMIT)
+"""What somebody waits for at this moment: quickly done, and before all else."""
 
 
 @frozen
@@ -105,7 +111,9 @@ class Backend:
     """One that is ready.
 
     `template` is the data template of the release that is installed, as it was kept; `providers` are the names of the
-    apps whose data it may read in the project, in canonical form, or `*`.
+    apps whose data it may read in the project, in canonical form, or `*`. `keeps` has, by table, for how many seconds
+    rows are kept where people say otherwise than the release; `retention_change` is the newest time that they did,
+    where it is not in force yet.
     """
 
     backend_key: int
@@ -119,6 +127,8 @@ class Backend:
     epoch: int
     template: dict[str, Any] | None
     providers: list[str]
+    keeps: dict[str, int]
+    retention_change: int | None
 
 
 @frozen
@@ -165,14 +175,25 @@ class SettleBackend:
 
 
 @frozen
+class ListRealms:
+    """`ironflock.realms.realm.list`; with those of apps that were uninstalled, whose data are there, if `closed`."""
+
+    project: Key | Name
+    closed: bool = False
+
+
+@frozen
 class Realm:
-    """A data realm, with the state of its backend; `epoch` counts the backend's logins."""
+    """A data realm, with the state of its backend; `epoch` counts the backend's logins.
+
+    A `closed` one is not there: it is what an app that was uninstalled has left.
+    """
 
     realm: str
     app_key: int
     app_name: str
     stage: Stage
-    state: Literal["wanted", "ready"]
+    state: Literal["wanted", "ready", "closed"]
     epoch: int
 
 
@@ -185,11 +206,21 @@ class RealmList:
 
 @frozen
 class NameBackend:
-    """`ironflock.realms.backend.rotate`."""
+    """`ironflock.realms.backend.rotate`, `.retention`."""
 
     project: Key | Name
     app: Key | Name
     stage: Stage
+
+
+@frozen
+class DropBackend:
+    """`ironflock.realms.backend.drop`: `confirm` is the app's name once more."""
+
+    project: Key | Name
+    app: Key | Name
+    stage: Stage
+    confirm: Name
 
 
 @frozen

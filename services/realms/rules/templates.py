@@ -29,6 +29,22 @@ DEVICE: Final = "device_key"
 RESERVED: Final = frozenset({DEVICE, "latest_flag", "authid"}) | SYSTEM_COLUMNS
 DOWNSAMPLED: Final = "_ds"
 _VALUE: Final = re.compile(r"Invalid enum value .*(?= - at )|Expected `str` matching regex .*(?= - at )", re.DOTALL)
+_AT: Final = re.compile(r"\.(\w+)(?:\[[^]]*\])?`$")
+_NAME: Final = "a name has small letters, digits and underscores, a letter first, and at most 60 of them"
+_SPAN: Final = "a span of time is a number and a unit, as 7 days"
+_FORMS: Final = {
+    "tablename": _NAME,
+    "id": _NAME,
+    "maintainLatestFlagFor": _NAME,
+    "dataType": "it is numeric, bigint, timestamp, string, boolean or json",
+    "chunkTimeInterval": _SPAN,
+    "dropAfter": _SPAN,
+    "columnstoreAfter": _SPAN,
+    "keepFor": _SPAN,
+    "bucket": "it is seconds, minutes, hours or days, as 10 seconds",
+    "app": "it is the name of an app, or *",
+}
+"""What is taken, by the field that has something else."""
 WHAT: Final = "data_template"
 
 
@@ -42,7 +58,7 @@ def checked(content: dict[str, Any]) -> Template:
     try:
         template = msgspec.convert(content, Template, strict=True)
     except msgspec.ValidationError as error:
-        raise _refusal(_VALUE.sub("Malformed value", str(error))) from error
+        raise _refusal(_said(str(error))) from error
     for problem in _problems(template):
         raise _refusal(problem)
     return template
@@ -53,6 +69,14 @@ def requests_of(content: dict[str, Any]) -> list[Request]:
     asked = msgspec.convert(content, Asking).consumes
     found = {canonical_name(each.app): Request(canonical_name(each.app), each.reason) for each in asked}
     return list(found.values())
+
+
+def _said(text: str) -> str:
+    """A refusal without the value, which may be anything, and with what is wanted in its place."""
+    malformed, count = _VALUE.subn("Malformed value", text)
+    field = _AT.search(malformed)
+    form = _FORMS.get(field[1]) if count and field is not None else None
+    return malformed if form is None else f"{malformed}: {form}"
 
 
 def _refusal(text: str) -> InvalidArgumentError:

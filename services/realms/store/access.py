@@ -70,3 +70,15 @@ async def access_rename_provider(connection: Connection, before: str, after: str
         {"before": before, "after": after},
     )
     await connection.execute("DELETE FROM realms.app_access WHERE provider = %s", [before])
+
+
+async def access_revoke_provider(connection: Connection, provider: str) -> list[Access]:
+    """Nobody may read that provider's data any more, in any project; those who might. Requests stay."""
+    async with connection.cursor(row_factory=class_row(Access)) as cursor:
+        await cursor.execute(
+            "UPDATE realms.app_access x SET is_granted = false, granted_at = NULL FROM realms.app a"
+            " WHERE a.app_key = x.app_key AND x.provider = %s AND x.is_granted"
+            " RETURNING x.project_key, x.app_key, a.name AS app_name, x.provider, x.reason, x.is_granted, x.granted_at",
+            [provider],
+        )
+        return await cursor.fetchall()

@@ -18,7 +18,10 @@ _READY: Final = (
     " d.database_name AS database, b.schema_name AS schema,"
     " b.login_name AS login, b.epoch, r.data_template AS template,"
     " ARRAY (SELECT x.provider FROM realms.app_access x WHERE x.project_key = b.project_key AND x.app_key = b.app_key"
-    " AND x.is_granted ORDER BY x.provider) AS providers"
+    " AND x.is_granted ORDER BY x.provider) AS providers,"
+    " coalesce((SELECT jsonb_object_agg(k.table_name, k.keep_s) FROM realms.retention k"
+    " WHERE k.backend_key = b.backend_key), '{}') AS keeps,"
+    " (SELECT max(c.change_key) FROM realms.retention_change c WHERE c.backend_key = b.backend_key) AS retention_change"
     " FROM realms.backend b JOIN realms.project_database d USING (project_key) JOIN realms.app a USING (app_key)"
     " JOIN realms.install i USING (project_key, app_key, stage) LEFT JOIN realms.release r USING (release_key)"
     " WHERE b.state = 'ready'"
@@ -61,7 +64,8 @@ async def backend_want(
     cursor = await connection.execute(
         "INSERT INTO realms.backend (project_key, app_key, stage, schema_name, owner_name, login_name,"
         " creator_account_key) VALUES (%s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (project_key, app_key, stage) DO UPDATE SET state = 'wanted' RETURNING backend_key",
+        " ON CONFLICT (project_key, app_key, stage) WHERE state <> 'dropped'"
+        " DO UPDATE SET state = 'wanted' RETURNING backend_key",
         [project_key, app_key, stage.value, names.schema, names.owner, names.login, creator_account_key],
     )
     row = await cursor.fetchone()
@@ -76,7 +80,7 @@ async def install_list_without_backend(connection: Connection, limit: int) -> li
         "SELECT i.project_key, i.app_key, i.stage, p.owner_account_key FROM realms.install i"
         " JOIN realms.project p USING (project_key) WHERE NOT EXISTS (SELECT FROM realms.backend b"
         " WHERE b.project_key = i.project_key AND b.app_key = i.app_key AND b.stage = i.stage"
-        " AND b.state <> 'closed') ORDER BY i.project_key, i.app_key, i.stage LIMIT %s",
+        " AND b.state NOT IN ('closed', 'dropped')) ORDER BY i.project_key, i.app_key, i.stage LIMIT %s",
         [limit],
     )
     return [(row[0], row[1], row[2], row[3]) for row in await cursor.fetchall()]
@@ -90,10 +94,10 @@ async def backend_find(connection: Connection, backend_key: int) -> KnownBackend
 
 
 async def backend_find_of(connection: Connection, project_key: int, app_key: int, stage: Stage) -> KnownBackend | None:
-    """The backend of the app in the project at that stage."""
+    """The backend of the app in the project at that stage, unless it was dropped."""
     async with connection.cursor(row_factory=kwargs_row(_known)) as cursor:
         await cursor.execute(
-            f"{_KNOWN} WHERE b.project_key = %s AND b.app_key = %s AND b.stage = %s".encode(),
+            f"{_KNOWN} WHERE b.project_key = %s AND b.app_key = %s AND b.stage = %s AND b.state <> 'dropped'".encode(),
             [project_key, app_key, stage.value],
         )
         return await cursor.fetchone()
@@ -109,9 +113,9 @@ async def backend_lock_in_txn(connection: Connection, backend_key: int) -> Known
 async def backend_set_state(
     connection: Connection, backend_key: int, state: BackendState, *, unless: BackendState
 ) -> None:
-    """That shall be, or is; nothing changes where `unless` is so."""
+    """That shall be, or is; nothing changes where `unless` is so, or it was dropped."""
     await connection.execute(
-        "UPDATE realms.backend SET state = %s WHERE backend_key = %s AND state NOT IN (%s, %s)",
+        "UPDATE realms.backend SET state = %s WHERE backend_key = %s AND state NOT IN (%s, %s, 'dropped')",
         [state.value, backend_key, state.value, unless.value],
     )
 
@@ -119,6 +123,38 @@ async def backend_set_state(
 async def backend_close(connection: Connection, backend_key: int) -> None:
     """It shall not be there any more; what is in it stays."""
     await connection.execute("UPDATE realms.backend SET state = 'closed' WHERE backend_key = %s", [backend_key])
+
+
+async def backend_drop(connection: Connection, backend_key: int) -> None:
+    """It shall be deleted with what is in it, of which privileges is to be told."""
+    await connection.execute(
+        "UPDATE realms.backend SET state = 'dropped', is_told = false WHERE backend_key = %s", [backend_key]
+    )
+    await connection.execute("DELETE FROM realms.retention WHERE backend_key = %s", [backend_key])
+
+
+async def backend_list_named(
+    connection: Connection, project_key: int, app: int | str, stage: Stage
+) -> list[KnownBackend]:
+    """The backends of apps of that key or canonical name, also of apps that are installed or there no more."""
+    condition = "b.app_key = %s" if isinstance(app, int) else "a.name_canonical = %s"
+    async with connection.cursor(row_factory=kwargs_row(_known)) as cursor:
+        await cursor.execute(
+            f"{_KNOWN} JOIN realms.app a USING (app_key) WHERE {condition} AND b.project_key = %s AND b.stage = %s"
+            " AND b.state <> 'dropped'".encode(),
+            [app, project_key, stage.value],
+        )
+        return await cursor.fetchall()
+
+
+async def app_name_of(connection: Connection, backend_key: int) -> str:
+    """What the app of a backend is called, or was."""
+    cursor = await connection.execute(
+        "SELECT a.name_canonical FROM realms.backend JOIN realms.app a USING (app_key) WHERE backend_key = %s",
+        [backend_key],
+    )
+    row = await cursor.fetchone()
+    return "" if row is None else str(row[0])
 
 
 async def backend_set_next_login(connection: Connection, backend_key: int, login_name: str | None) -> None:
@@ -169,14 +205,15 @@ async def backend_find_ready(connection: Connection, backend_key: int) -> Backen
         return await cursor.fetchone()
 
 
-async def realm_list(connection: Connection, project_key: int) -> list[Realm]:
-    """The data realms of the project, in the order of app keys."""
+async def realm_list(connection: Connection, project_key: int, *, closed: bool = False) -> list[Realm]:
+    """The data realms of the project, in the order of app keys; and what is left of others, if `closed`."""
     async with connection.cursor(row_factory=kwargs_row(_realm)) as cursor:
         await cursor.execute(
             "SELECT format('realm-%%s-%%s-%%s', b.project_key, b.app_key, lower(b.stage)) AS realm, b.app_key,"
             " a.name AS app_name, b.stage, b.state, b.epoch FROM realms.backend b JOIN realms.app a USING (app_key)"
-            " WHERE b.project_key = %s AND b.state <> 'closed' ORDER BY b.app_key, b.stage",
-            [project_key],
+            " WHERE b.project_key = %s AND b.state <> 'dropped' AND (%s OR b.state <> 'closed')"
+            " ORDER BY b.app_key, b.stage",
+            [project_key, closed],
         )
         return await cursor.fetchall()
 

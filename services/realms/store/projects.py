@@ -75,6 +75,17 @@ async def project_set_legacy_mode(
     return await cursor.fetchone() is not None
 
 
+async def project_lock_legacy_over(connection: Connection, limit: int) -> list[Project]:
+    """At most `limit` projects that let old containers in until a date that is over; locked where nobody else has."""
+    async with connection.cursor(row_factory=kwargs_row(_project)) as cursor:
+        await cursor.execute(
+            f"SELECT {_PROJECT} FROM realms.project WHERE legacy_mode <> 'strict'"  # noqa: S608
+            " AND legacy_until <= clock_timestamp() ORDER BY legacy_until LIMIT %s FOR NO KEY UPDATE SKIP LOCKED",
+            [limit],
+        )
+        return await cursor.fetchall()
+
+
 async def project_find_by_name(connection: Connection, keys: list[int], name_canonical: str) -> list[Project]:
     """Those of the projects of these keys that have that name, in canonical form."""
     async with connection.cursor(row_factory=kwargs_row(_project)) as cursor:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from psycopg.rows import class_row, kwargs_row
 
-from services.realms.records.backends import Certified, Job, JobKind
+from services.realms.records.backends import AWAITED, Certified, Job, JobKind
 from shared.database import Connection
 
 _JOB: Final = "job_key, kind, backend_key, account_key, epoch, public_key, is_begun, attempts"
@@ -52,13 +52,14 @@ async def job_delete(connection: Connection, job_key: int) -> None:
 
 
 async def job_list_due(connection: Connection, limit: int) -> list[Job]:
-    """At most `limit` jobs that are due, the oldest of its backend each, in order."""
+    """At most `limit` jobs that are due, the oldest of its backend each: those first that somebody waits for."""
     async with connection.cursor(row_factory=kwargs_row(_job)) as cursor:
         await cursor.execute(
             f"SELECT {_JOB} FROM realms.provision_job j WHERE done_at IS NULL AND due_at <= clock_timestamp()"  # noqa: S608
             " AND NOT EXISTS (SELECT FROM realms.provision_job e WHERE e.done_at IS NULL"
-            " AND e.backend_key = j.backend_key AND e.job_key < j.job_key) ORDER BY job_key LIMIT %s",
-            [limit],
+            " AND e.backend_key = j.backend_key AND e.job_key < j.job_key)"
+            " ORDER BY kind <> ALL (%s), job_key LIMIT %s",
+            [[kind.value for kind in AWAITED], limit],
         )
         return await cursor.fetchall()
 

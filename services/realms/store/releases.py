@@ -5,7 +5,7 @@ from typing import Any, Final
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.realms.records.apps import Release
+from services.realms.records.apps import Release, WholeRelease
 from shared.database import Connection
 
 _RELEASE: Final = (
@@ -56,6 +56,17 @@ async def release_find_by_version(connection: Connection, app_key: int, version_
     async with connection.cursor(row_factory=class_row(Release)) as cursor:
         await cursor.execute(
             f"SELECT {_RELEASE} FROM realms.release WHERE app_key = %s AND version_canonical = %s",  # noqa: S608
+            [app_key, version_canonical],
+        )
+        return await cursor.fetchone()
+
+
+async def release_find_whole(connection: Connection, app_key: int, version_canonical: str) -> WholeRelease | None:
+    """As `release_find_by_version`, with its data template."""
+    async with connection.cursor(row_factory=class_row(WholeRelease)) as cursor:
+        await cursor.execute(
+            "SELECT release_key, app_key, version, image, data_template, created_at FROM realms.release"
+            " WHERE app_key = %s AND version_canonical = %s",
             [app_key, version_canonical],
         )
         return await cursor.fetchone()

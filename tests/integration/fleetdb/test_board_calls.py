@@ -1,5 +1,6 @@
 """Boards on a served data realm: what people read is recorded, what they write is theirs and no device's."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,11 +10,18 @@ from tests.integration.database import Postgres
 from tests.integration.fleetdb.plain import Plain
 from tests.integration.fleetdb.test_writes import NO_SUCH, OWN, follow, refused, row
 from tests.integration.fleetdb.whole_world import Whole, whole
-from tests.integration.router_node.node import Platform, eventually
+from tests.integration.router_node.node import Platform, eventually, judging
 from tests.integration.router_node.wire import Peer
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio]
 NOT_AUTHORIZED = "wamp.error.not_authorized"
+
+
+@pytest_asyncio.fixture(name="judged", autouse=True)
+async def fixture_judged(stand_ins: Platform) -> AsyncIterator["asyncio.Task[None]"]:
+    """What boards rest on is judged."""
+    async with judging(stand_ins.node) as saying:
+        yield saying
 
 
 @pytest_asyncio.fixture

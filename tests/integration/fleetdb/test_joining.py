@@ -1,5 +1,6 @@
 """In which realms fleetdb is, and that it is there again whatever happens to router, realms and itself."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from services.fleetdb import errors
 from services.fleetdb.gates import Lane
 from services.fleetdb.live import LiveRealm, Offer
 from services.fleetdb.procedures.declaring import procedure, topic
+from services.fleetdb.realms import LOOKS_AT_ONCE, LOOKS_OF_PROJECT, TROUBLED
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.calls import Asked
 from services.fleetdb.records.tables import Table
@@ -51,9 +53,15 @@ class Kept:
         self.taken: list[Backend] = []
         self.dropped: list[int] = []
         self.fault: Exception | None = None
+        self.bad: set[int] = set()
+        """Apps at which it fails, all of them if there is none."""
+        self.stuck: set[int] = set()
+        """Projects that it never comes to an end with."""
 
     async def take(self, backend: Backend) -> Offer:
-        if self.fault is not None:
+        if backend.project_key in self.stuck:
+            await asyncio.sleep(3600)
+        if self.fault is not None and (not self.bad or backend.app_key in self.bad):
             raise self.fault
         self.taken.append(backend)
         return Offer({"readings": Table("readings", {})})
@@ -150,6 +158,49 @@ async def test_a_backend_that_cannot_be_made_is_tried_again_and_told_of(stand_in
         await eventually(lambda: not world.health.ready())
         hands.fault = None
         await eventually(lambda: world.realms.backends and world.health.ready())
+
+
+async def test_one_backend_s_trouble_is_not_the_process_s(stand_ins: Platform) -> None:
+    hands = Kept()
+    hands.fault, hands.bad = errors.typed("storage_full", "no room"), {28}
+    async with fleetdb(stand_ins, [Echo()], hands) as world:
+        for app in (26, 27, 28):
+            await world.fakes.put(document(1, app))
+        await eventually(lambda: world.joined() == 2 and TROUBLED._value.get() == 1)
+        await eventually(world.health.ready)
+        hands.bad = {27, 28}
+        await world.fakes.put(document(1, 27, epoch=2))
+        await eventually(lambda: not world.health.ready())
+
+
+async def test_a_project_with_which_nothing_goes_on_keeps_no_other_from_being_served(stand_ins: Platform) -> None:
+    hands = Kept()
+    hands.stuck = {2}
+    async with fleetdb(stand_ins, [Echo()], hands) as world:
+        for app in range(1, LOOKS_AT_ONCE + 2):
+            await world.fakes.put(document(2, app))
+        await world.fakes.put(document(1, 26))
+        await eventually(lambda: world.joined() == 1)
+
+
+async def test_one_project_keeps_no_other_one_waiting(stand_ins: Platform) -> None:
+    """However many apps it has whose tables and views take long to make."""
+
+    class Slow(Kept):
+        async def take(self, backend: Backend) -> Offer:
+            if backend.project_key == 1:
+                self.taken.append(backend)
+                await asyncio.Event().wait()
+            return await super().take(backend)
+
+    hands = Slow()
+    async with fleetdb(stand_ins, [Echo()], hands) as world:
+        for app in range(1, 25):
+            await world.fakes.put(document(1, app))
+        await eventually(lambda: len(hands.taken) == LOOKS_OF_PROJECT)
+        await world.fakes.put(document(2, 26))
+        await eventually(lambda: [backend.project_key for backend in world.realms.backends] == [2])
+        assert len(hands.taken) == LOOKS_OF_PROJECT + 1
 
 
 async def test_a_changed_backend_is_taken_without_leaving_the_realm(stand_ins: Platform) -> None:

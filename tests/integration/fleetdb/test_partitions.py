@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from psycopg import sql
 
+from services.fleetdb import writing
 from services.fleetdb.making import Making
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.tables import Table
@@ -89,6 +90,22 @@ async def test_two_who_write_at_once_make_one_chunk(chunked: Chunked) -> None:
 
     assert await chunked.spans() == [chunk_of(NOW, DAY_S)]
     assert (await chunked.count(), await chunked.apart()) == (4, 0)
+
+
+async def test_who_holds_a_transaction_open_holds_up_no_rows(chunked: Chunked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "WAIT_MS", 50)
+    async with chunked.connections.transaction(chunked.backend) as reader:
+        await reader.execute(sql.SQL("SELECT FROM {}").format(name_in(chunked.backend.schema, "t")))
+        async with asyncio.timeout(5):
+            await chunked.append(NOW)
+            await chunked.append(NOW - DAY)  # which does not try again at once
+        assert (await chunked.spans(), await chunked.count(), await chunked.apart()) == ([], 2, 2)
+
+    monkeypatch.setattr(writing, "HELD_UP_S", 0.0)
+    chunked.writing.forget(chunked.backend)
+    await chunked.append(NOW)
+    assert await chunked.spans() == [chunk_of(NOW, DAY_S)]
+    assert (await chunked.count(), await chunked.apart()) == (3, 1)
 
 
 async def test_a_bulk_over_many_chunks_is_bounded_and_the_rest_follows(chunked: Chunked) -> None:

@@ -60,6 +60,24 @@ async def test_an_answer_that_is_too_long_comes_in_chunks_or_not_at_all(world: W
         assert [each["speed"] for each in together[::-1]] == list(range(12))
         chunks, whole_answer = await called(app, "history.transformed.readings", {"limit": 3})
         assert (chunks, [each["speed"] for each in whole_answer]) == ([], [9, 10, 11])
+        await is_written_down_before_it_leaves(world, query)
+
+
+async def is_written_down_before_it_leaves(world: Whole, query: dict[str, Any]) -> None:
+    """What another app reads in chunks: as begun before the first, as done at the end; else none of it leaves."""
+    world.stand_ins.grants.add((27, 26))
+    async with await world.node.app(8, 27, realm=OWN) as reader:
+        world.server.run("UPDATE audit.action SET service = 'svc_realms' WHERE tag = 'data.read'")
+        chunks: list[list[Any]] = []
+        try:
+            with pytest.raises(WampError):
+                await called(reader, "history.transformed.readings", query, into=chunks)
+        finally:
+            world.server.run("UPDATE audit.action SET service = 'svc_fleetdb' WHERE tag = 'data.read'")
+        assert chunks == []
+        await called(reader, "history.transformed.readings", query)
+    entries = "SELECT outcome, after->'rows', after->>'reader_app_key' FROM audit.queue ORDER BY id"
+    assert world.server.rows(entries) == [("intended", None, "27"), ("done", 12, "27")]
 
 
 async def test_another_app_reads_what_is_not_private_and_each_read_is_recorded(world: Whole) -> None:

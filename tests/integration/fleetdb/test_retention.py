@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from attrs import evolve
 from psycopg import sql
 
 from services.fleetdb.making import Making
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.tables import Made
 from services.fleetdb.retention import Retention
+from services.fleetdb.rules.moments import epoch_ms
 from services.fleetdb.rules.spans import chunk_of
-from services.fleetdb.rules.values import epoch_ms, shown
+from services.fleetdb.rules.values import shown
 from services.fleetdb.store import downsampling
 from services.fleetdb.writing import Writing
 from tests.integration.fleetdb.plain import PlainConnections
@@ -94,6 +96,18 @@ async def test_old_chunks_go_and_others_stay(kept: Kept) -> None:
     await kept.tend()
 
     assert (await kept.count("t"), await kept.count("kept")) == (2, 4)
+
+
+async def test_rows_that_are_kept_for_another_time_now_go_at_once(kept: Kept) -> None:
+    await kept.append("kept", {"tsp": NOW}, {"tsp": NOW - 20 * DAY})
+    await kept.tend()
+    assert await kept.count("kept") == 2
+    backend = evolve(kept.backend, keeps={"kept": 7 * 86_400})
+    kept.made = await Making(kept.connections).make(backend)
+
+    await kept.tend()
+
+    assert await kept.count("kept") == 1
 
 
 async def test_rows_are_summed_up_by_bucket_and_device(kept: Kept) -> None:

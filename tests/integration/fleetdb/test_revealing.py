@@ -161,7 +161,11 @@ async def test_each_device_may_reveal_and_verify_so_often_a_minute(
 
 
 async def test_rows_of_a_real_table_are_revealed_newest_first_and_never_picked_by_a_secret(
-    secrets: Secrets, backend: Backend, connections: PlainConnections, clock: Clock
+    secrets: Secrets,
+    backend: Backend,
+    connections: PlainConnections,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with connections.transaction(backend) as connection:
         await connection.execute(
@@ -185,6 +189,10 @@ async def test_rows_of_a_real_table_are_revealed_newest_first_and_never_picked_b
     assert {row["token"] for row in await reading.history(backend, TABLE, query, None)} == {"__secret__"}
     checked = VerifyQuery("token", "t1", history_query([{"limit": 100, "offset": 1}]))
     assert await revealing.verify(backend, TABLE, checked, authid="serial", role="app") == {"match": True, "checked": 2}
+    monkeypatch.setattr("services.fleetdb.reading.MOST_SEALED", 100)
+    with pytest.raises(Refusal) as too_large:
+        await revealing.verify(backend, TABLE, checked, authid="serial", role="app")
+    assert too_large.value.uri == "sys.dataservice.error.result_too_large"
     by_secret = history_query([{"limit": 2, "filterAnd": [{"column": "token", "operator": "=", "value": "t1"}]}])
     for refusing in (
         revealing.reveal(backend, TABLE, by_secret, authid="serial", role="app"),

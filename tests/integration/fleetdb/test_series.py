@@ -244,6 +244,34 @@ def test_names_with_a_percent_sign_are_names(world: World) -> None:
     assert found == [{"tsp": 0, "extra['%(p0)s']": "2", "SUM:extra['%s']": 1}]
 
 
+def test_rows_that_are_too_large_are_refused_before_they_are_read(world: World) -> None:
+    letters = 3 * 2**20
+    world.fill()
+    document = f"json_build_object('a', repeat('x', {letters}))"
+    world.run(f"INSERT INTO readings (tsp, extra) VALUES ('epoch', {document})")  # noqa: S608 - a number of ours
+    one = {"ref": "extra.a", "method": "FIRST"}
+    spellings = [{"ref": ref, "method": "LAST"} for ref in ("extra['a']", 'extra["a"]', "extra[a]")]
+
+    assert len(world.series(metrics=[one], timeRange=[0, 1_000])[0]["FIRST:extra.a"]) == letters
+    with pytest.raises(Refusal) as caught:
+        world.series(metrics=[one, *spellings], timeRange=[0, 1_000])
+
+    assert caught.value.uri == "sys.dataservice.error.result_too_large"
+    assert caught.value.wire_kwargs["bytes"] == 4 * letters
+
+
+def test_rows_that_are_too_large_together_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.fleetdb.store.series.MAX_VIEW_OCTETS", 2_500)
+    world.fill(*(rows.row(at * SECOND, name="x" * 1_000) for at in range(3)))
+    asked: dict[str, Any] = {"metrics": [{"ref": "name", "method": "MAX"}], "limit": 3}
+
+    assert len(world.series(**asked, timeRange=[0, 2_000])) == 2
+    with pytest.raises(Refusal) as caught:
+        world.series(**asked, timeRange=[0, 3_000])
+
+    assert caught.value.uri == "sys.dataservice.error.result_too_large"
+
+
 def test_more_than_fifty_thousand_rows_are_refused(world: World) -> None:
     world.fill()
     world.run("INSERT INTO readings (tsp, number) SELECT 'epoch', n FROM generate_series(1, 50000) AS n")

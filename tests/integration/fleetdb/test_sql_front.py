@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg import sql
 
-from services.fleetdb import sql_sessions
+from services.fleetdb import sql_front, sql_places, sql_sessions
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.sql import Admission, Startup, Tally
 from services.fleetdb.rules import pgwire
@@ -89,6 +89,8 @@ class Front:
     desk: Desk
     port: int
     ca: Path
+    served: SqlFront
+    silent: list[asyncio.StreamWriter] = field(factory=list)
 
     async def connect(self, password: str = ANNA, **changes: Any) -> psycopg.AsyncConnection[Any]:
         """As psql would."""
@@ -144,9 +146,12 @@ async def fixture_front(
     desk = Desk(reader)
     front = SqlFront(own.current, FrontParts(desk, Upstreams("localhost", server.port, tls_of), desk), lambda: 1.8e9)
     await front.listen("127.0.0.1", 0)
+    made = Front(desk, front.port, files.ca, front)
     try:
-        yield Front(desk, front.port, files.ca)
+        yield made
     finally:
+        for writer in made.silent:
+            writer.transport.abort()
         await front.stop()
 
 
@@ -174,6 +179,68 @@ async def test_a_prepared_statement_is_recorded_each_time_that_it_runs(front: Fr
     assert front.desk.said("asked") == ["SELECT $1::int"] * 3
 
 
+async def spoken(front: Front, *frames: bytes) -> list[bytes]:
+    """What a client of its own making hears until the server is ready as often as there are frames with a Sync."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+    writer.write(pgwire.ssl_request())
+    assert await reader.readexactly(1) == b"S"
+    await writer.start_tls(ssl.create_default_context(cafile=str(front.ca)), server_hostname="localhost")
+    writer.write(pgwire.startup("anna", REALM, {}))
+    writer.write(pgwire.message(b"p", ANNA.encode() + b"\0"))
+    heard = pgwire.Frames()
+    said: list[bytes] = []
+
+    async def until_ready() -> None:
+        while True:
+            for frame in heard.feed(await asyncio.wait_for(reader.read(65_536), 5)):
+                said.append(frame.octets)
+                if frame.tag == b"Z":
+                    return
+
+    await until_ready()
+    for octets in frames:
+        writer.write(octets)
+        await until_ready()
+    writer.close()
+    return said
+
+
+def prepared(name: bytes, statement: bytes) -> bytes:
+    return pgwire.message(b"P", name + b"\0" + statement + b"\0\0\0")
+
+
+def bound(name: bytes) -> bytes:
+    run = pgwire.message(b"B", b"\0" + name + b"\0" + 6 * b"\0")
+    return run + pgwire.message(b"E", b"\0" + 4 * b"\0") + pgwire.message(b"S", b"")
+
+
+async def test_what_runs_is_recorded_whatever_was_said_to_be_prepared(front: Front) -> None:
+    sync = pgwire.message(b"S", b"")
+    gold, harmless = b"SELECT 'gold' FROM weather", b"SELECT 1"
+
+    said = await spoken(
+        front,
+        prepared(b"a", gold) + sync,
+        prepared(b"a", harmless) + sync,  # refused: there is one of that name
+        bound(b"a"),
+        prepared(b"", gold) + sync,
+        bound(b"nothing")[:-5] + prepared(b"", harmless) + sync,  # skipped, since there is nothing of that name
+        bound(b""),
+    )
+
+    assert sum(b"gold" in each for each in said if each[:1] == b"D") == 4
+    assert front.desk.said("asked")[0] == gold.decode()
+    assert front.desk.said("asked")[-1] == gold.decode()
+
+
+async def test_a_long_statement_is_recorded_when_it_is_prepared(front: Front) -> None:
+    statement = f"/* {'x' * 10_000} */ SELECT 5"
+    async with await front.connect() as connection:
+        await connection.execute(statement.encode(), prepare=True)
+
+    assert front.desk.said("asked") == [statement, "EXECUTE _pg3_0"]
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -190,6 +257,20 @@ async def test_nobody_writes(front: Front, statement: str) -> None:
     async with await front.connect() as connection:
         with pytest.raises(psycopg.Error):
             await connection.execute(statement.encode())
+
+
+async def test_rows_that_are_copied_out_are_counted(front: Front) -> None:
+    async with (
+        await front.connect() as connection,
+        connection.cursor() as cursor,
+        cursor.copy("COPY (SELECT degrees FROM weather) TO STDOUT") as copy,
+    ):
+        assert len([row async for row in copy.rows()]) == 2
+
+    async def ended() -> bool:
+        return [rows for _, rows, _ in front.desk.said("ended")] == [2]
+
+    await eventually(ended, 5, "the end is recorded")
 
 
 async def test_a_large_answer_passes_whole(front: Front) -> None:
@@ -233,6 +314,71 @@ async def test_whoever_says_nothing_is_sent_off(front: Front, monkeypatch: pytes
 
     assert await asyncio.wait_for(reader.read(), 5) == b""
     writer.close()
+
+
+async def silent(front: Front, address: str, count: int, *, has_begun: bool) -> list[asyncio.StreamReader]:
+    """So many connections of `address` that say nothing, or nothing after they have asked for TLS."""
+    streams = [await asyncio.open_connection("127.0.0.1", front.port, local_addr=(address, 0)) for _ in range(count)]
+    for reader, writer in streams if has_begun else ():
+        writer.write(pgwire.ssl_request())
+        await reader.read(1)
+    front.silent += [writer for _, writer in streams]
+    return [reader for reader, _ in streams]
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+async def test_a_silent_crowd_keeps_nobody_out_not_even_of_its_own_address(
+    front: Front, monkeypatch: pytest.MonkeyPatch, *, has_begun: bool
+) -> None:
+    crowd = await silent(front, "127.0.0.1", sql_places.PER_ADDRESS, has_begun=has_begun)
+    # What comes before TLS, libpq does not show (CVE-2024-10977).
+    assert "server sent an error response" in await front.refusal()
+    monkeypatch.setattr(sql_places, "ROOM_AFTER_S", 0.0)
+    async with await front.connect() as connection:
+        assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
+
+    assert await asyncio.wait_for(crowd[0].read(), 5) == b""
+    assert not any(reader.at_eof() for reader in crowd[1:])
+
+
+async def test_who_leaves_instead_of_a_tls_handshake_leaves_nothing_behind(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
+        writer.write(pgwire.ssl_request())
+        assert await reader.read(1) == b"S"
+        writer.close()
+        await writer.wait_closed()
+
+    async def are_gone() -> bool:
+        return not front.served._open
+
+    await eventually(are_gone, 5, "nothing is open any more")
+    assert "never retrieved" not in caplog.text
+
+
+async def test_the_silent_of_one_address_take_no_place_of_another(front: Front) -> None:
+    crowd = await silent(front, "127.0.0.9", 2 * sql_places.PER_ADDRESS, has_begun=False)
+
+    async with await front.connect() as connection:
+        assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
+    for reader in crowd[sql_places.PER_ADDRESS :]:
+        assert b"too many connections" in await asyncio.wait_for(reader.read(), 5)
+
+
+async def test_the_sessions_of_all_people_are_bounded(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sql_front, "MAX_CONNECTIONS", 1)
+    async with await front.connect():
+        assert "too many connections" in await front.refusal(BERT)
+
+    async def again() -> bool:
+        with suppress(psycopg.OperationalError):
+            async with await front.connect(BERT):
+                return True
+        return False
+
+    await eventually(again, 5, "there is room again")
 
 
 async def test_what_is_no_client_of_postgresql_is_refused(front: Front) -> None:
@@ -326,6 +472,16 @@ async def test_one_person_has_four_connections_and_others_theirs(front: Front) -
             assert await (await other.execute("SELECT 1")).fetchone() == (1,)
 
 
+async def test_they_are_four_also_where_they_come_at_once(front: Front) -> None:
+    came = await asyncio.gather(*(front.connect() for _ in range(3 * MAX_OF_ONE)), return_exceptions=True)
+
+    there = [each for each in came if isinstance(each, psycopg.AsyncConnection)]
+    for each in there:
+        await each.close()
+    assert len(there) == MAX_OF_ONE
+    assert all("you have 4 connections already" in str(each) for each in came if isinstance(each, BaseException))
+
+
 @asynccontextmanager
 async def _many(front: Front, number: int) -> AsyncIterator[None]:
     opened = [await front.connect() for _ in range(number)]
@@ -341,6 +497,13 @@ async def test_what_only_the_server_may_say_is_refused(front: Front) -> None:
         sent: Callable[[bytes], Any] = connection.pgconn.put_copy_data  # not while there is no COPY
         with pytest.raises(psycopg.Error):
             sent(b"x")
+
+
+async def test_a_setting_that_the_database_does_not_take_is_told(front: Front) -> None:
+    refusal = await front.refusal(client_encoding="nonsense")
+
+    assert "does not take how you want to connect" in refusal
+    assert "nonsense" in refusal
 
 
 async def test_where_the_database_does_not_know_the_login_it_is_away(front: Front) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from services.fleetdb.records.sql import Admission, Tally
-from services.fleetdb.sql_recording import MAX_STATEMENT, SqlRecording
+from services.fleetdb.sql_recording import PART, SqlRecording
 from shared.database import Database
 from tests.integration.database import Postgres
 
@@ -26,13 +26,25 @@ async def test_who_came_what_they_asked_and_what_they_took_is_recorded(
     assert all(row[1].items() >= who.items() and row[2] == what and row[3] == 7 for row in rows)
     assert [row[4] for row in rows] == [
         {"login": "r_x"},
-        {"statement": "SELECT 'ü'", "is_cut": False},
+        {"statement": "SELECT 'ü'"},
         {"statements": 1, "rows": 2, "octets": 300, "cause": "a side left"},
     ]
 
 
-async def test_a_statement_without_end_is_cut(fleetdb_database: Database, postgres: Postgres) -> None:
-    await SqlRecording(fleetdb_database).asked(ANNA, "x" * (MAX_STATEMENT + 1))
+async def test_a_long_statement_is_recorded_whole_in_parts(fleetdb_database: Database, postgres: Postgres) -> None:
+    statement = f"/* {'x' * PART} */ SELECT 'ü'"
 
-    ((after,),) = postgres.rows("SELECT after FROM audit.queue")
-    assert (len(after["statement"]), after["is_cut"]) == (MAX_STATEMENT, True)
+    await SqlRecording(fleetdb_database).asked(ANNA, statement)
+
+    found = [row[0] for row in postgres.rows("SELECT after FROM audit.queue ORDER BY id")]
+    assert "".join(each["statement"] for each in found) == statement
+    assert [(each["part"], each["parts"]) for each in found] == [(1, 2), (2, 2)]
+
+
+async def test_letters_that_take_much_room_fit_into_an_entry(fleetdb_database: Database, postgres: Postgres) -> None:
+    statement = "\x01" * PART + "\U0001f600" * PART
+
+    await SqlRecording(fleetdb_database).asked(ANNA, statement)
+
+    found = [row[0] for row in postgres.rows("SELECT after FROM audit.queue ORDER BY id")]
+    assert "".join(each["statement"] for each in found) == statement

@@ -20,6 +20,7 @@ from services.fleetdb.transforms import Transforms
 from shared.database import Database
 from shared.errors import OverLimitError, UnavailableError
 from shared.templates import Template
+from tests.harness.waiting import eventually
 from tests.integration.database import Postgres
 from tests.integration.fleetdb.plain import Plain, PlainConnections
 
@@ -304,6 +305,25 @@ async def test_the_same_never_runs_twice_at_once(transforms: Transforms, measure
     assert len(told.published) == 1
     await run(transforms, backend, now=NOON + timedelta(minutes=3))
     assert len(told.published) == 2
+
+
+async def test_one_project_keeps_no_other_one_waiting(
+    transforms: Transforms, make_backend: Callable[..., Backend], told: Told
+) -> None:
+    """However many transforms it has, and however long they take."""
+    slow = [{"tablename": f"slow_{number}", "sql": "SELECT pg_sleep(60)"} for number in range(6)]
+    greedy = make_backend(template(*slow))
+    other = evolve(make_backend(template({"tablename": "quick", "sql": "SELECT 1 AS twice"})), project_key=2**40)
+    for backend in (greedy, other):
+        await transforms.make(backend)
+
+    transforms.look(lambda: [greedy, other], NOON)
+
+    async def published() -> bool:
+        return [name for name, _ in told.published] == ["quick"]
+
+    await eventually(published, 10, "the other project's transform has run")
+    await transforms.stop()
 
 
 async def test_stopping_ends_what_runs(transforms: Transforms, measured: Backend, told: Told) -> None:

@@ -170,9 +170,11 @@ async def _end(world: Whole, database: Database, tasks: list["asyncio.Task[None]
     await database.close()
 
 
-async def called(peer: Peer, uri: str, *args: Any, **kwargs: Any) -> tuple[list[list[Any]], Any]:
-    """The progressive results of a call that asks for them, and the last one."""
-    chunks: list[list[Any]] = []
+async def called(
+    peer: Peer, uri: str, *args: Any, into: list[list[Any]] | None = None, **kwargs: Any
+) -> tuple[list[list[Any]], Any]:
+    """The progressive results of a call that asks for them, kept in `into` as they come, and the last one."""
+    chunks = [] if into is None else into
     request = next(peer._requests)
     future = peer._pending[CALL, request] = asyncio.get_running_loop().create_future()
     settle = peer._settle

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import pytest
 
+from services.privileges.records.apps import AppTransfer, AppTransferList, NameApp, OfferApp
 from services.realms.records import apps, installs, projects
 from services.realms.records.values import LegacyMode, Stage
 from shared.errors import InvalidArgumentError
-from shared.procedures import decode, plain
+from shared.procedures import NoArguments, decode, plain
 from tests.integration.flockctl.command_line import CommandLine, heard
 from tests.integration.flockctl.fake_router import FakeRouter, RefusedError
 
@@ -30,8 +31,10 @@ PROCEDURES: Final[dict[str, tuple[type[Any], Any]]] = {
     "app.show": (apps.NameApp, APP),
     "app.rename": (apps.RenameApp, APP),
     "app.publish": (apps.PublishApp, APP),
+    "app.delete": (apps.NameApp, None),
     "release.create": (apps.CreateRelease, RELEASE),
     "release.list": (apps.ListReleases, apps.ReleasePage([RELEASE], None)),
+    "release.show": (apps.NameRelease, apps.WholeRelease(8, 4, "1.4.0", IMAGE, {"data": {}}, SINCE)),
     "install.create": (installs.CreateInstall, INSTALL),
     "install.list": (projects.NameProject, installs.InstallList([INSTALL, EMPTY])),
     "install.delete": (installs.NameInstall, None),
@@ -213,3 +216,42 @@ def test_rights_on_an_app_are_given_by_its_name(router: FakeRouter, flockctl: Co
     assert heard(router, uri("app.show")) == [{"app": "press"}]
     (given,) = heard(router, "ironflock.privileges.grant.give")
     assert (given["kind"], given["key"]) == ("app", 4)
+
+
+def test_one_release_is_shown_with_its_template_for_programs(router: FakeRouter, flockctl: CommandLine) -> None:
+    for_people = flockctl("app", "show-release", "press", "1.4.0")
+    for_programs = flockctl("app", "show-release", "4", "1.4.0", "--json")
+
+    assert IMAGE in for_people.out
+    assert for_programs.json["release"]["data_template"] == {"data": {}}
+    assert heard(router, uri("release.show")) == [{"app": "press", "version": "1.4.0"}, {"app": 4, "version": "1.4.0"}]
+
+
+def test_an_app_is_deleted_once_somebody_says_yes(router: FakeRouter, flockctl: CommandLine) -> None:
+    assert flockctl("app", "delete", "press", "--json").error["code"] == "not_confirmed"
+    assert heard(router, uri("app.delete")) == []
+
+    assert flockctl("app", "delete", "press", "--yes", "--json").json == {"deleted": "press"}
+    assert heard(router, uri("app.delete")) == [{"app": "press"}]
+
+
+def test_an_app_is_handed_over(router: FakeRouter, flockctl: CommandLine) -> None:
+    offered = AppTransfer(4, "press", 5, 6, "bert@plant.example", SINCE, SINCE)
+    answers: dict[str, tuple[type[Any], Any]] = {
+        "offer": (OfferApp, offered),
+        "accept": (NameApp, None),
+        "withdraw": (NameApp, None),
+        "list": (NoArguments, AppTransferList([offered])),
+    }
+    for name, (payload, answer) in answers.items():
+        router.script.procedures[f"ironflock.privileges.app_transfer.{name}"] = answering(payload, answer)
+
+    words = ("app", "transfer")
+    made = flockctl(*words, "offer", "press", "--to", "bert@plant.example", "--because", "moves", "--json").json
+    assert made["transfer"]["to_login_name"] == "bert@plant.example"
+    assert "bert@plant.example" in flockctl(*words, "list").out
+    assert flockctl(*words, "accept", "4", "--json").json == {"accepted": 4}
+    assert flockctl(*words, "withdraw", "press", "--json").json == {"withdrawn": "press"}
+
+    said = {"app": "press", "account": "bert@plant.example", "reason": "moves"}
+    assert heard(router, "ironflock.privileges.app_transfer.offer") == [said]

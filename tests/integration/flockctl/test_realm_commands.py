@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from attrs import evolve
 
-from services.realms.records import backends, projects
+from services.realms.records import backends, retention
 from services.realms.records.values import Stage
 from shared.procedures import plain
 from tests.integration.flockctl.command_line import API_KEY, CommandLine, heard
@@ -15,9 +16,20 @@ from tests.integration.flockctl.test_app_commands import answering, uri
 
 REALM: Final = backends.Realm("realm-3-4-prod", 4, "press\x1b[31m", Stage.PROD, "ready", 2)
 ROTATED: Final = backends.Rotated(9, 3)
+RETENTION: Final = retention.Retention(
+    9,
+    [
+        retention.Kept("readings", 30 * 86_400, None, 604_800, is_set=True),
+        retention.Kept("error-logs", None, None, 604_800, is_set=False),
+    ],
+    is_in_force=False,
+)
 PROCEDURES: Final[dict[str, tuple[type[Any], Any]]] = {
-    "realm.list": (projects.NameProject, backends.RealmList([REALM])),
+    "realm.list": (backends.ListRealms, backends.RealmList([REALM])),
     "backend.rotate": (backends.NameBackend, ROTATED),
+    "backend.drop": (backends.DropBackend, None),
+    "backend.retention": (backends.NameBackend, RETENTION),
+    "backend.set_retention": (retention.SetRetention, RETENTION),
 }
 
 
@@ -53,6 +65,51 @@ def test_a_backend_is_named_whole_or_nothing_is_sent(
     assert router.script.sessions == []
 
 
+KEPT: Final = ("backend", "retention", "press", "--project", "plant", "--stage", "prod")
+PRESS: Final = {"project": "plant", "app": "press", "stage": "PROD"}
+
+
+def test_how_long_rows_are_kept_is_shown(router: FakeRouter, flockctl: CommandLine) -> None:
+    lines = flockctl(*KEPT).out.splitlines()
+    one = flockctl(*KEPT, "--table", "readings", "--json").json
+
+    assert [line.split() for line in lines] == [
+        ["TABLE", "KEPT", "FOR", "RELEASE", "STATE"],
+        ["readings", "30d", "for", "ever", "in", "a", "moment"],
+        ["error-logs", "for", "ever", "for", "ever", "in", "a", "moment"],
+    ]
+    assert [each["table"] for each in one["retention"]["tables"]] == ["readings"]
+    assert heard(router, uri("backend.retention")) == [PRESS, PRESS]
+
+
+def test_how_long_rows_are_kept_is_said(router: FakeRouter, flockctl: CommandLine) -> None:
+    flockctl(*KEPT, "--keep", "30d", "--table", "readings")
+    flockctl(*KEPT, "--keep", "release")
+
+    assert heard(router, uri("backend.set_retention")) == [
+        {**PRESS, "table": "readings", "keep_s": 30 * 86_400},
+        {**PRESS, "table": None, "keep_s": None},
+    ]
+
+
+@pytest.mark.parametrize("word", ["", "0d", "30", "-1d", "1y", "\N{FULLWIDTH DIGIT ONE}d", "9999999d", "ever"])
+def test_what_is_no_length_of_time_is_sent_nowhere(router: FakeRouter, flockctl: CommandLine, word: str) -> None:
+    assert flockctl(*KEPT, "--keep", word, "--json").error["code"] in ("invalid_argument", "usage")
+
+    assert heard(router, uri("backend.set_retention")) == []
+
+
+def test_what_an_app_has_left_is_listed_and_dropped_by_its_name(router: FakeRouter, flockctl: CommandLine) -> None:
+    flockctl("realm", "list", "--project", "plant", "--closed")
+    words = ("backend", "drop", "press", "--project", "plant", "--stage", "prod")
+
+    assert flockctl(*words, "--json").status == 2
+    assert flockctl(*words, "--confirm", "press", "--json").json == {"dropped": PRESS}
+
+    assert heard(router, uri("realm.list")) == [{"project": "plant", "closed": True}]
+    assert heard(router, uri("backend.drop")) == [{**PRESS, "confirm": "press"}]
+
+
 def psql(folder: Path) -> dict[str, str]:
     """An environment in which psql is a program that tells its words and what it was told."""
     folder.mkdir()
@@ -76,6 +133,8 @@ def test_psql_is_told_where_the_backend_is_and_the_key_is_no_word_of_its_command
     router: FakeRouter, flockctl: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", psql(tmp_path / "bin")["PATH"])
+    for name in ("PGSERVICE", "PGHOSTADDR", "PGOPTIONS"):
+        monkeypatch.setenv(name, "another")
 
     ended = with_sql(flockctl)(*PSQL, "-c", "SELECT 1", "-c", "SELECT 2")
 
@@ -87,6 +146,19 @@ def test_psql_is_told_where_the_backend_is_and_the_key_is_no_word_of_its_command
         "PGSSLMODE=verify-full", f"PGSSLROOTCERT={ca}", "PGUSER=flockctl",
     ]  # fmt: skip
     assert heard(router, uri("realm.list")) == [{"project": "plant"}]
+
+
+@pytest.mark.parametrize("app", ["press", "PRESS", " Press "])
+def test_psql_finds_an_app_by_its_name_in_any_case(
+    router: FakeRouter, flockctl: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, app: str
+) -> None:
+    listed = backends.RealmList([evolve(REALM, app_name="Press")])
+    router.script.procedures[uri("realm.list")] = answering(backends.ListRealms, listed)
+    monkeypatch.setenv("PATH", psql(tmp_path / "bin")["PATH"])
+
+    ended = with_sql(flockctl)("backend", "psql", app, "--project", "plant", "--stage", "prod")
+
+    assert "PGDATABASE=realm-3-4-prod" in ended.out, ended.err
 
 
 def test_without_psql_it_says_so(flockctl: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

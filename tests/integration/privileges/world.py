@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from autobahn.wamp.exception import ApplicationError
 
+from services.privileges.app_transfers import AppTransfers
 from services.privileges.erased import Erased
 from services.privileges.granting import Granting
 from services.privileges.inventory import Inventory
@@ -14,6 +15,7 @@ from services.privileges.locking import Locking
 from services.privileges.membership import Membership
 from services.privileges.news import Announcer
 from services.privileges.people import People
+from services.privileges.procedures.apps import AppTransferProcedures
 from services.privileges.procedures.grants import GrantProcedures
 from services.privileges.procedures.locks import LockProcedures
 from services.privileges.procedures.members import MemberProcedures
@@ -60,6 +62,7 @@ class Others:
         self.asked: list[str] = []
         self.refuses: dict[str, PublicError | ApplicationError] = {}
         self.owners: dict[int, int] = {}
+        self.app_owners: list[dict[str, int]] = []
         self.erased: list[int] = []
         self.keys = {"k7": 7}
         self.first_owner: int | None = ANNA.account_key
@@ -83,6 +86,7 @@ class Others:
             "ironflock.auth.session.require_fresh": lambda **_: None,
             "ironflock.auth.api_key.owner": lambda key_id: self.keys.get(str(key_id)),
             "ironflock.realms.project.set_owner": self._set_owner,
+            "ironflock.realms.app.set_owner": lambda **said: self.app_owners.append(said),
         }
         return answers[procedure](**arguments)
 
@@ -134,6 +138,8 @@ class Privileges:
         self.members = MemberProcedures(database, Membership(database, ledger, people), projects, people)
         self.handing_over = Transfers(bus, database, ledger, people)
         self.transfers = TransferProcedures(database, self.handing_over, projects, people)
+        self.handing_apps_over = AppTransfers(bus, database, ledger, people)
+        self.app_transfers = AppTransferProcedures(database, self.handing_apps_over, people)
         self.locks = LockProcedures(Locking(database, ledger, people))
         self.questions = QuestionProcedures(Questions(database, people, self.clock))
         self.erased = Erased(bus, database, ledger)

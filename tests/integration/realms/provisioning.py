@@ -19,7 +19,7 @@ from shared.database import connection_arguments
 from tests.integration.database import Postgres
 
 CONTROL: Final = "ironflock"
-MOST_ROUNDS: Final = 20
+MOST_ROUNDS: Final = 100
 
 
 class KilledError(BaseException):

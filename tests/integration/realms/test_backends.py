@@ -2,89 +2,47 @@
 
 import asyncio
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from services.realms import backends as module
 from services.realms.records.backends import (
-    Backend,
     CertifyBackend,
     FindBackend,
     ListBackends,
-    NameBackend,
+    ListRealms,
     SettleBackend,
 )
-from services.realms.records.projects import NameProject, RequireFactor
+from services.realms.records.projects import RequireFactor
 from services.realms.records.values import Stage
 from shared.errors import (
     ConflictError,
     InvalidArgumentError,
     NotAuthorizedError,
     NotFoundError,
-    PublicError,
     UnavailableError,
 )
 from shared.flags import AssetKind
-from shared.identities import ServiceIdentity
-from shared.rights.records import LockKind
-from tests.harness.rights import MEMBER
-from tests.harness.rights import project as in_project
 from tests.integration.database import Postgres
-from tests.integration.realms.provisioning import Countdown, KilledError, Login, Provisioning, pem_of
+from tests.integration.realms.provisioning import Provisioning, pem_of
+from tests.integration.realms.ready_backends import (
+    FLEETDB,
+    PROD,
+    fixture_plant,
+    fixture_provisioning,
+    listed,
+    new_key,
+    told,
+)
 from tests.integration.realms.world import ANNA, BERT, DEVICES, Realms, refused
 
+__all__ = ["fixture_plant", "fixture_provisioning"]
+
+
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
-FLEETDB = ServiceIdentity("fleetdb", 1)
-PROD = Stage.PROD
-CHANGED = "ironflock.realms.backend.changed"
-
-
-@pytest.fixture(name="provisioning")
-def fixture_provisioning(postgres: Postgres) -> Provisioning:
-    return Provisioning(postgres)
-
-
-@pytest_asyncio.fixture(name="plant")
-async def fixture_plant(world: Realms, provisioning: Provisioning) -> Realms:
-    """A plant with the app Press, whose backend is ready."""
-    await world.project()
-    await world.app("Press")
-    await world.release()
-    await world.install()
-    await provisioning.run()
-    return world
-
-
-async def listed(world: Realms) -> list[Backend]:
-    found: list[Backend] = (await world.backends.backend_list(FLEETDB, ListBackends())).backends
-    return found
-
-
-async def rotate(world: Realms, by: Any = ANNA, project: int | str = "plant") -> int:
-    return int((await world.backends.backend_rotate(by, NameBackend(project, "press", PROD))).epoch)
-
-
-def told(world: Realms) -> list[tuple[str, int]]:
-    return [(said["state"], said["epoch"]) for topic, said in world.published if topic == CHANGED]
-
-
-def logins_that_open(postgres: Postgres) -> int:
-    """Of the one backend."""
-    ((number,),) = postgres.rows(
-        "SELECT count(*) FROM pg_auth_members m JOIN pg_roles l ON l.oid = m.member JOIN pg_roles o ON o.oid = m.roleid"
-        " WHERE o.rolname = (SELECT owner_name FROM realms.backend) AND l.rolcanlogin AND l.rolname <> 'provisioner'"
-    )
-    return int(number)
-
-
-def new_key() -> str:
-    return pem_of(ec.generate_private_key(ec.SECP256R1()))
 
 
 async def test_fleetdb_is_told_all_of_what_it_needs(plant: Realms, postgres: Postgres) -> None:
@@ -290,212 +248,25 @@ async def test_what_was_installed_before_there_were_backends_gets_one(
     assert (len(await listed(world)), provisioning.undone()) == (2, [])
 
 
-async def test_a_rotation_makes_another_login_and_both_open_until_it_is_settled(
-    plant: Realms, provisioning: Provisioning, postgres: Postgres, tmp_path: Path
-) -> None:
-    (before,) = await listed(plant)
-    old = Login.of(provisioning, tmp_path, before.backend_key)
-    with old.connect() as session:
-        session.execute("CREATE TABLE t (a bigint)")
-        session.execute("INSERT INTO t VALUES (1)")
-
-    assert await rotate(plant) == 2
-    await provisioning.run()
-
-    (after,) = await listed(plant)
-    new = Login.of(provisioning, tmp_path, before.backend_key)
-    assert (after.epoch, after.schema, after.database) == (2, before.schema, before.database)
-    assert after.login not in (before.login, "")
-    with new.connect() as session, old.connect() as beside:
-        session.execute("INSERT INTO t VALUES (2)")
-        beside.execute("INSERT INTO t VALUES (3)")
-        session.execute("ALTER TABLE t ADD COLUMN b text")
-    await plant.backends.backend_settled(FLEETDB, SettleBackend(before.backend_key, 2))
-    await provisioning.run()
-    assert (new.opens(), old.opens()) == (True, False)
-    assert postgres.rows("SELECT FROM pg_roles WHERE rolname = %s", before.login) == []
-    with new.connect() as session:
-        assert session.execute("SELECT a FROM t ORDER BY a").fetchall() == [(1,), (2,), (3,)]
-    await plant.announcing.keep_up()
-    assert told(plant) == [("ready", 1), ("ready", 2)]
-    tags = [entry for entry in postgres.audited() if entry[0].startswith("backend.rot")]
-    assert tags == [
-        ("backend.rotation_asked", "done"),
-        ("backend.rotated", "intended"),
-        ("backend.rotated", "done"),
-    ]
-
-
-async def test_sessions_of_the_old_login_end_with_it(
-    plant: Realms, provisioning: Provisioning, postgres: Postgres, tmp_path: Path
-) -> None:
-    (backend,) = await listed(plant)
-    session = Login.of(provisioning, tmp_path, backend.backend_key).connect()
-    await rotate(plant)
-    await provisioning.run()
-    session.execute("SELECT 1")
-    postgres.run("UPDATE realms.backend SET rotated_at = now() - interval '61 seconds'")
-
-    await provisioning.run()  # nobody has said that it is settled
-
-    with pytest.raises(Exception, match=r"terminat|closed"):
-        session.execute("SELECT 1")
-    assert postgres.rows("SELECT old_login_name FROM realms.backend") == [(None,)]
-
-
-async def test_what_is_said_to_be_settled_too_early_or_twice_ends_nothing(
-    plant: Realms, provisioning: Provisioning, tmp_path: Path
-) -> None:
-    (backend,) = await listed(plant)
-    for epoch in (1, 2, 3):
-        await plant.backends.backend_settled(FLEETDB, SettleBackend(backend.backend_key, epoch))
-    await plant.backends.backend_settled(FLEETDB, SettleBackend(backend.backend_key + 1, 1))
-    await rotate(plant)
-    await provisioning.run()
-    await plant.backends.backend_settled(FLEETDB, SettleBackend(backend.backend_key, 1))
-    await provisioning.run()
-
-    assert Login(provisioning, tmp_path, backend.database, backend.login).opens()
-    for _ in range(2):
-        await plant.backends.backend_settled(FLEETDB, SettleBackend(backend.backend_key, 2))
-        await provisioning.run()
-    assert Login.of(provisioning, tmp_path, backend.backend_key).opens()
-
-
-async def test_what_its_holder_left_behind_does_not_keep_an_old_login_open(
-    plant: Realms, provisioning: Provisioning, postgres: Postgres, tmp_path: Path
-) -> None:
-    (backend,) = await listed(plant)
-    old = Login.of(provisioning, tmp_path, backend.backend_key)
-    with old.connect() as session:
-        session.execute("SET ROLE NONE")
-        session.execute("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC")
-    await rotate(plant)
-    await provisioning.run()
-    await plant.backends.backend_settled(FLEETDB, SettleBackend(backend.backend_key, 2))
-
-    await provisioning.run()
-
-    assert not old.opens()
-    assert provisioning.undone() == []
-    assert await rotate(plant) == 3
-
-
-async def test_one_rotation_after_the_other(plant: Realms, provisioning: Provisioning) -> None:
-    (backend,) = await listed(plant)
-    results = await asyncio.gather(*(rotate(plant) for _ in range(5)), return_exceptions=True)
-    assert [type(result) for result in results if result != 2] == [ConflictError] * 4
-    await provisioning.run()
-    with pytest.raises(ConflictError, match="rotated already"):
-        await rotate(plant)
-    await plant.backends.backend_settled(FLEETDB, SettleBackend(backend.backend_key, 2))
-    await provisioning.run()
-
-    assert await rotate(plant) == 3
-
-
-async def test_killed_after_any_statement_a_rotation_is_ended_by_the_next(
-    plant: Realms, provisioning: Provisioning, postgres: Postgres, tmp_path: Path
-) -> None:
-    (backend,) = await listed(plant)
-    number, is_over = 0, False
-    while not is_over:
-        number += 1
-        await rotate(plant)
-        try:
-            await provisioning.run(Countdown(number))
-            is_over = True
-        except KilledError:
-            await provisioning.run()
-        (now,) = await listed(plant)
-        assert (now.epoch, provisioning.undone()) == (number + 1, [])
-        await plant.backends.backend_settled(FLEETDB, SettleBackend(backend.backend_key, number + 1))
-        try:
-            await provisioning.run(Countdown(number))
-        except KilledError:
-            await provisioning.run()
-        assert Login.of(provisioning, tmp_path, backend.backend_key).opens()
-        assert provisioning.undone() == []
-        assert logins_that_open(postgres) == 1
-
-    assert number > 15
-
-
-async def test_a_backend_that_is_closed_while_it_is_rotated_opens_by_its_own_login_again(
-    plant: Realms, provisioning: Provisioning, tmp_path: Path
-) -> None:
-    (backend,) = await listed(plant)
-    await rotate(plant)
-    await plant.uninstall()
-    await provisioning.run()
-    assert provisioning.undone() == []
-
-    await plant.install()
-    await provisioning.run()
-
-    assert Login.of(provisioning, tmp_path, backend.backend_key).opens()
-    assert await rotate(plant) == (await listed(plant))[0].epoch + 1
-
-
-async def test_who_may_rotate_it(plant: Realms, postgres: Postgres) -> None:
-    (backend,) = await listed(plant)
-    key = backend.project_key
-
-    async def answer(by: Any = BERT, **named: Any) -> str:
-        try:
-            await rotate(plant, by, **named)
-        except PublicError as error:
-            return error.uri
-        return "done"
-
-    assert await answer(project=key) == NotFoundError.uri
-    plant.rights.hold(6, in_project(key), MEMBER)
-    assert await answer(project=key) == NotFoundError.uri
-    plant.rights.give(6, key, AssetKind.PROJECT, key, "READ", "INSTALL_APPS", "UPDATE", "GRANT")
-    assert await answer(project=key) == NotFoundError.uri
-    plant.rights.give(6, key, AssetKind.DATA_BACKEND, backend.backend_key, "READ", "WRITE", "CONNECT")
-    assert await answer(project=key) == NotAuthorizedError.uri
-    plant.rights.lock(LockKind.PROJECT, key)
-    assert await answer(ANNA, project=key) == NotAuthorizedError.uri
-    assert postgres.rows("SELECT next_login_name FROM realms.backend") == [(None,)]
-
-
-async def test_who_may_change_the_backend_rotates_it(plant: Realms) -> None:
-    (backend,) = await listed(plant)
-    plant.rights.hold(6, in_project(backend.project_key), MEMBER)
-    plant.rights.give(6, backend.project_key, AssetKind.DATA_BACKEND, backend.backend_key, "READ", "UPDATE")
-
-    assert await rotate(plant, BERT, backend.project_key) == 2
-
-
-async def test_what_is_not_there_is_not_rotated(plant: Realms) -> None:
-    for app, stage in (("saw", PROD), ("press", Stage.DEV), (10**9, PROD), ("\x00", PROD)):
-        with pytest.raises(NotFoundError):
-            await plant.backends.backend_rotate(ANNA, NameBackend("plant", app, stage))
-    await plant.uninstall()
-    with pytest.raises(NotFoundError):
-        await rotate(plant)
-
-
 async def test_the_realms_of_a_project_are_seen_by_who_sees_it(plant: Realms) -> None:
     await plant.install(stage=Stage.DEV)
     (backend,) = await listed(plant)
     key, app = backend.project_key, backend.app_key
 
-    found = (await plant.backends.realm_list(ANNA, NameProject("plant"))).realms
+    found = (await plant.backends.realm_list(ANNA, ListRealms("plant"))).realms
 
     assert [(each.realm, each.app_name, each.state, each.epoch) for each in found] == [
         (f"realm-{key}-{app}-dev", "Press", "wanted", 1),
         (f"realm-{key}-{app}-prod", "Press", "ready", 1),
     ]
-    assert (await refused(plant.backends.realm_list(BERT, NameProject(key))))["uri"] == NotFoundError.uri
+    assert (await refused(plant.backends.realm_list(BERT, ListRealms(key))))["uri"] == NotFoundError.uri
     plant.rights.give(6, key, AssetKind.PROJECT, key, "READ")
-    assert len((await plant.backends.realm_list(BERT, NameProject(key))).realms) == 2
+    assert len((await plant.backends.realm_list(BERT, ListRealms(key))).realms) == 2
     await plant.projects.project_require_factor(ANNA, RequireFactor(key, required=True))
     with pytest.raises(NotAuthorizedError, match="second factor"):
-        await plant.backends.realm_list(BERT, NameProject(key))
+        await plant.backends.realm_list(BERT, ListRealms(key))
     await plant.uninstall()
-    assert [each.stage for each in (await plant.backends.realm_list(ANNA, NameProject("plant"))).realms] == [Stage.DEV]
+    assert [each.stage for each in (await plant.backends.realm_list(ANNA, ListRealms("plant"))).realms] == [Stage.DEV]
 
 
 async def test_on_the_wire_they_are_plain(plant: Realms) -> None:

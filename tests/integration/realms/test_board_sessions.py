@@ -21,7 +21,7 @@ from shared.service import forever
 from tests.harness.rights import project
 from tests.harness.waiting import eventually
 from tests.integration.database import Postgres
-from tests.integration.realms.world import ANNA, BERT, Realms, refused
+from tests.integration.realms.world import ANNA, BERT, Realms, Session, refused
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 CARL = Person(7, 13, "key-7")
@@ -288,3 +288,48 @@ async def test_what_is_taken_while_a_board_is_being_opened_ends_it(
     async with plant.running():
         await plant.open()
         await plant.cut(1)
+
+
+def said(plant: Plant) -> int:
+    """How often routers were told that boards are judged."""
+    return sum(topic == module.JUDGED for topic, _ in plant.world.published)
+
+
+async def test_routers_are_told_that_boards_are_judged_once_a_second(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LOOK_EVERY_S", 0.001)
+    plant.world.others.routers.append(other := Session())
+    for _ in range(20):
+        await plant.world.sessions.keep_up()
+
+    assert other.published == [(module.JUDGED, {"silent_s": 0.0})]
+    assert said(plant) == 1
+
+
+@pytest.mark.parametrize("away", ["rights", "auth", "database"])
+async def test_routers_are_told_nothing_while_boards_cannot_be_judged(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, away: str
+) -> None:
+    monkeypatch.setattr(module, "LOOK_EVERY_S", 0.001)
+    monkeypatch.setattr(module, "SAY_EVERY_S", 0.0)
+    plant.give("READ")
+    await plant.open()
+    await plant.world.sessions.keep_up()
+    assert said(plant) == 1
+    if away == "rights":
+        plant.world.rights.is_silent = True
+    elif away == "auth":
+        plant.world.others.is_away = True
+        plant.give()
+    else:
+        plant.postgres.run("ALTER TABLE realms.board_session RENAME TO elsewhere")
+    plant.world.sessions.look_at_all()
+    try:
+        with pytest.raises(Exception, match=r"away|cannot be looked up|does not exist"):
+            await plant.world.sessions.keep_up()
+    finally:
+        if away == "database":
+            plant.postgres.run("ALTER TABLE realms.elsewhere RENAME TO board_session")
+
+    assert said(plant) == 1

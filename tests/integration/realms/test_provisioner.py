@@ -8,9 +8,11 @@ import psycopg
 import pytest
 
 from services.realms.provisioner import working
+from services.realms.records.backends import CertifyBackend
 from services.realms.records.values import Stage
+from tests.harness.waiting import eventually
 from tests.integration.database import Postgres
-from tests.integration.realms.provisioning import Countdown, KilledError, Login, Provisioning
+from tests.integration.realms.provisioning import Countdown, KilledError, Login, Provisioning, new_key, pem_of
 from tests.integration.realms.world import Realms
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
@@ -143,6 +145,28 @@ async def test_what_was_installed_and_uninstalled_before_anybody_looked_is_close
     assert postgres.rows("SELECT FROM realms.news WHERE topic LIKE '%%backend%%'") == []
 
 
+async def test_whoever_waits_for_a_certificate_does_not_wait_for_databases_to_be_made(
+    world: Realms, provisioning: Provisioning, postgres: Postgres
+) -> None:
+    await plant(world, "press")
+    await provisioning.run()
+    (key,) = keys(postgres)
+    for app in ("saw", "mill"):
+        await world.app(app)
+        await world.install(app=app)
+    wanted = CertifyBackend(key, 1, pem_of(new_key()))
+    certified = asyncio.create_task(world.provided.certify(wanted))
+
+    async def asked() -> bool:
+        return bool(postgres.rows("SELECT FROM realms.provision_job WHERE kind = 'certify'"))
+
+    await eventually(asked, 5, "it is asked for")
+    async with provisioning._started(Countdown()) as provisioner:
+        await provisioner.work()
+    assert (await certified).certificate
+    assert [kind for kind, _ in provisioning.undone()] == ["make"]
+
+
 async def killed_at_each_step(provisioning: Provisioning, again: Any) -> int:
     """Kill a provisioner after its first statement, the next after its second, ...; `again` prepares each turn."""
     number = 0
@@ -264,6 +288,26 @@ async def test_transactions_that_last_too_long_are_ended_whatever_was_set(
 
         with pytest.raises(psycopg.OperationalError):
             idle.execute("SELECT 1")
+        service.execute("SELECT 1")
+
+
+@pytest.mark.parametrize("end", ["ALTER ROLE {} NOLOGIN", "DROP ROLE {}"])
+async def test_a_session_that_came_in_while_its_login_was_closed_is_ended(
+    world: Realms, provisioning: Provisioning, postgres: Postgres, tmp_path: Path, end: str
+) -> None:
+    await plant(world, "press")
+    await provisioning.run()
+    login = Login.of(provisioning, tmp_path, *keys(postgres))
+    with login.connect() as late, postgres.connect("svc_realms") as service:
+        (name,) = late.execute("SELECT session_user").fetchone() or ("",)
+        for statement in (f"DROP OWNED BY {name}", end.format(name)):
+            postgres.run(statement)
+        late.execute("SELECT 1")
+
+        await provisioning.run()
+
+        with pytest.raises(psycopg.OperationalError):
+            late.execute("SELECT 1")
         service.execute("SELECT 1")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
-from services.realms.records.apps import CreateRelease, ListReleases, PublishApp
+from services.realms.records.apps import CreateRelease, ListReleases, NameRelease, PublishApp
 from shared.errors import (
     AlreadyExistsError,
     InvalidArgumentError,
@@ -140,3 +140,19 @@ async def test_given_unfit_arguments_when_people_call_then_the_refusal_is_clear(
 
     assert error.value.error == "wamp.error.invalid_argument"
     assert postgres.rows("SELECT 1 FROM realms.release") == []
+
+
+async def test_one_release_is_shown_with_its_template(world: Realms) -> None:
+    await world.app()
+    made = await world.releases.release_create(ANNA, CreateRelease("press", "1.0-RC", IMAGE, TEMPLATE))
+
+    found = await world.releases.release_show(ANNA, NameRelease("press", "1.0-rc"))
+
+    assert (found.release_key, found.version, found.data_template) == (made.release_key, "1.0-RC", TEMPLATE)
+    for version in ("1.0", "", "\x00", "x" * 400, "\ud800"):
+        with pytest.raises(NotFoundError):
+            await world.releases.release_show(ANNA, NameRelease("press", version))
+    with pytest.raises(NotFoundError):
+        await world.releases.release_show(BERT, NameRelease("press", "1.0-rc"))
+    await world.apps.app_publish(ANNA, PublishApp("press", is_public=True))
+    assert await world.releases.release_show(BERT, NameRelease("press", "1.0-rc")) == found

@@ -42,9 +42,9 @@ class Session:
         self.published: list[tuple[str, dict[str, Any]]] = []
         self.fails: Exception | None = None
 
-    def publish(self, topic: str, *, options: Any, **content: Any) -> Deferred[None]:
+    def publish(self, topic: str, *, options: Any = None, **content: Any) -> Deferred[None]:
         """Taken, or refused."""
-        assert options.acknowledge
+        assert options is None or options.acknowledge
         if self.fails is not None:
             return fail(self.fails)
         self.published.append((topic, content))
@@ -77,7 +77,7 @@ class Others:
         if procedure == "ironflock.auth.board_ticket.end":
             self.ended += said["sessions"]
             return None
-        if procedure == "ironflock.privileges.asset.forget":
+        if procedure in ("ironflock.privileges.asset.forget", "ironflock.privileges.domain.forget"):
             self.forgotten.append(said)
             return None
         if procedure == "ironflock.privileges.asset.put":
@@ -92,6 +92,10 @@ class Others:
             self.rights.hold(said["owner_account_key"], app_domain(said["key"]), standing)
         return None
 
+    def sessions(self, _: str) -> list[Session]:
+        """Those that there are."""
+        return self.routers
+
     def every_session(self, _: str) -> list[Session]:
         """One of each router."""
         return self.routers
@@ -105,6 +109,7 @@ class Realms:
         self.others = others
         parts = assemble(cast("Bus", others), database, rights)
         self.telling, self.announcing, self.provided = parts.telling, parts.announcing, parts.backends
+        self.legacy = parts.legacy
         self.projects = ProjectProcedures(parts)
         self.apps = AppProcedures(parts)
         self.releases = ReleaseProcedures(parts)

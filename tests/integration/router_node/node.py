@@ -20,6 +20,7 @@ from ironflock_router.wire_names import (
     AGENT_PROCEDURES,
     APP_CREDENTIAL_FIND,
     BOARD_TICKET_TAKE,
+    BOARDS_JUDGED,
     DEVICE_CREDENTIAL_FIND,
     SERVICES,
     TICKET_VERIFY,
@@ -336,3 +337,22 @@ async def platform(node: Node) -> AsyncIterator[Platform]:
     finally:
         await auth.drop()
         await devices.drop()
+
+
+@asynccontextmanager
+async def judging(node: Node) -> AsyncIterator[asyncio.Task[None]]:
+    """Realms says that it judges what boards rest on, until the end of the block or of the task."""
+    realms = await node.service("realms", "ironflock.system")
+
+    async def say() -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            await realms.publish(BOARDS_JUDGED, silent_s=0)
+
+    await realms.publish(BOARDS_JUDGED, silent_s=0.0)
+    saying = asyncio.create_task(say())
+    try:
+        yield saying
+    finally:
+        saying.cancel()
+        await realms.drop()

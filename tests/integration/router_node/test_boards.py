@@ -2,12 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
-from tests.integration.router_node.node import Node, Platform, app_authid, eventually, new_address, serial_of
+from tests.integration.router_node.node import (
+    Node,
+    Platform,
+    app_authid,
+    eventually,
+    judging,
+    new_address,
+    serial_of,
+)
 from tests.integration.router_node.wire import AbortedError, Peer, WampError
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio]
@@ -26,6 +35,13 @@ NOT_HEARD = (
     *(("..", "wildcard"), ("databackend.errors.x", "exact"), ("com.app.t", "exact"), ("files.", "prefix")),
     ("wamp.session.on_join", "exact"),
 )
+
+
+@pytest_asyncio.fixture(name="judged", autouse=True)
+async def fixture_judged(stand_ins: Platform) -> AsyncIterator["asyncio.Task[None]"]:
+    """What boards rest on is judged."""
+    async with judging(stand_ins.node) as saying:
+        yield saying
 
 
 async def refused(node: Node, realm: str, ticket: str, authid: str | None = None) -> tuple[str, str | None]:
@@ -188,6 +204,22 @@ async def test_a_board_ends_with_its_time(stand_ins: Platform) -> None:
         await asyncio.wait_for(board.closed.wait(), 6)
         assert board.goodbye is not None
         assert board.goodbye[2] == ENDED
+
+
+async def test_where_nobody_judges_any_more_boards_end_and_none_joins(
+    stand_ins: Platform, judged: "asyncio.Task[None]"
+) -> None:
+    node, ticket = stand_ins.node, stand_ins.board_ticket()
+    async with await node.board(OWN, stand_ins.board_ticket()) as board, await node.app(7) as app:
+        await asyncio.sleep(1.2)
+        judged.cancel()
+        await asyncio.wait_for(board.closed.wait(), 5 + 3)
+        assert board.goodbye is not None
+        assert board.goodbye[2] == "ironflock.close.rights_unknown"
+        assert (await refused(node, OWN, ticket))[0] == "ironflock.error.unavailable"
+        assert not app.closed.is_set()
+    async with judging(node), await node.board(OWN, ticket):
+        pass
 
 
 async def test_a_board_ends_with_its_realm(stand_ins: Platform) -> None:

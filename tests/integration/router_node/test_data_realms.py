@@ -316,6 +316,26 @@ async def test_revoked_access_ends_the_readers(stand_ins: Platform) -> None:
         await own.call("wamp.session.get", own.session)
 
 
+async def test_a_project_that_leaves_a_legacy_mode_is_rid_of_what_came_by_it(stand_ins: Platform) -> None:
+    node, serial = stand_ins.node, serial_of(7)
+    stand_ins.takes_legacy = True
+    changed = "ironflock.realms.legacy_mode.changed"
+    async with (
+        await system(stand_ins, "realms") as realms,
+        await Peer.connect(node.public, "/ws-ua-usr", node.tls) as legacy,
+        await node.app(7) as app,
+    ):
+        await legacy.join_cra(OWN, serial, serial)
+        for untouched in ({"project_key": 1, "mode": "dual"}, {"project_key": 2, "mode": "strict"}, {"mode": "strict"}):
+            await realms.publish(changed, **untouched)
+        await legacy.call("wamp.session.get", legacy.session)
+        await realms.publish(changed, project_key=1, mode="strict")
+        await ends(legacy, ENDED)
+        await app.call("wamp.session.get", app.session)
+    async with await system(stand_ins, "devices") as devices:
+        await refused(devices.publish(changed, project_key=1, mode="strict"))
+
+
 async def test_a_join_that_is_under_way_does_not_slip_past_an_end(stand_ins: Platform) -> None:
     async with await system(stand_ins, "realms") as realms, await system(stand_ins, "devices") as devices:
         for end in (
@@ -404,6 +424,8 @@ async def test_ending_is_for_the_services_that_may_and_for_what_makes_sense(stan
             {"device_key": True},
             {"device_key": 7, "stage": "test"},
             {"device_key": 7, "everything": 1},
+            {"device_key": 7, "is_legacy": 1},
+            {"is_legacy": True},
             {"stage": 5, "device_key": 7},
         ]
         async with await system(stand_ins, "devices") as devices:

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.router_node.node import Node, Platform, eventually, new_address, platform, serial_of
-from tests.integration.router_node.wire import PUBLISH, YIELD, AbortedError, ClosedError, Peer, WampError
+from tests.integration.router_node.wire import CALL, PUBLISH, YIELD, AbortedError, ClosedError, Peer, WampError
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio]
 
@@ -273,6 +273,35 @@ async def test_a_dead_peer_is_found_in_8_seconds(guarded: Platform) -> None:
     async with await node.device(46) as device:
         device.answers_pings = False
         await eventually(lambda: device.session in left, 8.5)
+
+
+async def test_a_long_message_on_a_slow_link_is_no_sign_of_death(guarded: Platform) -> None:
+    """10 MB within 10 seconds: the pong waits behind them for longer than a pong may take."""
+    node, realm, length = guarded.node, "realm-1-26-dev", 10_000_000
+    fleetdb = await node.service("fleetdb", realm)
+    lengths: list[int] = []
+
+    def take(row: str, details: dict[str, Any]) -> int:
+        del details
+        lengths.append(len(row))
+        return len(row)
+
+    await fleetdb.register("append.1.26.", take, match="prefix", invoke="roundrobin")
+    async with fleetdb, await node.app(7) as app:
+        request = next(app._requests)
+        answer = app._pending[CALL, request] = asyncio.get_running_loop().create_future()
+        await app.send_slowly([CALL, request, {}, "append.1.26.readings", ["x" * length]], 10.0)
+        assert (await asyncio.wait_for(answer, 10))[3] == [length]
+        assert not app.closed.is_set()
+    assert lengths == [length]
+
+
+async def test_who_has_stopped_amid_a_message_is_found_in_8_seconds(guarded: Platform) -> None:
+    async with await guarded.node.app(8) as app:
+        app.answers_pings = False
+        await asyncio.sleep(1.0)
+        app._writer.write(b"\x81\xff" + (10_000).to_bytes(8) + bytes(4) + b"x" * 5_000)
+        await asyncio.wait_for(app.closed.wait(), 8.5)
 
 
 async def test_a_renewed_certificate_is_served_on_the_live_listener(guarded: Platform) -> None:

@@ -157,6 +157,21 @@ class Peer:
         masked = (int.from_bytes(payload, "big") ^ key).to_bytes(length, "big") if length else b""
         self._writer.write(head + mask + masked)
 
+    async def send_slowly(self, message: list[Any], seconds: float) -> None:
+        """One WAMP message over so many seconds, as over a slow link: what is said meanwhile waits behind it."""
+        payload = json.dumps(message).encode()
+        held: list[tuple[int, bytes]] = []
+        self.send_frame = lambda opcode, payload: held.append((opcode, payload))
+        self._writer.write(struct.pack("!BBQ", 0x80 | TEXT, 0x80 | 127, len(payload)) + bytes(4))  # masked by zeros
+        pieces = 10 * round(seconds)
+        for at in range(pieces):
+            self._writer.write(payload[len(payload) * at // pieces : len(payload) * (at + 1) // pieces])
+            await self._writer.drain()
+            await asyncio.sleep(seconds / pieces)
+        del self.send_frame
+        for frame in held:
+            self.send_frame(*frame)
+
     async def _frame(self) -> tuple[int, bytes]:
         try:
             first, second = await self._reader.readexactly(2)

@@ -298,6 +298,13 @@ async def new_offer(scene: Scene, _: Asker) -> dict[str, Any]:
     return {"project": project}
 
 
+async def new_app_offer(scene: Scene, _: Asker) -> dict[str, Any]:
+    """An app that is offered to the outsider."""
+    key = (await scene.owner.call(f"{REALMS}.app.create", name=new_name("app")))["app_key"]
+    await scene.owner.call(f"{RIGHTS}.app_transfer.offer", app=key, account=scene.logins[scene.known["outsider"]])
+    return {"offered_app": key}
+
+
 async def new_lock(scene: Scene, asker: Asker) -> dict[str, Any]:
     """A lock on a new device; under it nobody is given a flag, so that it is given before. The owner's is their own."""
     device, peer = await scene.device(), scene.owner

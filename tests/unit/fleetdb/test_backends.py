@@ -33,6 +33,14 @@ def test_a_backend_is_what_realms_says() -> None:
     assert [table.tablename for table in backend.template.data.tables] == ["t"]
 
 
+def test_how_long_rows_are_kept_may_be_said_by_people() -> None:
+    assert (backend_of(TOLD).keeps, backend_of(TOLD).retention_change) == ({}, None)
+
+    backend = backend_of({**TOLD, "keeps": {"t": 86_400}, "retention_change": 3})
+
+    assert (backend.keeps, backend.retention_change) == ({"t": 86_400}, 3)
+
+
 @pytest.mark.parametrize("template", [None, {}, {"data": {"tables": [{"tablename": "A B"}]}}, "text", 5])
 def test_one_without_a_template_that_can_be_read_has_none(template: Any) -> None:
     assert backend_of({**TOLD, "template": template}).template is None

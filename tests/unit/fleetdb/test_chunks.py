@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ rows = st.lists(
 )
 
 
-async def batches(*found: list[dict[str, Any]]) -> AsyncIterator[list[dict[str, Any]]]:
+async def batches(*found: list[dict[str, Any]]) -> AsyncGenerator[list[dict[str, Any]]]:
     for batch in found:
         yield batch
 
@@ -73,6 +73,32 @@ def test_without_progress_a_long_answer_is_refused_with_what_makes_it_long() -> 
     assert told["bytes"] > 12 * MIB
     assert (told["topColumns"][0]["name"], told["topColumns"][0]["pct"]) == ("blob", 100)
     assert told["detail"] == raised.value.wire_args[0]
+
+
+@pytest.mark.parametrize("in_chunks", [False, True])
+def test_no_more_is_read_than_is_told_and_what_reads_is_over(
+    monkeypatch: pytest.MonkeyPatch, *, in_chunks: bool
+) -> None:
+    for name in ("BUDGET", "COUNTED", "MOST"):
+        monkeypatch.setattr(f"services.fleetdb.sending.{name}", {"BUDGET": 100, "COUNTED": 400, "MOST": 800}[name])
+    read: list[int] = []
+    ended: list[bool] = []
+
+    async def reading() -> AsyncGenerator[list[dict[str, Any]]]:
+        try:
+            for number in range(1_000):
+                read.append(number)
+                yield [{"tsp": number, "blob": "x" * 50}]
+        finally:
+            ended.append(True)
+
+    async def ask() -> None:
+        with pytest.raises(Refusal, match="result_too_large"):
+            await answered("readings", reading(), (lambda *_: None) if in_chunks else None)
+        assert ended == [True]
+
+    asyncio.run(ask())
+    assert len(read) < (15 if in_chunks else 8)
 
 
 def test_one_row_that_is_too_long_is_refused_to_everybody() -> None:

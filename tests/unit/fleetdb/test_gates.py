@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from services.fleetdb import gates
 from services.fleetdb.gates import Bounds, Gate, Lane, Octets
 from shared.errors import OverLimitError
 
@@ -34,7 +35,8 @@ async def test_calls_wait_for_a_place_and_no_more_than_may_wait() -> None:
 
 
 @pytest.mark.asyncio
-async def test_octets_are_bounded_in_a_realm_and_in_all_of_them() -> None:
+async def test_octets_are_bounded_in_a_realm_and_in_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "SHARE", 0)
     everywhere = Octets(10)
     one, other = Gate(everywhere, Bounds(octets=6)), Gate(everywhere, Bounds(octets=6))
     async with AsyncExitStack() as held:
@@ -44,6 +46,35 @@ async def test_octets_are_bounded_in_a_realm_and_in_all_of_them() -> None:
         await full(other, 1)
     assert everywhere.held == 0
     async with one.enter(Lane.WRITES, 6):
+        pass
+
+
+@pytest.mark.asyncio
+async def test_what_others_hold_leaves_each_realm_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "SHARE", 3)
+    everywhere = Octets(10)
+    greedy, other = Gate(everywhere), Gate(everywhere)
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(greedy.enter(Lane.READS, 10))
+        await full(greedy, 1)
+        await held.enter_async_context(other.enter(Lane.WRITES, 2))
+        await held.enter_async_context(other.enter(Lane.WRITES, 1))
+        await full(other, 1)
+    assert everywhere.held == 0
+
+
+@pytest.mark.asyncio
+async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "WAIT_S", 0.01)
+    everywhere, done, begun = Octets(), asyncio.Event(), [0] * 0
+    gate = Gate(everywhere, Bounds(writes=1))
+    works = asyncio.create_task(hold(gate, 7, done, begun))
+    await asyncio.sleep(0)
+    await full(gate)
+    assert everywhere.held == 7
+    done.set()
+    await works
+    async with gate.enter(Lane.WRITES, 1):
         pass
 
 

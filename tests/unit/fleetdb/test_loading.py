@@ -9,7 +9,7 @@ from psycopg.adapt import Transformer
 from psycopg.postgres import types
 from psycopg.types.datetime import TimestampBinaryLoader
 
-from services.fleetdb.rules.values import epoch_ms
+from services.fleetdb.rules.moments import epoch_ms
 from services.fleetdb.store.loading import DocumentLoader, MillisecondsLoader
 
 BEFORE_2000 = datetime(2000, 1, 1, tzinfo=UTC)

@@ -36,3 +36,5 @@ def test_numbers_are_milliseconds() -> None:
     assert microseconds_of_number(1.5) == 1_500
     assert microseconds_of_number(2**60) == 2**60 * 1_000
     assert microseconds_of_number(float("nan")) is None
+    assert microseconds_of_number(1e308) == int(1e308) * 1_000
+    assert microseconds_of_number(10**400) == 10**403

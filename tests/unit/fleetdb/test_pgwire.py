@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.fleetdb.records.sql import Cancel, Encryption, Frame, Startup
 from services.fleetdb.rules import pgwire
-from services.fleetdb.rules.pgwire import Counting, Frames, ProtocolError, Statements
+from services.fleetdb.rules.pgwire import Counting, Frames, ProtocolError
 
 # psql 18 (`psql "host=localhost dbname=realm-3-7-prod user=anna"`): what it sends inside TLS, without the length.
 STARTUP = (
@@ -90,7 +90,7 @@ def test_whatever_comes_first_is_read_or_refused(octets: bytes) -> None:
         return
 
 
-frames = st.lists(st.tuples(st.sampled_from([b"Q", b"P", b"D", b"Z"]), st.binary(max_size=50)), max_size=8)
+frames = st.lists(st.tuples(st.sampled_from([b"Q", b"P", b"D", b"d", b"Z"]), st.binary(max_size=50)), max_size=8)
 
 
 def pieces(octets: bytes, cuts: list[int]) -> list[bytes]:
@@ -106,13 +106,15 @@ def test_messages_are_whole_however_they_come_and_rows_are_counted(
     octets = b"".join(pgwire.message(tag, body) for tag, body in said)
     reading, counting = Frames(), Counting()
     read: list[Frame] = []
+    begun: list[bytes] = []
     for piece in pieces(octets, cuts):
         read.extend(reading.feed(piece))
-        counting.feed(piece)
+        begun += counting.feed(piece)
 
     assert [(frame.tag, frame.body) for frame in read] == said
     assert b"".join(frame.octets for frame in read) == octets
-    assert counting.rows == sum(tag == b"D" for tag, _ in said)
+    assert counting.rows == sum(tag in b"Dd" for tag, _ in said)
+    assert begun == [tag for tag, _ in said if tag not in b"Dd"]
 
 
 @given(st.lists(st.binary(max_size=40), max_size=6))
@@ -132,40 +134,14 @@ def test_a_message_of_no_length_or_too_long_is_refused_before_it_is_kept(length:
         list(Frames(100).feed(b"Q" + struct.pack("!i", length)))
 
 
-def begun(statements: Statements, tag: bytes, body: bytes) -> str | None:
-    [frame] = Frames().feed(pgwire.message(tag, body))
-    return statements.begun_by(frame)
-
-
-@pytest.mark.parametrize(
-    ("tag", "body", "statement"),
-    [
-        (b"Q", b"SELECT 1\0", "SELECT 1"),
-        (b"Q", "SELECT 'ü'\0".encode(), "SELECT 'ü'"),
-        (b"Q", b"\0", ""),
-        (b"P", b"s1\0SELECT $1\0\x00\x01\x00\x00\x00\x17", None),
-        (b"B", b"\0s1\0\0\0", "EXECUTE s1"),
-        (b"X", b"", None),
-    ],
-)
-def test_what_runs_is_seen(tag: bytes, body: bytes, statement: str | None) -> None:
-    assert begun(Statements(2, 100), tag, body) == statement
-
-
-def test_what_is_prepared_once_is_seen_each_time_that_it_is_bound() -> None:
-    statements = Statements(2, 10)
-    for name in ("a", "b", "c"):
-        begun(statements, b"P", f"{name}\0SELECT '{name}' AS long\0\0\0".encode())
-
-    assert [begun(statements, b"B", f"\0{name}\0\0\0".encode()) for name in ("c", "c", "b", "a")] == [
-        "SELECT 'c'", "SELECT 'c'", "SELECT 'b'", "EXECUTE a",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(("tag", "body"), [(b"Q", b"SELECT 1"), (b"Q", b"\xff\0"), (b"P", b"s1\0x"), (b"B", b"p\0s")])
-def test_a_malformed_statement_is_refused(tag: bytes, body: bytes) -> None:
+@pytest.mark.parametrize("body", [b"SELECT 1", b"\xff\0", b"s1\0x"])
+def test_a_malformed_statement_is_refused(body: bytes) -> None:
     with pytest.raises(ProtocolError):
-        begun(Statements(2, 100), tag, body)
+        pgwire.texts(Frame(b"P", pgwire.message(b"P", body)), 2)
+
+
+def test_texts_are_read_up_to_what_follows_them() -> None:
+    assert pgwire.texts(Frame(b"P", pgwire.message(b"P", "s1\0SELECT 'ü'\0\0\0".encode())), 2) == ["s1", "SELECT 'ü'"]
 
 
 def test_a_password_is_read() -> None:

@@ -139,6 +139,8 @@ def test_filters_are_bounded() -> None:
     assert refused([one] * 201) == "invalid_filter"
     assert refused([{"combinator": "OR", "filters": [one] * 100}] * 2) == "invalid_filter"
     assert refused([{"column": "a", "operator": "IN", "value": [1] * 1_000}]) == ""
+    assert refused([{"column": "a", "operator": "IN", "value": [1] * 1_000}] * 10) == ""
+    assert refused([{"column": "a", "operator": "IN", "value": [1] * 1_000}] * 11) == "invalid_filter"
     assert refused([{"column": "a", "operator": "IN", "value": [1] * 1_001}]) == "invalid_filter"
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.fleetdb.errors import Refusal
 from services.fleetdb.records.tables import Column, DataType, Table
 from services.fleetdb.rules.queries import series_query
-from services.fleetdb.rules.series import LATEST_US, Series, series, too_many
+from services.fleetdb.rules.series import EARLIEST_US, LATEST_US, Series, series, too_many
 
 TYPES: dict[str, DataType] = {
     "tsp": "timestamp",
@@ -98,6 +98,11 @@ def test_there_are_no_more_buckets_than_the_budget(start: int, length: int, limi
     # Widths are whole microseconds: what is divided into thousands of them may leave a rest.
     assert 1 <= number <= (limit if bucket else 1.5 * limit + 1)
     assert bucket is None or found.width_us % (bucket * 1_000) == 0
+
+
+@pytest.mark.parametrize("width", [1e306, 1e308, 10**400])
+def test_a_bucket_may_be_wider_than_all_of_time(width: float) -> None:
+    assert planned(bucketMs=width).width_us == LATEST_US - EARLIEST_US
 
 
 def test_metrics_fit_the_type_of_their_column() -> None:

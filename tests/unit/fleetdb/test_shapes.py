@@ -173,3 +173,15 @@ def test_no_path_of_downsample_fails(paths: list[str]) -> None:
     )
 
     assert "t_ds" in made
+
+
+def test_people_say_how_long_rows_are_kept() -> None:
+    template = msgspec.convert({"data": {"tables": [{"tablename": "t", "columns": [TIME]}]}}, Template)
+
+    found = tables_of(template, {"t": 5, "error-logs": 7, "gone": 9})
+
+    assert {name: table.drop_after_s for name, table in found.items()} == {
+        "t": 5,
+        "error-logs": 7,
+        "device-location": None,
+    }

@@ -7,7 +7,7 @@ import pytest
 
 from services.fleetdb.records.tables import Made, Table
 from services.fleetdb.rules.transforms import transforms_of
-from services.fleetdb.taking import Taking
+from services.fleetdb.taking import Backing, Taking
 from tests.unit.fleetdb.test_catalogs import TEMPLATE
 from tests.unit.fleetdb.test_transform_news import BACKEND
 
@@ -28,6 +28,9 @@ class Parts:
     def forget(self, _: Any) -> None:
         self.done.append("forget")
 
+    async def retained(self, _: int, change_key: int) -> None:
+        self.done.append(f"retained {change_key}")
+
 
 class Views(Parts):
     """Transforms."""
@@ -41,7 +44,7 @@ def taking(parts: Parts) -> Taking:
     views = Views()
     views.done = parts.done
     any_parts = cast(Any, parts)
-    return Taking(any_parts, any_parts, any_parts, cast(Any, views))
+    return Taking(Backing(any_parts, any_parts), any_parts, any_parts, cast(Any, views))
 
 
 @pytest.mark.asyncio
@@ -67,3 +70,14 @@ async def test_a_backend_that_is_met_in_a_later_epoch_is_followed_too() -> None:
     await taking(parts).take(attrs.evolve(BACKEND, epoch=3))
 
     assert parts.done[0] == "follow 3"
+
+
+@pytest.mark.asyncio
+async def test_realms_is_told_that_rows_are_kept_as_was_said_once_it_is_so() -> None:
+    parts = Parts()
+
+    await taking(parts).take(BACKEND)
+    assert "retained" not in str(parts.done)
+    await taking(parts).take(attrs.evolve(BACKEND, retention_change=7))
+
+    assert parts.done[-1] == "retained 7"

@@ -4,8 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pytest
 
-from services.fleetdb.rules.transforms import due, transforms_of
+from services.fleetdb.errors import Refusal
+from services.fleetdb.rules.queries import history_query
+from services.fleetdb.rules.transforms import check_limit, due, transforms_of
 from shared.templates import Template
 
 MINUTE = datetime(2026, 11, 29, 12, 30, tzinfo=UTC)
@@ -65,3 +68,18 @@ def test_those_are_due_whose_minute_it_is() -> None:
     assert [each.name for each in due(found, MINUTE)] == ["hourly"]
     assert [each.name for each in due(found, MINUTE.replace(hour=0, minute=0))] == ["hourly", "daily"]
     assert due(found, MINUTE.replace(minute=31)) == []
+
+
+def test_what_a_column_hides_stays_hidden() -> None:
+    hidden = {"id": "pin", "dataType": "string", "secret": True}
+    (found,) = transforms_of(template({"columns": [{"id": "tsp", "dataType": "timestamp"}, hidden]})).values()
+
+    assert found.table.secret_columns == ("pin",)
+
+
+def test_no_more_of_it_is_read_than_is_published() -> None:
+    check_limit(history_query(({"limit": 3_000},)))
+    with pytest.raises(Refusal) as caught:
+        check_limit(history_query(({"limit": 3_001},)))
+
+    assert caught.value.uri == "sys.dataservice.error.invalid_limit"

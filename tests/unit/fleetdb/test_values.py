@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from services.fleetdb.errors import RUNTIME_ERROR, Refusal
 from services.fleetdb.records.tables import HIDDEN, Column, DataType
-from services.fleetdb.rules.values import Document, epoch_ms, octets_of, shown, stored, text_of
+from services.fleetdb.rules.documents import Document
+from services.fleetdb.rules.moments import epoch_ms
+from services.fleetdb.rules.values import octets_of, shown, stored, text_of
 
 INT64 = 2**63
 BIG = 10**300

@@ -5,9 +5,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deploy.flockctl.errors import CommandError, ExitStatus
-from deploy.flockctl.times import end, moment
+from deploy.flockctl.times import end, lasting_s, moment, span_text
 
 NOW = 1_764_064_800.0  # 2025-11-25T10:00:00Z
 
@@ -82,3 +84,10 @@ def test_no_other_end_is(until: str | None, lasting: str | None) -> None:
         end(until, lasting, now=NOW)
 
     assert refused.value.status is ExitStatus.USAGE
+
+
+@given(st.integers(1, 10**6 - 1), st.sampled_from("smhd"))
+def test_a_length_is_said_as_it_is_read(number: int, unit: str) -> None:
+    seconds = lasting_s(f"{number}{unit}", what="keep")
+
+    assert lasting_s(span_text(seconds), what="keep") == seconds

@@ -141,7 +141,7 @@ def test_the_launchers_word_beats_the_operators_and_that_beats_a_default(
 def test_a_leashed_process_names_its_parent_its_last_signal_and_its_user() -> None:
     process = Process("x", ("/bin/true", "--flag"), {}, Path("/"), orphan_signal=signal.SIGINT)
 
-    assert process.leashed(17)[-6:] == ["17", "2", "-1", "-1", "/bin/true", "--flag"]
+    assert process.leashed(17)[-7:] == ["17", "2", "-1", "-1", "-1", "/bin/true", "--flag"]
 
 
 def test_a_process_shown_in_a_log_does_not_show_its_environment() -> None:

@@ -239,3 +239,21 @@ def test_requests_are_in_the_form_on_which_names_are_unique() -> None:
 def test_an_interval_has_as_many_seconds_as_its_unit_says(count: int, unit: str) -> None:
     assert seconds_of(f"{count} {unit}s") == seconds_of(f"{count} {unit}") == count * seconds_of(f"1 {unit}")
     assert seconds_of("1 week") == 7 * DAY_S == 7 * 24 * seconds_of("1 hour")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "wanted"),
+    [
+        (f"{TABLE}.tablename", "Bad Name", "small letters"),
+        (f"{TABLE}.columns.1.id", "Press", "small letters"),
+        (f"{TABLE}.columns.1.dataType", "text", "numeric, bigint, timestamp, string, boolean or json"),
+        (f"{TABLE}.dropAfter", "a week", "as 7 days"),
+        (f"{TABLE}.maintainLatestFlagFor", ["Press"], "small letters"),
+    ],
+)
+def test_what_is_wanted_in_place_of_a_malformed_value_is_told(path: str, value: Any, wanted: str) -> None:
+    with pytest.raises(InvalidArgumentError) as refused:
+        checked(changed(path, value))
+
+    assert wanted in refused.value.message
+    assert str(value) not in refused.value.message

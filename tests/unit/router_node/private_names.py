@@ -241,6 +241,9 @@ def _websocket() -> None:
     assert factory.failByDrop is True
     assert factory.autoPingInterval + factory.autoPingTimeout < 8
     assert factory.autoPingRestartOnAnyTraffic is False
+    assert "self.onAutoPingTimeout," in inspect.getsource(websocket.PlatformWebSocket._sendAutoPing)
+    assert "self.autoPingTimeoutCall.cancel()" in inspect.getsource(websocket.PlatformWebSocket.processControlFrame)
+    assert callable(factory._batched_timer.call_later)
     protocol = factory.buildProtocol(None)
     assert isinstance(protocol, websocket.PlatformWebSocket)
     assert [name for name in factory._serializers if "." not in name] == ["cbor", "msgpack", "json"]

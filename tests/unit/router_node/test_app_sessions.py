@@ -43,6 +43,7 @@ HOLDING: list[dict[str, Any]] = [
     {"device_key": 42, "app_key": 26, "stage": "DEV"},
     {"device_key": 42, "epoch_below": 4},
     {"device_key": 42, "realm": None, "stage": None},
+    {"project_key": 2, "is_legacy": False},
 ]
 OTHERS: list[dict[str, Any]] = [
     {"realm": "realm-2-26-prod"},
@@ -54,6 +55,7 @@ OTHERS: list[dict[str, Any]] = [
     {"device_key": 42, "stage": "PROD"},
     {"device_key": 42, "epoch_below": 3},
     {"project_key": 2, "device_key": 43},
+    {"project_key": 2, "is_legacy": True},
 ]
 
 
@@ -169,3 +171,29 @@ def test_a_device_has_its_bound_and_leaves_nothing_behind(steps: list[tuple[bool
     for serial, session in inside:
         apps.left(serial, session)
     assert apps._by_serial == {}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("mode", "ended"),
+    [("strict", {"legacy", "legacy reader"}), ("own_realm_only", {"legacy reader"}), ("dual", set())],
+)
+async def test_what_came_by_a_serial_number_alone_ends_where_the_project_does_not_let_it_in(
+    mode: str, ended: set[str]
+) -> None:
+    apps = AppSessions(100)
+    legacy = identity(authid="S")
+    sessions = {
+        "app": Session(identity()),
+        "legacy": Session(legacy),
+        "legacy reader": Session(evolve(legacy, role="app_reader")),
+        "other project": Session(identity("realm-3-26-dev", "S")),
+    }
+    for session in sessions.values():
+        apps.joined("S", session)
+
+    await apps.follow_legacy("nonsense")
+    await apps.follow_legacy(project_key="2", mode=mode)
+    await apps.follow_legacy(project_key=2, mode=mode)
+
+    assert {name for name, session in sessions.items() if session.left} == ended

@@ -30,6 +30,8 @@ DECIDING: Final[dict[str, AssetKind | None]] = {
     "_apps.with_flag": AssetKind.APP,
     "_apps.owned": AssetKind.APP,
     "_boards.with_flag": AssetKind.BOARD,
+    "_backend_for": AssetKind.DATA_BACKEND,
+    "_require_data": AssetKind.DATA_BACKEND,
     "_installation.require": AssetKind.INSTALLATION,
 }
 """Functions that take a flag, each with what it is on where its name says so; the longer name counts."""

@@ -26,6 +26,8 @@ from services.devices.procedures.apps import DeviceAppProcedures
 from services.devices.procedures.claims import ClaimProcedures
 from services.devices.procedures.groups import GroupProcedures
 from services.devices.procedures.people import PeopleProcedures
+from services.fleetdb.procedures.exports import ExportProcedures
+from services.privileges.procedures.apps import AppTransferProcedures
 from services.privileges.procedures.grants import GrantProcedures
 from services.privileges.procedures.locks import LockProcedures
 from services.privileges.procedures.members import MemberProcedures
@@ -72,14 +74,21 @@ SURFACES: dict[str, list[type[Any]]] = {
         MemberProcedures,
         GrantProcedures,
         TransferProcedures,
+        AppTransferProcedures,
         LockProcedures,
         ServiceProcedures,
     ],
     "audit": [EntryProcedures, HeadProcedures, RetentionProcedures],
+    "fleetdb": [ExportProcedures],
     "devices": [PeopleProcedures, ClaimProcedures, GroupProcedures, DeviceAppProcedures, AgentProcedures],
 }
 # Decision 6: the router's own component alone calls these, so that no client's role may have a line for them.
-ROUTERS_OWN = {"ironflock.router.credential.end", "ironflock.router.realm.end", "ironflock.router.session.end"}
+ROUTERS_OWN = {
+    "ironflock.router.credential.end",
+    "ironflock.router.followed.take",
+    "ironflock.router.realm.end",
+    "ironflock.router.session.end",
+}
 ROUTER_ONLY = {
     "ironflock.auth.app_credential.find",
     "ironflock.auth.board_ticket.take",

@@ -15,8 +15,7 @@ APPS, TUNNELS, YEARS = "apps, their releases and data", "tunnels", "running the 
 LATER: Final[dict[tuple[AssetKind, str], str]] = {
     (AssetKind.PROJECT, "UPDATE"): APPS,
     (AssetKind.DEVICE, "REMOTE_ACCESS"): TUNNELS,
-    (AssetKind.APP, "DELETE"): APPS,
-    **{(AssetKind.DATA_BACKEND, flag): APPS for flag in ("CONNECT", "DELETE")},
+    (AssetKind.DATA_BACKEND, "CONNECT"): APPS,
     **{(AssetKind.INSTALLATION, flag): YEARS for flag in ("HEALTH", "ROTATE", "BACKUP", "PLACE")},
 }
 """Flags of what there is not yet, each with what will ask for it; whoever builds that takes its line away."""

@@ -1,5 +1,6 @@
 """What every service reads of its environment, and how a service that cannot start ends."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -8,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.service import EXIT_SETTINGS, bus_settings, common_settings
+from shared import service
+from shared.errors import UnavailableError
+from shared.health import Health
+from shared.service import EXIT_SETTINGS, bus_settings, common_settings, forever
 from shared.settings import Settings, SettingsError
 
 ROOT = Path(__file__).parents[3]
@@ -64,3 +68,25 @@ def test_given_an_empty_environment_when_a_service_starts_then_it_names_what_is_
     assert ended.returncode == EXIT_SETTINGS
     assert f"IRONFLOCK_{name.upper()}_" in json.loads(ended.stdout.splitlines()[-1])["reason"]
     assert "Traceback" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("failure", [UnavailableError("away"), ValueError("a fault")])
+async def test_a_loop_that_failed_is_tried_again_soon_however_long_it_pauses_else(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "RETRY_S", 0.01)
+    health, done, outcomes = Health(), asyncio.Event(), iter([failure, failure, None])
+
+    async def once() -> None:
+        outcome = next(outcomes)
+        if outcome is not None:
+            raise outcome
+        done.set()
+
+    loop = asyncio.create_task(forever("sweep", once, health, pause_s=3600.0))
+    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.sleep(0)
+    assert health.ready()
+    assert not loop.done()
+    loop.cancel()

@@ -9,7 +9,8 @@ from attrs import evolve
 from psycopg import AsyncRawCursor, sql
 
 from services.fleetdb.records.tables import DEVICE, TIME, Column, Row, Table
-from services.fleetdb.rules.values import Document, shown, text_of
+from services.fleetdb.rules.documents import Document
+from services.fleetdb.rules.values import shown, text_of
 from services.fleetdb.store.catalog import TYPES, name_in
 from shared.database import Connection
 
