@@ -37,8 +37,8 @@ status: setup ## Say how the platform is
 # ----------------------------------------------------------------------------------------------------------------------- proving
 
 .PHONY: test soak check bench format
-test: $(BIN)/.test $(REST)/.rest sdk ## Run all tests at their smaller counts (some 18 minutes, at most 20)
-	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --session-timeout=1200 $(ARGS)
+test: $(BIN)/.test $(REST)/.rest sdk ## Run all tests at their smaller counts (some 18 minutes, at most 22)
+	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --session-timeout=1320 $(ARGS)
 
 soak: $(BIN)/.test $(REST)/.rest sdk ## Run the full counts of every bar (long)
 	@exec $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)

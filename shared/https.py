@@ -119,9 +119,15 @@ def listen_https(
     Raises:
         CannotListenError: The port is taken.
     """
-    bounded = type("BoundedRequest", (_Request,), {"max_body_octets": max_body_octets})
-    site = Site(root, bounded, timeout=idle_timeout_s, parsePOSTFormSubmission=False)
-    site.protocol = _Channel  # type: ignore[method-assign, assignment]  # HTTP/1.1 alone, with our deadline
+    site = site_of(root, idle_timeout_s=idle_timeout_s, max_body_octets=max_body_octets)
     secured = TLSMemoryBIOFactory(tls, False, site)  # noqa: FBT003 - Twisted's order
     limited = ThrottlingFactory(secured, maxConnectionCount=MAX_CONNECTIONS)
     return cast("IListeningPort", reactor.listenTCP(port, limited, interface=interface))
+
+
+def site_of(root: IResource, *, idle_timeout_s: int, max_body_octets: int = MAX_BODY_OCTETS) -> Site:
+    """The same behind a listener of one's own, which has TLS and bounds its connections."""
+    bounded = type("BoundedRequest", (_Request,), {"max_body_octets": max_body_octets})
+    site = Site(root, bounded, timeout=idle_timeout_s, parsePOSTFormSubmission=False)
+    site.protocol = _Channel  # type: ignore[method-assign, assignment]  # HTTP/1.1 alone, with our deadline
+    return site

@@ -23,6 +23,7 @@ from deploy.flockctl.commands import (
     mail,
     projects,
     realms,
+    tunnels,
 )
 from deploy.flockctl.commands.platform import add_platform_commands
 from deploy.flockctl.commands.rights import add_rights_commands
@@ -54,6 +55,7 @@ def make_app() -> typer.Typer:
     app.add_typer(realms.realm, name="realm")
     app.add_typer(realms.backend, name="backend")
     app.add_typer(boards.board, name="board")
+    app.add_typer(tunnels.app, name="tunnel")
     app.add_typer(audit.app, name="audit")
     app.add_typer(accounts.app, name="account")
     app.add_typer(api_keys.app, name="api-key")

@@ -148,7 +148,7 @@ async def connect(reactor: Any, url: str, ca: Path | None, api_key: str) -> Conn
     """
     session = _Session(api_key)
     try:
-        protocol = await _endpoint(reactor, url, ca).connect(_factory(url, session))
+        protocol = await endpoint(reactor, url, ca).connect(_factory(url, session))
         protocol.is_closed.addCallback(lambda _: session.broke_off(UNTRUSTED if protocol.was_untrusted else BROKEN_OFF))
         await session.joined.addTimeout(JOIN_TIMEOUT_S, reactor)
     except ConnectError as error:
@@ -158,7 +158,12 @@ async def connect(reactor: Any, url: str, ca: Path | None, api_key: str) -> Conn
     return Connection(session, reactor)
 
 
-def _endpoint(reactor: Any, url: str, ca: Path | None) -> Any:
+def endpoint(reactor: Any, url: str, ca: Path | None) -> Any:
+    """Where to connect for `url` (`wss://...`), over TLS that trusts `ca` alone, or the system's authorities.
+
+    Raises:
+        CommandError: The file of the authority cannot be read.
+    """
     parts = urlsplit(url)
     host = str(parts.hostname)
     try:

@@ -27,6 +27,7 @@ class Endpoints:
     audit_keys: Path | None = None
     mail: Path | None = None
     sql: tuple[str, int] | None = None
+    visitors: str | None = None
 
 
 def candidates(state: Path | None, environ: Mapping[str, str], working_folder: Path) -> Iterator[Path]:
@@ -83,6 +84,7 @@ def parse_endpoints(file: Path, text: str) -> Endpoints:
             audit_keys=_path(content["audit_key_file"]) if content.get("audit_key_file") else None,
             mail=_path(content["mail_folder"]) if content.get("mail_folder") else None,
             sql=(str(content["sql"]["host"]), int(content["sql"]["port"])) if content.get("sql") else None,
+            visitors=_url(content["tunnels"]["visitors"], "https://") if content.get("tunnels") else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CommandError("unreadable_endpoints", f"{file} is not an endpoints file of this release") from error

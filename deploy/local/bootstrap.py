@@ -17,7 +17,7 @@ from deploy.local.project_template import DIGEST, TEMPLATE_NAME, statements
 
 SUPERUSER: Final = "postgres"
 MIGRATE: Final = "migrate"
-SCHEMAS: Final = ("audit", "auth", "realms", "devices", "privileges", "gateway", "fleetdb")
+SCHEMAS: Final = ("audit", "auth", "realms", "devices", "privileges", "gateway", "fleetdb", "tunnels")
 BACKEND_LOGIN: Final = "backend_login"
 """Every login of a data backend is a member of it, which pg_hba.conf knows them by; it opens nothing."""
 LOGINS: Final = (MIGRATE, *(f"svc_{name}" for name in SERVICES))

@@ -29,6 +29,11 @@ def endpoints(settings: LocalSettings) -> dict[str, object]:
         "audit": f"https://localhost:{ports.audit}/audit",
         "audit_key_file": str(state.audit_public_keys),
         "sql": {"host": settings.host, "port": ports.sql},
+        "tunnels": {
+            "devices": {"host": settings.host, "port": ports.tunnel},
+            "visitors": f"https://{host}:{ports.visitors}",
+            "domain": settings.tunnel_domain,
+        },
         "postgres": {"host": "localhost", "port": ports.postgres, "database": DATABASE_NAME},
         "health": {name: f"https://localhost:{port}/health/ready" for name, port in ports.operations.items()},
         "owner_api_key_file": str(state.owner_api_key),
@@ -36,6 +41,7 @@ def endpoints(settings: LocalSettings) -> dict[str, object]:
         "log_folder": str(state.log),
         # Exemptions from "TLS on every listener"; a port scan of the platform knows them from here.
         "plaintext_ports": [],
+        "raw_ports": ports.raw,
     }
 
 

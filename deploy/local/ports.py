@@ -33,6 +33,8 @@ def listeners(settings: LocalSettings) -> list[Listener]:
         Listener("router, services", loopback, ports.router_services),
         Listener("gateway", settings.bind, ports.gateway, is_movable=True),
         Listener("sql", settings.bind, ports.sql, is_movable=True),
+        Listener("tunnels, devices", settings.bind, ports.tunnel, is_movable=True),
+        Listener("tunnels, visitors", settings.bind, ports.visitors, is_movable=True),
         Listener("postgres", loopback, ports.postgres),
         Listener("audit", loopback, ports.audit),
         *operations,
@@ -58,5 +60,6 @@ def check_ports(wanted: Iterable[Listener]) -> None:
 
 def _explain(listener: Listener, error: OSError) -> str:
     where = f"{listener.address} port {listener.port} ({listener.name})"
+    edge = ", IRONFLOCK_LOCAL_TUNNEL_PORT this one" if listener.name == "tunnels, devices" else ""
     address = ", IRONFLOCK_LOCAL_BIND the address" if listener.is_movable else ""
-    return f"{where}: {error.strerror}. IRONFLOCK_LOCAL_PORT_BASE moves all ports{address}"
+    return f"{where}: {error.strerror}. IRONFLOCK_LOCAL_PORT_BASE moves all ports{edge}{address}"

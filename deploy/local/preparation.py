@@ -90,8 +90,15 @@ def certificate_orders(settings: LocalSettings, account: Account | None) -> list
     """A certificate for each listener."""
     tls, hosts = StateFolder(settings.state).tls, hosts_of(settings.host)
     life = dt.timedelta(seconds=settings.certificate_life_s)
+    of_tunnels = (*hosts, settings.tunnel_domain, f"*.{settings.tunnel_domain}")
     return [
-        Order(tls / f"{name}.pem", tls / f"{name}.key", hosts, life, account if name == "postgres" else None)
+        Order(
+            tls / f"{name}.pem",
+            tls / f"{name}.key",
+            of_tunnels if name == "tunnels" else hosts,
+            life,
+            account if name == "postgres" else None,
+        )
         for name in LISTENERS
     ]
 

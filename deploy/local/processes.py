@@ -16,7 +16,7 @@ from shared.settings import SettingsError
 
 LEASH: Final = Path(__file__).with_name("leash.py")
 DATABASE_NAME: Final = "ironflock"
-SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb")
+SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb", "tunnels")
 PROVISIONER: Final = "provisioner"
 """Its process and its login."""
 # What a child may know of our own environment, besides the variables of its own prefix.
@@ -163,6 +163,13 @@ def _own_variables(name: str, settings: LocalSettings, state: StateFolder) -> di
             "SQL_PORT": str(settings.ports.sql),
             "SQL_BIND": settings.bind,
         }
+    if name == "tunnels":
+        return {
+            "DOMAIN": settings.tunnel_domain,
+            "EDGE_PORT": str(settings.ports.tunnel),
+            "VISITORS_PORT": str(settings.ports.visitors),
+            "BIND": settings.bind,
+        }
     if name == "gateway":
         port, updates = str(settings.ports.gateway), str(state.agent_updates)
         return {"PORT": port, "BIND": settings.bind, "AGENT_UPDATES": updates}
@@ -177,9 +184,13 @@ def _service_defaults(name: str, settings: LocalSettings) -> dict[str, str]:
             "FIRST_OWNER": "owner@localhost",
             "ISSUER": f"https://{host}:{ports.accounts}",
             "AUDIENCE": f"https://{host}:{ports.gateway}",
+            "TUNNELS": f"https://{settings.tunnel_domain}:{ports.visitors}",
         }
     if name == "gateway":
         return {"URL": f"https://{url_host(settings.host)}:{settings.ports.gateway}"}
+    if name == "tunnels":
+        issuer = f"https://{url_host(settings.host)}:{settings.ports.accounts}"
+        return {"RAW_PORTS": settings.ports.raw, "ISSUER": issuer}
     if name == "devices":
         host, ports = url_host(settings.host), settings.ports
         return {

@@ -9,12 +9,15 @@ from typing import Final
 from attrs import frozen
 
 from deploy.local.state import REPOSITORY, SETTING, find_state_folder
-from shared.settings import Settings, SettingsError
+from shared.settings import MAX_PORT, Settings, SettingsError
 
 DAY_S: Final = 86_400
 CERTIFICATE_LIFE_S: Final = 2 * DAY_S
 FIRST_PORT: Final = 8440
-LAST_OFFSET: Final = 16
+LAST_OFFSET: Final = 19
+TUNNEL_PORT: Final = 7400
+"""Where agents look for the edge of tunnels on this machine (wire-agent.md section 6)."""
+RAW_PORTS: Final = 100
 # RFC 1123 host names; what stands in a certificate and a URL is checked, not passed on.
 _LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
@@ -25,6 +28,25 @@ class Ports:
     """The TCP ports, all counted from `base`."""
 
     base: int
+    chosen_tunnel: int | None = None
+
+    @property
+    def tunnel(self) -> int:
+        """What devices' tunnel clients dial: agents know one port alone for a platform on this machine."""
+        if self.chosen_tunnel is not None:
+            return self.chosen_tunnel
+        return TUNNEL_PORT if self.base == FIRST_PORT else self.base + 19
+
+    @property
+    def visitors(self) -> int:
+        """Where people come to what devices offer."""
+        return self.base + 18
+
+    @property
+    def raw(self) -> str:
+        """Those that tunnels may have of their own, `first-last`: none is open before somebody makes one public."""
+        first = TUNNEL_PORT + RAW_PORTS if self.base == FIRST_PORT else self.base + LAST_OFFSET + 1
+        return f"{min(first, MAX_PORT)}-{min(first + RAW_PORTS - 1, MAX_PORT)}"
 
     @property
     def accounts(self) -> int:
@@ -70,6 +92,7 @@ class Ports:
             "audit": self.base + 13,
             "privileges": self.base + 14,
             "fleetdb": self.base + 15,
+            "tunnels": self.base + 17,
         }
 
 
@@ -84,6 +107,7 @@ class LocalSettings:
     bind: str
     postgres_user: str
     certificate_life_s: float
+    tunnel_domain: str
 
 
 def local_settings(environ: Mapping[str, str]) -> LocalSettings:
@@ -97,11 +121,12 @@ def local_settings(environ: Mapping[str, str]) -> LocalSettings:
     found = LocalSettings(
         state=find_state_folder(environ),
         repository=REPOSITORY,
-        ports=Ports(settings.integer("PORT_BASE", FIRST_PORT, minimum=1, maximum=65_535 - LAST_OFFSET)),
+        ports=_ports(settings),
         host=_host(settings.text("HOST", "localhost")),
         bind=_address(settings.text("BIND", "127.0.0.1")),
         postgres_user=settings.text("POSTGRES_USER", "-").removeprefix("-"),
         certificate_life_s=settings.seconds("CERTIFICATE_LIFE", CERTIFICATE_LIFE_S, maximum=365 * DAY_S),
+        tunnel_domain=_domain(settings.text("TUNNEL_DOMAIN", "tunnels.localhost")),
     )
     settings.refuse_unknown()
     return found
@@ -119,6 +144,19 @@ def is_address(host: str) -> bool:
 def url_host(host: str) -> str:
     """`host` as it stands in a URL: IPv6 addresses in brackets (RFC 3986 section 3.2.2)."""
     return f"[{host}]" if ":" in host else host
+
+
+def _ports(settings: Settings) -> Ports:
+    base = settings.integer("PORT_BASE", FIRST_PORT, minimum=1, maximum=MAX_PORT - LAST_OFFSET)
+    chosen = settings.integer("TUNNEL_PORT", 0, minimum=0, maximum=MAX_PORT)
+    return Ports(base, chosen or None)
+
+
+def _domain(text: str) -> str:
+    domain = text.lower()
+    if _HOST_NAME.fullmatch(domain) is None or is_address(domain):
+        raise SettingsError("IRONFLOCK_LOCAL_TUNNEL_DOMAIN must be a domain, of which each tunnel has a host")
+    return domain
 
 
 def _host(text: str) -> str:

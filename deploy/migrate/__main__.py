@@ -17,7 +17,7 @@ from shared.settings import Settings, SettingsError
 
 LOGIN: Final = "migrate"
 # audit.record is called by the functions and triggers of the others.
-SCHEMAS: Final = ("audit", "auth", "realms", "devices", "privileges", "gateway", "fleetdb")
+SCHEMAS: Final = ("audit", "auth", "realms", "devices", "privileges", "gateway", "fleetdb", "tunnels")
 SERVICES: Final = Path(__file__).resolve().parents[2] / "services"
 
 

@@ -19,6 +19,7 @@ from ironflock_router.wire_names import (
     DEVICE,
     DEVICE_DUPLICATED,
     DEVICE_TESTAMENT,
+    EXPOSE_PORT,
     FOLLOWED_TAKE,
     REALM1,
     REALM_END,
@@ -116,6 +117,14 @@ _PEOPLE: Final = (
     "ironflock.devices.app.list",
     "ironflock.devices.app.rotate_credential",
     "ironflock.devices.app.environment",
+    "ironflock.tunnels.tunnel.declare",
+    "ironflock.tunnels.tunnel.list",
+    "ironflock.tunnels.tunnel.withdraw",
+    "ironflock.tunnels.tunnel.publish",
+    "ironflock.tunnels.tunnel.unpublish",
+    "ironflock.tunnels.tunnel.close",
+    "ironflock.tunnels.ticket.issue",
+    "ironflock.tunnels.visit.list",
     "ironflock.auth.account.me",
     "ironflock.auth.account.erase",
     "ironflock.auth.account.rename",
@@ -189,7 +198,7 @@ _PEOPLE: Final = (
     "ironflock.privileges.lock.end",
 )
 
-_DECISION_POINTS: Final = ("auth", "realms", "devices", "audit", "fleetdb")
+_DECISION_POINTS: Final = ("auth", "realms", "devices", "audit", "fleetdb", "tunnels")
 
 _DEVICES: Final = (
     Grant(DEVICE, Action.CALL, REALM1, ADD_TESTAMENT),  # 1
@@ -214,7 +223,8 @@ _SERVICES_OWN: Final = tuple(
 )
 
 _SERVICES_CONTROL: Final = (
-    *(Grant("svc_devices", Action.REGISTER, REALM1, uri, SHARED) for uri in AGENT_PROCEDURES),
+    *(Grant("svc_devices", Action.REGISTER, REALM1, uri, SHARED) for uri in AGENT_PROCEDURES if uri != EXPOSE_PORT),
+    Grant("svc_tunnels", Action.REGISTER, REALM1, EXPOSE_PORT, SHARED),
     Grant("svc_devices", Action.CALL, REALM1, "re.mgmt.**"),  # issue 9: what the agents can do
     # By which credential a person is there: the audit log names it.
     *(Grant(f"svc_{name}", Action.CALL, REALM1, "wamp.session.get") for name in SERVICES if name != "gateway"),
@@ -256,6 +266,17 @@ _SERVICES_SYSTEM: Final = (
     Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.backend.admit"),
     # What live followers were sent: the audit log has it from fleetdb.
     Grant("svc_fleetdb", Action.CALL, SYSTEM, FOLLOWED_TAKE),
+    # Tunnels: whose proof a device shows, who and what it is and whether it is there; who visits, and what they may.
+    Grant("svc_tunnels", Action.CALL, SYSTEM, "ironflock.auth.device_credential.find_by_proof"),
+    Grant("svc_tunnels", Action.CALL, SYSTEM, "ironflock.auth.ticket.verify"),
+    Grant("svc_tunnels", Action.CALL, SYSTEM, "ironflock.auth.credential.standing"),
+    Grant("svc_tunnels", Action.CALL, SYSTEM, "ironflock.auth.personal.seal"),
+    Grant("svc_tunnels", Action.CALL, SYSTEM, "ironflock.devices.device.reach"),
+    Grant("svc_tunnels", Action.CALL, SYSTEM, "ironflock.devices.device.visible"),
+    Grant("svc_tunnels", Action.CALL, SYSTEM, "ironflock.devices.device.standing"),
+    Grant("svc_tunnels", Action.CALL, SYSTEM, "ironflock.realms.project.resolve"),
+    Grant("svc_tunnels", Action.CALL, SYSTEM, "ironflock.realms.project.reachable"),
+    Grant("svc_tunnels", Action.SUBSCRIBE, SYSTEM, "ironflock.devices.device.changed"),
     # Boards join data realms by ticket, and leave them when their people may not any more; the router takes tickets.
     Grant("svc_realms", Action.CALL, SYSTEM, "ironflock.auth.board_ticket.issue"),
     Grant("svc_realms", Action.CALL, SYSTEM, "ironflock.auth.board_ticket.end"),

@@ -27,7 +27,7 @@ BOARD_READER: Final = "board_reader"
 BOARD_WRITER: Final = "board_writer"
 BOARD_ROLES: Final = frozenset({BOARD_READER, BOARD_WRITER})
 """What people's boards join a data realm as (decision 19)."""
-SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb")
+SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb", "tunnels")
 SERVICE_ROLES: Final = frozenset(f"svc_{name}" for name in SERVICES)
 FLEETDB: Final = "svc_fleetdb"
 DATA_SERVICES: Final = frozenset({FLEETDB})
@@ -40,6 +40,7 @@ PATH_SERVICES: Final = "/ws-svc"
 
 # The agent's procedures (wire-agent.md section 4), in the order of that section; `wamp.*` ones are the router's.
 UPDATE_DEVICE_STATUS: Final = "reswarm.devices.update_device_status"
+EXPOSE_PORT: Final = "re.tunnel.expose_port"
 AGENT_PROCEDURES: Final = (
     "reswarm.devices.read_device_metadata",  # 2
     "reswarm.devices.get_app_cred_key",  # 3
@@ -49,7 +50,7 @@ AGENT_PROCEDURES: Final = (
     "reswarm.containers.update_app_on_device",  # 7
     "reswarm.containers.get_registry_token",  # 8
     "reswarm.devices.check_privilege",  # 9
-    "re.tunnel.expose_port",  # 10
+    EXPOSE_PORT,  # 10
     "reswarm.registry.run_gc",  # 12
 )
 ADD_TESTAMENT: Final = "wamp.session.add_testament"  # 1

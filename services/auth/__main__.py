@@ -127,6 +127,7 @@ def desk_of(
         now=time.time,
         chance=random.random,
         clients_ca=read.clients_ca,
+        tunnels=read.tunnels,
     )
     return Desk(
         database=database,

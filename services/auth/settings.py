@@ -34,6 +34,7 @@ class AuthSettings:
     issuer: str
     audience: str
     clients_ca: str | None
+    tunnels: str | None
     mail: SmtpSettings | None
     mail_folder: Path
     upstream: tuple[UpstreamProvider, ...]
@@ -59,6 +60,7 @@ def read(settings: Settings) -> AuthSettings:
         issuer=_origin(settings, "ISSUER"),
         audience=_origin(settings, "AUDIENCE"),
         clients_ca=_clients_ca(settings, common.ca),
+        tunnels=_tunnels(settings),
         mail=_smtp(settings, common.ca),
         is_sign_up_open=_is_open(settings.text("SIGN_UP", "invitation")),
         mail_folder=settings.path("MAIL_FOLDER"),
@@ -107,6 +109,11 @@ def _origin(settings: Settings, name: str) -> str:
     if parts.scheme != "https" or not parts.hostname or text != f"https://{parts.netloc}" or "@" in parts.netloc:
         raise SettingsError(f"IRONFLOCK_AUTH_{name} must be an origin like https://accounts.example.com")
     return text
+
+
+def _tunnels(settings: Settings) -> str | None:
+    """The origin of the domain of tunnels, whose visitors sign in here; none where there is none."""
+    return None if settings.text("TUNNELS", "-") == "-" else _origin(settings, "TUNNELS")
 
 
 def _masters(path: Path) -> MasterKeys:

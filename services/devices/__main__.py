@@ -17,6 +17,7 @@ from services.devices.procedures.apps import DeviceAppProcedures
 from services.devices.procedures.claims import ClaimProcedures
 from services.devices.procedures.groups import GroupProcedures
 from services.devices.procedures.people import PeopleProcedures
+from services.devices.procedures.registry import RegistryProcedures
 from shared.database import Database
 from shared.health import Health
 from shared.rights.decision_point import Rights
@@ -43,6 +44,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     for surface in (PeopleProcedures, ClaimProcedures, GroupProcedures, DeviceAppProcedures):
         bus.serve(surface(parts), assertions)
     bus.serve(AgentProcedures(parts))
+    bus.serve(RegistryProcedures(parts))
     await database.open()
     service.listen_ops(read.common, health)
     loops = [

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import structlog
 
-from services.devices.quiet import Quiet
 from shared import audit
 from shared.bus import Bus
 from shared.database import Database
 from shared.errors import PublicError
 from shared.identities import SYSTEM_REALM
+from shared.quiet import Quiet
 from shared.session import BusSession
 
 TOPIC: Final = "ironflock.router.device.duplicated"

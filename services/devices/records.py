@@ -9,13 +9,16 @@ from attrs import field, frozen
 from msgspec import Meta
 
 from shared.flags import AssetKind
-from shared.scopes import Scopes
+from shared.scopes import MAX_SCOPES, Scopes
 
 Key = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Name = Annotated[str, Meta(max_length=400)]
 Text = Annotated[str, Meta(max_length=16_000)]
 Cursor = Annotated[str, Meta(max_length=200)]
 PageSize = Annotated[int, Meta(ge=1, le=1000)]
+ShortText = Annotated[str, Meta(max_length=300)]
+Flag = Annotated[str, Meta(pattern=r"\A[A-Z_]{1,40}\Z")]
+Keys = Annotated[list[Key], Meta(max_length=1000)]
 State = Literal["registered", "flashing", "flashed", "deleting"]
 Status = Literal["DISCONNECTED", "CONFIGURING", "CONNECTED", "EMERGENCY"]
 
@@ -316,6 +319,57 @@ class NameMember:
     group: Key | Name
     device: Key | Name
     project: Key | Name | None = None
+
+
+@frozen
+class ReachDevice:
+    """`ironflock.devices.device.reach`: what a person, with a credential of those scopes, wants to do with a device."""
+
+    account_key: Key
+    credential: ShortText | None
+    scopes: Annotated[list[ShortText], Meta(max_length=MAX_SCOPES)]
+    flag: Flag
+    device: Key | Name
+    project: Key | Name | None = None
+
+
+@frozen
+class VisibleDevices:
+    """`ironflock.devices.device.visible`: which of these devices the person may see."""
+
+    account_key: Key
+    scopes: Annotated[list[ShortText], Meta(max_length=MAX_SCOPES)]
+    projects: Keys
+    devices: Keys
+
+
+@frozen
+class AskStanding:
+    """`ironflock.devices.device.standing`."""
+
+    devices: Keys
+
+
+@frozen
+class ReachedDevice:
+    """A device that somebody may do something with, or see."""
+
+    device_key: int
+    project_key: int
+    name: str
+
+
+@frozen
+class DeviceStanding:
+    """How a device stands, for services: `session` is that of its agent on `realm1`, None while it is not there."""
+
+    device_key: int
+    project_key: int
+    name: str
+    flash_id: UUID | None
+    session: int | None
+    is_locked: bool
+    is_leaving: bool
 
 
 @frozen

@@ -34,6 +34,7 @@ from tests.bench import (
     session_memory,
     sign_in,
     storm,
+    tunnels,
     whole_platform,
     writes,
 )
@@ -51,6 +52,7 @@ ALONE: Final[dict[str, Callable[[Scale, Path], list[Row]]]] = {
     realm_starts.NAME: realm_starts.run,
     reads.NAME: reads.run,
     writes.NAME: writes.run,
+    tunnels.NAME: tunnels.run,
 }
 WITH_DEVICES: Final = (audited_change.NAME, joins.NAME, storm.NAME, log.NAME)
 ON_PLATFORM: Final = (whole_platform.NAME, sign_in.NAME, rights.NAME, data_bus.NAME, *WITH_DEVICES)

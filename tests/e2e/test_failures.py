@@ -17,7 +17,7 @@ from tests.integration.router_node.wire import ClosedError, WampError
 pytestmark = pytest.mark.real
 
 RIGHT_AGAIN_S = 30.0
-SERVICES = ["auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb"]
+SERVICES = ["auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb", "tunnels"]
 PROCESSES = ["router", "postgres", "provisioner", *SERVICES]
 
 

@@ -30,7 +30,9 @@ def test_every_part_of_a_started_platform_is_healthy(flockctl: Flockctl) -> None
     status = flockctl.json("status")
 
     assert status["ready"] is True
-    assert set(status["parts"]) == {"router", "gateway", "auth", "realms", "devices", "privileges", "audit", "fleetdb"}
+    assert set(status["parts"]) == {
+        "router", "gateway", "auth", "realms", "devices", "privileges", "audit", "fleetdb", "tunnels",
+    }  # fmt: skip
 
 
 def test_the_first_owner_signs_in_with_the_key_that_the_launcher_made(flockctl: Flockctl) -> None:

@@ -22,6 +22,8 @@ class Relay:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._is_cut = Event()
         self._is_over = Event()
+        self._is_to_forget = Event()
+        self._swallowed: list[socket.socket] = []
         self._thread = Thread(target=self._work, daemon=True)
 
     def __enter__(self) -> Self:
@@ -38,14 +40,31 @@ class Relay:
         for key in list(self._selector.get_map().values()):
             assert isinstance(key.fileobj, socket.socket)
             key.fileobj.close()
+        for each in self._swallowed:
+            each.close()
         self._selector.close()
 
     def cut(self) -> None:
         """Stop passing anything on, in both directions; everything stays open."""
         self._is_cut.set()
 
+    def mend(self) -> None:
+        """Pass new connections on again; those that were cut stay so."""
+        self._is_to_forget.set()
+
+    def _forget(self) -> None:
+        for key in list(self._selector.get_map().values()):
+            if key.fileobj is not self._listener:
+                assert isinstance(key.fileobj, socket.socket)
+                self._selector.unregister(key.fileobj)
+                self._swallowed.append(key.fileobj)
+        self._is_to_forget.clear()
+        self._is_cut.clear()
+
     def _work(self) -> None:
         while not self._is_over.wait(LOOK_EVERY_S if self._is_cut.is_set() else 0):
+            if self._is_to_forget.is_set():
+                self._forget()
             if self._is_cut.is_set():
                 continue
             for key, _ in self._selector.select(LOOK_EVERY_S):

@@ -3,12 +3,10 @@
 import os
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import sys
 from pathlib import Path
-from secrets import randbelow
 from typing import Any, Final, Self
 
 import psycopg
@@ -17,13 +15,13 @@ from deploy.local.bootstrap import SUPERUSER, Server, connect
 from deploy.local.health import unready
 from deploy.local.processes import DATABASE_NAME, LEASH
 from deploy.local.records import PlatformRecord, read_record
-from deploy.local.settings import LAST_OFFSET, Ports
+from deploy.local.settings import Ports
 from deploy.local.state import REPOSITORY, StateFolder
+from tests.harness.ports import free_port_base
 from tests.harness.scratch import new_folder
 from tests.harness.waiting import wait_until
 
 START_TIMEOUT_S: Final = 150  # longer than `up` itself waits, so that its own explanation is seen
-LOWEST_PORT: Final = 10_000
 FAILURES_PER_MINUTE: Final = 300
 
 
@@ -147,22 +145,3 @@ class RunningPlatform:
 
     def _pids(self) -> dict[str, int | None]:
         return {process.name: process.pid for process in self.record.processes}
-
-
-def free_port_base() -> int:
-    """The first of twelve ports in a row that are free, below those that the kernel gives to clients."""
-    ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
-    while True:
-        base = LOWEST_PORT + randbelow(max(ephemeral, 32_768) - LOWEST_PORT - LAST_OFFSET)
-        if all(_is_free(base + offset) for offset in range(LAST_OFFSET + 1)):
-            return base
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,11 +14,11 @@ import psycopg
 
 from shared.database import Database, DatabaseSettings, Password
 from shared.health import Health
+from tests.harness.ports import free_port_base
 from tests.harness.scratch import new_folder
 from tests.harness.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
-LAST_BASE = 31_900
 TABLES = (
     "audit.queue",
     "audit.entry",
@@ -65,6 +64,11 @@ TABLES = (
     "fleetdb.resealed",
     "fleetdb.transform",
     "fleetdb.data_key",
+    "tunnels.tunnel",  # and what hangs on it
+    "tunnels.remote_port",
+    "tunnels.visit",
+    "tunnels.browser",
+    "tunnels.identity_key",
     "privileges.asset",
     "privileges.domain",  # and what hangs on it
     "privileges.lock",
@@ -86,17 +90,6 @@ FORGET: tuple[str, ...] = (
 )
 
 
-def free_base() -> int:
-    """A base of ports such that PostgreSQL's, six above, is free; below those that the system gives to clients."""
-    for base in range(LAST_BASE - os.getpid() % 200 * 20, 20_000, -20):
-        try:
-            with socket.create_server(("127.0.0.1", base + 6)):
-                return base
-        except OSError:
-            continue
-    raise OSError("no free port")
-
-
 class Postgres:
     """One server in a folder of its own, migrated."""
 
@@ -104,7 +97,7 @@ class Postgres:
         """Choose a folder and a port; nothing runs yet."""
         self.folder = new_folder()
         self._state = self.folder / "state"
-        self._base = free_base()
+        self._base = free_port_base()
         self._launcher: subprocess.Popen[bytes] | None = None
         self._open: psycopg.Connection[Any] | None = None
 

@@ -76,7 +76,7 @@ def ports(platform: RunningPlatform) -> dict[int, str]:
 def test_the_platform_listens_where_it_says_and_nowhere_else(ironflock: RunningPlatform) -> None:
     known = ironflock.ports
     own = {known.accounts, known.router_public, known.router_services, known.gateway, known.postgres, known.audit}
-    expected = {*own, known.sql, *known.operations.values()}
+    expected = {*own, known.sql, known.tunnel, known.visitors, *known.operations.values()}
 
     found = ports(ironflock)
 

@@ -1,11 +1,13 @@
 """The WAMP surface of accounts."""
 
+import base64
+
 from services.auth import personal
 from services.auth.erasure import NO_ACCOUNT, Erasure
 from services.auth.keyring import Keyring
 from services.auth.procedures.callers import serve_only
 from services.auth.records.accounts import AccountKey, AccountKeys, EraseAccount, PublicAccount, Receipt
-from services.auth.records.sealing import OpenPersonal
+from services.auth.records.sealing import OpenPersonal, SealPersonal
 from services.auth.step_up import StepUp
 from services.auth.store.accounts import account_find, account_list_erased
 from shared.database import Database
@@ -42,6 +44,15 @@ class AccountProcedures:
         """Personal values of audit entries in clear, for audit alone; None where a person's key is gone."""
         serve_only(service, "audit")
         return await personal.open_all(self._database, self._keyring, request.items)
+
+    @for_services("ironflock.auth.personal.seal", SealPersonal)
+    async def personal_seal(self, service: ServiceIdentity, request: SealPersonal) -> str | None:
+        """The text, sealed for an audit entry of another service, in base64; None where the person's key is gone."""
+        serve_only(service, "tunnels")
+        said = await self._database.run(
+            lambda connection: personal.said_in_txn(connection, self._keyring, request.account_key, request.text)
+        )
+        return None if said is None else base64.b64encode(said.sealed).decode()
 
     @for_people("ironflock.auth.account.erase", EraseAccount)
     async def account_erase(self, person: Person, request: EraseAccount) -> Receipt:

@@ -10,14 +10,17 @@ from services.auth.records.devices import (
     DeviceCredential,
     DeviceKey,
     DeviceSecrets,
+    FindByProof,
     FindDeviceCredential,
     FoundDeviceCredential,
     IssueDeviceCredential,
+    ProvenDevice,
 )
 from services.auth.rules.devices import SECRET_OCTETS, belongs, device_key_of, device_secrets, tunnel_proof_digest
 from services.auth.store.devices import (
     device_credential_end,
     device_credential_find,
+    device_credential_find_by_proof,
     device_credential_lock_in_txn,
     device_credential_upsert,
 )
@@ -65,6 +68,20 @@ class CredentialProcedures:
             serial_number=credential.serial_number,
             flash_id=credential.flash_id,
         )
+
+    @for_services("ironflock.auth.device_credential.find_by_proof", FindByProof)
+    async def device_credential_find_by_proof(
+        self, service: ServiceIdentity, request: FindByProof
+    ) -> ProvenDevice | None:
+        """Whose frpc it is, for tunnels alone; None where the proof opens nothing (decision 27)."""
+        serve_only(service, "tunnels")
+        digest = bytes.fromhex(request.digest)
+        found = await self._database.run(lambda connection: device_credential_find_by_proof(connection, digest))
+        if found is None or found.state != "active":
+            return None
+        if self._locks.is_device_out(found.project_key, found.device_key):
+            return None
+        return ProvenDevice(found.device_key, found.project_key, found.serial_number, found.flash_id)
 
     @for_services("ironflock.auth.device_credential.issue", IssueDeviceCredential)
     async def device_credential_issue(self, service: ServiceIdentity, request: IssueDeviceCredential) -> DeviceSecrets:

@@ -10,10 +10,19 @@ from joserfc.jwk import KeySetSerialization
 from services.auth.locks import Locks
 from services.auth.procedures.callers import serve_only
 from services.auth.provider.access_tokens import AccessTokens
-from services.auth.records.tickets import IssueAssertion, IssuedAssertion, VerifiedTicket, VerifyTicket
+from services.auth.records.tickets import (
+    AliveCredential,
+    AskCredentials,
+    IssueAssertion,
+    IssuedAssertion,
+    StandingCredential,
+    VerifiedTicket,
+    VerifyTicket,
+)
 from services.auth.rules.api_keys import opens
 from services.auth.signing import Signing
 from services.auth.store.api_keys import api_key_find, api_key_touch
+from services.auth.store.credentials import credential_list_alive
 from shared import api_keys, assertions
 from shared.database import Database
 from shared.errors import NotAuthorizedError
@@ -45,13 +54,25 @@ class TicketProcedures:
 
     @for_services("ironflock.auth.ticket.verify", VerifyTicket)
     async def ticket_verify(self, service: ServiceIdentity, request: VerifyTicket) -> VerifiedTicket | None:
-        """Whose ticket it is, for the router and the front of SQL; None where it opens nothing, whatever the reason.
+        """Whose ticket it is, for the router, the front of SQL and tunnels; None where it opens nothing, whatever why.
 
         Raises:
             UnavailableError: It would open, and locks cannot be looked up now.
         """
-        serve_only(service, "router", "fleetdb")
+        serve_only(service, "router", "fleetdb", "tunnels")
         return await self._opening(request.ticket, request.address)
+
+    @for_services("ironflock.auth.credential.standing", AskCredentials)
+    async def credential_standing(self, service: ServiceIdentity, request: AskCredentials) -> list[StandingCredential]:
+        """Which of these still open something, for tunnels: what lives from one that does not has to end.
+
+        Raises:
+            UnavailableError: Locks cannot be looked up now.
+        """
+        serve_only(service, "tunnels")
+        asked = [(each.account_key, each.credential) for each in request.credentials]
+        alive = await self._database.run(lambda connection: credential_list_alive(connection, asked))
+        return [each.standing for each in alive if not await self._is_out(each)]
 
     @for_services("ironflock.auth.assertion.issue", IssueAssertion)
     async def assertion_issue(self, service: ServiceIdentity, request: IssueAssertion) -> IssuedAssertion:
@@ -75,6 +96,12 @@ class TicketProcedures:
     async def assertion_keys(self, service: ServiceIdentity, request: NoArguments) -> KeySetSerialization:  # noqa: ARG002
         """The public keys that verify assertions, as a JWK set."""
         return await self._signing.public_keys()
+
+    async def _is_out(self, alive: AliveCredential) -> bool:
+        standing = alive.standing
+        if await self._locks.is_key_out(standing.credential):
+            return True
+        return await self._locks.is_out(standing.account_key, alive.owner_key)
 
     async def _opening(self, ticket: str, address: str) -> VerifiedTicket | None:
         ticket = ticket.strip()

@@ -1,4 +1,4 @@
-"""Registered clients, by whoever has `GRANT` on the installation; and flockctl's own."""
+"""Registered clients, by whoever has `GRANT` on the installation; and the installation's own."""
 
 import hmac
 from datetime import UTC, datetime
@@ -12,9 +12,11 @@ from services.auth.provider.facts import KnownClient, hash_of
 from services.auth.provider.families import end_of_client_in_txn
 from services.auth.provider.ids import new_client_id, new_token
 from services.auth.records.provider import (
+    AUTHORIZATION_CODE,
     DEVICE_CODE,
     FLOCKCTL,
     REFRESH_TOKEN,
+    TUNNELS,
     Client,
     ClientView,
     RegisterClient,
@@ -22,7 +24,7 @@ from services.auth.records.provider import (
 )
 from services.auth.rules.openid import checked
 from services.auth.store.api_keys import service_account_lock_in_txn
-from services.auth.store.clients import client_end, client_find, client_insert, client_list
+from services.auth.store.clients import client_end, client_find, client_insert, client_list, client_move
 from shared import audit
 from shared.database import Database
 from shared.errors import AlreadyExistsError, ConflictError, NotFoundError
@@ -37,10 +39,11 @@ FLOCKCTL_SCOPES: Final = ["openid", "profile", "email", "offline_access", "all",
 class Clients:
     """The clients of this installation."""
 
-    def __init__(self, database: Database, installation: Installation) -> None:
-        """Keep them in `database`."""
+    def __init__(self, database: Database, installation: Installation, tunnels: str | None = None) -> None:
+        """Keep them in `database`; `tunnels` is the origin of the domain of tunnels, where there is one."""
         self._database = database
         self._installation = installation
+        self._tunnels = tunnels
 
     async def register(self, person: Person, request: RegisterClient) -> RegisteredClient:
         """A new client; its secret is in clear this once.
@@ -82,33 +85,51 @@ class Clients:
 
         Raises:
             NotAuthorizedError, UnavailableError: As `register`.
-            NotFoundError, ConflictError: There is no such client; it is flockctl's own.
+            NotFoundError, ConflictError: There is no such client; it is the installation's own.
         """
         await self._installation.require(person, "GRANT")
         async with self._database.transaction() as connection:
-            if client_id == FLOCKCTL:
-                raise ConflictError("this is the client of flockctl itself")
+            if client_id in (FLOCKCTL, TUNNELS):
+                raise ConflictError("this is a client of the installation itself")
             if "\0" in client_id or not await client_end(connection, client_id):
                 raise NotFoundError(NO_CLIENT)
             await end_of_client_in_txn(connection, client_id, None, "its client was ended")
             await audit.record(connection, _about(audit.Action.CLIENT_ENDED, person, client_id))
 
     async def ensure_own(self) -> None:
-        """The client of flockctl, where it is not there yet: public, for the device grant alone."""
-        wanted = RegisterClient(
-            name="flockctl",
-            grant_types=[DEVICE_CODE, REFRESH_TOKEN],
-            scopes=FLOCKCTL_SCOPES,
-            token_endpoint_auth_method=PUBLIC,
-            is_first_party=True,
+        """The installation's own clients, where they are not there yet: flockctl's, and that of tunnels' visitors."""
+        await self._ensure(
+            FLOCKCTL,
+            RegisterClient(
+                name="flockctl",
+                grant_types=[DEVICE_CODE, REFRESH_TOKEN],
+                scopes=FLOCKCTL_SCOPES,
+                token_endpoint_auth_method=PUBLIC,
+                is_first_party=True,
+            ),
         )
+        if self._tunnels is not None:
+            await self._ensure(
+                TUNNELS,
+                RegisterClient(
+                    name="IronFlock tunnels",
+                    redirect_uris=[f"{self._tunnels}/sign-in/done"],
+                    grant_types=[AUTHORIZATION_CODE],
+                    scopes=["openid", "all"],
+                    token_endpoint_auth_method=PUBLIC,
+                    is_first_party=True,
+                ),
+            )
+
+    async def _ensure(self, client_id: str, wanted: RegisterClient) -> None:
+        actor = audit.Actor(audit.ActorKind.SERVICE, "auth")
+        draft = evolve(_about(audit.Action.CLIENT_REGISTERED, None, client_id), actor=actor)
         async with self._database.transaction() as connection:
-            if await client_find(connection, FLOCKCTL) is None:
-                await client_insert(connection, _client(FLOCKCTL, wanted, None), canonical_name(wanted.name))
-                actor = audit.Actor(audit.ActorKind.SERVICE, "auth")
-                await audit.record(
-                    connection, evolve(_about(audit.Action.CLIENT_REGISTERED, None, FLOCKCTL), actor=actor)
-                )
+            if await client_find(connection, client_id) is None:
+                await client_insert(connection, _client(client_id, wanted, None), canonical_name(wanted.name))
+            elif not await client_move(connection, client_id, wanted.redirect_uris):
+                return
+            await audit.record(connection, draft)
 
 
 def known(client: Client) -> KnownClient:

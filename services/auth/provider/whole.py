@@ -50,6 +50,7 @@ def provider_of(
     now: Callable[[], float],
     chance: Callable[[], float],
     clients_ca: str | None,
+    tunnels: str | None = None,
 ) -> Provider:
     """All of it on `database`.
 
@@ -59,6 +60,7 @@ def provider_of(
         now: Gives Unix seconds.
         chance: Gives numbers of [0, 1).
         clients_ca: A PEM file of the authorities of clients that are told of logouts; None for the system's.
+        tunnels: The origin of the domain of tunnels, whose visitors sign in here; None where there is none.
     """
     keys = SigningKeys(database, keyring, now)
     locks = Locks(rights)
@@ -70,7 +72,7 @@ def provider_of(
         exchange=Exchange(database, access_tokens, locks, now),
         authorizations=Authorizations(database, keyring, access_tokens, now),
         user_info=UserInfo(database, access_tokens),
-        clients=Clients(database, Installation(rights)),
+        clients=Clients(database, Installation(rights), tunnels),
         consents=Consents(database),
         devices=WaitingDevices(database, throttle),
         families=Families(database),

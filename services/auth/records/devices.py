@@ -1,9 +1,10 @@
 """Devices' credentials."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from attrs import field, frozen
+from msgspec import Meta
 
 from services.auth.records.fields import Key, ShortText
 
@@ -43,6 +44,23 @@ class FoundDeviceCredential:
 
     state: Literal["active", "ended"]
     secret: str = field(repr=False)
+    device_key: int
+    project_key: int
+    serial_number: UUID
+    flash_id: UUID
+
+
+@frozen
+class FindByProof:
+    """`ironflock.auth.device_credential.find_by_proof`: SHA-256 of what a device's frpc shows, in hexadecimal."""
+
+    digest: Annotated[str, Meta(pattern=r"\A[0-9a-f]{64}\Z")] = field(repr=False)
+
+
+@frozen
+class ProvenDevice:
+    """Whose proof it is, and by which flashing."""
+
     device_key: int
     project_key: int
     serial_number: UUID

@@ -32,6 +32,8 @@ REACHING_SCOPES: Final = ("all", "read")
 """Those that let a token be used at the platform itself; see `shared.scopes`."""
 SCOPES: Final = (*IDENTITY_SCOPES, *REACHING_SCOPES)
 FLOCKCTL: Final = "flockctl"
+TUNNELS: Final = "tunnels"
+"""The client by which browsers come to tunnels."""
 
 AuthMethod = Literal["client_secret_basic", "client_secret_post", "none"]
 AUTH_METHODS: Final[tuple[AuthMethod, ...]] = ("client_secret_basic", "client_secret_post", "none")

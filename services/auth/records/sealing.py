@@ -39,6 +39,14 @@ class PersonalItem:
 
 
 @frozen
+class SealPersonal:
+    """`ironflock.auth.personal.seal`: something that an audit entry is to say of a person."""
+
+    account_key: Key
+    text: ShortText = field(repr=False)
+
+
+@frozen
 class OpenPersonal:
     """`ironflock.auth.personal.open`."""
 

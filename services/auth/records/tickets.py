@@ -5,7 +5,7 @@ from typing import Annotated
 from attrs import field, frozen
 from msgspec import Meta
 
-from services.auth.records.fields import ShortText, Ticket
+from services.auth.records.fields import MAX_ITEMS, Key, ShortText, Ticket
 
 
 @frozen
@@ -27,6 +27,38 @@ class VerifiedTicket:
     credential: str
     scopes: list[str]
     ends_at: float
+
+
+@frozen
+class NamedCredential:
+    """What somebody has something open by: the id of an API key, session, family of tokens, or client, and whose."""
+
+    account_key: Key
+    credential: ShortText
+
+
+@frozen
+class AskCredentials:
+    """`ironflock.auth.credential.standing`."""
+
+    credentials: Annotated[list[NamedCredential], Meta(max_length=MAX_ITEMS)]
+
+
+@frozen
+class StandingCredential:
+    """It opens something still, and until when (Unix seconds; ten years on where it has no end)."""
+
+    account_key: int
+    credential: str
+    ends_at: float
+
+
+@frozen
+class AliveCredential:
+    """As the rows have it; `owner_key` is whose account it is, where it is a service account."""
+
+    standing: StandingCredential
+    owner_key: int | None
 
 
 @frozen

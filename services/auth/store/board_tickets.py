@@ -6,22 +6,9 @@ from typing import Final
 from psycopg.rows import class_row
 
 from services.auth.records.board_tickets import IssueBoardTicket, KnownTicket
+from services.auth.store.credentials import ALIVE
 from shared.database import Connection
 
-# Until when something opens the bus: an API key, a session, a family of tokens, a client that acts as an account.
-_CREDENTIALS: Final = (
-    "SELECT key_id AS id, account_key, ends_at FROM auth.api_key WHERE ended_at IS NULL"
-    " UNION ALL SELECT session_id, account_key, ends_at FROM auth.session WHERE ended_at IS NULL"
-    " UNION ALL SELECT f.family_id, f.account_key, s.ends_at FROM auth.token_family f"
-    " JOIN auth.session s USING (session_id) WHERE f.ended_at IS NULL AND s.ended_at IS NULL"
-    " UNION ALL SELECT client_id, account_key, 'infinity' FROM auth.client WHERE ended_at IS NULL"
-)
-_ALIVE: Final = (
-    f"SELECT c.id, c.account_key, c.ends_at, a.owner_key FROM ({_CREDENTIALS}) c"  # noqa: S608
-    " JOIN auth.account a USING (account_key) LEFT JOIN auth.account o ON o.account_key = a.owner_key"
-    " WHERE c.ends_at > clock_timestamp()"
-    " AND a.state = 'active' AND coalesce(o.state, 'active') = 'active'"
-)
 _USABLE: Final = "t.taken_at IS NULL AND t.ended_at IS NULL AND least(t.usable_until, t.ends_at) > clock_timestamp()"
 
 
@@ -35,7 +22,7 @@ async def board_ticket_insert(
         " usable_until, ends_at) SELECT %(session)s, %(hash)s, account_key, id, %(realm)s, %(role)s, %(board)s,"
         " clock_timestamp() + make_interval(secs => %(use)s),"
         " least(ends_at, clock_timestamp() + make_interval(secs => %(life)s))"
-        f" FROM ({_ALIVE}) alive WHERE id = %(credential)s AND account_key = %(account)s RETURNING ends_at".encode(),
+        f" FROM ({ALIVE}) alive WHERE id = %(credential)s AND account_key = %(account)s RETURNING ends_at".encode(),
         {
             "session": session_id,
             "hash": ticket_hash,
@@ -57,7 +44,7 @@ async def board_ticket_find(connection: Connection, ticket_hash: bytes, realm: s
     async with connection.cursor(row_factory=class_row(KnownTicket)) as cursor:
         await cursor.execute(
             "SELECT t.session_id, t.account_key, alive.owner_key, t.credential, t.role, t.board_key, t.ends_at"  # noqa: S608
-            f" FROM auth.board_ticket t JOIN ({_ALIVE}) alive ON alive.id = t.credential"
+            f" FROM auth.board_ticket t JOIN ({ALIVE}) alive ON alive.id = t.credential"
             " AND alive.account_key = t.account_key"
             f" WHERE t.ticket_hash = %s AND t.realm = %s AND {_USABLE}".encode(),
             [ticket_hash, realm],

@@ -37,6 +37,16 @@ async def client_insert(connection: Connection, client: Client, name_canonical: 
     )  # fmt: skip
 
 
+async def client_move(connection: Connection, client_id: str, redirect_uris: list[str]) -> bool:
+    """The client is sent its codes there from now on; False where that is so already, or it is not there."""
+    cursor = await connection.execute(
+        "UPDATE auth.client SET redirect_uris = %s WHERE client_id = %s AND ended_at IS NULL AND redirect_uris <> %s"
+        " RETURNING client_id",
+        [redirect_uris, client_id, redirect_uris],
+    )
+    return await cursor.fetchone() is not None
+
+
 async def client_list(connection: Connection) -> list[ClientView]:
     """Every client that has not ended, in the order of their names."""
     async with connection.cursor(row_factory=class_row(ClientView)) as cursor:

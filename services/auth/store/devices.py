@@ -24,6 +24,16 @@ async def device_credential_find(connection: Connection, device_key: int) -> Dev
         return await cursor.fetchone()
 
 
+async def device_credential_find_by_proof(connection: Connection, digest: bytes) -> DeviceCredential | None:
+    """The credential with that digest of a tunnel proof, ended or not."""
+    async with connection.cursor(row_factory=class_row(DeviceCredential)) as cursor:
+        await cursor.execute(
+            f"SELECT {_CREDENTIAL} FROM auth.device_credential WHERE tunnel_proof_digest = %s",  # noqa: S608
+            [digest],
+        )
+        return await cursor.fetchone()
+
+
 async def device_credential_upsert(connection: Connection, credential: DeviceCredential) -> None:
     """Make `credential` the device's one; whatever it had before is gone."""
     await connection.execute(

@@ -16,7 +16,6 @@ from services.devices.agent_records import (
 )
 from services.devices.assembly import Parts
 from services.devices.feed import Change
-from services.devices.quiet import Quiet
 from services.devices.records import Device, Machine
 from services.devices.store import devices as store
 from shared import audit
@@ -32,13 +31,13 @@ from shared.errors import (
 from shared.identities import DeviceIdentity
 from shared.names import clean_token
 from shared.procedures import NoArguments, for_devices
+from shared.quiet import Quiet
 
 CHANGES: Final = 10
 WINDOW_S: Final = 3_600.0
 TOO_OFTEN: Final = "this device tells of another machine too often; tell again within the hour"
 FOREIGN: Final = "a device speaks for itself only"
 NO_APPS: Final = "apps are not part of this version; the device keeps what it has"
-NO_TUNNELS: Final = "tunnels are not part of this version"
 
 
 class AgentProcedures:
@@ -124,11 +123,6 @@ class AgentProcedures:
         row = await self._row(device)
         asked, place = rules.asset(row), rules.domain(row.project_key)
         return (await self._rights.decide(request.requestor_account_key, request.privilege, asked, place)).allowed
-
-    @for_devices("re.tunnel.expose_port")
-    async def expose_port(self, device: DeviceIdentity, request: NoArguments) -> None:  # noqa: ARG002
-        """10: refused until tunnels exist."""
-        raise NotSupportedError(NO_TUNNELS)
 
     @for_devices("reswarm.registry.run_gc")
     async def run_gc(self, device: DeviceIdentity, request: NoArguments) -> dict[str, str]:  # noqa: ARG002

@@ -74,6 +74,17 @@ async def device_list(
     return await _many(connection, query, {**_parameters(reach), **more})
 
 
+async def device_list_within(connection: Connection, reach: Reach, keys: list[int]) -> list[Device]:
+    """The devices of those keys that are within `reach`."""
+    query = f"{_SELECT} WHERE {_WITHIN} AND d.device_key = ANY (%(keys)s) ORDER BY d.device_key"
+    return await _many(connection, query, {**_parameters(reach), "keys": keys})
+
+
+async def device_list_by_keys(connection: Connection, keys: list[int]) -> list[Device]:
+    """The devices of those keys, whoever may see them."""
+    return await _many(connection, f"{_SELECT} WHERE d.device_key = ANY (%s) ORDER BY d.device_key", [keys])
+
+
 async def device_list_by_project(connection: Connection, project_key: int, *, only_online: bool) -> list[Device]:
     """Every device of the project, whoever may see it; or those that the registry knows as online."""
     online = " AND d.session IS NOT NULL" if only_online else ""

@@ -10,7 +10,7 @@ window.SwaggerUIBundle({
   url: "/v1/ironflock/openapi.json",
   dom_id: "#description",
   deepLinking: true,
-  docExpansion: "list",
+  docExpansion: "none", // this version of the page loses everything where some 120 calls are open at once
   defaultModelsExpandDepth: 0,
   persistAuthorization: false,
   validatorUrl: null,

@@ -44,6 +44,7 @@ CLIENT: Final = (
 APP: Final = {"app_key": "app"}
 BOARD: Final = {"board_key": "board"}
 BACKEND: Final = SWARM | APP | {"stage": "stage"}
+TUNNEL: Final = {"tunnel_key": "tunnel"}
 
 _DEVICES: Final = "ironflock.devices.device"
 _APPS: Final = "ironflock.devices.app"
@@ -53,6 +54,7 @@ _REALMS: Final = "ironflock.realms"
 _AUTH: Final = "ironflock.auth"
 _AUDIT: Final = "ironflock.audit"
 _RIGHTS: Final = "ironflock.privileges"
+_TUNNELS: Final = "ironflock.tunnels"
 
 ROUTES: Final[tuple[Route, ...]] = (
     # Devices
@@ -168,6 +170,26 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("DELETE", "/boards/{board_key}", f"{_REALMS}.board.delete", path=BOARD),
     Route(
         "POST", "/boards/{board_key}/open", f"{_REALMS}.board.open", path=BOARD, body=("app", "stage"), is_secret=True
+    ),
+    # Tunnels
+    Route(
+        "GET", "/tunnels", f"{_TUNNELS}.tunnel.list", query={"device": Kind.EITHER, "project": Kind.EITHER, **PAGE}
+    ),
+    Route(
+        "POST", "/devices/{device_key}/tunnels", f"{_TUNNELS}.tunnel.declare",
+        path=DEVICE, body=("app", "port", "protocol"), status=201,
+    ),
+    Route("DELETE", "/tunnels/{tunnel_key}", f"{_TUNNELS}.tunnel.withdraw", path=TUNNEL),
+    Route("PUT", "/tunnels/{tunnel_key}/public", f"{_TUNNELS}.tunnel.publish", path=TUNNEL, body=("until",)),
+    Route("DELETE", "/tunnels/{tunnel_key}/public", f"{_TUNNELS}.tunnel.unpublish", path=TUNNEL),
+    Route("POST", "/tunnels/{tunnel_key}/close", f"{_TUNNELS}.tunnel.close", path=TUNNEL, body=()),
+    Route(
+        "POST", "/tunnels/{tunnel_key}/tickets", f"{_TUNNELS}.ticket.issue",
+        path=TUNNEL, body=("hours",), status=201, is_secret=True,
+    ),
+    Route(
+        "GET", "/visits", f"{_TUNNELS}.visit.list",
+        query={"device": Kind.EITHER, "project": Kind.EITHER, "account": Kind.WHOLE, **PAGE},
     ),
     # Who works in a project
     Route("GET", "/swarms/{swarm_key}/members", f"{_RIGHTS}.member.list", path=SWARM),

@@ -20,7 +20,7 @@ from shared.rights.records import Holdings
 from shared.rights.rules import flags_to_enter
 from shared.rights.wire import StandingLocks
 
-DECISION_POINTS = ("auth", "realms", "devices", "audit", "fleetdb")
+DECISION_POINTS = ("auth", "realms", "devices", "audit", "fleetdb", "tunnels")
 KINDS_OF = {
     "devices": frozenset({AssetKind.DEVICE, AssetKind.GROUP}),
     "realms": frozenset({AssetKind.BOARD, AssetKind.DATA_BACKEND}),

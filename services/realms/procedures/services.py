@@ -27,7 +27,7 @@ class ServiceProcedures:
     @for_services("ironflock.realms.project.resolve", ResolveProject)
     async def project_resolve(self, service: ServiceIdentity, request: ResolveProject) -> Project:
         """One project that an account has to do with, for devices and audit, which decide what may be done there."""
-        _only(service, "devices", "audit", "fleetdb")
+        _only(service, "devices", "audit", "fleetdb", "tunnels")
         project = await self._projects.meant(request.account_key, request.project)
         await self._projects.require_factor(project, request.account_key)
         return project
@@ -35,7 +35,7 @@ class ServiceProcedures:
     @for_services("ironflock.realms.project.reachable", AccountKey)
     async def project_reachable(self, service: ServiceIdentity, request: AccountKey) -> list[Project]:
         """Every project that an account has to do with, but for those that ask for a factor that it has not."""
-        _only(service, "devices", "audit")
+        _only(service, "devices", "audit", "tunnels")
         keys = await self._projects.touched(request.account_key)
         found = await self._database.run(
             lambda connection: store.project_list(connection, keys, after=0, limit=len(keys))

@@ -16,7 +16,7 @@ from shared.database import Database
 from tests.integration.database import Postgres
 
 pytestmark = pytest.mark.real
-WRITERS = ["svc_auth", "svc_realms", "svc_devices", "svc_privileges", "svc_fleetdb", "provisioner"]
+WRITERS = ["svc_auth", "svc_realms", "svc_devices", "svc_privileges", "svc_fleetdb", "svc_tunnels", "provisioner"]
 LOGINS = [*WRITERS, "svc_audit"]
 OWN = {
     "svc_auth": "account.created",
@@ -25,6 +25,7 @@ OWN = {
     "svc_privileges": "flag.given",
     "provisioner": "backend.provisioned",
     "svc_fleetdb": "data.read",
+    "svc_tunnels": "tunnel.declared",
 }
 ACTOR: dict[str, Any] = {"kind": "person", "key": 5, "credential": None, "on_behalf_of": None}
 ASSET: dict[str, Any] = {"kind": "device", "key": 7}

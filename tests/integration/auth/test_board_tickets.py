@@ -228,7 +228,7 @@ async def test_tickets_are_for_realms_and_the_router_alone(tickets: Tickets) -> 
     }
     for declaration, method in declared(tickets.board):
         verb = declaration.uri.rpartition(".")[2]
-        for name in ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb", "router"):
+        for name in ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb", "tunnels", "router"):
             if name in served[verb]:
                 await method(ServiceIdentity(name, 1), asked[verb])
             else:

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from services.auth.installation import Installation
 from services.auth.procedures.clients import ClientProcedures
-from services.auth.records.provider import FLOCKCTL, NameClient, RegisterClient
+from services.auth.provider.clients import Clients
+from services.auth.records.provider import FLOCKCTL, TUNNELS, NameClient, RegisterClient
 from shared.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -134,6 +136,21 @@ async def test_the_client_of_flockctl_is_there_once_and_stays(world: World, clie
     assert (shown.client_id, shown.redirect_uris, shown.token_endpoint_auth_method) == (FLOCKCTL, [], "none")
     with pytest.raises(ConflictError):
         await clients.client_end(person, NameClient(FLOCKCTL))
+
+
+async def test_the_client_of_tunnels_is_there_where_they_are_and_moves_with_them(
+    world: World, clients: ClientProcedures
+) -> None:
+    person = await owner(world)
+    for origin in ("https://tunnels.example", "https://tunnels.example:8458"):
+        own = Clients(world.people.database, Installation(world.people.rights), origin)
+        await own.ensure_own()
+        await own.ensure_own()
+
+        (shown,) = [each for each in (await clients.client_list(person, NOTHING)).clients if each.client_id == TUNNELS]
+        assert (shown.redirect_uris, shown.is_first_party) == ([f"{origin}/sign-in/done"], True)
+    with pytest.raises(ConflictError):
+        await clients.client_end(person, NameClient(TUNNELS))
 
 
 async def test_consents_are_listed_and_taken_back(world: World, clients: ClientProcedures) -> None:

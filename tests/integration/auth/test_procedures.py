@@ -5,26 +5,37 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
+import pytest_asyncio
 
 from services.auth import first_owner
 from services.auth.keyring import Keyring
 from services.auth.records.accounts import AccountKey, AccountKeys, NameApiKey, RequireFresh, ResolveAccounts
-from services.auth.records.devices import DeviceKey, FindDeviceCredential, FoundDeviceCredential, IssueDeviceCredential
-from services.auth.records.sealing import OpenPersonal
-from services.auth.records.tickets import IssueAssertion, VerifyTicket
+from services.auth.records.devices import (
+    DeviceKey,
+    FindByProof,
+    FindDeviceCredential,
+    FoundDeviceCredential,
+    IssueDeviceCredential,
+    ProvenDevice,
+)
+from services.auth.records.sealing import OpenPersonal, PersonalItem, SealPersonal
+from services.auth.records.tickets import AskCredentials, IssueAssertion, NamedCredential, VerifyTicket
 from services.auth.rules.devices import tunnel_proof, tunnel_proof_digest
 from shared.assertions import Assertions, arguments_hash
 from shared.database import Database
 from shared.errors import NotAuthorizedError, NotFoundError
 from shared.identities import Person, ServiceIdentity
 from shared.procedures import Audience, NoArguments, declared
+from shared.rights.records import LockKind
+from tests.harness.rights import KnownRights
 from tests.integration.auth.material import MOMENT, NOW, OTHER_KEY, OWNER_KEY
 from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
-NAMES = ["router", "auth", "realms", "devices", "gateway", "audit", "privileges", ""]
+NAMES = ["router", "auth", "realms", "devices", "gateway", "audit", "privileges", "tunnels", ""]
 DEVICES, ROUTER, GATEWAY = ServiceIdentity("devices", 1), ServiceIdentity("router", 1), ServiceIdentity("gateway", 1)
+TUNNELS = ServiceIdentity("tunnels", 1)
 SERIAL = UUID("00000000-0000-4000-8000-000000000007")
 ASSERTION = IssueAssertion(OWNER_KEY, "realms", "ironflock.realms.project.list", arguments_hash({}))
 PAYLOADS: dict[str, tuple[Any, set[str]]] = {
@@ -32,7 +43,9 @@ PAYLOADS: dict[str, tuple[Any, set[str]]] = {
     "ironflock.auth.device_credential.issue": (IssueDeviceCredential(UUID(int=1), 7, 3, SERIAL), {"devices"}),
     "ironflock.auth.device_credential.end": (DeviceKey(7), {"devices"}),
     "ironflock.auth.app_cred_key.find": (DeviceKey(7), {"devices"}),
-    "ironflock.auth.ticket.verify": (VerifyTicket("x"), {"router"}),
+    "ironflock.auth.device_credential.find_by_proof": (FindByProof("0a" * 32), {"tunnels"}),
+    "ironflock.auth.ticket.verify": (VerifyTicket("x"), {"router", "tunnels"}),
+    "ironflock.auth.credential.standing": (AskCredentials([NamedCredential(1, "x")]), {"tunnels"}),
     "ironflock.auth.assertion.issue": (ASSERTION, {"gateway"}),
     "ironflock.auth.assertion.keys": (NoArguments(), set(NAMES)),
     "ironflock.auth.account.find": (AccountKey(1), {"devices", "realms"}),
@@ -42,6 +55,7 @@ PAYLOADS: dict[str, tuple[Any, set[str]]] = {
     "ironflock.auth.session.require_fresh": (RequireFresh(1, None), {"privileges"}),
     "ironflock.auth.api_key.owner": (NameApiKey("x"), {"privileges"}),
     "ironflock.auth.personal.open": (OpenPersonal([]), {"audit"}),
+    "ironflock.auth.personal.seal": (SealPersonal(1, "x"), {"tunnels"}),
 }
 
 
@@ -61,6 +75,11 @@ async def found(procedures: Procedures, authid: str = "3-7") -> FoundDeviceCrede
 async def sign_up(database: Database, keyring: Keyring, postgres: Postgres) -> int:
     assert await first_owner.ensure(database, keyring, "owner@localhost", OWNER_KEY, now=MOMENT) == ""
     return int(postgres.rows("SELECT account_key FROM auth.account")[0][0])
+
+
+@pytest_asyncio.fixture(name="owner")
+async def fixture_owner(auth_database: Database, keyring: Keyring, postgres: Postgres) -> int:
+    return await sign_up(auth_database, keyring, postgres)
 
 
 async def test_every_procedure_for_services_is_tried_here(procedures: Procedures) -> None:
@@ -183,6 +202,83 @@ async def test_given_sealed_secrets_of_another_device_in_its_row_when_they_are_a
 
     with pytest.raises(Exception, match="does not belong"):
         await found(procedures)
+
+
+async def proven(procedures: Procedures, secret: str, device_key: int = 7) -> ProvenDevice | None:
+    digest = tunnel_proof_digest(secret, device_key).hex()
+    device: ProvenDevice | None = await procedures.device_credential_find_by_proof(TUNNELS, FindByProof(digest))
+    return device
+
+
+async def test_a_device_is_found_by_the_proof_of_its_present_secret_alone(procedures: Procedures) -> None:
+    flash_id = uuid4()
+    first = await procedures.device_credential_issue(DEVICES, order())
+    second = await procedures.device_credential_issue(DEVICES, order(flash_id))
+
+    assert await proven(procedures, second.secret) == ProvenDevice(7, 3, SERIAL, flash_id)
+    assert await proven(procedures, first.secret) is None
+    assert await proven(procedures, second.secret, 8) is None
+    await procedures.device_credential_end(DEVICES, DeviceKey(7))
+    assert await proven(procedures, second.secret) is None
+
+
+@pytest.mark.parametrize(("kind", "key"), [(LockKind.DEVICE, 7), (LockKind.PROJECT, 3)])
+async def test_while_a_lock_stands_on_it_a_device_proves_nothing(
+    procedures: Procedures, rights: KnownRights, kind: LockKind, key: int
+) -> None:
+    secret = (await procedures.device_credential_issue(DEVICES, order())).secret
+    rights.lock(kind, key)
+
+    assert await proven(procedures, secret) is None
+    rights.unlock()
+    assert await proven(procedures, secret) is not None
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "",
+        "UPDATE auth.api_key SET ended_at = now()",
+        "UPDATE auth.api_key SET ends_at = now() - interval '1 hour'",
+        "UPDATE auth.account SET state = 'disabled'",
+    ],
+)
+async def test_a_credential_stands_while_it_opens_something(
+    procedures: Procedures, auth_database: Database, keyring: Keyring, postgres: Postgres, harm: str
+) -> None:
+    account_key = await sign_up(auth_database, keyring, postgres)
+    if harm:
+        postgres.run(harm)
+    named = [(account_key, OWNER_KEY[4:16]), (account_key, "other"), (account_key + 1, OWNER_KEY[4:16])]
+
+    asked = AskCredentials([NamedCredential(*each) for each in named])
+    standing = await procedures.credential_standing(TUNNELS, asked)
+
+    assert [(each.account_key, each.credential) for each in standing] == ([] if harm else named[:1])
+    assert all(each.ends_at > NOW for each in standing)
+
+
+@pytest.mark.parametrize("kind", [LockKind.PERSON, LockKind.API_KEY])
+async def test_a_lock_lets_a_credential_stand_no_more(
+    procedures: Procedures, owner: int, rights: KnownRights, kind: LockKind
+) -> None:
+    rights.lock(kind, owner if kind is LockKind.PERSON else OWNER_KEY[4:16])
+
+    asked = AskCredentials([NamedCredential(owner, OWNER_KEY[4:16])])
+    assert await procedures.credential_standing(TUNNELS, asked) == []
+
+
+async def test_what_is_sealed_for_a_person_is_what_audit_opens(
+    procedures: Procedures, auth_database: Database, keyring: Keyring, postgres: Postgres
+) -> None:
+    account_key = await sign_up(auth_database, keyring, postgres)
+
+    sealed = await procedures.personal_seal(TUNNELS, SealPersonal(account_key, "192.0.2.1"))
+
+    assert sealed is not None
+    item = PersonalItem(account_key, sealed, f"audit/{account_key}")
+    assert await procedures.personal_open(ServiceIdentity("audit", 1), OpenPersonal([item])) == ["192.0.2.1"]
+    assert await procedures.personal_seal(TUNNELS, SealPersonal(account_key + 1, "x")) is None
 
 
 async def test_a_ticket_tells_whose_it_is(

@@ -172,10 +172,9 @@ def machine_entries(world: World, key: int) -> list[tuple[Any, ...]]:
         ("reswarm.containers.update_app_on_device", ({"app_key": 1, "state": "PRESENT"},)),
         ("reswarm.containers.update_app_on_device", ({"app_key": 1, "ports": [{"port": 9999.0}]},)),
         ("reswarm.containers.get_registry_token", ({"callerID": 5},)),
-        ("re.tunnel.expose_port", ({"port": 0, "protocol": "tcp"},)),
     ],
 )
-async def test_calls_6_7_8_and_10_answer_an_error_and_never_an_empty_list(
+async def test_calls_6_7_and_8_answer_an_error_and_never_an_empty_list(
     world: World, uri: str, args: tuple[Any, ...]
 ) -> None:
     key = (await world.create()).device_key

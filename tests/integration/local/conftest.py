@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from deploy.local.state import StateFolder
+from tests.harness.ports import free_port_base
 from tests.harness.scratch import new_folder
-from tests.integration.local.sites import DATABASE, STUBS, Site, end, free_base, wait_until
+from tests.integration.local.sites import DATABASE, STUBS, Site, end, wait_until
 
 
 @pytest.fixture(name="new_site", scope="module")
@@ -19,7 +20,7 @@ def fixture_new_site() -> Iterator[Callable[[], Site]]:
 
     def make() -> Site:
         folders.append(new_folder())
-        return Site(StateFolder(folders[-1] / "state"), free_base())
+        return Site(StateFolder(folders[-1] / "state"), free_port_base())
 
     yield make
     for folder in folders:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -22,19 +21,6 @@ STUBS = Path(__file__).with_name("stub_platform.py")
 DATABASE = ("-m", "deploy.local", "database")
 PATIENCE_S = 40.0
 POLL_S = 0.05
-
-
-def free_base() -> int:
-    """A base of ports that are free at the moment, below those that the system gives to clients."""
-    for base in range(20_000 + os.getpid() % 500 * 20, 32_000, 20):
-        try:
-            for port in range(base + 3, base + 14):
-                with socket.create_server(("127.0.0.1", port)):
-                    pass
-        except OSError:
-            continue
-        return base
-    raise OSError("no free ports")
 
 
 def wait_until(condition: Callable[[], object]) -> None:

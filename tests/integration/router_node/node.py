@@ -22,6 +22,7 @@ from ironflock_router.wire_names import (
     BOARD_TICKET_TAKE,
     BOARDS_JUDGED,
     DEVICE_CREDENTIAL_FIND,
+    EXPOSE_PORT,
     SERVICES,
     TICKET_VERIFY,
 )
@@ -217,11 +218,12 @@ def app_secret(authid: str) -> str:
 class Platform:
     """The stand-ins: what `auth` knows, and who answers the agents' calls."""
 
-    def __init__(self, node: Node, auth: Peer, devices: Peer) -> None:
-        """Two joined services, which answer as the attributes say."""
+    def __init__(self, node: Node, auth: Peer, devices: Peer, tunnels: Peer) -> None:
+        """Three joined services, which answer as the attributes say."""
         self.node = node
         self.auth = auth
         self.devices = devices
+        self.tunnels = tunnels
         self.states: dict[str, str] = {}
         self.ticket_ends_at: float | None = None
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -317,7 +319,8 @@ class Platform:
     async def register_agent_procedures(self) -> None:
         """Register what agents call."""
         for uri in AGENT_PROCEDURES:
-            await self.devices.register(uri, self.answer, invoke="roundrobin")
+            owner = self.tunnels if uri == EXPOSE_PORT else self.devices
+            await owner.register(uri, self.answer, invoke="roundrobin")
 
 
 @asynccontextmanager
@@ -325,7 +328,8 @@ async def platform(node: Node) -> AsyncIterator[Platform]:
     """The stand-ins, joined and complete, until the end of the block."""
     auth = await node.service("auth", "ironflock.system")
     devices = await node.service("devices", "realm1")
-    stand_ins = Platform(node, auth, devices)
+    tunnels = await node.service("tunnels", "realm1")
+    stand_ins = Platform(node, auth, devices, tunnels)
     try:
         await auth.register(DEVICE_CREDENTIAL_FIND, stand_ins.find_credential, invoke="roundrobin")
         await auth.register(APP_CREDENTIAL_FIND, stand_ins.find_app_credential, invoke="roundrobin")
@@ -337,6 +341,7 @@ async def platform(node: Node) -> AsyncIterator[Platform]:
     finally:
         await auth.drop()
         await devices.drop()
+        await tunnels.drop()
 
 
 @asynccontextmanager

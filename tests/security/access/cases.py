@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tests.security.access import scene as made
 from tests.security.access.records import Case, Known
-from tests.security.access.scene import AUDIT, AUTH, DEVICES, PROJECTS, REALMS, RIGHTS
+from tests.security.access.scene import AUDIT, AUTH, DEVICES, PROJECTS, REALMS, RIGHTS, TUNNELS
 
 SIGNED_IN: Final = "signed in"
 OWN: Final = "one's own"
@@ -20,6 +20,7 @@ PROJECT: Final = {"project": "{project}"}
 GROUP: Final = {"group": "{group}"}
 APP: Final = {"app": "{app}"}
 BOARD: Final = {"board": "{board}"}
+TUNNEL: Final = {"tunnel": "{tunnel}"}
 APP_ON_DEVICE: Final = {**DEVICE, "app": 2**53 - 1, "stage": "DEV"}
 """Which is not on the device: said once the decision about access is made."""
 ASSET: Final = {"kind": "device", "key": "{device}"}
@@ -154,6 +155,17 @@ _THINGS: Final = (
         "ironflock.fleetdb.backend.export", "data_backend READ",
         {**PROJECT, **APP, "stage": "DEV", "table": "error-logs"},
     ),
+    Case(f"{TUNNELS}.tunnel.declare", "device UPDATE", {**DEVICE, "app": "cam", "port": 8080}),
+    Case(
+        f"{TUNNELS}.tunnel.list", "device READ", {"limit": 1000}, sees=has("tunnels", "tunnel_key", "tunnel"),
+    ),
+    Case(f"{TUNNELS}.tunnel.list", "device READ", DEVICE, about="of a device"),
+    Case(f"{TUNNELS}.tunnel.withdraw", "device UPDATE", {"tunnel": "{new_tunnel}"}, made.new_tunnel),
+    Case(f"{TUNNELS}.tunnel.publish", "device UPDATE", {**TUNNEL, "until": "2999-01-01T00:00:00Z"}),
+    Case(f"{TUNNELS}.tunnel.unpublish", "device UPDATE", TUNNEL),
+    Case(f"{TUNNELS}.tunnel.close", "device REMOTE_ACCESS", TUNNEL),
+    Case(f"{TUNNELS}.ticket.issue", "device REMOTE_ACCESS", TUNNEL),
+    Case(f"{TUNNELS}.visit.list", "device READ", DEVICE),
     Case(f"{AUDIT}.entry.list", "project AUDIT", PROJECT),
     Case(
         f"{AUDIT}.entry.list", "project AUDIT", {"action": "device.created", "limit": 1000},

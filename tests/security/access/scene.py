@@ -24,6 +24,7 @@ REALMS: Final = "ironflock.realms"
 PROJECTS: Final = "ironflock.realms.project"
 AUTH: Final = "ironflock.auth"
 AUDIT: Final = "ironflock.audit"
+TUNNELS: Final = "ironflock.tunnels"
 IMAGE: Final = f"registry.example.com/press@sha256:{'0a' * 32}"
 
 
@@ -137,6 +138,11 @@ class Scene:
         await eventually(told, 10, "the board is known")
         return key
 
+    async def tunnel(self) -> int:
+        """A tunnel of the owner's device."""
+        where = {"device": self.known["device"], "app": new_name("app"), "port": 22, "protocol": "tcp"}
+        return int((await self.owner.call(f"{TUNNELS}.tunnel.declare", **where))["tunnel_key"])
+
     async def backend(self) -> int:
         """The data backend of the app in the project, known to everybody who decides."""
 
@@ -197,6 +203,7 @@ async def _furnish(scene: Scene) -> None:
     known = scene.known
     known["project"] = await scene.project()
     known["sender"], known["device"] = await scene.device(), await scene.device()
+    known["tunnel"] = await scene.tunnel()
     known["group"], known["other"] = await scene.group(), await scene.project()
     known["app"] = await scene.app()
     await scene.install("DEV")
@@ -252,6 +259,11 @@ async def new_group(scene: Scene, _: Asker) -> dict[str, Any]:
 async def new_board(scene: Scene, _: Asker) -> dict[str, Any]:
     """A board."""
     return {"board": await scene.board()}
+
+
+async def new_tunnel(scene: Scene, _: Asker) -> dict[str, Any]:
+    """A tunnel."""
+    return {"new_tunnel": await scene.tunnel()}
 
 
 async def new_install(scene: Scene, _: Asker) -> dict[str, Any]:

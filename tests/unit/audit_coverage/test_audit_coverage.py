@@ -21,7 +21,7 @@ from tests.unit.audit_coverage.call_graph import ROOT, Name, Service
 from tests.unit.shared.test_every_procedure_is_known import IDS
 
 TABLE: Final = Path(__file__).with_name("coverage.tsv")
-SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb")
+SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb", "tunnels")
 TITLES: Final = ("what", "writes", "records", "asks", "because")
 JOBS: Final[tuple[Name, ...]] = (
     ("services.auth.first_owner", "ensure"),
@@ -89,6 +89,15 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.fleetdb.sql_recording", "SqlRecording.asked"),
     ("services.fleetdb.sql_recording", "SqlRecording.ended"),
     ("services.gateway.keeping", "Keeping.sweep"),
+    ("services.tunnels.departing", "Departures.keep_true"),
+    ("services.tunnels.departing", "PortKeeping.keep"),
+    ("services.tunnels.edge_news", "EdgeNews.tell"),
+    ("services.tunnels.identity", "Identity.assertion"),
+    ("services.tunnels.visiting", "Visiting.begin"),
+    ("services.tunnels.visiting", "Visiting.conclude"),
+    ("services.tunnels.visiting", "Visiting.keep_true"),
+    ("services.tunnels.visiting", "Visiting.mend"),
+    ("services.tunnels.web_sign_in", "SignIn.hand_over"),
 )
 
 
@@ -117,7 +126,9 @@ LATER: Final = {
     "client.changed", "token.refused",
 }  # fmt: skip
 # Tags of refused attempts: what changes something has another one.
-ATTEMPTS: Final = {"data.impersonated", "device.impersonated", "device.duplicated", "sign_in.refused"}
+ATTEMPTS: Final = {
+    "data.impersonated", "device.impersonated", "device.duplicated", "sign_in.refused", "tunnel.impersonated",
+}  # fmt: skip
 GRAPHS: Final = {name: Service(name) for name in SERVICES}
 
 

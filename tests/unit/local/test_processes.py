@@ -66,6 +66,7 @@ def test_auth_is_told_what_the_contract_says() -> None:
         "CLIENTS_CA": "platform",
         "ISSUER": "https://plant.example:8441",
         "AUDIENCE": "https://plant.example:8445",
+        "TUNNELS": "https://tunnels.localhost:8458",
     }
 
 

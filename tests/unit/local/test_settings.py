@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.local.ports import listeners
-from deploy.local.settings import Ports, local_settings, url_host
+from deploy.local.settings import TUNNEL_PORT, Ports, local_settings, url_host
 from shared.settings import SettingsError
 
 
@@ -22,16 +22,25 @@ def test_the_ports_are_those_of_the_readme() -> None:
         "audit": 8453,
         "privileges": 8454,
         "fleetdb": 8455,
+        "tunnels": 8457,
     }
     assert (ports.accounts, ports.audit) == (8441, 8452)
+    assert (ports.tunnel, ports.visitors, ports.raw) == (7400, 8458, "7500-7599")
+    elsewhere = Ports(9000)
+    assert (elsewhere.tunnel, elsewhere.visitors, elsewhere.raw) == (9019, 9018, "9020-9119")
 
 
-@given(base=st.integers(1, 65_519))
+def test_the_port_that_devices_dial_can_be_another_one() -> None:
+    assert local_settings({"IRONFLOCK_LOCAL_TUNNEL_PORT": "7000"}).ports.tunnel == 7000
+    assert local_settings({"IRONFLOCK_LOCAL_PORT_BASE": "65516"}).ports.raw == "65535-65535"
+
+
+@given(base=st.integers(1, 65_516))
 def test_every_listener_has_a_port_of_its_own_that_exists(base: int) -> None:
     ports = [each.port for each in listeners(local_settings({"IRONFLOCK_LOCAL_PORT_BASE": str(base)}))]
 
-    assert len(set(ports)) == len(ports) == 15
-    assert all(base < port <= 65_535 for port in ports)
+    assert len(set(ports)) == len(ports) == 18
+    assert all(base < port <= 65_535 for port in ports if port != TUNNEL_PORT)
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "::", "192.0.2.7"])  # noqa: S104 - what an operator may choose
@@ -40,7 +49,7 @@ def test_only_the_public_listeners_follow_the_bind_address(bind: str) -> None:
         each.name for each in listeners(local_settings({"IRONFLOCK_LOCAL_BIND": bind})) if each.address == bind
     ]
 
-    assert elsewhere == ["accounts", "router", "gateway", "sql"]
+    assert elsewhere == ["accounts", "router", "gateway", "sql", "tunnels, devices", "tunnels, visitors"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "plant.example", "a-b.c1", "192.0.2.7", "2001:db8::1"])
@@ -61,6 +70,8 @@ def test_given_an_address_in_another_spelling_when_read_then_it_is_the_one_of_ce
         *(("BIND", text) for text in ("localhost", "1.2.3")),
         *(("PORT_BASE", text) for text in ("0", "65522", "eight", "-1")),
         *(("CERTIFICATE_LIFE", text) for text in ("0", "nan", "inf")),
+        ("TUNNEL_PORT", "65536"),
+        *(("TUNNEL_DOMAIN", text) for text in ("127.0.0.1", "a b", "*.a")),
         ("PORTS", "1"),
     ],
 )

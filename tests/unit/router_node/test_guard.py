@@ -43,7 +43,7 @@ class Tcp:
         """Let it wait."""
         self._tempDataLen += len(data)
 
-    def abortConnection(self) -> None:  # noqa: N802 - Twisted's name
+    def abortConnection(self) -> None:
         """Note it."""
         self.is_aborted = True
 

@@ -48,6 +48,15 @@ OWN: Final = {
         "CLUSTER_PORT": "8446",
         "SQL_PORT": "8456",
     },
+    "tunnels": {
+        **BUS,
+        **DATABASE,
+        "DOMAIN": "tunnels.localhost",
+        "ISSUER": "https://localhost:8443",
+        "EDGE_PORT": "7400",
+        "VISITORS_PORT": "8458",
+        "RAW_PORTS": "7500-7599",
+    },
     "gateway": {**BUS, **DATABASE, "PORT": "8445", "URL": "https://localhost:8445", "AGENT_UPDATES": "updates"},
 }
 

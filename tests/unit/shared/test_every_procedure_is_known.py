@@ -26,6 +26,7 @@ from services.devices.procedures.apps import DeviceAppProcedures
 from services.devices.procedures.claims import ClaimProcedures
 from services.devices.procedures.groups import GroupProcedures
 from services.devices.procedures.people import PeopleProcedures
+from services.devices.procedures.registry import RegistryProcedures
 from services.fleetdb.procedures.exports import ExportProcedures
 from services.privileges.procedures.apps import AppTransferProcedures
 from services.privileges.procedures.grants import GrantProcedures
@@ -42,6 +43,9 @@ from services.realms.procedures.installs import InstallProcedures
 from services.realms.procedures.projects import ProjectProcedures
 from services.realms.procedures.releases import ReleaseProcedures
 from services.realms.procedures.services import ServiceProcedures as RealmsServiceProcedures
+from services.tunnels.procedures.agents import AgentProcedures as TunnelAgentProcedures
+from services.tunnels.procedures.tunnels import TunnelProcedures
+from services.tunnels.procedures.visits import VisitProcedures
 from shared.identities import CONTROL_REALM, SYSTEM_REALM
 from shared.procedures import Audience, Declaration, declared
 
@@ -80,7 +84,15 @@ SURFACES: dict[str, list[type[Any]]] = {
     ],
     "audit": [EntryProcedures, HeadProcedures, RetentionProcedures],
     "fleetdb": [ExportProcedures],
-    "devices": [PeopleProcedures, ClaimProcedures, GroupProcedures, DeviceAppProcedures, AgentProcedures],
+    "devices": [
+        PeopleProcedures,
+        ClaimProcedures,
+        GroupProcedures,
+        DeviceAppProcedures,
+        RegistryProcedures,
+        AgentProcedures,
+    ],
+    "tunnels": [TunnelProcedures, VisitProcedures, TunnelAgentProcedures],
 }
 # Decision 6: the router's own component alone calls these, so that no client's role may have a line for them.
 ROUTERS_OWN = {

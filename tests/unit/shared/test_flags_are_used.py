@@ -11,10 +11,9 @@ USES: Final = list(uses())
 IN_SETS: Final = list(constant_sets())
 EVERYWHERE: Final = "GRANT"
 """On whatever there is: it lets its flags be given, and others be asked about."""
-APPS, TUNNELS, YEARS = "apps, their releases and data", "tunnels", "running the installation for years"
+APPS, YEARS = "apps, their releases and data", "running the installation for years"
 LATER: Final[dict[tuple[AssetKind, str], str]] = {
     (AssetKind.PROJECT, "UPDATE"): APPS,
-    (AssetKind.DEVICE, "REMOTE_ACCESS"): TUNNELS,
     (AssetKind.DATA_BACKEND, "CONNECT"): APPS,
     **{(AssetKind.INSTALLATION, flag): YEARS for flag in ("HEALTH", "ROTATE", "BACKUP", "PLACE")},
 }

@@ -53,7 +53,7 @@ def test_given_a_cell_without_tls_when_settings_are_read_then_the_variable_is_na
         bus_settings(settings({"BUS_URL": url, "BUS_SECRET_FILE": str(tmp_path / "secret")}), "auth", Path("ca.pem"))
 
 
-@pytest.mark.parametrize("name", ["auth", "realms", "devices", "privileges", "gateway", "fleetdb"])
+@pytest.mark.parametrize("name", ["auth", "realms", "devices", "privileges", "gateway", "fleetdb", "tunnels"])
 def test_given_an_empty_environment_when_a_service_starts_then_it_names_what_is_missing_and_ends(name: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", f"services.{name}"],

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.devices.quiet import QUIET_S, REMEMBERED, Quiet
+from shared.quiet import QUIET_S, REMEMBERED, Quiet
 
 
 def test_the_second_within_a_minute_is_counted_and_not_said() -> None:

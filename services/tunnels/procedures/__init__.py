@@ -1,0 +1,1 @@
+"""The surface of tunnels: for people, for devices."""

@@ -1,0 +1,1 @@
+"""What travels between the rooms of the tunnels edge."""

@@ -1,0 +1,1 @@
+"""What the tunnels edge decides and how it speaks: pure."""

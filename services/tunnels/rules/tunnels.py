@@ -1,0 +1,109 @@
+"""What a tunnel may be called, and how it stands. Pure."""
+
+import re
+from datetime import datetime
+from typing import Final
+
+from attrs import frozen
+
+from services.tunnels.records.offers import Offer, TunnelName, TunnelProtocol
+from services.tunnels.records.tunnels import PublicTunnel, State, Tunnel
+from services.tunnels.rules.names import HTTP, label_problem, subdomain
+from shared.errors import InvalidArgumentError
+
+MAX_APP: Final = 100
+_APP: Final = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?", re.ASCII)
+NO_APP: Final = "an app's name in a tunnel has letters, digits, dots, underscores and hyphens within"
+PAST: Final = "this is over already; say a time that is to come"
+
+
+@frozen
+class Places:
+    """Where people come: the domain of tunnels, and the port of what is served there."""
+
+    domain: str
+    port: int
+
+    @property
+    def origin(self) -> str:
+        """Of the domain itself."""
+        return f"https://{self.domain}{self._behind}"
+
+    def origin_of(self, label: str) -> str:
+        """Of one tunnel's host."""
+        return f"https://{label}.{self.domain}{self._behind}"
+
+    @property
+    def _behind(self) -> str:
+        return "" if self.port == 443 else f":{self.port}"  # noqa: PLR2004 - that of HTTPS
+
+
+@frozen
+class Around:
+    """What a tunnel's state rests on besides its row; `problem` is why its device was refused last, if it was."""
+
+    device_name: str
+    offer: Offer | None
+    problem: str | None
+    visits: int
+
+
+def name_of(device_key: int, app: str, port: int, protocol: str) -> TunnelName:
+    """The name of a tunnel that somebody declares; the case of the app's name does not count.
+
+    Raises:
+        InvalidArgumentError: No app is called so, or a web tunnel's host would not fit DNS; the text says why.
+    """
+    lower = app.strip().lower()
+    if len(lower) > MAX_APP or _APP.fullmatch(lower) is None:
+        raise InvalidArgumentError(NO_APP, argument="app")
+    name = TunnelName(device_key, lower, port, TunnelProtocol(protocol))
+    problem = label_problem(subdomain(name)) if name.protocol in HTTP else None
+    if problem is not None:
+        raise InvalidArgumentError(problem, argument="app")
+    return name
+
+
+def check_end(until: datetime | None, now: datetime) -> None:
+    """Let pass an end that is to come, or none.
+
+    Raises:
+        InvalidArgumentError: It has no zone, or is over.
+    """
+    if until is not None and (until.tzinfo is None or until <= now):
+        raise InvalidArgumentError(PAST, argument="until")
+
+
+def shown(tunnel: Tunnel, around: Around, places: Places, now: datetime) -> PublicTunnel:
+    """The tunnel as people see it."""
+    state = _state(tunnel, around, now)
+    return PublicTunnel(
+        tunnel_key=tunnel.tunnel_key,
+        device_key=tunnel.device_key,
+        device_name=around.device_name,
+        project_key=tunnel.project_key,
+        app=tunnel.app,
+        port=tunnel.port,
+        protocol=tunnel.protocol,
+        state=state,
+        public_until=tunnel.public_until if tunnel.is_public(now) else None,
+        url=_url(tunnel, around, places, state),
+        remote_port=around.offer.remote_port if around.offer is not None else None,
+        error=around.problem if state == "error" else None,
+        visits=around.visits,
+        created_at=tunnel.created_at,
+    )
+
+
+def _state(tunnel: Tunnel, around: Around, now: datetime) -> State:
+    if around.offer is None:
+        return "declared" if around.problem is None else "error"
+    return "public" if tunnel.is_public(now) else "offered"
+
+
+def _url(tunnel: Tunnel, around: Around, places: Places, state: State) -> str | None:
+    if tunnel.name.protocol in HTTP:
+        return places.origin_of(subdomain(tunnel.name))
+    if state != "public" or around.offer is None:
+        return None
+    return f"{tunnel.protocol}://{places.domain}:{around.offer.remote_port}"

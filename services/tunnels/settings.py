@@ -1,0 +1,98 @@
+"""What tunnels reads from its environment, once."""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+from services.tunnels.records.tunnels import PortRange
+from shared.database import DatabaseSettings
+from shared.service import LOCAL, BusSettings, CommonSettings, bus_settings, common_settings, service_database_settings
+from shared.settings import MAX_PORT, Settings, SettingsError
+
+VISIT_LIFE_S: Final = 12 * 3_600.0
+VISIT_IDLE_S: Final = 15 * 60.0
+_RANGE: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
+_DOMAIN: Final = re.compile(r"(?=.{1,180}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+
+
+@frozen
+class TunnelsSettings:
+    """Tunnels' settings.
+
+    Args:
+        is_bound_to_address: Whether a device's frpc has to come from where its agent does (decision 27).
+        issuer: The origin of the provider at which browsers sign in.
+        public_port: Where people come to the visitors' port from outside, where something stands before it.
+        visit_life_s: A visit ends after so long at the latest; `visit_idle_s`: and when no octet went for so long.
+    """
+
+    common: CommonSettings
+    bus: BusSettings
+    database: DatabaseSettings
+    issuer: str
+    domain: str
+    bind: str
+    edge_port: int
+    visitors_port: int
+    public_port: int
+    raw_ports: PortRange
+    visit_life_s: float
+    visit_idle_s: float
+    is_bound_to_address: bool
+
+
+def read(settings: Settings) -> TunnelsSettings:
+    """All of them.
+
+    Raises:
+        SettingsError: One is missing, malformed or unknown.
+    """
+    common = common_settings(settings)
+    visitors_port = settings.port("VISITORS_PORT")
+    read_settings = TunnelsSettings(
+        common=common,
+        bus=bus_settings(settings, "tunnels", common.ca),
+        database=service_database_settings(settings, "tunnels", common.ca),
+        issuer=_issuer(settings.text("ISSUER")),
+        domain=_domain(settings.text("DOMAIN")),
+        bind=settings.text("BIND", LOCAL),
+        edge_port=settings.port("EDGE_PORT"),
+        visitors_port=visitors_port,
+        public_port=settings.port("PUBLIC_PORT", visitors_port),
+        raw_ports=_range(settings.text("RAW_PORTS")),
+        visit_life_s=settings.seconds("VISIT_LIFE", VISIT_LIFE_S),
+        visit_idle_s=settings.seconds("VISIT_IDLE", VISIT_IDLE_S),
+        is_bound_to_address=_yes(settings.text("SAME_ADDRESS", "yes")),
+    )
+    settings.refuse_unknown()
+    return read_settings
+
+
+def _yes(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise SettingsError("IRONFLOCK_TUNNELS_SAME_ADDRESS must be yes or no")
+    return text == "yes"
+
+
+def _issuer(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname or text != f"https://{parts.netloc}" or "@" in parts.netloc:
+        raise SettingsError("IRONFLOCK_TUNNELS_ISSUER must be the origin where people sign in")
+    return text
+
+
+def _domain(text: str) -> str:
+    domain = text.lower()
+    if _DOMAIN.fullmatch(domain) is None:
+        raise SettingsError("IRONFLOCK_TUNNELS_DOMAIN must be a domain, of which each web tunnel has a host")
+    return domain
+
+
+def _range(text: str) -> PortRange:
+    found = _RANGE.fullmatch(text)
+    ports = PortRange(0, 0) if found is None else PortRange(int(found[1]), int(found[2]))
+    if not 1 <= ports.first <= ports.last <= MAX_PORT:
+        raise SettingsError("IRONFLOCK_TUNNELS_RAW_PORTS must be the first and the last port, for example 7500-7599")
+    return ports

@@ -1,0 +1,1 @@
+"""The SQL of tunnels, one statement a function."""

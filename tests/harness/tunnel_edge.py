@@ -1,0 +1,163 @@
+"""The tunnels edge on the reactor's thread, with devices and declared ports of the test's own."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final, TypeVar
+
+from attrs import define, evolve
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
+
+from services.tunnels.datagrams import RawUdpPort
+from services.tunnels.edge import Edge
+from services.tunnels.forwarding import RawPort
+from services.tunnels.records.happenings import Happening
+from services.tunnels.records.messages import NewProxy
+from services.tunnels.records.offers import Offer, Refusal, Source, TunnelDevice, TunnelProtocol
+from services.tunnels.rules.names import parse_proxy_name
+from services.tunnels.streams import MuxStream
+from shared.tls import server_options
+from tests.harness.waiting import wait_until
+from tests.integration.flockctl import reactor_thread
+from tests.integration.flockctl.certificates import Certificates
+
+Result = TypeVar("Result")
+LOCAL: Final = "127.0.0.1"
+DOMAIN: Final = "edge.test"
+DEVICE = TunnelDevice(42, 7, "serial-42", "flash-1", LOCAL)
+PORTS: Final = range(16_000, 17_000)
+"""Remote ports that a device may ask for; nobody listens there by itself."""
+
+
+def run(work: Coroutine[Any, Any, Result], timeout_s: float = 30.0) -> Result:
+    """The result of `work`, which runs as a task of asyncio on the reactor's thread."""
+
+    async def carried() -> Result:
+        return await Deferred.fromFuture(asyncio.ensure_future(work))
+
+    return reactor_thread.wait(carried(), timeout_s)
+
+
+@define
+class World:
+    """An edge; `devices` by their proof. What happened is in `happened`."""
+
+    edge: Edge
+    port: int
+    devices: dict[str, TunnelDevice]
+    refused: dict[str, str]
+    happened: list[Happening]
+    ending: ExitStack
+
+    def add(self, device_key: int, proof: str) -> TunnelDevice:
+        """One more device."""
+        device = self.devices[proof] = evolve(DEVICE, device_key=device_key, serial_number=f"serial-{device_key}")
+        return device
+
+    def raw_port(self, proxy_name: str) -> int:
+        """A port on which visitors reach what is offered as `proxy_name` then."""
+        return self.listening(RawPort(lambda source: self.open(proxy_name, source), reactor_thread.reactor))
+
+    def udp_port(self, proxy_name: str) -> int:
+        """The same for datagrams."""
+
+        async def listen() -> IListeningPort:
+            protocol = RawUdpPort(lambda source: self.open(proxy_name, source))
+            found: IListeningPort = reactor_thread.reactor.listenUDP(0, protocol, interface=LOCAL)
+            self.ending.callback(reactor_thread.wait, _called(protocol.datagrams.end))
+            return found
+
+        return self._listening(listen())
+
+    def listening(self, factory: Any) -> int:
+        """The port on which `factory` listens."""
+
+        async def listen() -> IListeningPort:
+            found: IListeningPort = reactor_thread.reactor.listenTCP(0, factory, interface=LOCAL)
+            return found
+
+        return self._listening(listen())
+
+    async def open(self, proxy_name: str, source: Source) -> MuxStream:
+        """A stream to what is offered as `proxy_name` now."""
+        offer = offered(proxy_name)
+        found = self.edge.offers.of_port(offer.device_key, offer.app, offer.port)
+        same = [each for each in found if each.protocol is offer.protocol]
+        return await self.edge.open_stream(same[0] if same else offer, source)
+
+    def offers(self) -> int:
+        """How many proxies are registered."""
+        return run(_called(lambda: len(self.edge.offers)))
+
+    def kinds(self) -> list[str]:
+        """The names of what happened."""
+        return [type(each).__name__ for each in self.happened]
+
+    def _listening(self, listen: Coroutine[Any, Any, IListeningPort]) -> int:
+        port = run(listen)
+        self.ending.callback(reactor_thread.wait, _stopped(port))
+        return int(port.getHost().port)  # type: ignore[attr-defined]
+
+
+class _Devices:
+    def __init__(self, devices: dict[str, TunnelDevice]) -> None:
+        self._devices = devices
+
+    async def find(self, proof_digest: bytes) -> TunnelDevice | None:
+        found = {hashlib.sha256(proof.encode()).digest(): device for proof, device in self._devices.items()}
+        return found.get(proof_digest)
+
+
+class _Declared:
+    def __init__(self, refused: dict[str, str]) -> None:
+        self._refused = refused
+
+    async def allows(self, device_key: int, asked: NewProxy) -> Offer | Refusal:
+        if asked.proxy_name in self._refused:
+            return Refusal(self._refused[asked.proxy_name])
+        return offered(asked.proxy_name, asked.remote_port)
+
+
+def offered(proxy_name: str, remote_port: int = 0) -> Offer:
+    """What a proxy is registered as; without `remote_port`, the one that `remote_port_of` gives."""
+    name = parse_proxy_name(proxy_name)
+    assert name is not None
+    has_host = name.protocol in (TunnelProtocol.HTTP, TunnelProtocol.HTTPS)
+    host = f"{proxy_name.rpartition('-')[0]}.{DOMAIN}" if has_host else None
+    port = None if has_host else remote_port or remote_port_of(name.port)
+    return Offer(name.device_key, DEVICE.project_key, name.app, name.port, name.protocol, proxy_name, port, host)
+
+
+def remote_port_of(port: int) -> int:
+    """The remote port of a declared port."""
+    return PORTS[port % len(PORTS)]
+
+
+@contextmanager
+def edge_world(certificates: Certificates) -> Iterator[World]:
+    """An edge that listens, with one device whose proof is `proof-42`."""
+    reactor_thread.start()
+    devices, refused, happened = {"proof-42": DEVICE}, dict[str, str](), list[Happening]()
+    with ExitStack() as ending:
+
+        async def begin() -> tuple[Edge, IListeningPort]:
+            edge = Edge(_Devices(devices), _Declared(refused), happened.append, reactor_thread.reactor)
+            return edge, edge.listen(server_options(certificates.certificate, certificates.key), 0, LOCAL)
+
+        edge, port = run(begin())
+        # Nothing of this edge is logged while the next test runs.
+        ending.callback(wait_until, lambda: not edge._pending, 5, "whoever had not logged in is gone")
+        ending.callback(run, _called(edge.close))
+        ending.callback(reactor_thread.wait, _stopped(port))
+        yield World(edge, int(port.getHost().port), devices, refused, happened, ending)  # type: ignore[attr-defined]
+
+
+async def _stopped(port: Any) -> None:
+    stopped: Any = port.stopListening()
+    await stopped
+
+
+async def _called(function: Callable[[], Result]) -> Result:
+    return function()

@@ -1,0 +1,42 @@
+"""What tunnels reads from its environment."""
+
+from pathlib import Path
+
+import pytest
+
+from services.tunnels.records.tunnels import PortRange
+from services.tunnels.settings import TunnelsSettings, read
+from shared.settings import Settings, SettingsError
+from tests.unit.shared.environments import environment
+
+
+def told(folder: Path, **changes: str) -> TunnelsSettings:
+    more = {f"IRONFLOCK_TUNNELS_{name}": value for name, value in changes.items()}
+    return read(Settings("TUNNELS", {**environment("tunnels", folder), **more}))
+
+
+def test_what_is_told_is_taken(tmp_path: Path) -> None:
+    found = told(tmp_path)
+
+    assert (found.domain, found.raw_ports) == ("tunnels.localhost", PortRange(7500, 7599))
+    assert (found.edge_port, found.visitors_port, found.public_port) == (7400, 8458, 8458)
+    assert (found.visit_life_s, found.visit_idle_s) == (43_200.0, 900.0)
+
+
+def test_behind_another_port_people_come_by_that(tmp_path: Path) -> None:
+    assert told(tmp_path, PUBLIC_PORT="443").public_port == 443
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("RAW_PORTS", text) for text in ("7500", "0-5", "10-9", "1-65536", "a-b", "1-2-3")),
+        *(("DOMAIN", text) for text in ("a b", "-a.b", "a..b", "*.a")),
+        *(("ISSUER", text) for text in ("http://a.example", "https://a.example/x", "https://a@b.example", "a")),
+        ("VISIT_LIFE", "0"),
+        ("SURPRISE", "1"),
+    ],
+)
+def test_what_is_malformed_stops_the_service(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        told(tmp_path, **{name: value})
