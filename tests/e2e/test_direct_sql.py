@@ -73,7 +73,8 @@ class Plant:
         theirs = RestClient(self.ironflock, self.stranger.account.api_key)
         assert theirs.ask("POST", f"/swarm-invitations/{asked}/accept").status == 204
         given = {**who, "kind": "data_backend", "key": backend_key, "flags": list(flags)}
-        assert self.owner.ask("POST", "/grants", given).status == 204
+        # Privileges is told of the backend beside, once it is there.
+        wait_until(lambda: self.owner.ask("POST", "/grants", given).status == 204, 15, "it can be given")
 
     def keep_out(self, backend_key: int, flag: str) -> None:
         who = f"account={self.stranger.account_key}&kind=data_backend&key={backend_key}&flags={flag}"
