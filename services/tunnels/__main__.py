@@ -4,14 +4,14 @@ from shared import service  # noqa: I001 - installs the reactor before anything 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from twisted.internet import reactor
 
 from services.tunnels import settings
-from services.tunnels.assembly import Base, Listening, Seen, Shape, assemble, ways_of
+from services.tunnels.assembly import Base, Listening, Parts, Seen, Shape, Ways, assemble, ways_of
 from services.tunnels.declared import DeclaredPorts
 from services.tunnels.edge_news import EdgeNews
 from services.tunnels.procedures.agents import AgentProcedures
@@ -58,17 +58,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         ways.edge.listen(tls, read.edge_port, read.bind),
         listen_visitors(tls, read.visitors_port, read.bind, ways.inside, ways.web),
     )
-    loops = [
-        asyncio.create_task(coroutine)
-        for coroutine in (
-            service.probe_forever(database, health),
-            service.forever("visits", parts.visiting.keep_true, health, pause_s=VISITS_PAUSE_S),
-            service.forever("mending", parts.visiting.mend, health, pause_s=MENDING_PAUSE_S),
-            service.forever("departures", ways.departures.keep_true, health, pause_s=DEPARTURES_PAUSE_S),
-            service.forever("ports", ways.port_keeping.keep, health, pause_s=PORTS_PAUSE_S),
-            service.forever("raw ports", ways.raw_ports.keep_true, health, pause_s=VISITS_PAUSE_S),
-        )
-    ]
+    loops = [asyncio.create_task(loop) for loop in _loops(parts, ways, database, health)]
     bus.start()
 
     async def stop() -> None:
@@ -83,6 +73,17 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         await database.close()
 
     return stop
+
+
+def _loops(parts: Parts, ways: Ways, database: Database, health: Health) -> tuple[Coroutine[Any, Any, None], ...]:
+    return (
+        service.probe_forever(database, health),
+        service.forever("visits", parts.visiting.keep_true, health, pause_s=VISITS_PAUSE_S),
+        service.forever("mending", parts.visiting.mend, health, pause_s=MENDING_PAUSE_S),
+        service.forever("departures", ways.departures.keep_true, health, pause_s=DEPARTURES_PAUSE_S),
+        service.forever("ports", ways.port_keeping.keep, health, pause_s=PORTS_PAUSE_S),
+        service.forever("raw ports", ways.raw_ports.keep_true, health, pause_s=VISITS_PAUSE_S),
+    )
 
 
 def listening_of(read: settings.TunnelsSettings) -> Listening:
