@@ -19,7 +19,7 @@ from twisted.python.logfile import LogFile
 from deploy.local.background import down, status, up
 from deploy.local.errors import PlatformError
 from deploy.local.launcher import Launcher, Plan, Shell
-from deploy.local.ports import check_ports, listeners
+from deploy.local.ports import check_ports, database_listener, listeners
 from deploy.local.preparation import ensure_state, prepare
 from deploy.local.processes import (
     SERVICES,
@@ -86,7 +86,7 @@ def launch(settings: LocalSettings, plan: Plan) -> int:
         try:
             for name in end_survivors(read_record(state.processes).processes):
                 terminal.say(f"{name} was left by an earlier launcher and is ended")
-            check_ports(listeners(settings))
+            check_ports(listeners(settings) if plan.services else [database_listener(settings)])
             prepared = prepare(settings, account, now())
             launcher = Launcher(REACTOR, settings, prepared, plan, Shell(now, terminal.say))
             return supervise(launcher, terminal.say, lambda: welcome(settings, whole=bool(plan.services)))

@@ -35,10 +35,15 @@ def listeners(settings: LocalSettings) -> list[Listener]:
         Listener("sql", settings.bind, ports.sql, is_movable=True),
         Listener("tunnels, devices", settings.bind, ports.tunnel, is_movable=True),
         Listener("tunnels, visitors", settings.bind, ports.visitors, is_movable=True),
-        Listener("postgres", loopback, ports.postgres),
+        database_listener(settings),
         Listener("audit", loopback, ports.audit),
         *operations,
     ]
+
+
+def database_listener(settings: LocalSettings) -> Listener:
+    """The one of PostgreSQL, all there is where nothing else is started."""
+    return Listener("postgres", "127.0.0.1", settings.ports.postgres)
 
 
 def check_ports(wanted: Iterable[Listener]) -> None:

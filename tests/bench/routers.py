@@ -18,9 +18,10 @@ from deploy.local.files import tail
 from deploy.local.state import REPOSITORY
 from ironflock_router.websocket import _configuration
 from ironflock_router.wire_names import AGENT_PROCEDURES, APP_CREDENTIAL_FIND, DEVICE_CREDENTIAL_FIND, SERVICES
-from tests.bench.crossbar_node import CrossbarNode, free_port
+from tests.bench.crossbar_node import CrossbarNode
 from tests.bench.keeper import Keeper
 from tests.bench.wamp_socket import REGISTER, Address, ClosedError, RefusedError, WampSocket
+from tests.harness.ports import free_ports
 from tests.harness.waiting import wait_until
 from tests.integration.router_node.authority import Authority
 
@@ -81,7 +82,7 @@ def our_router(folder: Path) -> Iterator[Router]:
         (folder / "secrets").mkdir()
         for name in SERVICES:
             (folder / "secrets" / f"svc_{name}").write_text(secret_of(f"svc_{name}"), encoding="ascii")
-        public, services, ops = free_port(), free_port(), free_port()
+        public, services, ops = free_ports(3)
         environment = {
             "PUBLIC_PORT": str(public),
             "SERVICE_PORT": str(services),
@@ -110,7 +111,7 @@ def reference_router(folder: Path, devices: int, component: str | None = None) -
     `component` is the class of a component that runs in it and is given the worker's controller.
     """
     tls, certificate, key = _certificate(folder)
-    port = free_port()
+    (port,) = free_ports(1)
     numbers = range(1, devices + 1)
     authids = ["svc_devices", *map(device_authid, numbers), *map(app_authid, numbers)]
     config = folder / "config.json"

@@ -18,13 +18,13 @@ from typing import Final
 from attrs import evolve, frozen
 
 from deploy.local.state import REPOSITORY
-from tests.bench.crossbar_node import free_port
 from tests.bench.figures import Pair, Row, at_least, at_most, percentile, plain_row, ratio_row
 from tests.bench.processes import cpu_s
 from tests.bench.rounds import interleave, pairs, say
 from tests.bench.scale import Scale
 from tests.bench.tunnel_devices import CHUNK, ECHO, LOCAL, SINK, SOURCE, RelayDevice, TunnelDevice
 from tests.harness.frpc import NoFrpcError, built_frps
+from tests.harness.ports import free_ports
 from tests.harness.waiting import wait_until
 from tests.integration.flockctl.certificates import make_certificates
 
@@ -199,7 +199,7 @@ def _asked(visitor: socket.socket) -> float:
 @contextmanager
 def _stock(folder: Path) -> Iterator[Side]:
     """Stock frps, if it can be built here."""
-    port, visitors = free_port(), free_port()
+    port, visitors = free_ports(2)
     file = folder / "frps.json"
     file.write_text(json.dumps({"bindAddr": LOCAL, "bindPort": port, "log": {"level": "error"}}), encoding="utf-8")
     process = subprocess.Popen([built_frps(), "-c", file], stdout=subprocess.DEVNULL)

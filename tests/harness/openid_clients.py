@@ -27,9 +27,9 @@ from deploy.local.authority import Order, ensure_authority, issue
 from deploy.local.processes import LEASH
 from tests.harness.clients import Account, new_name
 from tests.harness.node import CACHE, packages, program
+from tests.harness.ports import free_ports
 from tests.harness.running import RunningPlatform
 from tests.harness.waiting import wait_until
-from tests.integration.router_node.node import free_ports
 
 HOST: Final = "127.0.0.1"
 START_TIMEOUT_S: Final = 20.0

@@ -17,12 +17,12 @@ from services.fleetdb.pools import ConnectionSettings
 from services.fleetdb.records.backends import Backend
 from shared.database import Database
 from shared.errors import UnavailableError
+from tests.harness.ports import free_ports
 from tests.harness.waiting import eventually
 from tests.integration.database import Postgres
 from tests.integration.fleetdb.certified import Certifier, certifier
 from tests.integration.fleetdb.own_logins import MAX_CONNECTIONS, connections, make, opened_by
 from tests.integration.fleetdb.plain import GROUP, Plain
-from tests.integration.router_node.node import free_ports
 
 __all__ = ["connections", "make"]
 

@@ -4,6 +4,7 @@ With `worker` the listener is in a child process, as Crossbar has it: whoever ki
 With `wait` there is none, and nobody is answered.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -19,15 +20,23 @@ UNREADY = b'HTTP/1.0 503 No\r\n\r\n{"ready": false, "parts": {"bus": {"ok": fals
 def serve(name: str) -> None:
     """Answer every request, until killed."""
     start = f"IRONFLOCK_{name.upper()}_"
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with socket.create_server(("127.0.0.1", int(os.environ[start + "OPS_PORT"]))) as listener:
         while True:
             connection, _ = listener.accept()
-            context.load_cert_chain(os.environ[start + "TLS_CERTIFICATE"], os.environ[start + "TLS_KEY"])
+            context = newest_context(os.environ[start + "TLS_CERTIFICATE"], os.environ[start + "TLS_KEY"])
             try:
                 answer(context.wrap_socket(connection, server_side=True))
             except OSError as error:
                 sys.stderr.write(f"{error}\n")
+
+
+def newest_context(certificate: str, key: str) -> ssl.SSLContext:
+    """What the two files make; while a renewal has written one of them and not yet the other, they are read again."""
+    while True:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with contextlib.suppress(ssl.SSLError):
+            context.load_cert_chain(certificate, key)
+            return context
 
 
 def answer(connection: ssl.SSLSocket) -> None:

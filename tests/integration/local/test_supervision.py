@@ -16,7 +16,7 @@ from deploy.local import background
 from deploy.local.errors import PlatformError
 from deploy.local.settings import local_settings
 from deploy.local.survivors import birth
-from tests.integration.local.sites import STUBS, Site, end, endpoints, wait_until
+from tests.integration.local.sites import DATABASE, STUBS, Site, end, endpoints, wait_until
 
 pytestmark = pytest.mark.real
 Platform = tuple[Site, subprocess.Popen[str]]
@@ -174,6 +174,15 @@ def test_given_a_taken_port_when_started_then_it_is_named_before_anything_starts
     assert f"127.0.0.1 port {site.base + 5} (gateway)" in done.stderr
     assert "IRONFLOCK_LOCAL_PORT_BASE" in done.stderr
     assert not (site.state.postgres / "data").exists()
+
+
+def test_the_database_alone_asks_for_no_port_but_its_own(new_site: Callable[[], Site]) -> None:
+    site = new_site()
+    with socket.create_server(("127.0.0.1", site.base + 5)):
+        launcher = site.start(*DATABASE)
+        wait_until(lambda: site.runs(launcher))
+
+    end(launcher)
 
 
 def test_given_a_service_that_is_not_ready_when_asked_then_the_status_says_which_and_why(platform: Platform) -> None:

@@ -10,9 +10,8 @@ import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from secrets import randbelow
 from typing import Any, Self
 
 from ironflock_router.realm_names import AppAuthid, DataRealm
@@ -27,28 +26,12 @@ from ironflock_router.wire_names import (
     TICKET_VERIFY,
 )
 from shared.board_tickets import mint
+from tests.harness.ports import free_ports
 from tests.integration.router_node.authority import Authority
 from tests.integration.router_node.wire import ClosedError, Peer
 
 ROOT = Path(__file__).parents[3]
 START_TIMEOUT_S = 30.0
-
-
-FIRST_PORT, LAST_PORT = 10_000, 32_000
-"""Below the range from which the kernel gives outgoing connections theirs: what is free here is not taken meanwhile."""
-
-
-def free_ports(count: int) -> list[int]:
-    """`count` ports that are free, each another."""
-    with ExitStack() as held:
-        ports: list[int] = []
-        while len(ports) < count:
-            port = FIRST_PORT + randbelow(LAST_PORT - FIRST_PORT)
-            found = held.enter_context(socket.socket())
-            with suppress(OSError):
-                found.bind(("127.0.0.1", port))
-                ports.append(port)
-        return ports
 
 
 async def eventually(condition: Callable[[], Any | Awaitable[Any]], timeout_s: float = 10.0) -> Any:
