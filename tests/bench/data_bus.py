@@ -7,7 +7,7 @@ reference from this process to PostgreSQL, over one. Both find the same table of
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -60,12 +60,10 @@ Connection = psycopg.AsyncConnection[Any]
 
 @frozen
 class World:
-    """An app whose table is served: a session of it, another that looks on, and the driver's connections."""
+    """An app whose table is served, and the driver's connections."""
 
     platform: RunningPlatform
     app: PlacedApp
-    session: WampSocket
-    bystander: WampSocket
     runner: asyncio.Runner
     connections: tuple[Connection, ...]
     began: datetime
@@ -124,23 +122,23 @@ class World:
 
     def fill(self, number: int) -> None:
         """See that the table has so many rows."""
-        for _ in range(0, number, PAGE):
-            rows = [values(at, self.began) for at in range(min(PAGE, number))]
-            self.session.request(CALL, {}, self.app.uri("appendBulk", "readings"), [rows], {})
+        with closing(_joined(self.app)) as session:
+            for _ in range(0, number, PAGE):
+                rows = [values(at, self.began) for at in range(min(PAGE, number))]
+                session.request(CALL, {}, self.app.uri("appendBulk", "readings"), [rows], {})
 
     def _rate(self, verb: str, args: list[Any], at_once: int, rows: int, seconds: float) -> float:
         kwargs = {"DEVICE_NAME": KWARGS["DEVICE_NAME"]}
         return self._load(self.app.uri(verb, "readings"), args, kwargs, at_once, seconds).rate * rows
 
     def _load(self, uri: str, args: list[Any], kwargs: dict[str, Any], at_once: int, seconds: float) -> Load:
-        self.session.take()
-        self.bystander.take()
+        """By sessions of now: those that stand by while the driver is measured answer no ping, and are ended."""
+        with closing(_joined(self.app)) as session, closing(_joined(self.app)) as bystander:
 
-        def begin(request: int) -> None:
-            self.session.queue(CALL, request, {}, uri, args, kwargs)
+            def begin(request: int) -> None:
+                session.queue(CALL, request, {}, uri, args, kwargs)
 
-        watched = self.platform.router_worker()
-        return requests(watched, self.session, self.bystander, begin, Demand(b"", at_once, seconds))
+            return requests(self.platform.router_worker(), session, bystander, begin, Demand(b"", at_once, seconds))
 
     def _driven(self, once: Callable[[], Awaitable[int]], seconds: float) -> float:
         async def work() -> float:
@@ -198,9 +196,9 @@ def _measured(
 def _world(platform: RunningPlatform, ending: ExitStack) -> World:
     tables: list[Any] = msgspec.to_builtins(TEMPLATE)["data"]["tables"]
     (app,) = asyncio.run(place_apps(platform, Account(platform, platform.owner_key), 1, tables))
-    session, bystander = (ending.enter_context(_joined(app)) for _ in range(2))
     began = datetime.now(UTC)  # noqa: TID251 - rows of now
-    wait_until(lambda: _is_served(app, session, began), SERVED_S, "the table is served")
+    with closing(_joined(app)) as session:
+        wait_until(lambda: _is_served(app, session, began), SERVED_S, "the table is served")
     runner = ending.enter_context(asyncio.Runner())
     with platform.database() as connection:
         row = connection.execute(_PLACE, [app.app_key]).fetchone()
@@ -208,7 +206,7 @@ def _world(platform: RunningPlatform, ending: ExitStack) -> World:
     connections = tuple(runner.run(_connected(platform, row[0], row[1])) for _ in range(CONNECTIONS))
     for each in connections:
         ending.callback(_closed, runner, each)
-    return World(platform, app, session, bystander, runner, connections, began)
+    return World(platform, app, runner, connections, began)
 
 
 def _closed(runner: asyncio.Runner, connection: Connection) -> None:

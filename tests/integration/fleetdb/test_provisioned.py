@@ -211,13 +211,13 @@ async def test_secrets_are_written_kept_revealed_and_sealed_anew_there(
         query = history_query([{"limit": 100}])
         return [each["token"] for each in await revealing.reveal(backend, table, query, authid="a", role="app")]
 
-    assert await write({"tsp": at(1), "name": "a", "token": "t1"}) == ["__secret__"]
+    assert await write({"tsp": at(1), "name": "a", "token": "the first token"}) == ["__secret__"]
     assert await write({"tsp": at(2), "name": "a", "token": "__secret__", "note": "kept"}) == ["__secret__"]
     assert await write({"tsp": at(3), "name": "a", "note": "inherited"}, {"tsp": at(4), "name": "b"}) == [
         "__secret__",
         None,
     ]
-    assert await tokens(secrets) == [None, "t1", "t1", "t1"]
+    assert await tokens(secrets) == [None, "the first token", "the first token", "the first token"]
     for unresolvable in ("__secret__", "\u2022" * 8):
         with pytest.raises(Refusal) as refused:
             await write({"tsp": at(5), "token": unresolvable})
@@ -230,12 +230,12 @@ async def test_secrets_are_written_kept_revealed_and_sealed_anew_there(
     newer = Secrets(Keyring(masters("m1"), fleetdb_database))
     assert await Resealing(fleetdb_database, connections, newer).reseal(backend, [table]) == 3
     postgres.run("DELETE FROM fleetdb.data_key WHERE created_at < now() - interval '300 days'")
-    assert await tokens(Secrets(Keyring(masters("m1"), fleetdb_database))) == [None, "t1", "t1", "t1"]
+    assert await tokens(Secrets(Keyring(masters("m1"), fleetdb_database))) == [None, "the first token", "the first token", "the first token"]
     with postgres.connect(dbname=backend.database) as superuser:
         stored = superuser.execute(
             sql.SQL("SELECT a::text FROM {} AS a").format(sql.Identifier(backend.schema, "accounts"))
         )
-        assert "t1" not in str(stored.fetchall())
+        assert "the first token" not in str(stored.fetchall())
 
 
 async def test_a_release_with_transforms_is_made_and_published_there(
