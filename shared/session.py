@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from shared.tls import client_options
+from shared.websocket import send_at_once
 
 CONNECT_TIMEOUT_S: Final = 5
 JOIN_TIMEOUT_S: Final = 8.0
@@ -139,6 +140,12 @@ class _Connection(WampWebSocketClientProtocol):
     """Tells its session how long a message is: what is decoded does not say."""
 
     @override
+    def connectionMade(self) -> None:
+        """The connection stands."""
+        super().connectionMade()
+        send_at_once(self)
+
+    @override
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """One message came."""
         session: Any = self._session
@@ -171,7 +178,6 @@ def session_factory(
         maxMessagePayloadSize=MAX_MESSAGE_OCTETS,
         maxFramePayloadSize=MAX_MESSAGE_OCTETS,
         failByDrop=True,
-        tcpNoDelay=True,
     )
     return factory
 

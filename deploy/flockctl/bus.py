@@ -23,6 +23,7 @@ from typing_extensions import override
 from deploy.flockctl.errors import AwayError, CommandError, OutcomeUnknownError, RefusedKeyError, from_public
 from shared.errors import from_wire
 from shared.tls import client_options
+from shared.websocket import send_at_once
 
 REALM: Final = "realm1"
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -84,6 +85,12 @@ class _Protocol(WampWebSocketClientProtocol):
     """Remembers how its connection was lost."""
 
     was_untrusted = False
+
+    @override
+    def connectionMade(self) -> None:
+        """The connection stands."""
+        super().connectionMade()
+        send_at_once(self)
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -184,7 +191,6 @@ def _factory(url: str, session: _Session) -> Any:
         autoPingTimeout=PING_S,
         maxMessagePayloadSize=MAX_MESSAGE_OCTETS,
         failByDrop=True,
-        tcpNoDelay=True,
     )
     return factory
 

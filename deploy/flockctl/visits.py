@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from deploy.flockctl.bus import endpoint
 from deploy.flockctl.errors import AwayError, CommandError, ExitStatus
+from shared.websocket import send_at_once
 
 OPEN_TIMEOUT_S: Final = 20
 CLOSE_S: Final = 2
@@ -54,6 +55,12 @@ class VisitSocket(WebSocketClientProtocol):
         self.opened: Deferred[None] = Deferred()
         self.ended: Deferred[str] = Deferred()
         self._local: Any = None
+
+    @override
+    def connectionMade(self) -> None:
+        """The connection stands."""
+        super().connectionMade()
+        send_at_once(self)
 
     def carry(self, local: Any) -> None:
         """From now on what comes goes to `local`, a transport, which is read by `LocalEnd`."""
@@ -124,7 +131,6 @@ async def visit(reactor: Any, url: str, ca: Path | None, ticket: str) -> VisitSo
         autoPingTimeout=PING_S,
         maxMessagePayloadSize=MAX_MESSAGE_OCTETS,
         failByDrop=True,
-        tcpNoDelay=True,
         utf8validateIncoming=False,
     )
     try:

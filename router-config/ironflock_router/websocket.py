@@ -14,6 +14,7 @@ from typing_extensions import override
 from ironflock_router import messages, payloads
 from ironflock_router.authentication.doors import Door
 from ironflock_router.guard import GuardedConnection
+from shared.websocket import send_at_once
 
 SERIALIZERS: list[str] = ["json", "cbor", "msgpack"]
 """In the order in which they are offered; agents take JSON (their numbers need it), SDKs offer MsgPack only."""
@@ -37,6 +38,12 @@ class PlatformWebSocket(WampWebSocketServerProtocol):
         self._result_too_long: int | None = None
         self.on_event: Callable[[message.Event], None] | None = None
         """Told of each event that was sent."""
+
+    @override
+    def connectionMade(self) -> None:
+        """The connection stands."""
+        super().connectionMade()
+        send_at_once(self)
 
     @property
     def connection(self) -> GuardedConnection:
@@ -161,7 +168,6 @@ def _configuration(max_message_octets: int) -> dict[str, Any]:
             "max_frame_size": max_message_octets,
             "max_message_size": max_message_octets,
             "fail_by_drop": True,
-            "tcp_nodelay": True,
             "auto_ping_interval": PING_INTERVAL_MS,
             "auto_ping_timeout": PING_TIMEOUT_MS,
             "auto_ping_size": 12,

@@ -36,6 +36,7 @@ from services.tunnels.web_sign_in import SignIn
 from shared.allowance import Allowance
 from shared.bus import Bus
 from shared.errors import ConflictError, OverLimitError, PublicError, SignInRefusedError, UnavailableError
+from shared.websocket import send_at_once
 
 IDLE_S: Final = 60
 FAILURES: Final = 60
@@ -109,7 +110,6 @@ class VisitResource(Resource):
             autoPingTimeout=PING_S,
             closeHandshakeTimeout=CLOSE_S,
             failByDrop=False,
-            tcpNoDelay=True,
             utf8validateIncoming=False,
         )
         factory.protocol = lambda: VisitSocket(self._inside, opened, stream)
@@ -160,6 +160,12 @@ class VisitSocket(WebSocketServerProtocol):
         self._stream = stream
         self._cause: Cause | None = None
         opened.cut.add_done_callback(lambda cut: self._end(cut.result(), CUT))
+
+    @override
+    def connectionMade(self) -> None:
+        """The connection stands."""
+        super().connectionMade()
+        send_at_once(self)
 
     @override
     def onOpen(self) -> None:

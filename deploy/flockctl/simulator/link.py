@@ -23,6 +23,7 @@ from deploy.flockctl.simulator.wire import (
     SUBPROTOCOLS,
     Message,
 )
+from shared.websocket import send_at_once
 
 _REQUEST_OF: Final = {
     Message.RESULT: Message.CALL,
@@ -78,6 +79,12 @@ class Link(WebSocketClientProtocol):
         self._watching: list[Deferred[str]] = []
 
     # ---- what the agent does
+
+    @override
+    def connectionMade(self) -> None:
+        """The connection stands."""
+        super().connectionMade()
+        send_at_once(self)
 
     def tell(self, message: list[Any]) -> None:
         """Send `message` and wait for nothing."""

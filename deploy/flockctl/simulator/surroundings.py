@@ -108,7 +108,6 @@ class TlsDialer:
             closeHandshakeTimeout=1,
             autoPingInterval=0,
             failByDrop=True,
-            tcpNoDelay=True,
             maxMessagePayloadSize=MAX_MESSAGE_OCTETS,
         )
         return factory

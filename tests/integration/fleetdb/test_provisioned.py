@@ -230,7 +230,12 @@ async def test_secrets_are_written_kept_revealed_and_sealed_anew_there(
     newer = Secrets(Keyring(masters("m1"), fleetdb_database))
     assert await Resealing(fleetdb_database, connections, newer).reseal(backend, [table]) == 3
     postgres.run("DELETE FROM fleetdb.data_key WHERE created_at < now() - interval '300 days'")
-    assert await tokens(Secrets(Keyring(masters("m1"), fleetdb_database))) == [None, "the first token", "the first token", "the first token"]
+    assert await tokens(Secrets(Keyring(masters("m1"), fleetdb_database))) == [
+        None,
+        "the first token",
+        "the first token",
+        "the first token",
+    ]
     with postgres.connect(dbname=backend.database) as superuser:
         stored = superuser.execute(
             sql.SQL("SELECT a::text FROM {} AS a").format(sql.Identifier(backend.schema, "accounts"))
