@@ -15,6 +15,9 @@ MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**64 - 1
 """What MsgPack carries, which is the narrowest of the serializers."""
 
+_LEAVES: Final = frozenset({float, bool, bytes, type(None)})
+"""What every serializer carries whatever its value."""
+
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 """A JSON string; an unterminated one reaches to the end, so that no octet is looked at twice."""
 _BRACKETS: Final = re.compile(rb"[\[\]{}]")
@@ -34,29 +37,43 @@ def is_too_deep(json_text: bytes) -> bool:
 
 def problem(payload: Iterable[Any]) -> str | None:
     """Why a decoded payload cannot be passed on, or None: a sentence for the sender."""
-    level, depth = [value for value in payload if value is not None], 0
+    level, depth = list(payload), 0
     while level:
         if depth > MAX_DEPTH:
             return f"the payload nests deeper than {MAX_DEPTH} levels"
-        inner: list[Any] = []
-        for value in level:
-            if isinstance(value, Mapping):
-                inner.extend(value.keys())
-                inner.extend(value.values())
-            elif isinstance(value, list | tuple):
-                inner.extend(value)
-            elif (reason := _scalar_problem(value)) is not None:
-                return reason
-        level, depth = inner, depth + 1
+        level, texts, numbers = _taken_apart(level)
+        if not _is_unicode("".join(texts)):
+            return "the payload holds text that is not Unicode (a lone surrogate)"
+        if numbers and (min(numbers) < MIN_INTEGER or max(numbers) > MAX_INTEGER):
+            return "the payload holds an integer of more than 64 bits"
+        depth += 1
     return None
 
 
-def _scalar_problem(value: object) -> str | None:
-    if isinstance(value, str) and not _is_unicode(value):
-        return "the payload holds text that is not Unicode (a lone surrogate)"
-    if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
-        return "the payload holds an integer of more than 64 bits"
-    return None
+def _taken_apart(level: Iterable[Any]) -> tuple[list[Any], list[str], list[int]]:
+    """What is one level deeper, and the texts and integers of this one.
+
+    It sees each value of each message of the router, hence exact types first: nearly all values have them.
+    """
+    deeper: list[Any] = []
+    texts: list[str] = []
+    numbers: list[int] = []
+    for value in level:
+        kind = type(value)
+        if kind is str:
+            texts.append(value)
+        elif kind in _LEAVES:
+            continue
+        elif kind is dict or isinstance(value, Mapping):
+            deeper.extend(value)
+            deeper.extend(value.values())
+        elif isinstance(value, list | tuple):
+            deeper.extend(value)
+        elif isinstance(value, int):
+            numbers.append(value)
+        elif isinstance(value, str):
+            texts.append(value)
+    return deeper, texts, numbers
 
 
 def _is_unicode(text: str) -> bool:
