@@ -14,7 +14,12 @@ def printable(value: object) -> str:
     text = "" if value is None else str(value)
     if len(text) > MAX_SHOWN_LENGTH:
         text = text[: MAX_SHOWN_LENGTH - 1] + "…"
-    return "".join(_escaped(character) if _is_steering(character) else character for character in text)
+    return without_steering(text.replace("\t", "\\t"))
+
+
+def without_steering(text: str) -> str:
+    """One line of text, of any length, its steering characters escaped; a tab is none."""
+    return "".join(_escaped(each) if _is_steering(each) and each != "\t" else each for each in text)
 
 
 def is_printable(text: str) -> bool:

@@ -4,6 +4,7 @@ Each side is read as fast as the other takes it. The platform says in the close 
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +42,7 @@ SAID: Final = {
     "withdrawn": "there is no such tunnel any more",
     "device_ended": "the device was flashed anew, moved, locked or deleted",
     "unheard": "the platform cannot tell any more whether you may go on",
+    "not_recorded": "it is to be recorded, and that is not possible now",
     "service_stopped": "the platform stops, or starts again",
 }
 _STATUS: Final = re.compile(r"\[([0-9]{3})\b")
@@ -55,6 +57,7 @@ class VisitSocket(WebSocketClientProtocol):
         self.opened: Deferred[None] = Deferred()
         self.ended: Deferred[str] = Deferred()
         self._local: Any = None
+        self._hears: Callable[[bytes], None] = lambda _: None
 
     @override
     def connectionMade(self) -> None:
@@ -65,6 +68,7 @@ class VisitSocket(WebSocketClientProtocol):
     def carry(self, local: Any) -> None:
         """From now on what comes goes to `local`, a transport, which is read by `LocalEnd`."""
         self._local = local
+        self._hears = local.write
         visit: Any = self.transport
         visit.registerProducer(local, True)  # noqa: FBT003 - Twisted's order
         local.registerProducer(visit, True)  # noqa: FBT003 - as above
@@ -75,14 +79,22 @@ class VisitSocket(WebSocketClientProtocol):
         for first in range(0, len(octets), PIECE_OCTETS):
             untyped.sendMessage(octets[first : first + PIECE_OCTETS], isBinary=True)
 
+    def hear(self, told: Callable[[bytes], None]) -> None:
+        """From now on each message that comes is given to `told`."""
+        self._hears = told
+
+    def send_whole(self, octets: bytes) -> None:
+        """Pass on one datagram as one message."""
+        untyped: Any = self
+        untyped.sendMessage(octets, isBinary=True)
+
     @override
     def onOpen(self) -> None:
         self.opened.callback(None)
 
     @override
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if self._local is not None:
-            self._local.write(payload)
+        self._hears(payload)
 
     @override
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:

@@ -135,6 +135,8 @@ def ensure_secrets(state: StateFolder) -> dict[str, str]:
         ensure_secret(state.bus_secrets / f"svc_{service}", _token)
     ensure_secret(state.master_keys, _master_keys)
     ensure_secret(state.fleetdb_master_keys, _master_keys)
+    ensure_secret(state.tunnels_master_keys, _master_keys)
+    ensure_secret(state.devices_master_keys, _master_keys)
     ensure_secret(state.audit_signing_keys, _signing_keys)
     ensure_secret(state.owner_api_key, _api_key)
     return {login: ensure_secret(state.database_secrets / login, _token) for login in (SUPERUSER, PROVISIONER, *LOGINS)}

@@ -137,7 +137,9 @@ def _service_variables(name: str, settings: LocalSettings) -> dict[str, str]:
     return {**variables, **_own_variables(name, settings, state)}
 
 
-def _own_variables(name: str, settings: LocalSettings, state: StateFolder) -> dict[str, str]:
+def _own_variables(  # noqa: PLR0911 - one a service
+    name: str, settings: LocalSettings, state: StateFolder
+) -> dict[str, str]:
     """What only service `name` is told."""
     if name == "auth":
         return {
@@ -155,6 +157,8 @@ def _own_variables(name: str, settings: LocalSettings, state: StateFolder) -> di
             "PUBLIC_KEYS_FILE": str(state.audit_public_keys),
             "HEAD_FILE": str(state.audit_head),
         }
+    if name == "devices":
+        return {"MASTER_KEYS_FILE": str(state.devices_master_keys)}
     if name == "fleetdb":
         return {
             "MASTER_KEYS_FILE": str(state.fleetdb_master_keys),
@@ -165,6 +169,7 @@ def _own_variables(name: str, settings: LocalSettings, state: StateFolder) -> di
         }
     if name == "tunnels":
         return {
+            "MASTER_KEYS_FILE": str(state.tunnels_master_keys),
             "DOMAIN": settings.tunnel_domain,
             "EDGE_PORT": str(settings.ports.tunnel),
             "VISITORS_PORT": str(settings.ports.visitors),

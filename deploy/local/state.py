@@ -111,6 +111,16 @@ class StateFolder:
         return self.secrets / "fleetdb-master-keys.json"
 
     @property
+    def tunnels_master_keys(self) -> Path:
+        """As `master_keys`, for recordings of visits."""
+        return self.secrets / "tunnels-master-keys.json"
+
+    @property
+    def devices_master_keys(self) -> Path:
+        """As `master_keys`, for what people set for apps on devices."""
+        return self.secrets / "devices-master-keys.json"
+
+    @property
     def backend_login_authority(self) -> Path:
         """The CA of the logins of data backends, `ca.pem` and `ca.key`: the provisioner alone signs with it."""
         return self.secrets / "backend-login-ca"

@@ -30,6 +30,9 @@ BOARD_ROLES: Final = frozenset({BOARD_READER, BOARD_WRITER})
 SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb", "tunnels")
 SERVICE_ROLES: Final = frozenset(f"svc_{name}" for name in SERVICES)
 FLEETDB: Final = "svc_fleetdb"
+CALLS_AGENTS: Final = "svc_devices"
+AGENTS_CALLER: Final = "system"
+"""The authid by which agents know the platform: on `realm1` the service that calls them has it, and nobody else."""
 DATA_SERVICES: Final = frozenset({FLEETDB})
 """The services that join data realms, each by its own secret."""
 

@@ -30,6 +30,7 @@ from services.auth.procedures.clients import ClientProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
 from services.auth.procedures.people import PeopleProcedures
+from services.auth.procedures.registry_tokens import RegistryTokenProcedures
 from services.auth.procedures.rights import RightsProcedures
 from services.auth.procedures.tickets import TicketProcedures
 from services.auth.provider.whole import provider_of
@@ -152,6 +153,7 @@ def serve(bus: Bus, database: Database, keyring: Keyring, desk: Desk, *, erasure
     bus.serve(BoardTicketProcedures(database, people.locks, apps, endings))
     bus.serve(TicketProcedures(database, signing, provider.access_tokens, people.locks, time.time))
     bus.serve(RightsProcedures(database, people.step_up))
+    bus.serve(RegistryTokenProcedures(database, people.locks, provider.keys, time.time, issuer=provider.issuer))
     for procedures in (
         desk.accounts,
         desk.own,

@@ -13,16 +13,33 @@ from services.devices.assembly import assemble
 from services.devices.duplicates import Duplicates
 from services.devices.owners import Owners
 from services.devices.procedures.agents import AgentProcedures
+from services.devices.procedures.app_settings import AppSettingProcedures
+from services.devices.procedures.app_states import AppStateProcedures
 from services.devices.procedures.apps import DeviceAppProcedures
 from services.devices.procedures.claims import ClaimProcedures
 from services.devices.procedures.groups import GroupProcedures
+from services.devices.procedures.logs import LogProcedures
+from services.devices.procedures.networks import NetworkProcedures
+from services.devices.procedures.operations import OperationProcedures
 from services.devices.procedures.people import PeopleProcedures
 from services.devices.procedures.registry import RegistryProcedures
 from shared.database import Database
 from shared.health import Health
+from shared.keyring import DataKeys
 from shared.rights.decision_point import Rights
 from shared.settings import Settings
 
+SURFACES_FOR_PEOPLE: Final = (
+    PeopleProcedures,
+    ClaimProcedures,
+    GroupProcedures,
+    DeviceAppProcedures,
+    AppStateProcedures,
+    AppSettingProcedures,
+    OperationProcedures,
+    NetworkProcedures,
+    LogProcedures,
+)
 PRESENCE_PAUSE_S: Final = 1.0
 OWNERS_PAUSE_S: Final = 2.0
 REPAIR_PAUSE_S: Final = 3.0
@@ -37,11 +54,12 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     database = Database(read.database, health)
     bus = service.make_bus(read.bus, health)
     rights = Rights(bus, health, now=time.time, clock=time.monotonic)
-    parts = assemble(bus, database, rights, read.flock, random.random)
+    keys = DataKeys(read.masters, database, "devices")
+    parts = assemble(bus, database, keys, rights, read.flock, jitter=random.random)
     Duplicates(bus, database)
     owners = Owners(bus, database)
     assertions = service.assertions_for(bus, "devices", time.time)
-    for surface in (PeopleProcedures, ClaimProcedures, GroupProcedures, DeviceAppProcedures):
+    for surface in SURFACES_FOR_PEOPLE:
         bus.serve(surface(parts), assertions)
     bus.serve(AgentProcedures(parts))
     bus.serve(RegistryProcedures(parts))
@@ -57,6 +75,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
             service.forever("locking", parts.locking.keep_true, health, pause_s=LOCKING_PAUSE_S),
             service.forever("telling", parts.telling.keep_up, health, pause_s=TELLING_PAUSE_S),
             service.forever("app sessions", parts.app_sessions.keep_up, health, pause_s=TELLING_PAUSE_S),
+            service.forever("app delivery", parts.app_delivery.keep_up, health, pause_s=TELLING_PAUSE_S),
             service.forever("installs", parts.installs.following.keep_true, health, pause_s=OWNERS_PAUSE_S),
         )
     ]

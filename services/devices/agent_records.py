@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 from attrs import frozen
 from msgspec import Meta
 
+from services.devices.app_records import AppState, Stage, UpdateStatus
+
 Key = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 ShortText = Annotated[str, Meta(max_length=300)]
 
@@ -66,3 +68,23 @@ class CheckPrivilege:
     entity_key: Key
     requestor_account_key: Key
     swarm_key: Key
+
+
+@frozen
+class AskAppStates:
+    """Call 6."""
+
+    device_key: Key
+
+
+@frozen
+class UpdateAppOnDevice:
+    """Call 7, in both shapes: with a `state`, or with the `ports` alone, whose numbers come as floats."""
+
+    app_key: Key
+    device_key: Key
+    stage: Stage
+    state: AppState | None = None
+    release_key: Key = 0
+    updateStatus: UpdateStatus = ""  # noqa: N815 - the wire's name
+    ports: Annotated[list[dict[str, Any]], Meta(max_length=100)] | None = None

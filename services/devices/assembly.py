@@ -4,11 +4,17 @@ from collections.abc import Callable
 
 from attrs import frozen
 
+from services.devices.agent_calls import AgentCalls
+from services.devices.app_delivery import AppDelivery
 from services.devices.app_sessions import AppSessions
+from services.devices.app_states import AppStates
+from services.devices.environments import Environments
 from services.devices.feed import Feed
 from services.devices.installs import Installs
 from services.devices.lifecycle import Lifecycle
 from services.devices.locking import Locking
+from services.devices.log_streams import LogStreams
+from services.devices.operating import Operating
 from services.devices.presence import Presence
 from services.devices.projects import Credentials, Projects
 from services.devices.reaching import Reaching
@@ -17,6 +23,7 @@ from services.devices.telling import Outbox
 from services.devices.watching import Watching
 from shared.bus import Bus
 from shared.database import Database
+from shared.keyring import DataKeys
 from shared.rights.decision_point import Rights
 
 
@@ -39,15 +46,33 @@ class Parts:
     locking: Locking
     app_sessions: AppSessions
     installs: Installs
+    app_delivery: AppDelivery
+    app_states: AppStates
+    environments: Environments
+    agents: AgentCalls
+    operating: Operating
+    log_streams: LogStreams
 
 
-def assemble(bus: Bus, database: Database, rights: Rights, flock: FlockSettings, jitter: Callable[[], float]) -> Parts:
+def assemble(
+    bus: Bus,
+    database: Database,
+    keyring: DataKeys,
+    rights: Rights,
+    flock: FlockSettings,
+    *,
+    jitter: Callable[[], float],
+) -> Parts:
     """All of them; `jitter` gives a number from 0 to 1."""
+    environments = Environments(keyring)
     feed, credentials, projects = Feed(bus), Credentials(bus), Projects(bus)
     app_sessions = AppSessions(bus, database)
     presence = Presence(bus, database, feed, rights, app_sessions)
     reaching = Reaching(database, projects, rights)
     telling = Outbox(bus, database, jitter)
+    installs, agents = Installs(bus, database, app_sessions), AgentCalls(bus)
+    app_delivery = AppDelivery(database, agents, environments)
+    operating = Operating(database, reaching, installs, agents)
     return Parts(
         bus=bus,
         database=database,
@@ -63,5 +88,11 @@ def assemble(bus: Bus, database: Database, rights: Rights, flock: FlockSettings,
         watching=Watching(database, reaching, rights, feed),
         locking=Locking(bus, database, presence, rights),
         app_sessions=app_sessions,
-        installs=Installs(bus, database, app_sessions),
+        installs=installs,
+        app_delivery=app_delivery,
+        app_states=AppStates(database, app_sessions, app_delivery, environments),
+        environments=environments,
+        agents=agents,
+        operating=operating,
+        log_streams=LogStreams(bus, database, rights, operating),
     )

@@ -10,9 +10,10 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from services.devices.app_records import FoundInstall, Install, RemovedApp
+from services.devices.app_records import AppRelease, FoundInstall, Install, RemovedApp
 from services.devices.app_sessions import AppSessions
 from services.devices.store import apps as store
+from services.devices.store.app_states import app_learn
 from services.devices.store.devices import clock
 from shared import audit
 from shared.bus import Bus
@@ -66,6 +67,15 @@ class Installs:
             raise ConflictError(NOT_INSTALLED)
         return found
 
+    async def release(self, app_key: int, version: str) -> AppRelease:
+        """The app's release of that version.
+
+        Raises:
+            NotFoundError: It has none. Others as `find`.
+        """
+        answer = await self._bus.call("ironflock.realms.release.find", app_key=app_key, version=version)
+        return answered(AppRelease, answer)
+
     async def compare(self) -> None:
         """Ask realms about every install of which a device has the app."""
         last = BEFORE_ALL
@@ -76,7 +86,9 @@ class Installs:
     async def settle(self, install: Install) -> bool:
         """Take the app from the project's devices, unless the project has it; whether it does."""
         asked_at = await self._database.run(clock)
-        if (await self.find(install)).is_installed:
+        found = await self.find(install)
+        if found.is_installed:
+            await self._database.run(lambda connection: app_learn(connection, install, found))
             return True
         removed = 0
         while gone := await self._removed(install, asked_at):

@@ -25,6 +25,7 @@ from services.devices.reaching import NO_DEVICE
 from services.devices.records import Device, Project
 from services.devices.store import devices as store
 from services.devices.store import outbox
+from services.devices.store.app_states import said_forget
 from services.devices.store.projects import project_upsert
 from services.devices.telling import Outbox
 from shared import audit
@@ -199,6 +200,7 @@ class Lifecycle:
         async with self._database.transaction() as connection:
             if not await store.device_end_flashing(connection, device.device_key, flash_id):
                 raise ConflictError("another flashing or a deletion came in between; flash the device again")
+            await said_forget(connection, device.device_key)
             order = _Order(person, str(flash_id))
             await audit.record(connection, _draft(audit.Action.DEVICE_FLASHED, device, order, audit.Outcome.DONE))
         self._tell(device)

@@ -4,8 +4,10 @@ from typing import Any
 from uuid import UUID
 
 from services.devices.app_records import AppCredential, RotatedCredential, Stage
+from services.devices.app_rules import epoch_of
 from services.devices.records import Project
 from shared.bus import Bus
+from shared.errors import NotFoundError
 from shared.identities import Person
 from shared.procedures import answered
 
@@ -76,6 +78,24 @@ class Credentials:
             "ironflock.auth.app_credential.derive", device_key=device_key, app_key=app_key, stage=stage
         )
         return answered(AppCredential, answer)
+
+    async def registry_token(self, device_key: int, repositories: list[str]) -> str:
+        """By what the device logs in to the registry, to pull from these repositories.
+
+        Raises:
+            NotFoundError: The device has no secrets.
+        """
+        answer = await self._bus.call(
+            "ironflock.auth.registry_token.issue", device_key=device_key, repositories=repositories
+        )
+        return str(answer)
+
+    async def app_epoch(self, device_key: int, app_key: int, stage: Stage) -> int:
+        """Which credential of the app counts; the first one where the device has no secrets yet."""
+        try:
+            return epoch_of(await self.app_credential(device_key, app_key, stage))
+        except NotFoundError:
+            return 1
 
     async def rotate_app(self, device_key: int, app_key: int, stage: Stage, *, account_key: int) -> RotatedCredential:
         """Another credential for the app counts from now on, as the person of that account wishes.

@@ -1,9 +1,12 @@
 """What devices reads from its environment, once."""
 
-from attrs import frozen
+from pathlib import Path
+
+from attrs import field, frozen
 
 from services.devices.records import FlockSettings
 from shared.database import DatabaseSettings
+from shared.secrets import MasterKeys, SecretsError, parse_master_keys
 from shared.service import BusSettings, CommonSettings, bus_settings, common_settings, service_database_settings
 from shared.settings import Settings, SettingsError
 
@@ -15,6 +18,7 @@ class DevicesSettings:
     common: CommonSettings
     bus: BusSettings
     database: DatabaseSettings
+    masters: MasterKeys = field(repr=False)
     flock: FlockSettings
 
 
@@ -29,6 +33,7 @@ def read(settings: Settings) -> DevicesSettings:
         common=common,
         bus=bus_settings(settings, "devices", common.ca),
         database=service_database_settings(settings, "devices", common.ca),
+        masters=_masters(settings.path("MASTER_KEYS_FILE")),
         flock=_flock(settings),
     )
     settings.refuse_unknown()
@@ -48,3 +53,10 @@ def _flock(settings: Settings) -> FlockSettings:
         update_url=update_url,
         appliance_domain=settings.text("APPLIANCE_DOMAIN", "") or None,
     )
+
+
+def _masters(path: Path) -> MasterKeys:
+    try:
+        return parse_master_keys(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, SecretsError) as error:
+        raise SettingsError(f"IRONFLOCK_DEVICES_MASTER_KEYS_FILE names {path}: {error}") from error

@@ -12,10 +12,20 @@ from joserfc import jws
 from services.gateway.records import Proof
 from services.gateway.rules.refusals import unauthorized
 from shared.assertions import arguments_hash
-from shared.bus import Bus
+from shared.bus import CALL_TIMEOUT_S, Bus
 from shared.errors import NotAuthorizedError
 
 ISSUE: Final = "ironflock.auth.assertion.issue"
+SLOW: Final = frozenset(
+    f"ironflock.devices.device.{verb}"
+    for verb in (
+        "exec", "update_agent", "download_os_update", "install_os_update", "prune_images", "agent_metadata",
+        "set_address", "scan_wifi", "select_wifi", "restart_wifi",
+    )
+)  # fmt: skip
+"""A device does these, and takes its time."""
+DEVICE_TIMEOUT_S: Final = 24.0
+"""More than devices waits for a device (22 s), less than a request may take (25 s)."""
 
 
 class Calling:
@@ -53,7 +63,8 @@ class Calling:
         Raises:
             PublicError: It refused, or is away.
         """
-        return await self._bus.call(procedure, assertion=proof.assertion, **arguments)
+        limit_s = DEVICE_TIMEOUT_S if procedure in SLOW else CALL_TIMEOUT_S
+        return await self._bus.call(procedure, timeout_s=limit_s, assertion=proof.assertion, **arguments)
 
 
 def _proof(assertion: str) -> Proof:

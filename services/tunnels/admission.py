@@ -1,10 +1,14 @@
 """Whom the edge asks about devices and their ports; the answers come from elsewhere."""
 
-import ipaddress
-from typing import Protocol
+import hashlib
+from typing import Final, Protocol
 
 from services.tunnels.records.messages import NewProxy
 from services.tunnels.records.offers import Offer, Refusal, TunnelDevice
+from services.tunnels.rules.addresses import plain
+from shared.errors import PublicError
+
+AWAY: Final = "the platform cannot tell now; try again"
 
 
 class Devices(Protocol):
@@ -27,16 +31,17 @@ def refusal(device: TunnelDevice | None, address: str) -> str | None:
         return "the tunnel proof is no device's"
     if device.address_of_live_session is None:
         return "the device is not connected to the platform"
-    if device.is_bound_to_address and _plain(device.address_of_live_session) != _plain(address):
+    if device.is_bound_to_address and plain(device.address_of_live_session) != plain(address):
         return "the device is connected to the platform from another address"
     return None
 
 
-def _plain(address: str) -> str:
-    """`address` as IPv4 where IPv6 only carries it (RFC 4291 section 2.5.5.2)."""
+async def identified(devices: Devices, proof: str, address: str) -> tuple[TunnelDevice | None, str | None]:
+    """The device whose proof an agent at `address` shows, if any, and why it may not log in; None where it may."""
+    if not proof:
+        return None, refusal(None, address)
     try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return str(parsed if mapped is None else mapped)
+        device = await devices.find(hashlib.sha256(proof.encode()).digest())
+    except PublicError:
+        return None, AWAY
+    return device, refusal(device, address)

@@ -1,5 +1,6 @@
 """The parts of tunnels, put together in the one order that fits; the tests put the same ones together."""
 
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -7,20 +8,28 @@ from attrs import frozen
 from services.tunnels.admitting import Admissions
 from services.tunnels.browsers import Browsers
 from services.tunnels.credentials import Credentials
+from services.tunnels.datagrams import Channels
 from services.tunnels.declared import DeclaredPorts
 from services.tunnels.departing import Departures, PortKeeping
 from services.tunnels.edge import Edge
 from services.tunnels.edge_news import EdgeNews
 from services.tunnels.finding import Now, Offering, Refusals, Tunnels
 from services.tunnels.identity import Identity
+from services.tunnels.node_endings import Endings
+from services.tunnels.nodes import NodeParts, Nodes
 from services.tunnels.proving import Proofs
-from services.tunnels.raw_ports import RawPorts, Standing
-from services.tunnels.records.offers import TunnelDevice
+from services.tunnels.public_visits import Standing
+from services.tunnels.raw_ports import RawPorts
+from services.tunnels.recording import Recordings
+from services.tunnels.records.offers import Offer, Source, TunnelDevice
+from services.tunnels.records.plugin import Fleet
 from services.tunnels.records.times import Times
 from services.tunnels.records.tunnels import PortRange
+from services.tunnels.refusal_log import RefusalLog
 from services.tunnels.registry import Devices
 from services.tunnels.rules.tunnels import Places
 from services.tunnels.rules.visits import Bounds
+from services.tunnels.streams import DeviceStream, Reaching
 from services.tunnels.visiting import Around, Visiting
 from services.tunnels.visitors import Inside
 from services.tunnels.web_front import WebFront, WebParts
@@ -29,6 +38,7 @@ from services.tunnels.web_visitors import Web
 from services.tunnels.web_visits import WebVisits
 from shared.bus import Bus
 from shared.database import Database
+from shared.keyring import DataKeys
 from shared.rights.decision_point import Rights
 
 
@@ -40,6 +50,7 @@ class Base:
     database: Database
     rights: Rights
     times: Times
+    keys: DataKeys
 
 
 @frozen
@@ -49,6 +60,7 @@ class Shape:
     places: Places
     ports: PortRange
     bounds: Bounds
+    recording_days: int
 
 
 @frozen
@@ -66,8 +78,10 @@ class Parts:
     database: Database
     devices: Devices
     credentials: Credentials
+    rights: Rights
     tunnels: Tunnels
     visiting: Visiting
+    recordings: Recordings
     admissions: Admissions
     offering: Offering
     ports: PortRange
@@ -86,7 +100,9 @@ def assemble(base: Base, seen: Seen, shape: Shape) -> Parts:
         devices=devices,
         credentials=credentials,
         tunnels=Tunnels(base.database, devices, now),
+        rights=base.rights,
         visiting=visiting,
+        recordings=Recordings(base.database, base.keys, base.times, shape.recording_days),
         admissions=Admissions(base.database, devices, credentials),
         offering=seen.offering,
         ports=shape.ports,
@@ -100,13 +116,16 @@ def assemble(base: Base, seen: Seen, shape: Shape) -> Parts:
 class Listening:
     """Where and how it listens.
 
-    `is_bound_to_address`: frpc has to come from where its agent does; `provider`: where browsers sign in.
+    `is_bound_to_address`: frpc has to come from where its agent does; `provider`: where browsers sign in; `fleet`: the
+    frps nodes that agents may be at beside our own edge, whose certificates the authorities in `ca` vouch for.
     """
 
     reactor: Any
     bind: str
     provider: Provider
     is_bound_to_address: bool
+    ca: Path
+    fleet: Fleet | None = None
 
 
 @frozen
@@ -114,31 +133,46 @@ class Ways:
     """The ways of devices and people to each other."""
 
     edge: Edge
+    nodes: Nodes | None
     departures: Departures
     port_keeping: PortKeeping
     raw_ports: RawPorts
     inside: Inside
     web: Web
 
+    def close(self) -> None:
+        """End every device's session, and what people see of it."""
+        self.edge.close()
+        if self.nodes is not None:
+            self.nodes.forget_all()
+
 
 def ways_of(base: Base, parts: Parts, news: EdgeNews, declared: DeclaredPorts, listening: Listening) -> Ways:
     """All of them, not listening yet."""
     proofs = Proofs(base.bus, parts.devices, is_bound_to_address=listening.is_bound_to_address)
     edge = Edge(proofs, declared, news.tell, listening.reactor)
-    standing = Standing(base.bus, base.database, news, declared, parts.visiting, edge, base.times)
+    nodes = _nodes_of(base, edge, listening)
+    reaching = Roads(edge, nodes)
+    channels, refusals = Channels(edge.open_stream), RefusalLog(base.times.clock)
+    standing = Standing(
+        base.bus, base.database, news, declared, parts.visiting, reaching, channels, base.times, refusals
+    )
     raw_ports = RawPorts(standing, listening.reactor, listening.bind)
     news.changed = raw_ports.look
     return Ways(
         edge=edge,
-        departures=Departures(base.bus, base.database, parts.devices, Gate(edge, news), parts.visiting),
+        nodes=nodes,
+        departures=Departures(base.bus, base.database, parts.devices, Gate(edge, nodes, news), parts.visiting),
         port_keeping=PortKeeping(base.database, news),
         raw_ports=raw_ports,
-        inside=Inside(base.bus, parts.admissions, news, parts.visiting, edge, base.times),
-        web=_web_of(base, parts, news, edge, listening),
+        inside=Inside(
+            base.bus, parts.admissions, news, parts.visiting, parts.recordings, reaching, channels, base.times
+        ),
+        web=_web_of(base, parts, news, reaching, listening),
     )
 
 
-def _web_of(base: Base, parts: Parts, news: EdgeNews, edge: Edge, listening: Listening) -> Web:
+def _web_of(base: Base, parts: Parts, news: EdgeNews, reaching: Reaching, listening: Listening) -> Web:
     """What is served to web visitors."""
     browsers = Browsers(base.database, parts.admissions, parts.credentials)
     web_parts = WebParts(
@@ -149,7 +183,7 @@ def _web_of(base: Base, parts: Parts, news: EdgeNews, edge: Edge, listening: Lis
         offering=news,
         visits=WebVisits(parts.visiting, base.bus),
         identity=Identity(base.database, base.times, parts.places.origin),
-        edge=edge,
+        edge=reaching,
         times=base.times,
         domain=parts.places.domain,
         issuer=listening.provider.issuer,
@@ -159,17 +193,49 @@ def _web_of(base: Base, parts: Parts, news: EdgeNews, edge: Edge, listening: Lis
     return Web(WebFront(web_parts), sign_in, listening.reactor)
 
 
+def _nodes_of(base: Base, edge: Edge, listening: Listening) -> Nodes | None:
+    if listening.fleet is None:
+        return None
+    endings = Endings(listening.reactor, listening.ca)
+    parts = NodeParts(
+        bus=base.bus,
+        database=base.database,
+        edge=edge,
+        is_ours=endings.is_ours,
+        dislodge=endings.take_over,
+        fleet=listening.fleet,
+        times=base.times,
+    )
+    return Nodes(parts)
+
+
 @frozen
-class Gate:
-    """The edge as departures see it."""
+class Roads:
+    """The ways to devices: those of our own edge and those of nodes."""
 
     edge: Edge
+    nodes: Nodes | None
+
+    async def open_stream(self, offer: Offer, source: Source) -> DeviceStream:
+        """A way to what is offered; a `NoWorkConnError` where there is none."""
+        if offer.node is not None and self.nodes is not None:
+            return await self.nodes.open_stream(offer)
+        return await self.edge.open_stream(offer, source)
+
+
+@frozen
+class Gate:
+    """Where devices are connected, as departures see it."""
+
+    edge: Edge
+    nodes: Nodes | None
     news: EdgeNews
 
     def connected(self) -> dict[int, TunnelDevice]:
         """Each by its key, as it was when it logged in."""
         return self.news.connected()
 
-    def end(self, device_key: int, reason: str) -> bool:
+    def cut_off(self, device_key: int, reason: str) -> bool:
         """Cut it off."""
-        return self.edge.end(device_key, reason)
+        is_at_node = self.nodes is not None and self.nodes.end_session(device_key, reason)
+        return self.edge.end(device_key, reason) or is_at_node

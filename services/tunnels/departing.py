@@ -37,7 +37,7 @@ class Connected(Protocol):
     def connected(self) -> dict[int, TunnelDevice]:
         """Each by its key, as it was when it logged in."""
 
-    def end(self, device_key: int, reason: str) -> object:
+    def cut_off(self, device_key: int, reason: str) -> object:
         """Cut it off."""
 
 
@@ -92,7 +92,7 @@ class Departures:
                 await self._see_off(key, found, standing.get(key))
 
     async def _see_off(self, device_key: int, why: Leaving, standing: DeviceStanding | None) -> None:
-        self._edge.end(device_key, why.value)
+        self._edge.cut_off(device_key, why.value)
         self._visiting.cut(lambda visit: visit.device_key == device_key, Cause.DEVICE_ENDED)
         if why in (Leaving.GONE, Leaving.MOVED):
             await self._forget(device_key, standing.project_key if standing and why is Leaving.MOVED else None)

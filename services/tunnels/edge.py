@@ -4,7 +4,6 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-import structlog
 from twisted.internet.interfaces import IAddress, IListeningPort, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, ServerFactory, connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
@@ -19,6 +18,7 @@ from services.tunnels.offers import Offers
 from services.tunnels.pace import Pace
 from services.tunnels.records.happenings import Happening, SessionBegan, SessionEnded
 from services.tunnels.records.offers import Offer, Source, TunnelDevice
+from services.tunnels.refusal_log import RefusalLog
 from services.tunnels.rules.messages import WIRE_V2
 from services.tunnels.streams import MuxStream
 from services.tunnels.websocket import websocket_factory
@@ -35,8 +35,6 @@ UNSENT_OCTETS: Final = 65_536
 READ_OCTETS: Final = 262_144
 TAKEN_OVER: Final = "the device logged in anew"
 
-log = structlog.get_logger()
-
 
 class Edge:
     """All agents that are here, and what they offer."""
@@ -48,6 +46,7 @@ class Edge:
         self.tell = tell
         self.clock = reactor
         self.offers = Offers()
+        self.refusals = RefusalLog(reactor.seconds)
         self._sessions: dict[int, EdgeSession] = {}
         self._pending: dict[EdgeSession, Pending] = {}
         self._doorway = Doorway(reactor)
@@ -122,7 +121,7 @@ class Edge:
             pending.leave()
         device = session.device
         if device is None:
-            log.info("tunnel_login_not_completed", address=session.address, reason=reason)
+            self.refusals.say("tunnel_login_not_completed", session.address, reason=reason)
         elif self._sessions.get(device.device_key) is session:
             del self._sessions[device.device_key]
             self.tell(SessionEnded(device, reason))
@@ -210,7 +209,7 @@ class Arrival(Protocol):
     def _begin(self, data: bytes) -> None:
         transport: Any = self.transport
         if not data.startswith(CLIENT_HELLO):
-            log.info("tunnel_without_tls_refused", address=getattr(self._address, "host", ""))
+            self._edge.refusals.say("tunnel_without_tls_refused", str(getattr(self._address, "host", "")))
             transport.abortConnection()
             return
         self._tls = _Tls(self._secured, self._edge.inside_tls(self._address, self._pending), self._edge.clock)
@@ -259,7 +258,7 @@ class Opening(Protocol):
             factory = websocket_factory(lambda address: self._edge.begin(address, self._pending))
             return cast("Protocol", factory.buildProtocol(self._address))
         event = "tunnel_wire_v2_refused" if WIRE_V2.startswith(first) else "tunnel_without_multiplexing_refused"
-        log.info(event, address=getattr(self._address, "host", ""))
+        self._edge.refusals.say(event, str(getattr(self._address, "host", "")))
         transport: Any = self.transport
         transport.abortConnection()
         return None

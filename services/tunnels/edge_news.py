@@ -20,6 +20,7 @@ from services.tunnels.records.happenings import (
     Withdrawn,
 )
 from services.tunnels.records.offers import Offer, TunnelDevice, TunnelName
+from services.tunnels.refusal_log import RefusalLog
 from services.tunnels.rules.names import parse_proxy_name
 from shared import audit
 from shared.bus import Bus
@@ -44,6 +45,7 @@ class EdgeNews:
         self._here: dict[int, TunnelDevice] = {}
         self._offers: dict[TunnelName, Offer] = {}
         self._quiet = Quiet()
+        self._refusals = RefusalLog(lambda: asyncio.get_running_loop().time())
         self.changed: Callable[[], None] = lambda: None
         devices_here.set_function(lambda: len(self._here))
         offered_now.set_function(lambda: len(self._offers))
@@ -84,8 +86,8 @@ class EdgeNews:
             case ProxyRefused():
                 self._refused(happening)
             case LoginRefused(device, address, reason):
-                log.info(
-                    "tunnel_login_refused", device_key=device and device.device_key, address=address, reason=reason
+                self._refusals.say(
+                    "tunnel_login_refused", address, device_key=device and device.device_key, reason=reason
                 )
                 if device is not None and device.address_of_live_session is not None:
                     self._keep(device, reason, {})

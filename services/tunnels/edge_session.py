@@ -4,7 +4,6 @@ Work streams belong to the connection on which they were opened, whatever run_id
 """
 
 import asyncio
-import hashlib
 import secrets
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -13,12 +12,12 @@ from typing import Any, Final, Protocol
 import structlog
 from twisted.internet.interfaces import IReactorTime
 
-from services.tunnels.admission import Declared, Devices, refusal
+from services.tunnels.admission import AWAY, Declared, Devices, identified
 from services.tunnels.control_stream import ControlStream, FirstMessage
 from services.tunnels.errors import NoWorkConnError, RemoteProtocolError
 from services.tunnels.links import Link
-from services.tunnels.offers import Offers, TakenError
-from services.tunnels.records.happenings import Happening, LoginRefused, Offered, ProxyRefused, Withdrawn
+from services.tunnels.offers import Offers
+from services.tunnels.records.happenings import Happening, LoginRefused, ProxyRefused
 from services.tunnels.records.messages import (
     CloseProxy,
     Login,
@@ -34,19 +33,16 @@ from services.tunnels.rules.cipher import IV_OCTETS
 from services.tunnels.rules.control import ControlEvent
 from services.tunnels.rules.frames import GoAwayCode
 from services.tunnels.rules.messages import encode
-from services.tunnels.rules.names import asked_of
+from services.tunnels.rules.plugin import PROOF
+from services.tunnels.session_offers import SessionOffers
 from services.tunnels.streams import MuxStream
 from services.tunnels.work_streams import WorkStreams
-from shared.errors import PublicError
 
-PROOF: Final = "tunnel_proof"
-MAX_PROXIES: Final = 64
 MAX_WAITING_EVENTS: Final = 256
 WIDE_WINDOW: Final = 1_048_576
 """What an agent may send ahead on a visitor's stream."""
 MAX_WIDE: Final = 16
 """Streams of one agent with that much; further ones have yamux' 256 KiB."""
-AWAY: Final = "the platform cannot tell now; try again"
 
 log = structlog.get_logger()
 
@@ -78,7 +74,7 @@ class EdgeSession:
         self.link = Link(floor.clock, self._opened, self._ended)
         self._control: ControlStream | None = None
         self._work: WorkStreams | None = None
-        self._offers: dict[str, Offer] = {}
+        self._offers: SessionOffers | None = None
         self._events: deque[ControlEvent] = deque()
         self._task: asyncio.Task[None] | None = None
         self._wide: set[MuxStream] = set()
@@ -89,7 +85,7 @@ class EdgeSession:
         Raises:
             NoWorkConnError: The device opens none, or does not offer that any more.
         """
-        if self._work is None or self._offers.get(offer.proxy_name) is not offer:
+        if self._work is None or self._offers is None or self._offers.find(offer.proxy_name) is not offer:
             raise NoWorkConnError("the device does not offer this any more")
         work = self._work
         stream = await work.take()
@@ -160,7 +156,7 @@ class EdgeSession:
                 return self._close(event)
 
     async def _log_in(self, login: Login) -> None:
-        device, reason = await self._identified(login)
+        device, reason = await identified(self._floor.devices, login.metas.get(PROOF, ""), self.address)
         if self.link.is_over or self._control is None:
             return
         if device is None or reason is not None:
@@ -169,74 +165,33 @@ class EdgeSession:
             self.link.end("the login was refused")
             return
         self.device = device
+        self._offers = SessionOffers(self._floor, device.device_key)
         self._floor.let_in(self, device)
         self._work = WorkStreams(self._control.want_work_conn, login.pool_count)
         self._events.extend(self._control.accept_login(secrets.token_hex(8), secrets.token_bytes(IV_OCTETS)))
         self._work.refill()
 
-    async def _identified(self, login: Login) -> tuple[TunnelDevice | None, str | None]:
-        proof = login.metas.get(PROOF, "")
-        if not proof:
-            return None, refusal(None, self.address)
-        try:
-            device = await self._floor.devices.find(hashlib.sha256(proof.encode()).digest())
-        except PublicError:
-            return None, AWAY
-        return device, refusal(device, self.address)
-
     async def _register(self, asked: NewProxy) -> None:
-        found = await self._allowed(asked)
-        if self.link.is_over or self._control is None or self.device is None:
+        if self.device is None or self._offers is None:
+            return
+        found = await self._offers.allowed(asked)
+        if self.link.is_over or self._control is None:
             return
         if isinstance(found, Offer):
-            found = self._offered(found)
+            found = self._offers.register(found)
         if isinstance(found, Refusal):
             self._floor.tell(ProxyRefused(self.device, asked, found.reason))
             self._control.answer_proxy(asked.proxy_name, error=found.reason)
         else:
             self._control.answer_proxy(asked.proxy_name, remote_addr=found.remote_addr)
 
-    async def _allowed(self, asked: NewProxy) -> Offer | Refusal:
-        name = asked_of(asked)
-        if isinstance(name, Refusal) or self.device is None:
-            return name if isinstance(name, Refusal) else Refusal(AWAY)
-        if name.device_key != self.device.device_key:
-            return Refusal("this name belongs to another device")
-        if len(self._offers) >= MAX_PROXIES:
-            return Refusal(f"a device has {MAX_PROXIES} tunnels at the most")
-        try:
-            return await self._floor.declared.allows(self.device.device_key, asked)
-        except PublicError:
-            return Refusal(AWAY)
-
-    def _offered(self, offer: Offer) -> Offer | Refusal:
-        """Registered; a proxy that is asked for again is what it was."""
-        earlier = self._offers.get(offer.proxy_name)
-        if earlier == offer:
-            return earlier
-        if earlier is not None:
-            self._withdraw(earlier)
-        try:
-            self._floor.offers.add(offer)
-        except TakenError as error:
-            return Refusal(str(error))
-        self._offers[offer.proxy_name] = offer
-        self._floor.tell(Offered(offer))
-        return offer
-
     async def _close(self, asked: CloseProxy) -> None:
-        offer = self._offers.get(asked.proxy_name)
-        if offer is not None:
-            self._withdraw(offer)
-
-    def _withdraw(self, offer: Offer) -> None:
-        del self._offers[offer.proxy_name]
-        self._floor.offers.remove(offer)
-        self._floor.tell(Withdrawn(offer))
+        if self._offers is not None:
+            self._offers.withdraw(asked.proxy_name)
 
     def _ended(self, reason: str) -> None:
-        for offer in list(self._offers.values()):
-            self._withdraw(offer)
+        if self._offers is not None:
+            self._offers.withdraw_all()
         if self._work is not None:
             self._work.end()
         if self._task is not None and self._task is not asyncio.current_task():

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from attrs import define
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -14,7 +13,7 @@ from services.tunnels.errors import NoWorkConnError
 from services.tunnels.records.offers import Source
 from services.tunnels.rules.frames import HEADER_OCTETS
 from services.tunnels.rules.yamux import SEND_OCTETS
-from services.tunnels.streams import MuxStream
+from services.tunnels.streams import DeviceStream, MuxStream
 
 READ_OCTETS: Final = SEND_OCTETS - HEADER_OCTETS
 """One read is one frame is whole records of TLS."""
@@ -23,20 +22,16 @@ CLOSE_S: Final = 60.0
 MAX_VISITORS: Final = 256
 
 
-@define
-class Traffic:
-    """Octets of one visit, so far."""
-
-    to_device: int = 0
-    to_visitor: int = 0
+Moved = Callable[[int, int], None]
+"""Told the octets that went to the device, and that came from it."""
 
 
 class Forwarding(Protocol):
     """The visitor's side: give it the visitor's connection. `ended` is called once, with why."""
 
-    def __init__(self, stream: MuxStream, clock: IReactorTime, ended: Callable[[str], None]) -> None:
+    def __init__(self, stream: DeviceStream, clock: IReactorTime, moved: Moved, ended: Callable[[str], None]) -> None:
         """Join it with `stream`, to which nothing is attached yet."""
-        self.traffic = Traffic()
+        self.moved = moved
         self._stream = stream
         self._clock = clock
         self._ended = ended
@@ -53,7 +48,7 @@ class Forwarding(Protocol):
 
     @override
     def dataReceived(self, data: bytes) -> None:
-        self.traffic.to_device += len(data)
+        self.moved(len(data), 0)
         self._stream.write(data)
 
     @override
@@ -89,12 +84,11 @@ class Forwarding(Protocol):
 class _FromDevice(Protocol):
     def __init__(self, forwarding: Forwarding, visitor: Any) -> None:
         self._forwarding = forwarding
-        self._traffic = forwarding.traffic
         self._visitor = visitor
 
     @override
     def dataReceived(self, data: bytes) -> None:
-        self._traffic.to_visitor += len(data)
+        self._forwarding.moved(0, len(data))
         self._visitor.write(data)
 
     @override
@@ -158,7 +152,7 @@ class _RawVisitor(Protocol):
         except NoWorkConnError:
             transport.abortConnection()
             return
-        forwarding: Any = Forwarding(stream, self._port.clock, lambda _: None)
+        forwarding: Any = Forwarding(stream, self._port.clock, lambda *_: None, lambda _: None)
         self._forwarding = forwarding
         forwarding.makeConnection(transport)
         transport.resumeProducing()

@@ -12,13 +12,14 @@ from shared.identities import CONTROL_REALM
 from shared.procedures import answered
 
 FIND: Final = "ironflock.auth.device_credential.find_by_proof"
+RULES: Final = "ironflock.realms.project.tunnel_rules"
 
 
 class Proofs:
     """Answers the edge's first question."""
 
     def __init__(self, bus: Bus, devices: Devices, *, is_bound_to_address: bool) -> None:
-        """Ask over `bus`; `is_bound_to_address`: frpc has to come from where its agent does."""
+        """Ask over `bus`; without `is_bound_to_address` no project is asked where frpc has to come from."""
         self._bus = bus
         self._devices = devices
         self._is_bound_to_address = is_bound_to_address
@@ -42,8 +43,11 @@ class Proofs:
             serial_number=proven.serial_number,
             flash_id=proven.flash_id,
             address_of_live_session=None if standing.session is None else await self._address_of(standing.session),
-            is_bound_to_address=self._is_bound_to_address,
+            is_bound_to_address=self._is_bound_to_address and await self._is_bound(standing.project_key),
         )
+
+    async def _is_bound(self, project_key: int) -> bool:
+        return bool((await self._bus.call(RULES, project_key=project_key))["requires_same_address"])
 
     async def _address_of(self, session_id: int) -> str | None:
         for session in self._bus.every_session(CONTROL_REALM):

@@ -1,17 +1,22 @@
 """What tunnels reads from its environment, once."""
 
 import re
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from attrs import frozen
 
+from services.tunnels.records.plugin import Fleet
 from services.tunnels.records.tunnels import PortRange
+from services.tunnels.rules.nodes import fleet_of
 from shared.database import DatabaseSettings
+from shared.secrets import MasterKeys, SecretsError, parse_master_keys
 from shared.service import LOCAL, BusSettings, CommonSettings, bus_settings, common_settings, service_database_settings
 from shared.settings import MAX_PORT, Settings, SettingsError
 
 VISIT_LIFE_S: Final = 12 * 3_600.0
+RECORDING_DAYS: Final = 30
 VISIT_IDLE_S: Final = 15 * 60.0
 _RANGE: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
 _DOMAIN: Final = re.compile(r"(?=.{1,180}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
@@ -22,9 +27,12 @@ class TunnelsSettings:
     """Tunnels' settings.
 
     Args:
-        is_bound_to_address: Whether a device's frpc has to come from where its agent does (decision 27).
+        is_bound_to_address: Whether it can be seen here where frpc comes from: then projects say whether that has to be
+            where its agent comes from (decision 27).
         issuer: The origin of the provider at which browsers sign in.
         public_port: Where people come to the visitors' port from outside, where something stands before it.
+        fleet: The frps nodes that ask us at `frps_bind`:`frps_port`; None where there are none.
+        masters: What the data keys are wrapped with under which recordings lie, for `recording_days` days.
         visit_life_s: A visit ends after so long at the latest; `visit_idle_s`: and when no octet went for so long.
     """
 
@@ -41,6 +49,11 @@ class TunnelsSettings:
     visit_life_s: float
     visit_idle_s: float
     is_bound_to_address: bool
+    masters: MasterKeys
+    recording_days: int
+    fleet: Fleet | None
+    frps_port: int
+    frps_bind: str
 
 
 def read(settings: Settings) -> TunnelsSettings:
@@ -51,6 +64,7 @@ def read(settings: Settings) -> TunnelsSettings:
     """
     common = common_settings(settings)
     visitors_port = settings.port("VISITORS_PORT")
+    fleet = _fleet(settings.optional_secret("FRPS_NODES"))
     read_settings = TunnelsSettings(
         common=common,
         bus=bus_settings(settings, "tunnels", common.ca),
@@ -65,9 +79,28 @@ def read(settings: Settings) -> TunnelsSettings:
         visit_life_s=settings.seconds("VISIT_LIFE", VISIT_LIFE_S),
         visit_idle_s=settings.seconds("VISIT_IDLE", VISIT_IDLE_S),
         is_bound_to_address=_yes(settings.text("SAME_ADDRESS", "yes")),
+        masters=_masters(settings.path("MASTER_KEYS_FILE")),
+        recording_days=settings.integer("RECORDING_DAYS", RECORDING_DAYS, minimum=1, maximum=3_650),
+        fleet=fleet,
+        frps_port=settings.port("FRPS_PORT", None if fleet else 1),
+        frps_bind=settings.text("FRPS_BIND", LOCAL),
     )
     settings.refuse_unknown()
     return read_settings
+
+
+def _masters(path: Path) -> MasterKeys:
+    try:
+        return parse_master_keys(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, SecretsError) as error:
+        raise SettingsError(f"IRONFLOCK_TUNNELS_MASTER_KEYS_FILE names {path}: {error}") from error
+
+
+def _fleet(text: str) -> Fleet | None:
+    try:
+        return fleet_of(text) if text else None
+    except ValueError as error:
+        raise SettingsError(f"IRONFLOCK_TUNNELS_FRPS_NODES_FILE: {error}") from error
 
 
 def _yes(text: str) -> bool:

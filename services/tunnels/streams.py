@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from services.tunnels.errors import LocalProtocolError
+from services.tunnels.records.offers import Offer, Source
 from services.tunnels.rules.yamux import Session
 
 HIGH_OCTETS: Final = 196_608
@@ -31,6 +32,35 @@ HIGH_OCTETS: Final = 196_608
 LOW_OCTETS: Final = 65_536
 CLOSE_S: Final = 30.0
 """From our FIN to the peer's; then the stream is reset."""
+
+
+class DeviceStream(Protocol):
+    """A way to what a device offers, of our own edge or of an frps: a transport, a consumer and a push producer."""
+
+    def attach(self, protocol: IProtocol, first: bytes = b"") -> None:
+        """From now on `protocol` has the stream."""
+
+    def write(self, data: bytes) -> None:
+        """Send `data` behind what waits."""
+
+    def abortConnection(self) -> None:
+        """End it now."""
+
+    def loseConnection(self) -> None:
+        """End it behind what waits."""
+
+    def registerProducer(self, producer: IProducer, streaming: bool) -> None:  # noqa: FBT001 - the interface
+        """Pause `producer` while much waits."""
+
+    def unregisterProducer(self) -> None:
+        """It is to be paused no more."""
+
+
+class Reaching(Protocol):
+    """Opens ways to devices."""
+
+    async def open_stream(self, offer: Offer, source: Source) -> DeviceStream:
+        """A way to what is offered, for a visitor at `source`; a `NoWorkConnError` where there is none."""
 
 
 class Carrier(Protocol):

@@ -13,10 +13,11 @@ def begun_draft(visit: Visit, address: audit.Personal | None) -> audit.Draft:
     return _draft(audit.Action.TUNNEL_VISIT_BEGUN, visit, {}, address)
 
 
-def ended_draft(visit: Visit, cause: Cause, tally: Tally | None) -> audit.Draft:
-    """The visit is over, why, and how much went; None where nobody knows how much."""
+def ended_draft(visit: Visit, cause: Cause, tally: Tally | None, recorded: dict[str, Any] | None = None) -> audit.Draft:
+    """The visit is over, why, and how much went; None where nobody knows it. `recorded`: of its recording."""
     octets = {} if tally is None else {"octets_to": tally.octets_to, "octets_from": tally.octets_from}
-    return _draft(audit.Action.TUNNEL_VISIT_ENDED, visit, {"cause": cause.value, **octets}, None)
+    recording = {} if recorded is None else {"recording": recorded}
+    return _draft(audit.Action.TUNNEL_VISIT_ENDED, visit, {"cause": cause.value, **octets, **recording}, None)
 
 
 def _draft(action: audit.Action, visit: Visit, more: dict[str, Any], address: audit.Personal | None) -> audit.Draft:

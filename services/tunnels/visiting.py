@@ -9,7 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from attrs import define, field, frozen
@@ -72,6 +72,8 @@ class OpenVisit:
     following: Following | None
     holds: ExitStack
     tally: Tally = field(factory=Tally)
+    recorded: dict[str, Any] | None = None
+    """What the log is to have of its recording, once that is complete."""
 
     def end(self, cause: Cause) -> None:
         """It may not go on; the first cause counts."""
@@ -170,7 +172,7 @@ class Visiting:
             lambda connection: store.visit_list_left(connection, known, older_than_s)
         )
         for visit in left:
-            await self._record_end(visit, Cause.EDGE_RESTARTED, None)
+            await self._record_end(visit, Cause.EDGE_RESTARTED, None, None)
         self._was_mended = True
         await self._around.database.run(lambda connection: store.visit_sweep(connection, KEPT_S))
 
@@ -236,13 +238,15 @@ class Visiting:
         opened.confirmed_at = clock
 
     async def _tell_end(self, opened: OpenVisit, cause: Cause) -> None:
-        await self._record_end(opened.visit, cause, opened.tally)
+        await self._record_end(opened.visit, cause, opened.tally, opened.recorded)
         self._over.pop(opened.visit.visit_key, None)
 
-    async def _record_end(self, visit: Visit, cause: Cause, tally: Tally | None) -> None:
+    async def _record_end(
+        self, visit: Visit, cause: Cause, tally: Tally | None, recorded: dict[str, Any] | None
+    ) -> None:
         async with self._around.database.transaction() as connection:
             if await store.visit_end(connection, visit.visit_key, cause.value, tally):
-                await audit.record(connection, ended_draft(visit, cause, tally))
+                await audit.record(connection, ended_draft(visit, cause, tally, recorded))
 
 
 async def _take(connection: Connection, admitted: Admitted) -> None:

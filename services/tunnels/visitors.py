@@ -1,8 +1,7 @@
-"""Where people come to what devices offer: HTTPS, and a raw stream as a WebSocket at `/visit/<device>/<app>/<port>`.
+"""Where people come to what devices offer: HTTPS, and a WebSocket at `/visit/<device>/<app>/<port>[/udp]`.
 
 Who comes shows an API key, an access token or a ticket as bearer. They are let in, and that is recorded, before the
-device is asked for a stream; then binary frames go both ways, as fast as the slower side takes them. A close says why
-it ended.
+device is asked for a stream; what goes then is in `visit_sockets.py`.
 """
 
 import asyncio
@@ -14,41 +13,35 @@ import psycopg
 import structlog
 from attrs import frozen
 from autobahn.twisted.resource import WebSocketResource
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.python.failure import Failure
+from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
-from typing_extensions import override
 
 from services.tunnels.admitting import Admissions, Wanted
-from services.tunnels.edge import Edge
+from services.tunnels.datagrams import Channels
 from services.tunnels.errors import NoWorkConnError
 from services.tunnels.finding import Offering
 from services.tunnels.identity import Identity
-from services.tunnels.records.offers import Source
+from services.tunnels.recording import Recordings, VisitRecording
+from services.tunnels.records.offers import Offer, Source, TunnelProtocol
 from services.tunnels.records.times import Times
 from services.tunnels.records.visits import Admitted, Cause
 from services.tunnels.rules.visitors import STATUS_OF_REFUSALS, bearer, wanted_of
-from services.tunnels.streams import MuxStream
+from services.tunnels.streams import Reaching
+from services.tunnels.visit_sockets import Carried, DatagramSocket, StreamSocket, VisitSocket
 from services.tunnels.visiting import OpenVisit, Visiting
 from services.tunnels.web_sign_in import SignIn
 from shared.allowance import Allowance
 from shared.bus import Bus
 from shared.errors import ConflictError, OverLimitError, PublicError, SignInRefusedError, UnavailableError
-from shared.websocket import send_at_once
 
 IDLE_S: Final = 60
 FAILURES: Final = 60
 FAILURES_WINDOW_S: Final = 60.0
-PIECE_OCTETS: Final = 65_536
 MAX_MESSAGE_OCTETS: Final = 1_048_576
 PING_S: Final = 20
 CLOSE_S: Final = 2
 """For the visitor to take the close, while nothing else goes; autobahn counts whole seconds."""
-NORMAL: Final = 1000
-CUT: Final = 4403
-"""Of the range for private use (RFC 6455, section 7.4.2); the reason is the cause's word."""
 NOT_OFFERED: Final = "the device does not offer this now"
 NOT_REACHED: Final = "the device did not answer"
 NO_KEYS: Final = "the keys cannot be told now"
@@ -66,7 +59,9 @@ class Inside:
     admissions: Admissions
     offering: Offering
     visiting: Visiting
-    edge: Edge
+    recordings: Recordings
+    edge: Reaching
+    channels: Channels
     times: Times
 
 
@@ -90,7 +85,7 @@ class VisitResource(Resource):
         gone = asyncio.Event()
         request.notifyFinish().addErrback(lambda _: gone.set())
         try:
-            opened, stream = await self._let_in(request)
+            socket = await self._let_in(request)
         except PublicError as error:
             _refuse(request, error, is_gone=gone.is_set())
             return
@@ -99,8 +94,7 @@ class VisitResource(Resource):
             _refuse(request, UnavailableError(NOT_RECORDED), is_gone=gone.is_set())
             return
         if gone.is_set():
-            stream.abortConnection()
-            await self._inside.visiting.conclude(opened, Cause.VISITOR_LEFT)
+            socket.abandon()
             return
         factory: Any = WebSocketServerFactory()
         factory.setProtocolOptions(
@@ -112,11 +106,11 @@ class VisitResource(Resource):
             failByDrop=False,
             utf8validateIncoming=False,
         )
-        factory.protocol = lambda: VisitSocket(self._inside, opened, stream)
+        factory.protocol = lambda: socket
         request.channel.transport.unregisterProducer()
         WebSocketResource(factory).render(request)
 
-    async def _let_in(self, request: Any) -> tuple[OpenVisit, MuxStream]:
+    async def _let_in(self, request: Any) -> VisitSocket:
         inside, client = self._inside, request.getClientAddress()
         wanted = wanted_of([unquote(part.decode("ascii", "replace")) for part in request.postpath])
         admitted = await self._admit(request, client.host, Wanted(*wanted))
@@ -124,14 +118,37 @@ class VisitResource(Resource):
         if offer is None:
             raise ConflictError(NOT_OFFERED)
         opened = await inside.visiting.begin(admitted)
+        recording = None
         try:
-            return opened, await inside.edge.open_stream(offer, Source(client.host, client.port))
+            recording = await inside.recordings.begin_recording(opened)
+            return await self._reached(opened, recording, offer, Source(client.host, client.port))
         except NoWorkConnError as error:
-            await inside.visiting.conclude(opened, Cause.NOT_REACHED)
+            await _give_up(inside, opened, recording, Cause.NOT_REACHED)
             raise UnavailableError(NOT_REACHED) from error
         except BaseException:
-            await inside.visiting.conclude(opened, Cause.FAILED)
+            await _give_up(inside, opened, recording, Cause.FAILED)
             raise
+
+    async def _reached(
+        self, opened: OpenVisit, recording: VisitRecording | None, offer: Offer, source: Source
+    ) -> VisitSocket:
+        """The visit with its way to the device; raises NoWorkConnError where it opens none."""
+        inside = self._inside
+
+        def over(cause: Cause) -> None:
+            inside.bus.spawn(_give_up(inside, opened, recording, cause))
+
+        carried = Carried(opened, recording, inside.times.clock, over)
+        if offer.protocol is not TunnelProtocol.UDP:
+            return StreamSocket(carried, await inside.edge.open_stream(offer, source))
+        channel = inside.channels.of(offer)
+        socket = DatagramSocket(carried, channel, source)
+        try:
+            await channel.ready()
+        except BaseException:
+            socket.let_go()
+            raise
+        return socket
 
     async def _admit(self, request: Any, address: str, wanted: Wanted) -> Admitted:
         """Whoever shows too much that opens nothing is not looked at for a while."""
@@ -149,82 +166,12 @@ class VisitResource(Resource):
         return admitted
 
 
-class VisitSocket(WebSocketServerProtocol):
-    """One visitor with a stream to the device."""
-
-    def __init__(self, inside: Inside, opened: OpenVisit, stream: MuxStream) -> None:
-        """Carry `opened` over `stream`, to which nothing is attached yet."""
-        super().__init__()
-        self._inside = inside
-        self._opened = opened
-        self._stream = stream
-        self._cause: Cause | None = None
-        opened.cut.add_done_callback(lambda cut: self._end(cut.result(), CUT))
-
-    @override
-    def connectionMade(self) -> None:
-        """The connection stands."""
-        super().connectionMade()
-        send_at_once(self)
-
-    @override
-    def onOpen(self) -> None:
-        visitor: Any = self.transport
-        visitor.registerProducer(self._stream, True)  # noqa: FBT003 - Twisted's order
-        self._stream.registerProducer(visitor, True)  # noqa: FBT003 - as above
-        self._stream.attach(_FromDevice(self))
-
-    @override
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        if self._cause is None:
-            self._opened.moved(self._inside.times.clock(), octets_to=len(payload))
-            self._stream.write(payload)
-
-    @override
-    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
-        self._over(Cause.VISITOR_LEFT)
-        self._stream.unregisterProducer()
-        self._stream.abortConnection()
-
-    def from_device(self, octets: bytes) -> None:
-        """Pass on what came."""
-        self._opened.moved(self._inside.times.clock(), octets_from=len(octets))
-        for first in range(0, len(octets), PIECE_OCTETS):
-            self.sendMessage(octets[first : first + PIECE_OCTETS], isBinary=True)
-
-    def device_ended(self) -> None:
-        """Nothing more comes from the device."""
-        self._end(Cause.DEVICE_LEFT, NORMAL)
-
-    def _end(self, cause: Cause, code: int) -> None:
-        if self._cause is not None:
-            return
-        self._over(cause)
-        if cause is not Cause.DEVICE_LEFT:
-            self._stream.unregisterProducer()
-            self._stream.abortConnection()
-        visitor: Any = self.transport
-        if visitor is not None:
-            visitor.unregisterProducer()
-            self.sendClose(code, cause.value)
-
-    def _over(self, cause: Cause) -> None:
-        if self._cause is None:
-            self._cause = cause
-            self._inside.bus.spawn(self._inside.visiting.conclude(self._opened, cause))
-
-
-class _FromDevice(Protocol):
-    def __init__(self, socket: VisitSocket) -> None:
-        self._socket = socket
-
-    @override
-    def dataReceived(self, data: bytes) -> None:
-        self._socket.from_device(data)
-
-    @override
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._socket.device_ended()
+async def _give_up(inside: Inside, opened: OpenVisit, recording: VisitRecording | None, cause: Cause) -> None:
+    """The visit is over, and its recording."""
+    opened.end(cause)
+    if recording is not None:
+        await recording.complete()
+    await inside.visiting.conclude(opened, opened.cut.result() if opened.cut.done() else cause)
 
 
 class JwksResource(Resource):

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from services.tunnels.rules.headers import switched_to_visitor, to_visitor
 from services.tunnels.rules.heads import MAX_HEAD, Headers, Incoming
-from services.tunnels.streams import MuxStream
+from services.tunnels.streams import DeviceStream
 
 ANSWER_S: Final = 60.0
 """From the end of the request to the head of the answer, as frps waits for it."""
@@ -80,7 +80,7 @@ class Exchange:
         self._ahead = b""
         self._timer: IDelayedCall | None = None
 
-    def begin(self, stream: MuxStream, tls: IOpenSSLClientConnectionCreator | None, first: bytes) -> None:
+    def begin(self, stream: DeviceStream, tls: IOpenSSLClientConnectionCreator | None, first: bytes) -> None:
         """Send it over `stream`, inside of `tls` where that is given; `first` has come behind the head already."""
         self._ahead = first
         protocol: Any = _FromDevice(self)

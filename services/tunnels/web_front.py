@@ -6,7 +6,6 @@ from attrs import frozen
 
 from services.tunnels.admitting import Admissions, Wanted
 from services.tunnels.browsers import Browsers
-from services.tunnels.edge import Edge
 from services.tunnels.finding import NO_TUNNEL, Offering
 from services.tunnels.identity import Identity
 from services.tunnels.records.offers import Offer, TunnelName
@@ -18,6 +17,7 @@ from services.tunnels.rules.headers import Coming, to_device
 from services.tunnels.rules.heads import Headers, Incoming
 from services.tunnels.rules.visitors import NO_CREDENTIAL
 from services.tunnels.store import tunnels as store
+from services.tunnels.streams import Reaching
 from services.tunnels.visiting import OpenVisit
 from services.tunnels.web_visits import Party, WebVisits
 from shared.allowance import Allowance
@@ -43,7 +43,7 @@ class WebParts:
     offering: Offering
     visits: WebVisits
     identity: Identity
-    edge: Edge
+    edge: Reaching
     times: Times
     domain: str
     issuer: str

@@ -14,10 +14,10 @@ from attrs import frozen
 from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort, IProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.policies import ThrottlingFactory
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from typing_extensions import override
 
+from services.tunnels.arriving import HEAD_S, Arrivals, PassingOn
 from services.tunnels.errors import NoWorkConnError
 from services.tunnels.records.offers import Source, TunnelProtocol
 from services.tunnels.rules.callers import OWN_PATH, is_page
@@ -32,7 +32,6 @@ from shared.errors import InvalidArgumentError, PublicError, SignInRefusedError,
 from shared.https import MAX_CONNECTIONS, site_of
 from shared.tls import ServerOptions
 
-HEAD_S: Final = 10.0
 CLOSE_S: Final = 5.0
 """For a visitor to take the last answer."""
 OTHER_HOST: Final = "the request names another host than its connection"
@@ -133,6 +132,7 @@ class WebVisitor(Protocol):
         self._task: asyncio.Task[None] | None = None
         self._exchange: Exchange | None = None
         self._timer: IDelayedCall | None = None
+        self._is_idle = False
         self._is_over = False
 
     @override
@@ -160,8 +160,9 @@ class WebVisitor(Protocol):
         """Begin with the next request, once its head is whole."""
         end = self._octets.find(END)
         if end < 0 and len(self._octets) <= MAX_HEAD:
-            if self._timer is None or not self._octets:
+            if self._timer is None or not self._octets or self._is_idle:
                 self._expect(HEAD_S if self._octets else IDLE_S)
+                self._is_idle = not self._octets
             return
         self._rest()
         cut = end + len(END) if end >= 0 else len(self._octets)
@@ -347,6 +348,6 @@ def listen_visitors(tls: ServerOptions, port: int, interface: str, inside: Insid
         CannotListenError: The port is taken.
     """
     site = site_of(site_root(inside, web.front.parts.identity, web.sign_in), idle_timeout_s=IDLE_S)
-    secured = TLSMemoryBIOFactory(tls, False, Listener(site, web))  # noqa: FBT003 - Twisted's order
+    secured = Arrivals(tls, Listener(site, web), PassingOn(web.front.parts, web.reactor))
     limited = ThrottlingFactory(secured, maxConnectionCount=MAX_CONNECTIONS)
     return cast("IListeningPort", web.reactor.listenTCP(port, limited, interface=interface))

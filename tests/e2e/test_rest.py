@@ -37,6 +37,9 @@ class Step:
 
 
 IMAGE: Final = f"registry.example.com/press@sha256:{'0a' * 32}"
+MAC: Final = "02:00:00:00:00:01"
+OFFLINE: Final[dict[str, Any]] = {"status": 409, "code": "conflict"}
+"""The device has never been connected."""
 ASKED: Final = {"asked": "invitation_key"}
 # The first owner is not set up yet, so that their key may do what else needs a step-up; nor is the stranger.
 STORY: Final = (
@@ -75,6 +78,9 @@ STORY: Final = (
     Step("POST /tunnels/{tunnel_key}/tickets", {"hours": 1}, status=201),
     Step("POST /tunnels/{tunnel_key}/close", {}),
     Step("GET /visits", query="device={device_key}"),
+    Step("PUT /swarms/{swarm_key}/recorded-apps", {"apps": ["ssh"]}),
+    Step("GET /swarms/{swarm_key}/recordings"),
+    Step("GET /visits/{one}/recording", status=404, code="not_found"),
     Step("DELETE /tunnels/{tunnel_key}", status=204),
     Step("DELETE /tunnels/{tunnel_key}", status=404, code="not_found"),
     Step("PUT /devices/{device_key}/claimable", {"is_claimable": True}, keeps={"claim_code": "claim_code"}),
@@ -82,10 +88,50 @@ STORY: Final = (
     Step("POST /swarms/{swarm_key}/claims", {"code": "{claim_code}"}, status=404, code="not_found"),
     Step("PUT /devices/{device_key}/apps/{one}/{stage}", status=409, code="conflict"),
     Step("GET /devices/{device_key}/apps"),
+    Step("GET /devices/{device_key}/apps/{one}/{stage}", status=409, code="conflict"),
+    *(
+        Step(f"POST /devices/{{device_key}}/apps/{{one}}/{{stage}}/{verb}", {}, status=409, code="conflict")
+        for verb in ("start", "stop", "remove", "upgrade", "rollback", "cancel")
+    ),
+    Step("GET /devices/{device_key}/apps/{one}/{stage}/variables", status=409, code="conflict"),
+    Step("PATCH /devices/{device_key}/apps/{one}/{stage}/variables", {"values": {}}, status=409, code="conflict"),
+    Step("PUT /devices/{device_key}/apps/{one}/{stage}/ports", {"ports": []}, status=409, code="conflict"),
+    Step("POST /devices/{device_key}/apps/confirm", {}),
     Step("POST /devices/{device_key}/apps/{one}/{stage}/rotate-credential", {}, status=409, code="conflict"),
     Step("POST /devices/{device_key}/apps/{one}/{stage}/environment", {}, status=409, code="conflict"),
     Step("DELETE /devices/{device_key}/apps/{one}/{stage}", status=204),
+    Step("POST /devices/{device_key}/exec", {"command": "true"}, **OFFLINE),
+    Step("POST /devices/{device_key}/reboot", {}, **OFFLINE),
+    Step("POST /devices/{device_key}/shutdown", {}, **OFFLINE),
+    Step("POST /devices/{device_key}/restart-agent", {}, **OFFLINE),
+    Step("POST /devices/{device_key}/update-agent", {}, **OFFLINE),
+    Step("POST /devices/{device_key}/download-os-update", {}, **OFFLINE),
+    Step("POST /devices/{device_key}/install-os-update", {}, **OFFLINE),
+    Step("POST /devices/{device_key}/wifi/scan", {}, **OFFLINE),
+    Step("POST /devices/{device_key}/wifi/restart", {}, **OFFLINE),
+    Step("GET /devices/{device_key}/agent", **OFFLINE),
+    Step("GET /devices/{device_key}/os-release", **OFFLINE),
+    Step("GET /devices/{device_key}/storage", **OFFLINE),
+    Step("GET /devices/{device_key}/handshake", **OFFLINE),
+    Step("GET /devices/{device_key}/tunnel-state", **OFFLINE),
+    Step("GET /devices/{device_key}/containers", **OFFLINE),
+    Step("GET /devices/{device_key}/images", **OFFLINE),
+    Step("GET /devices/{device_key}/addresses", **OFFLINE),
+    Step("GET /devices/{device_key}/networks", **OFFLINE),
+    Step("GET /devices/{device_key}/interfaces", **OFFLINE),
+    Step("GET /devices/{device_key}/wifi", **OFFLINE),
+    Step("POST /devices/{device_key}/images/prune", {"include_named": True}, **OFFLINE),
+    Step("PUT /devices/{device_key}/address", {"interface": "eth0", "mac": MAC, "method": "auto"}, **OFFLINE),
+    Step("PUT /devices/{device_key}/address", {"interface": "eth0", "mac": MAC}, status=422, code="invalid_argument"),
+    Step("POST /devices/{device_key}/wifi/add", {"ssid": "hall", "password": "12345678"}, **OFFLINE),
+    Step("POST /devices/{device_key}/wifi/remove", {"ssid": "hall"}, **OFFLINE),
+    Step("POST /devices/{device_key}/wifi/select", {"ssid": "hall", "mac": MAC}, **OFFLINE),
+    Step("GET /devices/{device_key}/logs", query="lines=5&since=30m&level=warn", **OFFLINE),
+    Step("GET /devices/{device_key}/logs", status=404, code="not_found", by="stranger"),
+    Step("GET /devices/{device_key}/apps/{one}/{stage}/logs", query="lines=5&timestamps=true", **OFFLINE),
+    Step("GET /devices/{device_key}/apps/{one}/{stage}/log-history", **OFFLINE),
     Step("PUT /swarms/{swarm_key}/second-factor", {"required": False}),
+    Step("PUT /swarms/{swarm_key}/same-address", {"required": False}),
     Step("PUT /swarms/{swarm_key}/legacy-mode", {"mode": "strict"}),
     Step("PUT /swarms/{swarm_key}/legacy-mode", {"mode": "dual"}, status=422, code="invalid_argument"),
     Step("POST /apps", {"name": "{plant}-app"}, status=201, keeps={"app_key": "app_key"}),
@@ -275,7 +321,7 @@ def test_no_call_of_the_table_is_left_out() -> None:
     }
     named = {
         "{nobody}": {"{session}", "{passkey}", "{client_id}"},
-        "{one}": {"{from_size}", "{app_key}"},
+        "{one}": {"{from_size}", "{app_key}", "{visit_key}"},
         "{newer}": {"{key_id}"},
         "{asked}": {"{invitation_key}"},
         "{person}": {"{account_key}"},

@@ -1,6 +1,7 @@
 """Remote access on the running platform: a device's frpc, the command line, the log; and what ends it."""
 
 import contextlib
+import json
 import socket
 import subprocess
 import sys
@@ -77,6 +78,14 @@ class Site:
             finally:
                 process.kill()
 
+    def said(self, *words: str) -> str:
+        """What `flockctl` says to the owner."""
+        file = self.ironflock.folder / new_name("key")
+        file.write_text(self.key_of_owner)
+        command = [*self.command(*words), "--api-key-file", str(file)]
+        done = subprocess.run(command, env=self.ironflock.environment, capture_output=True, text=True, check=True)
+        return done.stdout
+
     def visits(self) -> list[dict[str, Any]]:
         """The newest first."""
         found: list[dict[str, Any]] = self.owner.ask("GET", f"/visits?device={self.device}").json["visits"]
@@ -98,7 +107,11 @@ class Site:
         asked = self.owner.ask("POST", f"/swarms/{self.project}/invitations", who).json["invitation_key"]
         theirs = RestClient(self.ironflock, stranger.account.api_key)
         assert theirs.ask("POST", f"/swarm-invitations/{asked}/accept").status == 204
-        given = {**who, "kind": "device", "key": self.device, "flags": list(flags)}
+        self.give(stranger.login_name, *flags)
+
+    def give(self, login_name: str, *flags: str) -> None:
+        """A member gets flags on the device."""
+        given = {"account": login_name, "kind": "device", "key": self.device, "flags": list(flags)}
         assert self.owner.ask("POST", "/grants", given).status == 204
 
     def keep_out(self, stranger: Stranger, flag: str) -> None:
@@ -153,6 +166,24 @@ async def test_people_go_through_for_as_long_as_they_may(site: Site, stranger: S
     assert causes[stranger.account_key] == "right_ended"
     wanted = {("tunnel_visit.begun", "done"), ("tunnel_visit.ended", "done"), ("tunnel_ticket.issued", "done")}
     wait_until(lambda: wanted <= set(site.logged()), 15, "it is in the log")
+
+
+async def test_a_visit_is_recorded_where_the_project_asks_for_it(site: Site) -> None:
+    assert "visits to ssh" in site.said("record", str(site.project), "SSH")
+    async with await join_device(site.ironflock, site.flock) as agent:
+        await say_connected(site, agent)
+        client, _ = await site.client(agent)
+        with site.opened(site.key_of_owner) as visit:
+            assert visit.stderr is not None
+            assert b"this visit is recorded" in visit.stderr.readline()
+            assert echoed(visit, b"$ ls\r\n") == b"$ ls\r\n"
+        wait_until(lambda: site.visits()[0]["cause"], 10, "the visit is over")
+        run(dropped(client))
+
+    [found] = json.loads(site.said("recordings", str(site.project), "--json"))["recordings"]
+    head, event = [json.loads(line) for line in site.said("recording", str(found["visit_key"])).splitlines()]
+    assert (head["version"], event[1:]) == (2, ["o", "$ ls\r\n"])
+    wait_until(lambda: ("tunnel_recording.fetched", "done") in site.logged(), 15, "that it was read is in the log")
 
 
 async def test_a_device_that_is_flashed_anew_is_cut_off_and_its_old_proof_opens_nothing(site: Site) -> None:

@@ -54,14 +54,14 @@ async def client_of(site: Site, device: WebDevice) -> FrpClient:
     return client
 
 
-def in_project(site: Site, address: str) -> Stranger:
-    """The person, who reaches the device from now on."""
+def in_project(site: Site, address: str, *flags: str) -> Stranger:
+    """The person, who reaches the device from now on, or has other flags on it."""
     with site.ironflock.database() as connection:
         row = connection.execute("SELECT account_key FROM auth.account WHERE login_name = %s", [address]).fetchone()
     assert row is not None
     person = Stranger(row[0], Account(site.ironflock, ""), address)
-    flags = [("device", site.device, "READ"), ("device", site.device, "REMOTE_ACCESS")]
-    make_members(site.ironflock, site.project, [person], flags)
+    held = [("device", site.device, flag) for flag in flags or ("READ", "REMOTE_ACCESS")]
+    make_members(site.ironflock, site.project, [person], held)
     return person
 
 

@@ -2,15 +2,17 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final, TypeVar
 
 from attrs import define, evolve
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import DatagramProtocol
+from typing_extensions import override
 
-from services.tunnels.datagrams import RawUdpPort
+from services.tunnels.datagrams import Channel, Member
 from services.tunnels.edge import Edge
 from services.tunnels.forwarding import RawPort
 from services.tunnels.records.happenings import Happening
@@ -64,9 +66,9 @@ class World:
         """The same for datagrams."""
 
         async def listen() -> IListeningPort:
-            protocol = RawUdpPort(lambda source: self.open(proxy_name, source))
+            protocol = _UdpPort(lambda: self.open(proxy_name, Source("", 0)))
             found: IListeningPort = reactor_thread.reactor.listenUDP(0, protocol, interface=LOCAL)
-            self.ending.callback(reactor_thread.wait, _called(protocol.datagrams.end))
+            self.ending.callback(reactor_thread.wait, _called(protocol.leave))
             return found
 
         return self._listening(listen())
@@ -99,6 +101,50 @@ class World:
         port = run(listen)
         self.ending.callback(reactor_thread.wait, _stopped(port))
         return int(port.getHost().port)  # type: ignore[attr-defined]
+
+
+class _UdpPort(DatagramProtocol):
+    """Each address and port that sends is a visitor."""
+
+    noisy = False
+
+    def __init__(self, open_stream: Callable[[], Awaitable[MuxStream]]) -> None:
+        self._open_stream = open_stream
+        self._channel: Channel | None = None
+        self._places: dict[Source, Source] = {}
+        self._tasks: set[asyncio.Future[None]] = set()
+
+    @override
+    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
+        task = asyncio.ensure_future(self._pass(datagram, Source(*addr)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def leave(self) -> None:
+        """All visitors are gone."""
+        for place in list(self._places.values()):
+            if self._channel is not None:
+                self._channel.leave(place)
+
+    async def _pass(self, datagram: bytes, source: Source) -> None:
+        channel = self._channel = self._channel or Channel(self._open_stream, self._over)
+        if source not in self._places:
+            self._places[source] = channel.enter(source, Member(lambda answer: self._deliver(answer, source), _nothing))
+        await channel.ready()
+        channel.send(datagram, self._places[source])
+
+    def _deliver(self, datagram: bytes, source: Source) -> None:
+        transport: Any = self.transport
+        if transport is not None:
+            transport.write(datagram, (source.address, source.port))
+
+    def _over(self) -> None:
+        self._channel = None
+        self._places.clear()
+
+
+def _nothing() -> None:
+    """A visitor who does not care."""
 
 
 class _Devices:

@@ -3,16 +3,19 @@
 import hashlib
 import os
 import socket
+import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
 
-from services.tunnels.records.happenings import SessionEnded
+from services.tunnels.records.happenings import SessionBegan, SessionEnded
 from tests.harness import frpc
 from tests.harness.frpc import Frpc, NoFrpcError, built_frpc
 from tests.harness.local_services import LocalService, UdpEcho, echo, never_read, send_without_end
@@ -26,6 +29,8 @@ WEB = "42-web-9002-http"
 UDP = "42-udp-9003-udp"
 MIB = 1_048_576
 STALLED_MEMORY = 64 * MIB
+TRAFFIC_S = 15
+"""From frpc's redial until there is traffic (decision 29)."""
 
 
 @pytest.fixture(scope="session")
@@ -258,8 +263,9 @@ def test_links_lost_without_a_word_and_an_frpc_that_stands_still_are_found_and_n
     running.wait_for(2, patience)
 
     assert reasons == {"the peer answers no ping"}
-    for name in (ECHO, "43-echo-9005-tcp"):
-        assert echoed(running.world.raw_port(name), b"here again") == hashlib.sha256(b"here again").digest()
+    for port in map(running.world.raw_port, (ECHO, "43-echo-9005-tcp")):
+        # An agent whose first new link was still one of the lost ones comes twice; who is there between is cut.
+        wait_until(partial(comes_back, port), TRAFFIC_S, "octets come back")
 
 
 @pytest.mark.soak
@@ -270,18 +276,47 @@ def test_a_hundred_link_losses_of_twenty_agents_leak_no_name(running: Running) -
         running.world.add(100 + at, f"proof-{100 + at}")
         running.agent([frpc.tcp(name, service, 16_000 + at)], f"proof-{100 + at}", port=relay.port)
     running.wait_for(20, 60)
-    ports = [running.world.raw_port(name) for name in names]
+    ports = {100 + at: running.world.raw_port(name) for at, name in enumerate(names)}
+    freed, back = list[float](), list[float]()
 
     for _ in range(5):
+        before, cut_at = came(running.world), time.monotonic()
         relay.cut()
         running.wait_for(0, 10)
+        freed.append(time.monotonic() - cut_at)
         relay.mend()
-        running.wait_for(20, 90)
-        for port in ports:
-            assert echoed(port, b"here again") == hashlib.sha256(b"here again").digest()
+        with ThreadPoolExecutor(20) as pool:
+            waits = [
+                pool.submit(traffic_after, running.world, each, port, before[each]) for each, port in ports.items()
+            ]
+            back += [each.result() for each in waits]
 
-    began = [each for each in running.world.happened if type(each).__name__ == "SessionBegan"]
-    assert len(began) >= 20 * 6
+    print(f"names free within {max(freed):.1f} s; traffic {max(back):.1f} s after a redial at the latest")  # noqa: T201
+    assert max(back) < TRAFFIC_S
+    assert sum(came(running.world).values()) >= 20 * 6
+
+
+def came(world: World) -> Counter[int]:
+    """How often each device has come."""
+    return Counter(each.device.device_key for each in list(world.happened) if isinstance(each, SessionBegan))
+
+
+def traffic_after(world: World, device: int, port: int, before: int) -> float:
+    """How long after its redial, in seconds, octets of a device come back again."""
+    wait_until(lambda: came(world)[device] > before, 90, f"device {device} is here again")
+    dialled = time.monotonic()
+    wait_until(lambda: comes_back(port), 60, f"octets of device {device} come back")
+    return time.monotonic() - dialled
+
+
+def comes_back(port: int) -> bool:
+    """Whether a few octets do, now."""
+    try:
+        with socket.create_connection((LOCAL, port), timeout=12) as visitor:
+            visitor.sendall(b"here again")
+            return visitor.recv(10, socket.MSG_WAITALL) == b"here again"
+    except OSError:
+        return False
 
 
 def test_a_device_that_asks_for_anothers_names_is_refused_and_frpc_shows_why(running: Running) -> None:

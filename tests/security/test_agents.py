@@ -134,5 +134,5 @@ async def test_an_app_list_is_never_empty_because_agents_would_delete_everything
     flock = owner.flashed()
     payload = {"device_key": flock["device_key"]}
     async with await join_device(ironflock, flock) as device:
-        uri = "ironflock.error.not_supported"
+        uri = "ironflock.error.conflict"
         await refused(device.call("reswarm.containers.get_requested_app_states", payload), uri)

@@ -100,6 +100,7 @@ SYSTEM = [
     "ironflock.auth.assertion.keys",
     "ironflock.realms.project.resolve",
     "ironflock.realms.project.reachable",
+    "ironflock.realms.project.tunnel_rules",
     "ironflock.realms.project.set_owner",
 ]
 AGENTS = [

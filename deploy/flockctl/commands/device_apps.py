@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import typer
@@ -16,7 +17,9 @@ from deploy.flockctl.secret_files import as_json as json_of
 from deploy.flockctl.text import is_printable, local_time
 from deploy.flockctl.words import key_or_name
 
-app = typer.Typer(help="Apps on a device: install, uninstall, rotate their credentials.", no_args_is_help=True)
+app = typer.Typer(
+    help="Apps on a device: install, start, stop, upgrade, uninstall, rotate their credentials.", no_args_is_help=True
+)
 
 APPS: Final = "ironflock.devices.app"
 SHOW: Final = "ironflock.realms.app.show"
@@ -27,6 +30,7 @@ Stage = Literal["dev", "prod"]
 Device = Annotated[str, typer.Argument(help="The device's name or key.", metavar="DEVICE")]
 App = Annotated[str, typer.Argument(help="The app's name or key.", metavar="APP")]
 At = Annotated[Stage, typer.Option("--stage", help="Which of its stages.")]
+Version = Annotated[str | None, typer.Option(help="Which of its releases; what the project has where none is named.")]
 Out = Annotated[
     str, typer.Option(help="File to write (mode 0600), or - to have the secret on standard output.", metavar="FILE")
 ]
@@ -34,13 +38,14 @@ Out = Annotated[
 
 @command(app, "install")
 async def device_app_install(
-    operator: Operator, device: Device, app: App, *, stage: At, project: WithinProject = None
+    operator: Operator, device: Device, app: App, *, stage: At, version: Version = None, project: WithinProject = None
 ) -> None:
-    """Put an app on a device; its project must have it at that stage.
+    """Put an app on a device; its project must have it at that stage. A release is fetched: start it with `start`.
 
     Example: flockctl device app install press-1 weather --stage dev
     """
-    installed = await operator.call(f"{APPS}.install", **await _which(operator, device, app, stage, project))
+    which = await which_app(operator, device, app, stage, project)
+    installed = await operator.call(f"{APPS}.install", **which, **_version(version))
     operator.output.result({"app": installed}, _table([installed]))
 
 
@@ -52,7 +57,7 @@ async def device_app_uninstall(
 
     Example: flockctl device app uninstall press-1 weather --stage dev
     """
-    which = await _which(operator, device, app, stage, project)
+    which = await which_app(operator, device, app, stage, project)
     await operator.call(f"{APPS}.uninstall", **which)
     operator.output.result({"uninstalled": which}, "uninstalled")
 
@@ -63,7 +68,148 @@ async def device_app_list(operator: Operator, device: Device, project: WithinPro
 
     Example: flockctl device app list press-1
     """
-    apps = (await operator.call(f"{APPS}.list", **_one(device, project)))["apps"]
+    apps = (await operator.call(f"{APPS}.list", **which_device(device, project)))["apps"]
+    operator.output.result({"apps": apps}, _table(apps))
+
+
+@command(app, "status")
+async def device_app_status(
+    operator: Operator, device: Device, app: App, *, stage: At, project: WithinProject = None
+) -> None:
+    """Show an app on a device: what is wanted of it, and what the device says.
+
+    Example: flockctl device app status press-1 weather --stage prod
+    """
+    await _show(operator, "status", await which_app(operator, device, app, stage, project))
+
+
+@command(app, "start")
+async def device_app_start(
+    operator: Operator, device: Device, app: App, *, stage: At, project: WithinProject = None
+) -> None:
+    """Have an app run.
+
+    Example: flockctl device app start press-1 weather --stage prod
+    """
+    await _show(operator, "start", await which_app(operator, device, app, stage, project))
+
+
+@command(app, "stop")
+async def device_app_stop(
+    operator: Operator, device: Device, app: App, *, stage: At, project: WithinProject = None
+) -> None:
+    """Have an app not run; it stays on the device.
+
+    Example: flockctl device app stop press-1 weather --stage prod
+    """
+    await _show(operator, "stop", await which_app(operator, device, app, stage, project))
+
+
+@command(app, "remove")
+async def device_app_remove(
+    operator: Operator, device: Device, app: App, *, stage: At, project: WithinProject = None
+) -> None:
+    """Have an app's container and image go from a device; it stays installed.
+
+    Example: flockctl device app remove press-1 weather --stage prod
+    """
+    await _show(operator, "remove", await which_app(operator, device, app, stage, project))
+
+
+@command(app, "rollback")
+async def device_app_rollback(
+    operator: Operator, device: Device, app: App, *, stage: At, project: WithinProject = None
+) -> None:
+    """Have an app be of the release before.
+
+    Example: flockctl device app rollback press-1 weather --stage prod
+    """
+    await _show(operator, "rollback", await which_app(operator, device, app, stage, project))
+
+
+@command(app, "cancel")
+async def device_app_cancel(
+    operator: Operator, device: Device, app: App, *, stage: At, project: WithinProject = None
+) -> None:
+    """Have a device give up what it is at with an app; the app does not run then.
+
+    Example: flockctl device app cancel press-1 weather --stage prod
+    """
+    await _show(operator, "cancel", await which_app(operator, device, app, stage, project))
+
+
+@command(app, "upgrade")
+async def device_app_upgrade(
+    operator: Operator, device: Device, app: App, *, stage: At, version: Version = None, project: WithinProject = None
+) -> None:
+    """Have an app be of another release: the one named, or the one that the project has.
+
+    Example: flockctl device app upgrade press-1 weather --stage prod --version 1.4.0
+    """
+    which = await which_app(operator, device, app, stage, project)
+    await _show(operator, "upgrade", {**which, **_version(version)})
+
+
+@command(app, "variables")
+async def device_app_variables(
+    operator: Operator, device: Device, app: App, *, stage: At, project: WithinProject = None
+) -> None:
+    """Show the variables that were set for an app on a device; secret values stay away.
+
+    Example: flockctl device app variables press-1 weather --stage prod
+    """
+    answer = await operator.call(f"{APPS}.variables", **await which_app(operator, device, app, stage, project))
+    operator.output.result({"variables": answer["variables"]}, _variables(answer["variables"]))
+
+
+@command(app, "set-environment")
+async def device_app_set_environment(
+    operator: Operator,
+    device: Device,
+    app: App,
+    *,
+    stage: At,
+    file: Annotated[str | None, typer.Option(help="A file of NAME=value lines, or - for standard input.")] = None,
+    secret: Annotated[list[str] | None, typer.Option(help="The name of a secret one; may stand repeatedly.")] = None,
+    unset: Annotated[list[str] | None, typer.Option(help="A name to take away; may stand repeatedly.")] = None,
+    project: WithinProject = None,
+) -> None:
+    """Set variables of an app's environment from NAME=value lines, and take others away; the device is told.
+
+    Example: flockctl device app set-environment press-1 weather --stage prod --file weather.env --secret TOKEN
+    """
+    which = await which_app(operator, device, app, stage, project)
+    values = {**_values(file), **dict.fromkeys(unset or [])}
+    answer = await operator.call(f"{APPS}.set_environment", **which, values=values, secrets=secret or [])
+    operator.output.result({"variables": answer["variables"]}, _variables(answer["variables"]))
+
+
+@command(app, "set-ports")
+async def device_app_set_ports(
+    operator: Operator,
+    device: Device,
+    app: App,
+    ports: Annotated[list[str] | None, typer.Argument(help="As 80, 443/https or 22/tcp.", metavar="PORT")] = None,
+    *,
+    stage: At,
+    project: WithinProject = None,
+) -> None:
+    """Say which ports of an app its device offers as tunnels, all of them; `tunnel declare` lets people in.
+
+    Example: flockctl device app set-ports press-1 weather 80 22/tcp --stage prod
+    """
+    which = await which_app(operator, device, app, stage, project)
+    shown = await operator.call(f"{APPS}.set_ports", **which, ports=[_port(each) for each in ports or []])
+    operator.output.result({"app": shown}, _table([shown]))
+
+
+@command(app, "confirm")
+async def device_app_confirm(operator: Operator, device: Device, project: WithinProject = None) -> None:
+    """Say that what is listed is all that a device is to have: whatever else is on it goes.
+
+    Example: flockctl device app confirm press-1
+    """
+    apps = (await operator.call(f"{APPS}.confirm", **which_device(device, project)))["apps"]
     operator.output.result({"apps": apps}, _table(apps))
 
 
@@ -75,7 +221,7 @@ async def device_app_rotate(
 
     Example: flockctl device app rotate press-1 weather --stage prod
     """
-    which = await _which(operator, device, app, stage, project)
+    which = await which_app(operator, device, app, stage, project)
     try:
         rotated = await operator.call(f"{APPS}.rotate_credential", repeatable=False, **which)
     except OutcomeUnknownError as error:
@@ -100,7 +246,7 @@ async def app_env(
 
     Example: flockctl app env --device press-1 --app weather --stage dev --out weather.env
     """
-    which = await _which(operator, device, app, stage, project)
+    which = await which_app(operator, device, app, stage, project)
     if out == "-":
         environment = await _environment(operator, which)
         if operator.output.as_json:
@@ -133,18 +279,72 @@ def _lines(environment: Mapping[str, str]) -> str:
     return "".join(f"{name}={value}\n" for name, value in environment.items())
 
 
-async def _which(operator: Operator, device: str, app: str, stage: Stage, project: str | None) -> dict[str, Any]:
+async def which_app(operator: Operator, device: str, app: str, stage: Stage, project: str | None) -> dict[str, Any]:
     """The arguments that name an app on a device; an app's name is looked up, since only its key is sent."""
     word = key_or_name(app, what="app")
     key = word if isinstance(word, int) else int((await operator.call(SHOW, app=word))["app_key"])
-    return {**_one(device, project), "app": key, "stage": stage.upper()}
+    return {**which_device(device, project), "app": key, "stage": stage.upper()}
 
 
-def _one(device: str, project: str | None) -> dict[str, Any]:
+def which_device(device: str, project: str | None) -> dict[str, Any]:
+    """The arguments that name a device."""
     within = {} if project is None else {"project": project_of(project)}
     return {"device": key_or_name(device, what="device"), **within}
 
 
+def _values(file: str | None) -> dict[str, str]:
+    if file is None:
+        return {}
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError("invalid_argument", f"{file} cannot be read: {error}") from error
+    found = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        name, equals, value = line.partition("=")
+        if not equals and line.strip():
+            raise CommandError("invalid_argument", f"line {number} of {file} is not NAME=value")
+        if equals:
+            found[name.strip()] = value
+    return found
+
+
+def _port(word: str) -> dict[str, Any]:
+    number, _, protocol = word.partition("/")
+    if not number.isdecimal():
+        raise CommandError("invalid_argument", f"{word!r} is no port; say it as 80 or 22/tcp")
+    return {"port": int(number), **({"protocol": protocol} if protocol else {})}
+
+
+def _variables(variables: list[Mapping[str, Any]]) -> Any:
+    return table(
+        ("NAME", "VALUE"), ((each["name"], "(secret)" if each["is_secret"] else each["value"]) for each in variables)
+    )
+
+
+def _version(version: str | None) -> dict[str, Any]:
+    return {} if version is None else {"version": version}
+
+
+async def _show(operator: Operator, verb: str, which: Mapping[str, Any]) -> None:
+    shown = await operator.call(f"{APPS}.{verb}", **which)
+    operator.output.result({"app": shown}, _table([shown]))
+
+
 def _table(apps: list[Mapping[str, Any]]) -> Any:
-    rows = ((each["app_key"], str(each["stage"]).lower(), local_time(each["created_at"])) for each in apps)
-    return table(("APP", "STAGE", "INSTALLED"), rows)
+    return table(("APP", "NAME", "STAGE", "WANTED", "STATE", "VERSION", "INSTALLED"), map(_row, apps))
+
+
+def _row(each: Mapping[str, Any]) -> tuple[Any, ...]:
+    wanted, present = each.get("version"), each.get("present_version")
+    is_told = "" if each.get("is_told", True) else " (to be told)"
+    refusal = f": {each['refusal']}" if each.get("refusal") else ""
+    return (
+        each["app_key"],
+        each.get("app_name") or "",
+        str(each["stage"]).lower(),
+        f"{each.get('target', '').lower()}{is_told}",
+        f"{each.get('state', '').lower()}{refusal}",
+        (present or "") if wanted in (None, present) else f"{present or 'none'} -> {wanted}",
+        local_time(each["created_at"]),
+    )

@@ -6,6 +6,7 @@ import typer
 
 from deploy.flockctl.commands import device_apps
 from deploy.flockctl.commands.flashing import flash, into_file
+from deploy.flockctl.commands.operations import add_operation_commands
 from deploy.flockctl.commands.watching import DeviceBoard, follow
 from deploy.flockctl.confirming import confirm
 from deploy.flockctl.operator import Operator
@@ -135,3 +136,6 @@ def _one(device: str, project: str | None) -> dict[str, Any]:
 
 def _within(project: str | None) -> dict[str, Any]:
     return {} if project is None else {"project": key_or_name(project, what="project")}
+
+
+add_operation_commands(app)

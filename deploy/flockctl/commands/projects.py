@@ -70,6 +70,26 @@ async def project_require_factor(
     operator.output.result({"project": found}, _table([found]))
 
 
+@command(app, "require-same-address")
+async def project_require_same_address(
+    operator: Operator,
+    project: Project,
+    *,
+    off: Annotated[bool, typer.Option("--off", help="Let them come from anywhere.")] = False,
+) -> None:
+    """Let the tunnel client of a device in only from the address of its agent, as it is at first.
+
+    --off is for devices whose agent and tunnel client go out by different ways. A stolen proof is then good from
+    anywhere, while the agent is there.
+
+    Example: flockctl project require-same-address plant --off
+    """
+    where = key_or_name(project, what="project")
+    found = await operator.call("ironflock.realms.project.require_same_address", project=where, required=not off)
+    said = "from the address of its agent alone" if found["requires_same_address"] else "from any address"
+    operator.output.result({"project": found}, f"a device's tunnel client comes {said}")
+
+
 @command(app, "legacy-mode")
 async def project_legacy_mode(
     operator: Operator,

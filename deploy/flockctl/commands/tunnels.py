@@ -1,5 +1,7 @@
 """`flockctl tunnel ...`: ports of devices, declared, opened, closed; who may come, who came."""
 
+import hashlib
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
 from urllib.parse import quote, urlsplit
@@ -15,6 +17,7 @@ from twisted.python.failure import Failure
 from typing_extensions import override
 
 from deploy.flockctl.confirming import confirm
+from deploy.flockctl.datagrams import LocalDatagrams
 from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
@@ -31,16 +34,25 @@ app = typer.Typer(
 )
 
 TUNNELS: Final = "ironflock.tunnels.tunnel"
+RECORDING: Final = "ironflock.tunnels.recording"
 NO_TUNNELS: Final = "this platform tells of no tunnels: is it of this release?"
 NO_TUNNEL: Final = "there is no such tunnel; `flockctl tunnel list` shows yours, `flockctl tunnel declare` makes one"
-WHERE: Final = "say the app and its port as APP:PORT, for example ssh:22"
+WHERE: Final = (
+    "say the app and its port as APP:PORT, for example ssh:22, or APP:PORT/udp where there are more of a port"
+)
 ONE: Final = "say --listen or --stdio, not both"
+NO_STDIO: Final = "datagrams go by a port of this machine: leave --stdio out"
+PROTOCOLS: Final = ("http", "https", "tcp", "udp")
+RECORDED: Final = "this visit is recorded: whatever the device shows, and whoever may read the audit log may read that"
+CHANGED: Final = "the recording is not what the platform recorded: its SHA-256 is another"
 MAX_PORT: Final = 65_535
 LOCAL: Final = "127.0.0.1"
 
 Device = Annotated[str, typer.Argument(help="The device's name or key.", metavar="DEVICE")]
 OrDevice = Annotated[str | None, typer.Argument(help="The device's name or key (default: all).", metavar="DEVICE")]
-Where = Annotated[str, typer.Argument(help="The app and its port: ssh:22.", metavar="APP:PORT")]
+Where = Annotated[
+    str, typer.Argument(help="The app and its port: ssh:22; of several protocols dns:53/udp.", metavar="APP:PORT")
+]
 Hours = Annotated[float | None, typer.Option(help="End the visit after so many hours.", min=0.01, max=24)]
 ByProtocol = Annotated[str, typer.Option(help="http, https, tcp or udp.")]
 
@@ -53,7 +65,8 @@ async def tunnel_declare(
 
     Example: flockctl tunnel declare press-1 ssh:22
     """
-    name, port = _app_and_port(where)
+    name, port, said_protocol = _app_and_port(where)
+    protocol = said_protocol or protocol
     said = {**_device(device, project), "app": name, "port": port, "protocol": protocol.lower()}
     made = await operator.call(f"{TUNNELS}.declare", **said)
     operator.output.result({"tunnel": made}, _table([made]))
@@ -96,7 +109,7 @@ async def tunnel_publish(
 ) -> None:
     """Let anybody come, without an account, until an end (--until, --for) or for good.
 
-    A raw port (tcp) is then open to whoever finds it, as the device speaks it: without TLS of ours.
+    A raw port (tcp, udp) is then open to whoever finds it, as the device speaks it: without TLS of ours.
 
     Example: flockctl tunnel publish press-1 web:8080 --for 2h
     """
@@ -143,6 +156,8 @@ async def tunnel_ticket(
     """
     found = await _tunnel(operator, device, where, project)
     issued = {**await _ticket(operator, found, hours), "url": _url(operator, found)}
+    if issued["is_recorded"]:
+        operator.output.notice(RECORDED)
     row = (issued["ticket"], local_time(issued["usable_until"]), local_time(issued["visit_ends_at"]), issued["url"])
     operator.output.result({"ticket": issued}, table(("TICKET", "USABLE UNTIL", "VISIT ENDS", "AT"), [row]))
 
@@ -164,6 +179,8 @@ async def tunnel_open(
 ) -> None:
     """Reach a port of a device from this machine, until Ctrl-C; each visit is recorded.
 
+    A udp port is reached by a UDP port of this machine; datagrams have up to 1,500 octets.
+
     With OpenSSH: ssh -o ProxyCommand="flockctl tunnel open press-1 ssh:22 --stdio" root@press-1
 
     Example: flockctl tunnel open press-1 ssh:22 --listen 2222
@@ -171,11 +188,13 @@ async def tunnel_open(
     if stdio and listen is not None:
         raise CommandError("usage", ONE, ExitStatus.USAGE)
     found = await _tunnel(operator, device, where, project)
-    way = Way(operator, found, hours)
+    way, is_udp = Way(operator, found, hours), found["protocol"] == "udp"
+    if stdio and is_udp:
+        raise CommandError("usage", NO_STDIO, ExitStatus.USAGE)
     if stdio:
         await _over_stdio(way)
     else:
-        await _over_port(way, listen or 0)
+        await _over_port(way, listen or 0, is_udp=is_udp)
 
 
 @command(app, "visits")
@@ -198,6 +217,68 @@ async def tunnel_visits(
     say_whether_more(operator, page)
 
 
+@command(app, "record")
+async def tunnel_record(
+    operator: Operator,
+    project: Annotated[str, typer.Argument(help="The project's name or key.", metavar="PROJECT")],
+    apps: Annotated[
+        list[str] | None, typer.Argument(help="Apps whose raw tunnels carry terminals (none: record nothing).")
+    ] = None,
+) -> None:
+    """Record what devices show to whoever visits these apps of a project through raw tunnels, from now on.
+
+    Only what is plain on its way is readable then: of SSH, which is encrypted, sizes and times.
+
+    Example: flockctl tunnel record plant console telnet
+    """
+    chosen = await operator.call(f"{RECORDING}.choose", project=project_of(project), apps=apps or [])
+    names = ", ".join(printable(each) for each in chosen["apps"])
+    operator.output.result(chosen, f"recorded are visits to {names}" if names else "nothing is recorded")
+
+
+@command(app, "recordings")
+async def tunnel_recordings(
+    operator: Operator,
+    project: Annotated[str, typer.Argument(help="The project's name or key.", metavar="PROJECT")],
+    *,
+    limit: Limit = None,
+    everything: Everything = False,
+) -> None:
+    """List the recordings of a project, the newest first.
+
+    Example: flockctl tunnel recordings plant
+    """
+    check_limit(limit, everything=everything)
+    where = {"project": project_of(project)}
+    page = await newest(operator, f"{RECORDING}.list", "recordings", limit=limit, everything=everything, **where)
+    operator.output.result(page, _recordings(page["recordings"]))
+    say_whether_more(operator, page)
+
+
+@command(app, "recording")
+async def tunnel_recording(
+    operator: Operator, visit: Annotated[int, typer.Argument(help="The visit's key.", metavar="VISIT", min=1)]
+) -> None:
+    """Print the recording of a visit, an asciicast (version 2); that you read it is recorded.
+
+    Example: flockctl tunnel recording 118 > visit.cast && asciinema play visit.cast
+    """
+    pieces: list[str] = []
+    part: int | None = 0
+    piece: Mapping[str, Any] = {}
+    while part is not None:
+        piece = await operator.call(f"{RECORDING}.fetch", visit=visit, part=part)
+        pieces.append(piece["cast"])
+        part = piece["next"]
+    cast = "".join(pieces)
+    if piece["sha256"] not in (None, hashlib.sha256(cast.encode()).hexdigest()):
+        raise CommandError("changed", CHANGED)
+    if operator.output.as_json:
+        operator.output.result({"recording": {"visit_key": visit, "cast": cast, "sha256": piece["sha256"]}}, "")
+    else:
+        sys.stdout.write(cast)  # JSON in ASCII, a line a piece: nothing in it steers a terminal
+
+
 @frozen
 class Way:
     """A tunnel that somebody wants to go through, each time with a ticket of its own."""
@@ -208,9 +289,11 @@ class Way:
 
     async def go(self) -> VisitSocket:
         """A visit that is open."""
-        ticket = (await _ticket(self.operator, self.tunnel, self.hours))["ticket"]
+        issued = await _ticket(self.operator, self.tunnel, self.hours)
+        if issued["is_recorded"]:
+            self.operator.output.notice(RECORDED)
         url = _url(self.operator, self.tunnel)
-        return await visit(self.operator.reactor, url, self.operator.endpoints.ca, ticket)
+        return await visit(self.operator.reactor, url, self.operator.endpoints.ca, issued["ticket"])
 
 
 class Listening(Factory):
@@ -283,14 +366,18 @@ async def _over_stdio(way: Way) -> None:
         raise ended
 
 
-async def _over_port(way: Way, port: int) -> None:
+async def _over_port(way: Way, port: int, *, is_udp: bool) -> None:
+    reactor, output = way.operator.reactor, way.operator.output
     try:
-        listening = way.operator.reactor.listenTCP(port, Listening(way), interface=LOCAL)
+        if is_udp:
+            listening = reactor.listenUDP(port, LocalDatagrams(way.go, output.notice, reactor), interface=LOCAL)
+        else:
+            listening = reactor.listenTCP(port, Listening(way), interface=LOCAL)
     except CannotListenError as error:
         raise CommandError("port_taken", f"port {port} of this machine is taken; say another with --listen") from error
-    number = listening.getHost().port
-    said = f"{LOCAL}:{number} leads to {printable(way.tunnel['device_name'])}; Ctrl-C ends it"
-    way.operator.output.result({"listening": {"host": LOCAL, "port": number}}, said)
+    number, protocol = listening.getHost().port, "udp" if is_udp else "tcp"
+    said = f"{LOCAL}:{number} ({protocol}) leads to {printable(way.tunnel['device_name'])}; Ctrl-C ends it"
+    output.result({"listening": {"host": LOCAL, "port": number, "protocol": protocol}}, said)
     await Deferred()
 
 
@@ -306,7 +393,8 @@ def _url(operator: Operator, tunnel: Mapping[str, Any]) -> str:
     if operator.endpoints.visitors is None:
         raise CommandError("not_supported", NO_TUNNELS)
     host = urlsplit(operator.endpoints.visitors).netloc
-    return f"wss://{host}/visit/{tunnel['device_key']}/{quote(tunnel['app'])}/{tunnel['port']}"
+    behind = "/udp" if tunnel["protocol"] == "udp" else ""
+    return f"wss://{host}/visit/{tunnel['device_key']}/{quote(tunnel['app'])}/{tunnel['port']}{behind}"
 
 
 async def _listed(operator: Operator, device: str | None, project: str | None) -> list[dict[str, Any]]:
@@ -315,20 +403,22 @@ async def _listed(operator: Operator, device: str | None, project: str | None) -
 
 
 async def _tunnel(operator: Operator, device: str, where: str, project: str | None) -> dict[str, Any]:
-    """The tunnel that is meant; of several protocols the raw one."""
-    name, port = _app_and_port(where)
+    """The tunnel that is meant; of several protocols the raw one, if none is said."""
+    name, port, protocol = _app_and_port(where)
     found = [each for each in await _listed(operator, device, project) if (each["app"], each["port"]) == (name, port)]
-    if not found:
+    meant = [each for each in found if protocol in (None, each["protocol"])]
+    if not meant:
         raise CommandError("not_found", NO_TUNNEL)
-    return min(found, key=lambda each: (each["protocol"] == "udp", each["protocol"] != "tcp"))
+    return min(meant, key=lambda each: (each["protocol"] == "udp", each["protocol"] != "tcp"))
 
 
-def _app_and_port(word: str) -> tuple[str, int]:
-    name, _, port = word.rpartition(":")
+def _app_and_port(word: str) -> tuple[str, int, str | None]:
+    where, slash, protocol = word.partition("/")
+    name, _, port = where.rpartition(":")
     is_port = port.isascii() and port.isdigit() and len(port) <= len(str(MAX_PORT)) and 1 <= int(port) <= MAX_PORT
-    if not name.strip() or not is_port:
+    if not name.strip() or not is_port or (slash and protocol.lower() not in PROTOCOLS):
         raise CommandError("invalid_argument", WHERE, ExitStatus.USAGE, argument="where")
-    return name.strip().lower(), int(port)
+    return name.strip().lower(), int(port), protocol.lower() or None
 
 
 def _device(device: str, project: str | None) -> dict[str, Any]:
@@ -379,3 +469,19 @@ def _visits(visits: Iterable[Mapping[str, Any]]) -> Table:
         for each in visits
     )
     return table(("BEGAN", "DEVICE", "PORT", "ACCOUNT", "ENDED", "WHY", "OCTETS TO", "OCTETS FROM"), rows)
+
+
+def _recordings(recordings: Iterable[Mapping[str, Any]]) -> Table:
+    rows = (
+        (
+            each["visit_key"],
+            local_time(each["began_at"]),
+            each["device_key"],
+            each["app"],
+            "anybody" if each["account_key"] is None else each["account_key"],
+            each["octets"],
+            "" if each["ended_at"] is None else "cut short" if each["is_truncated"] else "whole",
+        )
+        for each in recordings
+    )
+    return table(("VISIT", "BEGAN", "DEVICE", "APP", "ACCOUNT", "OCTETS", ""), rows)

@@ -6,6 +6,7 @@ from typing import Any, Final
 from attrs import frozen
 
 from deploy.flockctl.simulator.flock import Flock
+from deploy.flockctl.simulator.strictness import misread
 from deploy.flockctl.simulator.wire import AGENT_VERSION
 
 GIB: Final = 1 << 30
@@ -55,16 +56,6 @@ class Question:
 
 def _handshake(question: Question) -> Answer:
     return Answer(kwargs={"utp": question.now, "id": question.flock.serial_number})
-
-
-def _request_app_state(question: Question) -> Answer:
-    for name in ("app_key", "new_release_key"):
-        value = question.kwargs.get(name)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-            raise AnswerError(f"failed to parse {name}")
-    if question.kwargs.get("app_key") is None or not question.kwargs.get("app_name"):
-        raise AnswerError("failed to parse app_key or app_name")
-    return Answer()
 
 
 def _execute(question: Question) -> Answer:
@@ -130,7 +121,6 @@ _FIXED: Final[Mapping[str, Answer]] = {
 }
 _ANSWERS: Final[Mapping[str, Callable[[Question], Answer]]] = {
     "device_handshake": _handshake,
-    "request_app_state": _request_app_state,
     "execute_cmd": _execute,
     "init_device_terminal": _device_terminal,
     "request_terminal_session": _container_terminal,
@@ -146,6 +136,9 @@ def answer(name: str, question: Question) -> Answer:
     Raises:
         AnswerError: The agent would refuse these arguments.
     """
+    wrong = misread(name, question.args)
+    if wrong is not None:
+        raise AnswerError(f"failed to parse {wrong}")
     if name in _ANSWERS:
         return _ANSWERS[name](question)
     return _FIXED.get(name, Answer())

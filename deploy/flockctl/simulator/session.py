@@ -10,6 +10,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from deploy.flockctl.simulator.answers import Answer, AnswerError, Question, answer
+from deploy.flockctl.simulator.apps import Apps, Said, Wish
 from deploy.flockctl.simulator.flock import Flock
 from deploy.flockctl.simulator.lifecycle import Outcome
 from deploy.flockctl.simulator.link import Link, LinkLostError, NoReplyError, WampError
@@ -38,6 +39,9 @@ from deploy.flockctl.simulator.wire import (
 )
 
 _ABORT_REASON_AT: Final = 2
+REQUEST_APP_STATE: Final = "request_app_state"
+REGISTRY_TOKEN: Final = "reswarm.containers.get_registry_token"  # noqa: S105 - a procedure
+UPDATE_APP: Final = "reswarm.containers.update_app_on_device"
 
 
 class EndedError(Exception):
@@ -53,7 +57,8 @@ class EndedError(Exception):
 class Memory:
     """What an agent keeps from one session to the next.
 
-    `apps` is what the last successful answer said: an error there never means "no apps". `refused` has the last refusal
+    `apps` is what the last successful answer said: an error there never means "no apps"; `placed` is what is on the
+    device. `refused` has the last refusal
     of each step that the agent survives, by the step's name.
     """
 
@@ -62,6 +67,7 @@ class Memory:
     app_cred_key: str | None = None
     reswarm_base_url: str | None = None
     refused: dict[str, str] = field(factory=dict)
+    placed: Apps = field(factory=Apps)
     has_connected: bool = False
 
 
@@ -139,6 +145,7 @@ class AgentSession:
             self._memory.app_cred_key = result
         elif name == APP_STATES:
             self._memory.apps = list(result or [])
+            self._take_apps(self._memory.apps)
         elif name == CONNECTED and isinstance(result, dict):
             self._memory.reswarm_base_url = str(result.get("reswarmBaseURL", "<nil>"))
 
@@ -174,10 +181,42 @@ class AgentSession:
             await self._allow(name, details, kwargs)
             self._survive(name, payload, args)
             found = answer(name, Question(self._memory.flock, tuple(args), kwargs, self._now()))
+            wished = self._memory.placed.request(kwargs) if name == REQUEST_APP_STATE else None
         except AnswerError as error:
             self._link.tell([Message.ERROR, Message.INVOCATION, request, {}, HANDLER_ERROR, [{"error": str(error)}]])
             return
         self._link.tell([Message.YIELD, request, {}, *_yielded(found)])
+        if wished is not None:
+            await self._play(*wished)
+
+    # ---- apps
+
+    def _take_apps(self, listed: list[Any]) -> None:
+        try:
+            wished = self._memory.placed.take_list(listed)
+        except AnswerError as error:
+            self._memory.refused["apps"] = str(error)
+            return
+        for wish, says in wished:
+            _playing = _spawn(self._play(wish, says))
+
+    async def _play(self, wish: Wish, says: list[Said]) -> None:
+        """Do what is wished; without a token of the registry, or once a word is refused, no more of it."""
+        if not says:
+            return
+        flock, key = self._memory.flock, f"app {wish.app_key}"
+        try:
+            await self._link.request(
+                Message.CALL, {}, REGISTRY_TOKEN, [{"callerID": wish.requestor}], timeout_s=STATUS_TIMEOUT_S
+            )
+            for said in says:
+                words: dict[str, Any] = {"device_key": flock.device_key, "swarm_key": flock.project_key}
+                words |= {"serial_number": flock.serial_number, **self._memory.placed.say(wish, said)}
+                await self._link.request(Message.CALL, {}, UPDATE_APP, [words], timeout_s=STATUS_TIMEOUT_S)
+        except (WampError, NoReplyError) as error:
+            self._memory.refused[key] = str(error)
+        else:
+            self._memory.refused.pop(key, None)
 
     def _name_of(self, registration: int) -> str:
         prefix = agent_uri(self._memory.flock.serial_number, "")

@@ -21,7 +21,7 @@ from ironflock_router.authentication.refusals import ENDED_DEVICE, NO_SUCH_REALM
 from ironflock_router.patterns import is_segment
 from ironflock_router.realm_names import AppAuthid, DataRealm
 from ironflock_router.records import AppCredential, Identity, RefusedApp
-from ironflock_router.wire_names import APP, DATA_SERVICES, DEVICE, REALM1, USER
+from ironflock_router.wire_names import AGENTS_CALLER, APP, CALLS_AGENTS, DATA_SERVICES, DEVICE, REALM1, USER
 from shared.board_tickets import is_well_formed
 from shared.identities import parse_device_authid
 
@@ -162,7 +162,9 @@ class Proofs:
         secret = self._credentials.service_find(claim.authid) if may_be_there else None
         if not _is_signed(claim.challenge, signature, secret):
             return WRONG_PROOF
-        return Identity(claim.realm, claim.authid, claim.authid, "wampcra")
+        is_agents_caller = claim.authid == CALLS_AGENTS and claim.realm == REALM1
+        authid = AGENTS_CALLER if is_agents_caller else claim.authid
+        return Identity(claim.realm, authid, claim.authid, "wampcra")
 
 
 def _fits(found: AppCredential, realm_name: str, app: AppAuthid) -> bool:

@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 from services.devices import rules
 from services.devices.agent_records import (
+    AskAppStates,
     CheckPrivilege,
     DeviceMetadata,
     ReadDeviceMetadata,
     StatusAnswer,
+    UpdateAppOnDevice,
     UpdateDeviceArchitecture,
     UpdateDeviceStatus,
 )
+from services.devices.app_records import SaidOfApp
 from services.devices.assembly import Parts
 from services.devices.feed import Change
 from services.devices.records import Device, Machine
@@ -21,9 +24,9 @@ from services.devices.store import devices as store
 from shared import audit
 from shared.allowance import Allowance
 from shared.errors import (
+    InvalidArgumentError,
     NotAuthorizedError,
     NotFoundError,
-    NotSupportedError,
     OutcomeUnknownError,
     OverLimitError,
     UnavailableError,
@@ -37,7 +40,6 @@ CHANGES: Final = 10
 WINDOW_S: Final = 3_600.0
 TOO_OFTEN: Final = "this device tells of another machine too often; tell again within the hour"
 FOREIGN: Final = "a device speaks for itself only"
-NO_APPS: Final = "apps are not part of this version; the device keeps what it has"
 
 
 class AgentProcedures:
@@ -50,6 +52,8 @@ class AgentProcedures:
         self._presence = parts.presence
         self._feed = parts.feed
         self._rights = parts.rights
+        self._app_states = parts.app_states
+        self._flock = parts.flock
         self._base_url = parts.flock.update_url
         self._quiet = Quiet()
         self._allowance = Allowance(CHANGES, WINDOW_S)
@@ -96,20 +100,31 @@ class AgentProcedures:
             await audit.record(connection, _machine_changed(device, row, said))
         self._feed.tell(Change(device_key=device.device_key, project_key=device.project_key))
 
-    @for_devices("reswarm.containers.get_requested_app_states")
-    async def get_requested_app_states(self, device: DeviceIdentity, request: NoArguments) -> None:  # noqa: ARG002
-        """6: an error until apps exist: the agent takes an empty list as the order to delete every app."""
-        raise NotSupportedError(NO_APPS)
+    @for_devices("reswarm.containers.get_requested_app_states", AskAppStates)
+    async def get_requested_app_states(self, device: DeviceIdentity, request: AskAppStates) -> list[dict[str, Any]]:
+        """6: all that is to be on the device; the agent deletes whatever is not in it, so that a doubt is an error."""
+        await self._own(device, rules.is_own(device, request.device_key))
+        with self._asks_once(device):
+            return await self._app_states.requested(device)
 
-    @for_devices("reswarm.containers.update_app_on_device")
-    async def update_app_on_device(self, device: DeviceIdentity, request: NoArguments) -> None:  # noqa: ARG002
-        """7: refused until apps exist."""
-        raise NotSupportedError(NO_APPS)
+    @for_devices("reswarm.containers.update_app_on_device", UpdateAppOnDevice)
+    async def update_app_on_device(self, device: DeviceIdentity, request: UpdateAppOnDevice) -> None:
+        """7: what the agent says of an app, or of its ports; an error would end what it is at."""
+        await self._own(device, rules.is_own(device, request.device_key))
+        which = (device.device_key, request.app_key, request.stage)
+        if request.state is not None:
+            said = SaidOfApp(request.state, request.release_key, request.updateStatus)
+            await self._app_states.said(*which, said)
+        elif request.ports is not None:
+            await self._app_states.said_ports(*which, request.ports)
+        else:
+            raise InvalidArgumentError("state or ports must be said", argument="state")
 
     @for_devices("reswarm.containers.get_registry_token")
-    async def get_registry_token(self, device: DeviceIdentity, request: NoArguments) -> None:  # noqa: ARG002
-        """8: refused until apps exist."""
-        raise NotSupportedError(NO_APPS)
+    async def get_registry_token(self, device: DeviceIdentity, request: NoArguments) -> str:  # noqa: ARG002
+        """8: by what the device logs in to the registry, whoever asked for it; it opens the images of its own apps."""
+        repositories = await self._app_states.repositories(device, self._flock)
+        return await self._credentials.registry_token(device.device_key, repositories)
 
     @for_devices("reswarm.devices.check_privilege", CheckPrivilege)
     async def check_privilege(self, device: DeviceIdentity, request: CheckPrivilege) -> bool:

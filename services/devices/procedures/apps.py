@@ -4,29 +4,31 @@ from typing import Final
 
 from services.devices import rules
 from services.devices.app_records import (
+    AppRelease,
     DeviceApp,
     DeviceApps,
     Environment,
     FindInstalled,
+    FoundInstall,
     Install,
+    InstallApp,
     Installed,
     NameApp,
     RotatedCredential,
 )
+from services.devices.app_rules import shown
+from services.devices.app_states import NO_APP, Placing, Spot, locked
 from services.devices.assembly import Parts
 from services.devices.installs import NOT_INSTALLED
-from services.devices.reaching import NO_DEVICE
 from services.devices.records import READ, Device, NameDevice
 from services.devices.store import apps as store
-from services.devices.store.devices import device_lock_in_txn
+from services.devices.store.app_states import state_find, state_list
 from shared import audit
 from shared.database import Connection
-from shared.errors import ConflictError, NotAuthorizedError, NotFoundError, OverLimitError
+from shared.errors import ConflictError, NotAuthorizedError
 from shared.identities import Person, ServiceIdentity
 from shared.procedures import for_people, for_services
 
-NO_APP: Final = "this app is not installed on the device at this stage"
-MAX_APPS_OF_A_DEVICE: Final = 200
 OVERLAP_S: Final = 15 * 60.0 + 10.0
 """The old credential opens for 15 minutes from when auth says so, which a call later than here may be (10 s)."""
 
@@ -39,54 +41,52 @@ class DeviceAppProcedures:
         self._database = parts.database
         self._reaching = parts.reaching
         self._installs = parts.installs
-        self._app_sessions = parts.app_sessions
+        self._app_states = parts.app_states
         self._credentials = parts.credentials
         self._flock = parts.flock
+        self._environments = parts.environments
 
-    @for_people("ironflock.devices.app.install", NameApp, is_narrowing=True)
-    async def app_install(self, person: Person, request: NameApp) -> DeviceApp:
+    @for_people("ironflock.devices.app.install", InstallApp, is_narrowing=True)
+    async def app_install(self, person: Person, request: InstallApp) -> DeviceApp:
         """Put an app that the project has on the device (flag `INSTALL`); repeating it changes nothing."""
         meant = await self._reaching.device(person, "INSTALL", request.device, request.project)
         install = Install(meant.project_key, request.app, request.stage)
-        await self._installs.require(install)
-        async with self._database.transaction() as connection:
-            device = await _locked(connection, meant)
-            if await store.app_insert(connection, device.device_key, install):
-                await _refuse_many(connection, device)
-                draft = _changed(person, audit.Action.DEVICE_APP_INSTALLED, device, request)
-                await audit.record(connection, draft)
-            installed = await _found(connection, device, request)
+        found = await self._installs.require(install)
+        epoch = await self._credentials.app_epoch(meant.device_key, request.app, request.stage)
+        placing = Placing(found, await self._release(request, found), epoch)
+        spot = Spot(person, meant, request.app, request.stage)
+        installed = await self._app_states.install(spot, placing)
         if not await self._installs.settle(install):  # the project may have lost it meanwhile
             raise ConflictError(NOT_INSTALLED)
-        return installed
+        return shown(installed)
+
+    async def _release(self, request: InstallApp, found: FoundInstall) -> AppRelease | None:
+        if request.version is not None:
+            return await self._installs.release(request.app, request.version)
+        if found.release_key is None or found.version is None:
+            return None
+        return AppRelease(found.release_key, found.version)
 
     @for_people("ironflock.devices.app.uninstall", NameApp, is_narrowing=True)
     async def app_uninstall(self, person: Person, request: NameApp) -> None:
         """Take an app from the device (flag `INSTALL`); its sessions end at once, repeating it changes nothing."""
         meant = await self._reaching.device(person, "INSTALL", request.device, request.project)
-        async with self._database.transaction() as connection:
-            device = await _locked(connection, meant)
-            if await store.app_delete(connection, device.device_key, request.app, request.stage):
-                install = Install(device.project_key, request.app, request.stage)
-                await self._app_sessions.end_install(connection, device.serial_number, install)
-                draft = _changed(person, audit.Action.DEVICE_APP_UNINSTALLED, device, request)
-                await audit.record(connection, draft)
-        self._app_sessions.wake()
+        await self._app_states.uninstall(Spot(person, meant, request.app, request.stage))
 
     @for_people("ironflock.devices.app.list", NameDevice, is_reading=True, is_narrowing=True)
     async def app_list(self, person: Person, request: NameDevice) -> DeviceApps:
-        """The apps on the device (flag `READ`)."""
+        """The apps on the device (flag `READ`), those too that are to go."""
         device = await self._reaching.device(person, READ, request.device, request.project)
-        apps = await self._database.run(lambda connection: store.app_list(connection, device.device_key))
-        return DeviceApps(apps)
+        found = await self._database.run(lambda connection: state_list(connection, device.device_key))
+        return DeviceApps([shown(app) for app in found])
 
     @for_people("ironflock.devices.app.rotate_credential", NameApp, is_narrowing=True)
     async def app_rotate_credential(self, person: Person, request: NameApp) -> RotatedCredential:
         """A new credential for an app (flag `INSTALL`); the old one opens for 15 minutes, then its sessions end."""
         meant = await self._reaching.device(person, "INSTALL", request.device, request.project)
         async with self._database.transaction() as connection:
-            device = await _locked(connection, meant)
-            await _found(connection, device, request)
+            device = await locked(connection, meant)
+            await _require(connection, device, request)
             # Before auth acts: what is ended in vain comes back, what is not ended would stay.
             which = {"app_key": request.app, "stage": request.stage}
             key = await store.ending_insert(connection, device.serial_number, which, after_s=OVERLAP_S)
@@ -95,20 +95,22 @@ class DeviceAppProcedures:
         )
         older = {"epoch_below": rotated.epoch}
         await self._database.run(lambda connection: store.ending_narrow(connection, key, older))
+        await self._app_states.renewed(Spot(person, meant, request.app, request.stage), rotated.epoch)
         return rotated
 
     @for_people("ironflock.devices.app.environment", NameApp, is_narrowing=True)
     async def app_environment(self, person: Person, request: NameApp) -> Environment:
         """What the agent gives the app's container (flag `DEVELOP`), its credential included: recorded each time."""
         device = await self._reaching.device(person, "DEVELOP", request.device, request.project)
-        await self._database.run(lambda connection: _found(connection, device, request))
+        await self._database.run(lambda connection: _require(connection, device, request))
         install = await self._installs.require(Install(device.project_key, request.app, request.stage))
         credential = await self._credentials.app_credential(device.device_key, request.app, request.stage)
         async with self._database.transaction() as connection:
-            draft = _changed(person, audit.Action.APP_ENVIRONMENT_READ, device, request)
-            await audit.record(connection, draft)
+            await audit.record(connection, _read(person, device, request))
         app = rules.ContainerApp(request.app, install.app_name, request.stage)
-        return Environment(rules.environment(device, app, credential, self._flock))
+        own = await self._environments.opened(await self._app_states.find(device, request.app, request.stage))
+        values = {name: each.value for name, each in own.items()}
+        return Environment(values | rules.environment(device, app, credential, self._flock))
 
     @for_services("ironflock.devices.app.installed", FindInstalled)
     async def app_installed(self, service: ServiceIdentity, request: FindInstalled) -> Installed | None:
@@ -118,37 +120,19 @@ class DeviceAppProcedures:
         return await self._database.run(lambda connection: store.installed_find(connection, request.serial_number))
 
 
-async def _locked(connection: Connection, meant: Device) -> Device:
-    device = await device_lock_in_txn(connection, meant.device_key)
-    if device is None or device.project_key != meant.project_key:
-        raise NotFoundError(NO_DEVICE)
-    if device.state == "deleting":
-        raise ConflictError("the device is being deleted")
-    return device
-
-
-async def _found(connection: Connection, device: Device, request: NameApp) -> DeviceApp:
-    found = await store.app_find(connection, device.device_key, request.app, request.stage)
-    if found is None:
+async def _require(connection: Connection, device: Device, request: NameApp) -> None:
+    found = await state_find(connection, device.device_key, request.app, request.stage)
+    if found is None or found.target == "UNINSTALLED":
         raise ConflictError(NO_APP)
-    return found
 
 
-async def _refuse_many(connection: Connection, device: Device) -> None:
-    if len(await store.app_list(connection, device.device_key)) > MAX_APPS_OF_A_DEVICE:
-        raise OverLimitError(f"a device can have {MAX_APPS_OF_A_DEVICE} apps at most")
-
-
-def _changed(person: Person, action: audit.Action, device: Device, request: NameApp) -> audit.Draft:
-    which = {"app_key": request.app, "stage": request.stage}
-    is_gone, is_read = action is audit.Action.DEVICE_APP_UNINSTALLED, action is audit.Action.APP_ENVIRONMENT_READ
+def _read(person: Person, device: Device, request: NameApp) -> audit.Draft:
     return audit.Draft(
-        action=action,
-        aspect=audit.Aspect.READING if is_read else audit.Aspect.STATE,
+        action=audit.Action.APP_ENVIRONMENT_READ,
+        aspect=audit.Aspect.READING,
         actor=audit.actor_of(person),
         asset=audit.Asset("device", device.device_key),
         project_key=device.project_key,
-        before=which if is_gone else None,
-        after=None if is_gone else which,
+        after={"app_key": request.app, "stage": request.stage},
         session=person.session or None,
     )

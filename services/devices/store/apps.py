@@ -2,53 +2,57 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.devices.app_records import DeviceApp, Ending, Install, Installed, InstalledApp, RemovedApp, Stage
+from services.devices.app_records import Ending, Install, Installed, InstalledApp, RemovedApp, Stage
 from shared.database import Connection
 
-_APP: Final = "device_key, app_key, stage, created_at"
 
-
-async def app_insert(connection: Connection, device_key: int, install: Install) -> bool:
-    """The app is on the device from now on; False where it was there already.
+async def app_insert(connection: Connection, device_key: int, install: Install) -> None:
+    """The app is on the device from now on; what is wanted of it is said next.
 
     Raises:
         psycopg.errors.ForeignKeyViolation: The device is not in that project.
     """
-    cursor = await connection.execute(
-        "INSERT INTO devices.device_app (device_key, project_key, app_key, stage) VALUES (%s, %s, %s, %s)"
-        " ON CONFLICT DO NOTHING RETURNING device_key",
+    await connection.execute(
+        "INSERT INTO devices.device_app (device_key, project_key, app_key, stage) VALUES (%s, %s, %s, %s)",
         [device_key, install.project_key, install.app_key, install.stage],
     )
-    return await cursor.fetchone() is not None
 
 
-async def app_delete(connection: Connection, device_key: int, app_key: int, stage: Stage) -> bool:
-    """The app is not on the device any more; False where it was not."""
-    cursor = await connection.execute(
-        "DELETE FROM devices.device_app WHERE device_key = %s AND app_key = %s AND stage = %s RETURNING device_key",
+async def app_delete(connection: Connection, device_key: int, app_key: int, stage: Stage) -> None:
+    """The app is not on the device any more."""
+    await connection.execute(
+        "DELETE FROM devices.device_app WHERE device_key = %s AND app_key = %s AND stage = %s",
         [device_key, app_key, stage],
     )
-    return await cursor.fetchone() is not None
 
 
 async def app_delete_by_install(
     connection: Connection, install: Install, *, before: datetime, limit: int
 ) -> list[RemovedApp]:
-    """The app leaves at most `limit` devices of the project: those on which it has been since before `before`."""
+    """The app leaves at most `limit` devices of the project: those on which it has been since before `before`.
+
+    A device that was never told of it forgets it; any other is to be told that it is to go.
+    """
     async with connection.cursor(row_factory=class_row(RemovedApp)) as cursor:
         await cursor.execute(
             "WITH old AS (SELECT device_key FROM devices.device_app WHERE project_key = %(project)s"
-            " AND app_key = %(app)s AND stage = %(stage)s AND created_at < %(before)s ORDER BY device_key"
-            " LIMIT %(limit)s FOR UPDATE)"
-            " DELETE FROM devices.device_app a USING old, devices.device d WHERE a.device_key = old.device_key"
-            " AND a.app_key = %(app)s AND a.stage = %(stage)s AND d.device_key = a.device_key"
-            " RETURNING d.device_key, d.serial_number",
+            " AND app_key = %(app)s AND stage = %(stage)s AND created_at < %(before)s AND target <> 'UNINSTALLED'"
+            " ORDER BY device_key LIMIT %(limit)s FOR UPDATE),"
+            " gone AS (DELETE FROM devices.device_app a USING old WHERE a.device_key = old.device_key"
+            " AND a.app_key = %(app)s AND a.stage = %(stage)s AND a.told_revision = 0),"
+            " leaving AS (UPDATE devices.device_app a SET target = 'UNINSTALLED', revision = a.revision + 1 FROM old"
+            " WHERE a.device_key = old.device_key AND a.app_key = %(app)s AND a.stage = %(stage)s"
+            " AND a.told_revision > 0 RETURNING a.device_key),"
+            " ordered AS (INSERT INTO devices.app_order (device_key, app_key, stage)"
+            " SELECT device_key, %(app)s, %(stage)s FROM leaving ON CONFLICT (device_key, app_key, stage)"
+            " DO UPDATE SET attempts = 0, due_at = clock_timestamp(), refusal = NULL)"
+            " SELECT d.device_key, d.serial_number FROM old JOIN devices.device d USING (device_key)",
             {
                 "project": install.project_key,
                 "app": install.app_key,
@@ -60,31 +64,11 @@ async def app_delete_by_install(
         return await cursor.fetchall()
 
 
-async def app_find(connection: Connection, device_key: int, app_key: int, stage: Stage) -> DeviceApp | None:
-    """The app on the device, None where it is not."""
-    async with connection.cursor(row_factory=class_row(DeviceApp)) as cursor:
-        await cursor.execute(
-            f"SELECT {_APP} FROM devices.device_app WHERE device_key = %s AND app_key = %s AND stage = %s",  # noqa: S608 - a constant
-            [device_key, app_key, stage],
-        )
-        return await cursor.fetchone()
-
-
-async def app_list(connection: Connection, device_key: int) -> list[DeviceApp]:
-    """The apps on the device, in the order of keys and stages."""
-    async with connection.cursor(row_factory=class_row(DeviceApp)) as cursor:
-        await cursor.execute(
-            f"SELECT {_APP} FROM devices.device_app WHERE device_key = %s ORDER BY app_key, stage",  # noqa: S608 - a constant
-            [device_key],
-        )
-        return await cursor.fetchall()
-
-
 async def installed_find(connection: Connection, serial_number: UUID) -> Installed | None:
     """The device of that serial number with its apps; None where there is none, or it is to go."""
     cursor = await connection.execute(
         "SELECT d.device_key, d.project_key, a.app_key, a.stage FROM devices.device d"
-        " LEFT JOIN devices.device_app a USING (device_key)"
+        " LEFT JOIN devices.device_app a ON a.device_key = d.device_key AND a.target <> 'UNINSTALLED'"
         " WHERE d.serial_number = %s AND d.state <> 'deleting' ORDER BY a.app_key, a.stage",
         [serial_number],
     )
@@ -100,7 +84,7 @@ async def install_list(connection: Connection, *, after: Install, limit: int) ->
     async with connection.cursor(row_factory=class_row(Install)) as cursor:
         await cursor.execute(
             "SELECT DISTINCT project_key, app_key, stage FROM devices.device_app"
-            " WHERE (project_key, app_key, stage) > (%s, %s, %s) ORDER BY 1, 2, 3 LIMIT %s",
+            " WHERE (project_key, app_key, stage) > (%s, %s, %s) AND target <> 'UNINSTALLED' ORDER BY 1, 2, 3 LIMIT %s",
             [after.project_key, after.app_key, after.stage, limit],
         )
         return await cursor.fetchall()

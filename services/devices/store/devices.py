@@ -127,6 +127,12 @@ async def device_move(
     await connection.execute("DELETE FROM devices.group_member WHERE device_key = %s", [device_key])
     await connection.execute("DELETE FROM devices.device_app WHERE device_key = %s", [device_key])
     await connection.execute(
+        # Nothing of what the old project had is to stay: the agent is told so as soon as it asks.
+        "INSERT INTO devices.app_list (device_key) VALUES (%s)"
+        " ON CONFLICT (device_key) DO UPDATE SET account_key = NULL, committed_at = clock_timestamp()",
+        [device_key],
+    )
+    await connection.execute(
         "UPDATE devices.device SET moved_from = project_key, project_key = %s, name = %s, name_canonical = %s,"
         " claim_digest = NULL, revision = revision + 1 WHERE device_key = %s",
         [project_key, name, name_canonical, device_key],

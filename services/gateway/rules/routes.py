@@ -15,7 +15,9 @@ INVITATION: Final = {"invitation_key": "invitation_key"}
 ASSET: Final = {"kind": Kind.TEXT, "key": Kind.WHOLE}
 DEVICE: Final = {"device_key": "device"}
 GROUP: Final = {"group_key": "group"}
+ON_DEVICE: Final = "/devices/{device_key}/apps/{app_key}/{stage}"
 DEVICE_APP: Final = DEVICE | {"app_key": "app", "stage": "stage"}
+SPAN: Final = {"since": Kind.TEXT, "until": Kind.TEXT}
 CHOSEN: Final = {
     "project": Kind.EITHER,
     "device": Kind.WHOLE,
@@ -79,7 +81,25 @@ ROUTES: Final[tuple[Route, ...]] = (
         "POST", "/swarms/{swarm_key}/claims", f"{_DEVICES}.claim", path=SWARM, body=("code", "name"), is_secret=True
     ),
     Route("GET", "/devices/{device_key}/apps", f"{_APPS}.list", path=DEVICE),
-    Route("PUT", "/devices/{device_key}/apps/{app_key}/{stage}", f"{_APPS}.install", path=DEVICE_APP),
+    Route("POST", "/devices/{device_key}/apps/confirm", f"{_APPS}.confirm", path=DEVICE, body=()),
+    Route("GET", "/devices/{device_key}/apps/{app_key}/{stage}", f"{_APPS}.status", path=DEVICE_APP),
+    Route(
+        "PUT", "/devices/{device_key}/apps/{app_key}/{stage}", f"{_APPS}.install",
+        path=DEVICE_APP, query={"version": Kind.TEXT},
+    ),
+    *(
+        Route("POST", f"{ON_DEVICE}/{verb}", f"{_APPS}.{verb}", path=DEVICE_APP, body=())
+        for verb in ("start", "stop", "remove", "rollback", "cancel")
+    ),
+    Route("GET", f"{ON_DEVICE}/variables", f"{_APPS}.variables", path=DEVICE_APP),
+    Route(
+        "PATCH", f"{ON_DEVICE}/variables", f"{_APPS}.set_environment", path=DEVICE_APP, body=("values", "secrets")
+    ),
+    Route("PUT", f"{ON_DEVICE}/ports", f"{_APPS}.set_ports", path=DEVICE_APP, body=("ports",)),
+    Route(
+        "POST", "/devices/{device_key}/apps/{app_key}/{stage}/upgrade", f"{_APPS}.upgrade",
+        path=DEVICE_APP, body=("version",),
+    ),
     Route("DELETE", "/devices/{device_key}/apps/{app_key}/{stage}", f"{_APPS}.uninstall", path=DEVICE_APP),
     Route(
         "POST", "/devices/{device_key}/apps/{app_key}/{stage}/rotate-credential", f"{_APPS}.rotate_credential",
@@ -88,6 +108,55 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "POST", "/devices/{device_key}/apps/{app_key}/{stage}/environment", f"{_APPS}.environment",
         path=DEVICE_APP, body=(), is_secret=True,
+    ),
+    Route(
+        "POST", "/devices/{device_key}/exec", f"{_DEVICES}.exec",
+        path=DEVICE, body=("command", "arguments", "timeout_s"), is_secret=True,
+    ),
+    Route("POST", "/devices/{device_key}/reboot", f"{_DEVICES}.reboot", path=DEVICE, body=()),
+    Route("POST", "/devices/{device_key}/shutdown", f"{_DEVICES}.shutdown", path=DEVICE, body=()),
+    Route("POST", "/devices/{device_key}/restart-agent", f"{_DEVICES}.restart_agent", path=DEVICE, body=()),
+    Route("POST", "/devices/{device_key}/update-agent", f"{_DEVICES}.update_agent", path=DEVICE, body=()),
+    Route("POST", "/devices/{device_key}/download-os-update", f"{_DEVICES}.download_os_update", path=DEVICE, body=()),
+    Route("POST", "/devices/{device_key}/install-os-update", f"{_DEVICES}.install_os_update", path=DEVICE, body=()),
+    Route("POST", "/devices/{device_key}/wifi/scan", f"{_DEVICES}.scan_wifi", path=DEVICE, body=()),
+    Route("POST", "/devices/{device_key}/wifi/restart", f"{_DEVICES}.restart_wifi", path=DEVICE, body=()),
+    Route("GET", "/devices/{device_key}/agent", f"{_DEVICES}.agent_metadata", path=DEVICE),
+    Route("GET", "/devices/{device_key}/os-release", f"{_DEVICES}.os_release", path=DEVICE),
+    Route("GET", "/devices/{device_key}/storage", f"{_DEVICES}.storage", path=DEVICE),
+    Route("GET", "/devices/{device_key}/handshake", f"{_DEVICES}.handshake", path=DEVICE),
+    Route("GET", "/devices/{device_key}/tunnel-state", f"{_DEVICES}.tunnel_state", path=DEVICE),
+    Route("GET", "/devices/{device_key}/containers", f"{_DEVICES}.containers", path=DEVICE),
+    Route("GET", "/devices/{device_key}/images", f"{_DEVICES}.images", path=DEVICE),
+    Route("GET", "/devices/{device_key}/addresses", f"{_DEVICES}.addresses", path=DEVICE),
+    Route("GET", "/devices/{device_key}/networks", f"{_DEVICES}.networks", path=DEVICE),
+    Route("GET", "/devices/{device_key}/interfaces", f"{_DEVICES}.interfaces", path=DEVICE),
+    Route("GET", "/devices/{device_key}/wifi", f"{_DEVICES}.wifi_networks", path=DEVICE),
+    Route(
+        "POST", "/devices/{device_key}/images/prune", f"{_DEVICES}.prune_images",
+        path=DEVICE, body=("include_named",),
+    ),
+    Route(
+        "PUT", "/devices/{device_key}/address", f"{_DEVICES}.set_address",
+        path=DEVICE, body=("interface", "mac", "method", "address", "prefix"),
+    ),
+    Route(
+        "POST", "/devices/{device_key}/wifi/add", f"{_DEVICES}.add_wifi",
+        path=DEVICE, body=("ssid", "password", "priority", "mac", "security"), is_secret=True,
+    ),
+    Route("POST", "/devices/{device_key}/wifi/remove", f"{_DEVICES}.remove_wifi", path=DEVICE, body=("ssid",)),
+    Route("POST", "/devices/{device_key}/wifi/select", f"{_DEVICES}.select_wifi", path=DEVICE, body=("ssid", "mac")),
+    Route(
+        "GET", "/devices/{device_key}/logs", f"{_DEVICES}.logs",
+        path=DEVICE, query={"lines": Kind.WHOLE, **SPAN, "level": Kind.TEXT},
+    ),
+    Route(
+        "GET", "/devices/{device_key}/apps/{app_key}/{stage}/logs", f"{_DEVICES}.app_logs",
+        path=DEVICE_APP, query={"lines": Kind.WHOLE, "offset": Kind.WHOLE, **SPAN, "timestamps": Kind.FLAG},
+    ),
+    Route(
+        "GET", "/devices/{device_key}/apps/{app_key}/{stage}/log-history", f"{_DEVICES}.app_log_history",
+        path=DEVICE_APP,
     ),
     Route("GET", "/groups", f"{_GROUPS}.list", query={"project": Kind.EITHER, **PAGE}),
     Route(
@@ -105,6 +174,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/swarms/{swarm_key}", f"{_PROJECTS}.show", path=SWARM),
     Route(
         "PUT", "/swarms/{swarm_key}/second-factor", f"{_PROJECTS}.require_factor", path=SWARM, body=("required",)
+    ),
+    Route(
+        "PUT", "/swarms/{swarm_key}/same-address", f"{_PROJECTS}.require_same_address", path=SWARM, body=("required",)
     ),
     Route(
         "PUT", "/swarms/{swarm_key}/legacy-mode", f"{_PROJECTS}.set_legacy_mode", path=SWARM, body=("mode", "ends_at")
@@ -190,6 +262,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         "GET", "/visits", f"{_TUNNELS}.visit.list",
         query={"device": Kind.EITHER, "project": Kind.EITHER, "account": Kind.WHOLE, **PAGE},
+    ),
+    Route("GET", "/swarms/{swarm_key}/recordings", f"{_TUNNELS}.recording.list", path=SWARM, query=PAGE),
+    Route("PUT", "/swarms/{swarm_key}/recorded-apps", f"{_TUNNELS}.recording.choose", path=SWARM, body=("apps",)),
+    Route(
+        "GET", "/visits/{visit_key}/recording", f"{_TUNNELS}.recording.fetch",
+        path={"visit_key": "visit"}, query={"part": Kind.WHOLE},
     ),
     # Who works in a project
     Route("GET", "/swarms/{swarm_key}/members", f"{_RIGHTS}.member.list", path=SWARM),

@@ -16,6 +16,7 @@ from services.realms.records.projects import (
     Project,
     ProjectPage,
     RequireFactor,
+    RequireSameAddress,
     SetLegacyMode,
 )
 from services.realms.rules.projects import check_legacy
@@ -96,6 +97,15 @@ class ProjectProcedures:
                 await audit.record(connection, _factor_set(person, project, required=request.required))
         return evolve(project, requires_factor=request.required)
 
+    @for_people("ironflock.realms.project.require_same_address", RequireSameAddress)
+    async def project_require_same_address(self, person: Person, request: RequireSameAddress) -> Project:
+        """Whether a device's tunnel client has to come from the address of its agent, as it does at first."""
+        project = await self._projects.entered(person, "GRANT", request.project)
+        async with self._database.transaction() as connection:
+            if await store.project_require_same_address(connection, project.project_key, required=request.required):
+                await audit.record(connection, _address_set(person, project, required=request.required))
+        return evolve(project, requires_same_address=request.required)
+
     @for_people("ironflock.realms.project.set_legacy_mode", SetLegacyMode)
     async def project_set_legacy_mode(self, person: Person, request: SetLegacyMode) -> Project:
         """How containers of old SDKs are let in, which show a serial number alone; the owner alone decides."""
@@ -126,4 +136,15 @@ def _factor_set(person: Person, project: Project, *, required: bool) -> audit.Dr
         project_key=project.project_key,
         before={"requires_factor": project.requires_factor},
         after={"requires_factor": required},
+    )
+
+
+def _address_set(person: Person, project: Project, *, required: bool) -> audit.Draft:
+    return draft(
+        person,
+        audit.Action.PROJECT_SAME_ADDRESS_REQUIREMENT_CHANGED,
+        audit.Asset("project", project.project_key),
+        project_key=project.project_key,
+        before={"requires_same_address": project.requires_same_address},
+        after={"requires_same_address": required},
     )

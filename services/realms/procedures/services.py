@@ -4,14 +4,16 @@ from attrs import evolve
 from psycopg.errors import UniqueViolation
 
 from services.realms.assembly import Parts
+from services.realms.installing import NO_RELEASE
 from services.realms.projects import NO_PROJECT
-from services.realms.records.apps import SetAppOwner
-from services.realms.records.installs import AskStanding, FindInstall, Found, Standing
-from services.realms.records.projects import AccountKey, Project, ResolveProject, SetOwner
-from services.realms.store import apps, installs
+from services.realms.records.apps import Release, SetAppOwner
+from services.realms.records.installs import AskStanding, FindInstall, FindRelease, Found, Standing
+from services.realms.records.projects import AccountKey, AskTunnelRules, Project, ResolveProject, SetOwner, TunnelRules
+from services.realms.store import apps, installs, releases
 from services.realms.store import projects as store
 from shared.errors import AlreadyExistsError, NotAuthorizedError, NotFoundError
 from shared.identities import ServiceIdentity
+from shared.names import lookup_name
 from shared.procedures import for_services
 
 
@@ -45,6 +47,15 @@ class ServiceProcedures:
             found = [project for project in found if has_factor or not project.requires_factor]
         return [evolve(project, description="") for project in found]  # which may be long, and nobody asked for
 
+    @for_services("ironflock.realms.project.tunnel_rules", AskTunnelRules)
+    async def project_tunnel_rules(self, service: ServiceIdentity, request: AskTunnelRules) -> TunnelRules:
+        """What a project asks of the tunnel clients of its devices."""
+        _only(service, "tunnels")
+        found = await self._database.run(lambda connection: store.project_find(connection, request.project_key))
+        if found is None:
+            raise NotFoundError(NO_PROJECT)
+        return TunnelRules(requires_same_address=found.requires_same_address)
+
     @for_services("ironflock.realms.project.set_owner", SetOwner)
     async def project_set_owner(self, service: ServiceIdentity, request: SetOwner) -> None:
         """The project is somebody else's from now on, for privileges, which has recorded why."""
@@ -73,7 +84,23 @@ class ServiceProcedures:
         found = await self._database.run(
             lambda connection: installs.install_find(connection, request.project_key, request.app_key, request.stage)
         )
-        return Found(is_installed=found is not None, app_name=None if found is None else found.app_name)
+        if found is None:
+            return Found(is_installed=False)
+        return Found(is_installed=True, app_name=found.app_name, release_key=found.release_key, version=found.version)
+
+    @for_services("ironflock.realms.release.find", FindRelease)
+    async def release_find(self, service: ServiceIdentity, request: FindRelease) -> Release:
+        """The app's release of a version, for devices."""
+        _only(service, "devices")
+        name = lookup_name(request.version)
+        release = None
+        if name is not None:
+            release = await self._database.run(
+                lambda connection: releases.release_find_by_version(connection, request.app_key, name)
+            )
+        if release is None:
+            raise NotFoundError(NO_RELEASE)
+        return release
 
     @for_services("ironflock.realms.app.standing", AskStanding)
     async def app_standing(self, service: ServiceIdentity, request: AskStanding) -> Standing:

@@ -114,10 +114,20 @@ class FindInstall:
 
 @frozen
 class Found:
-    """What `ironflock.realms.install.find` answers with; a name where the app is installed."""
+    """What `ironflock.realms.install.find` answers with; a name where the app is installed, a release if it has one."""
 
     is_installed: bool
     app_name: str | None = None
+    release_key: int | None = None
+    version: str | None = None
+
+
+@frozen
+class FindRelease:
+    """`ironflock.realms.release.find`."""
+
+    app_key: Key
+    version: Name
 
 
 @frozen

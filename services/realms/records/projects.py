@@ -11,6 +11,7 @@ from services.realms.records.values import DEFAULT_PAGE, Cursor, Key, LegacyMode
 class Project:
     """A project; on the wire of the published clients it is called a swarm.
 
+    `requires_same_address`: the tunnel client of a device has to come from the address of its agent.
     `legacy_mode` holds until `legacy_until`; afterwards, and where there is no such date, it is `strict`.
     """
 
@@ -20,6 +21,7 @@ class Project:
     owner_account_key: int
     created_at: datetime
     requires_factor: bool
+    requires_same_address: bool
     legacy_mode: LegacyMode
     legacy_until: datetime | None
 
@@ -64,6 +66,28 @@ class RequireFactor:
 
     project: Key | Name
     required: bool
+
+
+@frozen
+class RequireSameAddress:
+    """`ironflock.realms.project.require_same_address`."""
+
+    project: Key | Name
+    required: bool
+
+
+@frozen
+class AskTunnelRules:
+    """`ironflock.realms.project.tunnel_rules`."""
+
+    project_key: Key
+
+
+@frozen
+class TunnelRules:
+    """What a project asks of the tunnel clients of its devices."""
+
+    requires_same_address: bool
 
 
 @frozen

@@ -10,7 +10,8 @@ from services.realms.records.values import LegacyMode
 from shared.database import Connection
 
 _PROJECT: Final = (
-    "project_key, name, description, owner_account_key, created_at, requires_factor, legacy_mode, legacy_until"
+    "project_key, name, description, owner_account_key, created_at, requires_factor, requires_same_address,"
+    " legacy_mode, legacy_until"
 )
 
 
@@ -49,6 +50,16 @@ async def project_require_factor(connection: Connection, project_key: int, *, re
     """Ask a second factor of whoever works in the project, or do not; False where it was so already."""
     cursor = await connection.execute(
         "UPDATE realms.project SET requires_factor = %s WHERE project_key = %s AND requires_factor <> %s"
+        " RETURNING project_key",
+        [required, project_key, required],
+    )
+    return await cursor.fetchone() is not None
+
+
+async def project_require_same_address(connection: Connection, project_key: int, *, required: bool) -> bool:
+    """Ask of tunnel clients that they come from where their agents do, or do not; False where it was so already."""
+    cursor = await connection.execute(
+        "UPDATE realms.project SET requires_same_address = %s WHERE project_key = %s AND requires_same_address <> %s"
         " RETURNING project_key",
         [required, project_key, required],
     )

@@ -20,13 +20,13 @@ from services.tunnels.rules.tunnels import check_end, name_of
 from services.tunnels.store import tunnels as store
 from shared import audit
 from shared.database import Connection
-from shared.errors import NotFoundError, NotSupportedError, OverLimitError
+from shared.errors import ConflictError, NotFoundError, OverLimitError
 from shared.identities import Person
 from shared.paging import page, position_after
 from shared.procedures import for_people
 
 MAX_OF_A_DEVICE: Final = 64
-NO_UDP: Final = "nobody comes by udp yet, so that it cannot be made public"
+RECORDED: Final = "visits to this app are recorded, which nobody without an account can be told"
 TOO_MANY: Final = f"a device has at most {MAX_OF_A_DEVICE} tunnels"
 
 
@@ -39,6 +39,7 @@ class TunnelProcedures:
         self._devices = parts.devices
         self._tunnels = parts.tunnels
         self._visiting = parts.visiting
+        self._recordings = parts.recordings
         self._now = parts.times.now
 
     @for_people("ironflock.tunnels.tunnel.declare", DeclareTunnel, is_narrowing=True)
@@ -82,8 +83,8 @@ class TunnelProcedures:
         """Let anybody come, without an account, until an end or for good (flag `UPDATE`)."""
         check_end(request.until, self._now())
         meant = await self._tunnels.with_flag(person, "UPDATE", request.tunnel)
-        if meant.tunnel.protocol == "udp":
-            raise NotSupportedError(NO_UDP)
+        if await self._recordings.is_recorded(meant.tunnel):
+            raise ConflictError(RECORDED)
         async with self._database.transaction() as connection:
             tunnel = await _locked(connection, meant.tunnel)
             await store.tunnel_publish(connection, tunnel.tunnel_key, request.until)

@@ -41,6 +41,7 @@ class VisitProcedures:
         self._tunnels = parts.tunnels
         self._credentials = parts.credentials
         self._visiting = parts.visiting
+        self._recordings = parts.recordings
         self._bounds = parts.bounds
         self._now = parts.times.now
 
@@ -67,7 +68,7 @@ class VisitProcedures:
             usable_until = await tickets.ticket_insert(connection, ticket, USE_S)
             said = {"visit_ends_at": audit.rfc3339(ends_at)}
             await audit.record(connection, tunnel_draft(person, audit.Action.TUNNEL_TICKET_ISSUED, tunnel, **said))
-        return IssuedTicket(text, usable_until, ends_at)
+        return IssuedTicket(text, usable_until, ends_at, await self._recordings.is_recorded(tunnel))
 
     @for_people("ironflock.tunnels.visit.list", ListVisits, is_reading=True, is_narrowing=True)
     async def visit_list(self, person: Person, request: ListVisits) -> VisitPage:

@@ -42,7 +42,10 @@ class TunnelName:
 
 @frozen
 class Offer:
-    """A proxy that may be registered: `remote_port` for tcp and udp, `host` (a whole name) for http and https."""
+    """A proxy that may be registered: `remote_port` for tcp and udp, `host` (a whole name) for http and https.
+
+    `node` is the frps that its device is at, None where that is our own edge.
+    """
 
     device_key: int
     project_key: int
@@ -52,6 +55,7 @@ class Offer:
     proxy_name: str
     remote_port: int | None = None
     host: str | None = None
+    node: str | None = None
 
     @property
     def remote_addr(self) -> str:

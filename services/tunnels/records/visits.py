@@ -40,6 +40,8 @@ class Cause(StrEnum):
     SERVICE_STOPPED = "service_stopped"
     EDGE_RESTARTED = "edge_restarted"
     """The process that had it died."""
+    NOT_RECORDED = "not_recorded"
+    """It is to be recorded, and that cannot be written."""
     FAILED = "failed"
     """A fault of ours."""
 
@@ -126,11 +128,12 @@ class IssueTicket:
 
 @frozen
 class IssuedTicket:
-    """The ticket, shown this once, until when it can be used, and when its visit ends at the latest."""
+    """The ticket, shown this once, until when it can be used, when its visit ends at the latest, if it is recorded."""
 
     ticket: str = field(repr=False)
     usable_until: datetime
     visit_ends_at: datetime
+    is_recorded: bool
 
 
 @frozen

@@ -21,6 +21,7 @@ CUT: Final = {
     "withdrawn": "This tunnel is not there any more.",
     "device_ended": "This device is not reached any more.",
     "unheard": "Nobody could say whether you still may come. Try again soon.",
+    "not_recorded": "Your visit is to be recorded, and that is not possible now.",
     "service_stopped": "This service is being restarted. Try again soon.",
 }
 _SAFE: Final = [

@@ -54,14 +54,23 @@ def name_of(device_key: int, app: str, port: int, protocol: str) -> TunnelName:
     Raises:
         InvalidArgumentError: No app is called so, or a web tunnel's host would not fit DNS; the text says why.
     """
-    lower = app.strip().lower()
-    if len(lower) > MAX_APP or _APP.fullmatch(lower) is None:
-        raise InvalidArgumentError(NO_APP, argument="app")
-    name = TunnelName(device_key, lower, port, TunnelProtocol(protocol))
+    name = TunnelName(device_key, app_of(app), port, TunnelProtocol(protocol))
     problem = label_problem(subdomain(name)) if name.protocol in HTTP else None
     if problem is not None:
         raise InvalidArgumentError(problem, argument="app")
     return name
+
+
+def app_of(app: str) -> str:
+    """An app's name as tunnels have it.
+
+    Raises:
+        InvalidArgumentError: No app is called so.
+    """
+    lower = app.strip().lower()
+    if len(lower) > MAX_APP or _APP.fullmatch(lower) is None:
+        raise InvalidArgumentError(NO_APP, argument="app")
+    return lower
 
 
 def check_end(until: datetime | None, now: datetime) -> None:

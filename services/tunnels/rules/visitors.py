@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from services.tunnels.records.offers import TunnelProtocol
 from shared.errors import (
     ConflictError,
     InvalidArgumentError,
@@ -20,7 +21,8 @@ MAX_CREDENTIAL: Final = 4_096
 MAX_WORD: Final = 400
 MAX_PORT: Final = 65_535
 MAX_KEY_DIGITS: Final = 15
-HOW: Final = "say /visit/<device>/<app>/<port>, the device by its name or key"
+UDP_WORD: Final = "udp"
+HOW: Final = "say /visit/<device>/<app>/<port>, and /udp behind it for datagrams; the device by its name or key"
 NO_CREDENTIAL: Final = "show an API key, an access token or a ticket: Authorization: Bearer ..."
 STATUS_OF_REFUSALS: Final[dict[type[PublicError], int]] = {
     InvalidArgumentError: 400,
@@ -49,15 +51,19 @@ def bearer(values: Sequence[str]) -> str:
     return found[1]
 
 
-def wanted_of(parts: Sequence[str]) -> tuple[int | str, str, int]:
-    """Device, app and port that the parts of a path, behind `/visit`, mean.
+def wanted_of(parts: Sequence[str]) -> tuple[int | str, str, int, TunnelProtocol | None]:
+    """Device, app, port and protocol that the parts of a path, behind `/visit`, mean; None is any but udp.
 
     Raises:
         InvalidArgumentError: They mean none.
     """
-    is_whole = len(parts) == 3 and all(0 < len(part) <= MAX_WORD for part in parts)  # noqa: PLR2004 - as HOW says
-    if not is_whole or _NUMBER.fullmatch(parts[2]) is None or int(parts[2]) > MAX_PORT:
+    where, more = parts[:3], parts[3:]
+    is_whole = len(where) == 3 and all(0 < len(part) <= MAX_WORD for part in where)  # noqa: PLR2004 - as HOW says
+    if not is_whole or list(more) not in ([], [UDP_WORD]):
         raise InvalidArgumentError(HOW)
-    device = parts[0]
+    if _NUMBER.fullmatch(where[2]) is None or int(where[2]) > MAX_PORT:
+        raise InvalidArgumentError(HOW)
+    device = where[0]
     is_key = _NUMBER.fullmatch(device) is not None and len(device) <= MAX_KEY_DIGITS
-    return int(device) if is_key else device, parts[1].lower(), int(parts[2])
+    protocol = TunnelProtocol.UDP if more else None
+    return int(device) if is_key else device, where[1].lower(), int(where[2]), protocol

@@ -75,10 +75,12 @@ async def tunnel_list(connection: Connection, device_keys: list[int], *, after: 
 
 
 async def tunnel_list_public(connection: Connection) -> list[Tunnel]:
-    """Every tunnel that is public now."""
+    """Every tunnel that is public now; nobody can be told that a raw one is recorded, so that one that is, is not."""
     query = (
         f"SELECT {_TUNNEL} FROM tunnels.tunnel WHERE public_since IS NOT NULL"  # noqa: S608
-        " AND (public_until IS NULL OR public_until > now()) ORDER BY tunnel_key"
+        " AND (public_until IS NULL OR public_until > now()) AND NOT (protocol = 'tcp' AND"
+        " (project_key, app) IN (SELECT project_key, app FROM tunnels.recorded_app))"
+        " ORDER BY tunnel_key"
     )
     return await _many(connection, query, [])
 

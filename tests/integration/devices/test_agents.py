@@ -8,7 +8,8 @@ from autobahn.wamp.exception import ApplicationError
 from services.devices.procedures.agents import CHANGES
 from services.devices.records import NameMember
 from shared.flags import AssetKind
-from shared.procedures import declared, public_errors
+from shared.identities import DeviceIdentity
+from shared.procedures import NoArguments, declared, public_errors
 from shared.rights.records import LockKind
 from tests.harness.rights import project
 from tests.integration.devices.world import ANNA, BASE_URL, KILL, World
@@ -165,21 +166,22 @@ def machine_entries(world: World, key: int) -> list[tuple[Any, ...]]:
     )
 
 
-@pytest.mark.parametrize(
-    ("uri", "args"),
-    [
-        ("reswarm.containers.get_requested_app_states", ({"device_key": 7},)),
-        ("reswarm.containers.update_app_on_device", ({"app_key": 1, "state": "PRESENT"},)),
-        ("reswarm.containers.update_app_on_device", ({"app_key": 1, "ports": [{"port": 9999.0}]},)),
-        ("reswarm.containers.get_registry_token", ({"callerID": 5},)),
-    ],
-)
-async def test_calls_6_7_and_8_answer_an_error_and_never_an_empty_list(
-    world: World, uri: str, args: tuple[Any, ...]
-) -> None:
-    key = (await world.create()).device_key
+async def test_call_8_answers_a_token_for_the_images_of_the_device_s_own_apps(world: World) -> None:
+    key, other = (await world.create()).device_key, (await world.create("press-2")).device_key
+    asked: list[dict[str, Any]] = []
 
-    assert await refused(world, uri, *args, device=key) == "ironflock.error.not_supported"
+    def issue(**which: Any) -> str:
+        asked.append(which)
+        return "token"
+
+    world.router.answers["ironflock.auth.registry_token.issue"] = issue
+    await world.install(key, 26, "PROD")
+    await world.install(other, 77)
+    world.postgres.run("UPDATE devices.device SET architecture = 'amd64'")
+
+    caller = DeviceIdentity(3, key, 77)
+    assert await world.agents.get_registry_token(caller, NoArguments()) == "token"
+    assert asked == [{"device_key": key, "repositories": ["apps/prod_amd64_26_press"]}]
 
 
 def asking(key: int, account: int, privilege: str = "READ", **more: Any) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.devices.app_records import FindInstalled, NameApp
-from services.devices.procedures import apps
+from services.devices import app_states
+from services.devices.app_records import FindInstalled, InstallApp, NameApp
 from services.devices.records import ClaimDevice, NameDevice, SetClaimable
 from shared.errors import (
     ConflictError,
@@ -84,7 +84,7 @@ async def test_while_realms_is_away_nothing_is_installed(world: World) -> None:
 
 async def test_a_device_has_so_many_apps_and_no_more(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     await world.create()
-    monkeypatch.setattr(apps, "MAX_APPS_OF_A_DEVICE", 2)
+    monkeypatch.setattr(app_states, "MAX_APPS_OF_A_DEVICE", 2)
     await world.install("press-1", 26, "DEV")
     await world.install("press-1", 26, "PROD")
 
@@ -127,7 +127,7 @@ async def test_many_at_once_leave_one_app_and_one_entry(world: World) -> None:
 
 
 CALLS = {
-    "install": ("INSTALL", lambda world, person: world.apps.app_install(person, PRESS)),
+    "install": ("INSTALL", lambda world, person: world.apps.app_install(person, InstallApp("press-1", 26, "DEV"))),
     "uninstall": ("INSTALL", lambda world, person: world.apps.app_uninstall(person, PRESS)),
     "rotate": ("INSTALL", lambda world, person: world.apps.app_rotate_credential(person, PRESS)),
     "environment": ("DEVELOP", lambda world, person: world.apps.app_environment(person, PRESS)),

@@ -8,11 +8,13 @@ from uuid import UUID, uuid4
 
 from autobahn.wamp.exception import ApplicationError
 
-from services.devices.app_records import DeviceApp, NameApp, Stage
+from services.devices.app_records import DeviceApp, InstallApp, Stage
 from services.devices.assembly import assemble
 from services.devices.duplicates import Duplicates
 from services.devices.owners import Owners
 from services.devices.procedures.agents import AgentProcedures
+from services.devices.procedures.app_settings import AppSettingProcedures
+from services.devices.procedures.app_states import AppStateProcedures
 from services.devices.procedures.apps import DeviceAppProcedures
 from services.devices.procedures.claims import ClaimProcedures
 from services.devices.procedures.groups import GroupProcedures
@@ -22,6 +24,8 @@ from services.devices.store import devices as store
 from shared.database import Database
 from shared.flags import AssetKind
 from shared.identities import CONTROL_REALM, SYSTEM_REALM, DeviceIdentity, Person
+from shared.keyring import DataKeys
+from shared.secrets import MasterKeys
 from tests.harness.rights import KnownRights, project
 from tests.integration.database import Postgres
 from tests.unit.shared.memory_router import MemoryRouter, MemorySession, new_bus, settled
@@ -33,6 +37,9 @@ KILL_BY_AUTHID = "wamp.session.kill_by_authid"
 KILL = "wamp.session.kill"
 END = "ironflock.router.session.end"
 FIND = "ironflock.realms.install.find"
+NAMES = {26: "Press", 77: "weather"}
+MASTERS = MasterKeys(active="m1", keys={"m1": bytes(32)})
+VERSIONS = ("1.0.0", "1.1.0", "1.2.0")
 
 
 class Crash(BaseException):
@@ -156,7 +163,15 @@ class Realms:
         self.asked.append((project_key, app_key, stage))
         is_installed = self.asked[-1] in self.installs
         self.after()
-        return {"is_installed": is_installed, "app_name": {26: "Press"}.get(app_key) if is_installed else None}
+        if not is_installed:
+            return {"is_installed": False}
+        return {"is_installed": True, "app_name": NAMES[app_key], "release_key": app_key * 10, "version": "1.0.0"}
+
+    def release(self, *, app_key: int, version: str) -> dict[str, Any]:
+        """`ironflock.realms.release.find`: there are 1.0.0, 1.1.0 and 1.2.0."""
+        if version not in VERSIONS:
+            raise refusal("not_found")
+        return {"release_key": app_key * 10 + VERSIONS.index(version), "app_key": app_key, "version": version}
 
 
 class World:
@@ -173,24 +188,25 @@ class World:
         self.live: list[int] = []
         self.after_kill: Callable[[], None] = lambda: None
         self.bus = new_bus(ca, role="svc_devices")
-        self.privileges = Privileges()
-        self.realms = Realms()
+        self.privileges, self.realms = Privileges(), Realms()
         self.rights = KnownRights()
         self.rights.own(5, 3, 4)
         self.rights.own(6, 9)
-        self.parts = assemble(self.bus, database, self.rights, FLOCK, lambda: 0.0)
+        keys = DataKeys(MASTERS, database, "devices")
+        self.parts = assemble(self.bus, database, keys, self.rights, FLOCK, jitter=lambda: 0.0)
         self.feed, self.presence, self.lifecycle = self.parts.feed, self.parts.presence, self.parts.lifecycle
         self.locking, self.telling = self.parts.locking, self.parts.telling
         self.installs, self.app_sessions = self.parts.installs, self.parts.app_sessions
+        self.delivery = self.parts.app_delivery
         Duplicates(self.bus, database)
         self.owners = Owners(self.bus, database)
         self.people, self.agents = PeopleProcedures(self.parts), AgentProcedures(self.parts)
         self.groups, self.claims = GroupProcedures(self.parts), ClaimProcedures(self.parts)
-        self.apps = DeviceAppProcedures(self.parts)
+        self.apps, self.app_states = DeviceAppProcedures(self.parts), AppStateProcedures(self.parts)
+        self.app_settings = AppSettingProcedures(self.parts)
         self._known: dict[int, Device] = {}
         self._accounts = count(100)
-        self.system = cast("MemorySession", None)
-        self.control = cast("MemorySession", None)
+        self.system = self.control = cast("MemorySession", None)
         self.router.answers.update(
             {
                 "ironflock.realms.project.resolve": self._resolve,
@@ -208,6 +224,7 @@ class World:
                 "ironflock.auth.app_credential.derive": self.auth.derive,
                 "ironflock.auth.app_credential.rotate": self.auth.rotate,
                 FIND: self.realms.find,
+                "ironflock.realms.release.find": self.realms.release,
                 END: lambda **_: 1,
                 KILL_BY_AUTHID: self._killed,
                 KILL: self._killed,
@@ -236,7 +253,7 @@ class World:
 
     async def install(self, device: int | str, app: int = 26, stage: Stage = "DEV", person: Person = ANNA) -> DeviceApp:
         """The app is on the device."""
-        installed: DeviceApp = await self.apps.app_install(person, NameApp(device, app, stage))
+        installed: DeviceApp = await self.apps.app_install(person, InstallApp(device, app, stage))
         return installed
 
     def on_devices(self) -> list[tuple[int, int, str]]:

@@ -27,6 +27,7 @@ PROJECT = {
     "description": "",
     "owner_account_key": 1,
     "requires_factor": True,
+    "requires_same_address": True,
     "created_at": "2026-11-25T09:00:00Z",
 }
 

@@ -23,7 +23,15 @@ EMPTY: Final = installs.Install(3, 5, "saw", Stage.DEV, None, None, SINCE)
 ASKED: Final = installs.Access(3, 4, "press", "saw", "to draw it", is_granted=True, granted_at=SINCE)
 PENDING: Final = installs.Access(3, 4, "press", "*", "", is_granted=False, granted_at=None)
 PROJECT: Final = projects.Project(
-    3, "plant", "", 1, SINCE, requires_factor=False, legacy_mode=LegacyMode.DUAL, legacy_until=SINCE
+    3,
+    "plant",
+    "",
+    1,
+    SINCE,
+    requires_factor=False,
+    requires_same_address=True,
+    legacy_mode=LegacyMode.DUAL,
+    legacy_until=SINCE,
 )
 PROCEDURES: Final[dict[str, tuple[type[Any], Any]]] = {
     "app.create": (apps.CreateApp, APP),
@@ -41,6 +49,7 @@ PROCEDURES: Final[dict[str, tuple[type[Any], Any]]] = {
     "access.list": (projects.NameProject, installs.AccessList([PENDING, ASKED])),
     "access.grant": (installs.NameAccess, None),
     "access.revoke": (installs.NameAccess, None),
+    "project.require_same_address": (projects.RequireSameAddress, PROJECT),
     "project.set_legacy_mode": (projects.SetLegacyMode, PROJECT),
 }
 ALIASES: Final = ",".join(["*{0}"] * 10)
@@ -205,6 +214,8 @@ def test_old_containers_are_let_in_for_a_while(router: FakeRouter, flockctl: Com
         {"project": "plant", "mode": "dual", "ends_at": "2027-01-01T00:00:00Z"},
         {"project": 3, "mode": "strict"},
     ]
+    assert flockctl("project", "require-same-address", "plant", "--off").status == 0
+    assert heard(router, uri("project.require_same_address")) == [{"project": "plant", "required": False}]
     assert flockctl("project", "legacy-mode", "plant", "none", "--json").error["code"] == "invalid_argument"
 
 

@@ -42,6 +42,98 @@ def test_an_app_is_installed_by_its_name_or_key(router: FakeRouter, flockctl: Co
     assert heard(router, INSTALL) == [WHICH, {"device": 7, "project": "plant", "app": 26, "stage": "PROD"}]
 
 
+STATUS = {
+    **INSTALLED,
+    "app_name": "weather",
+    "target": "RUNNING",
+    "version": "1.1.0",
+    "state": "UPDATING",
+    "state_since": None,
+    "present_version": "1.0.0",
+    "previous_version": None,
+    "is_told": False,
+    "refusal": "no disk",
+}
+
+
+@pytest.mark.parametrize("verb", ["status", "start", "stop", "remove", "rollback", "cancel", "upgrade"])
+def test_what_is_wanted_of_an_app_is_said_and_shown(router: FakeRouter, flockctl: CommandLine, verb: str) -> None:
+    uri = f"ironflock.devices.app.{verb}"
+    router.script.procedures[uri] = lambda **_: STATUS
+
+    as_json = flockctl("device", "app", verb, "press-1", "weather", "--stage", "dev", "--json")
+    shown = flockctl("device", "app", verb, "press-1", "weather", "--stage", "dev").out
+
+    assert as_json.json == {"app": STATUS}
+    for word in ("weather", "running (to be told)", "updating: no disk", "1.0.0 -> 1.1.0"):
+        assert word in shown
+    assert heard(router, uri) == [WHICH, WHICH]
+
+
+def test_a_version_is_named_and_a_list_confirmed(router: FakeRouter, flockctl: CommandLine) -> None:
+    upgrade, confirm = "ironflock.devices.app.upgrade", "ironflock.devices.app.confirm"
+    router.script.procedures |= {upgrade: lambda **_: STATUS, confirm: lambda **_: {"apps": [STATUS]}}
+
+    flockctl("device", "app", "upgrade", "press-1", "26", "--stage", "dev", "--version", "1.1.0")
+    flockctl("device", "app", "install", "press-1", "26", "--stage", "dev", "--version", "1.1.0")
+    confirmed = flockctl("device", "app", "confirm", "press-1", "--json")
+
+    assert heard(router, upgrade) == heard(router, INSTALL) == [{**WHICH, "version": "1.1.0"}]
+    assert heard(router, confirm) == [{"device": "press-1"}]
+    assert confirmed.json == {"apps": [STATUS]}
+
+
+VARIABLES = {
+    "variables": [
+        {"name": "RATE", "value": "5", "is_secret": False},
+        {"name": "TOKEN", "value": None, "is_secret": True},
+    ]
+}
+
+
+def test_an_environment_is_set_from_a_file_and_shown_without_secrets(
+    router: FakeRouter, flockctl: CommandLine, tmp_path: Path
+) -> None:
+    uris = [f"ironflock.devices.app.{verb}" for verb in ("variables", "set_environment")]
+    router.script.procedures |= dict.fromkeys(uris, lambda **_: VARIABLES)
+    file = tmp_path / "weather.env"
+    file.write_text("RATE=5\n\nTOKEN=a=b\n")
+    words = ["press-1", "weather", "--stage", "dev"]
+
+    shown = flockctl("device", "app", "variables", *words)
+    more = ["--file", str(file), "--secret", "TOKEN", "--unset", "OLD", "--json"]
+    done = flockctl("device", "app", "set-environment", *words, *more)
+
+    assert "(secret)" in shown.out
+    assert done.json == VARIABLES
+    values = {"RATE": "5", "TOKEN": "a=b", "OLD": None}
+    assert heard(router, uris[1]) == [{**WHICH, "values": values, "secrets": ["TOKEN"]}]
+
+
+@pytest.mark.parametrize("content", ["RATE", None])
+def test_what_is_no_environment_is_refused(
+    router: FakeRouter, flockctl: CommandLine, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "weather.env"
+    if content is not None:
+        file.write_text(content)
+
+    ended = flockctl("device", "app", "set-environment", "press-1", "26", "--stage", "dev", "--file", str(file))
+
+    assert ended.status != 0
+    assert heard(router, "ironflock.devices.app.set_environment") == []
+
+
+def test_ports_are_said_with_their_protocols(router: FakeRouter, flockctl: CommandLine) -> None:
+    uri = "ironflock.devices.app.set_ports"
+    router.script.procedures[uri] = lambda **_: STATUS
+
+    flockctl("device", "app", "set-ports", "press-1", "weather", "80", "22/tcp", "--stage", "dev")
+
+    assert heard(router, uri) == [{**WHICH, "ports": [{"port": 80}, {"port": 22, "protocol": "tcp"}]}]
+    assert flockctl("device", "app", "set-ports", "press-1", "26", "ssh", "--stage", "dev").status != 0
+
+
 def test_an_app_is_uninstalled(router: FakeRouter, flockctl: CommandLine) -> None:
     ended = flockctl("device", "app", "uninstall", "press-1", "26", "--stage", "dev", "--json")
 

@@ -10,7 +10,7 @@ from autobahn.wamp.exception import ApplicationError
 
 from services.realms import installing
 from services.realms.records.apps import PublishApp
-from services.realms.records.installs import AskStanding, FindInstall, Install, Provider
+from services.realms.records.installs import AskStanding, FindInstall, FindRelease, Install, Provider
 from services.realms.records.projects import NameProject, RequireFactor, SetLegacyMode
 from services.realms.records.values import LegacyMode, Stage
 from shared.errors import NotAuthorizedError, NotFoundError, OverLimitError
@@ -297,6 +297,26 @@ async def test_services_are_told_whether_an_app_is_installed(world: Realms) -> N
     for name in ("router", "auth", "audit", "gateway", "privileges", "realms", ""):
         with pytest.raises(NotAuthorizedError):
             await world.services.install_find(ServiceIdentity(name, 1), FindInstall(key, app.app_key, PROD))
+
+
+async def test_devices_alone_is_told_of_releases(world: Realms) -> None:
+    key, app = await world.project(), await world.app()
+    await world.release("press", "1.0-RC")
+    await world.install()
+
+    found = await world.services.release_find(DEVICES, FindRelease(app.app_key, "1.0-rc"))
+    installed = await world.services.install_find(DEVICES, FindInstall(key, app.app_key, PROD))
+
+    assert found.version == "1.0-RC"
+    assert (installed.release_key, installed.version) == (found.release_key, "1.0-RC")
+    for version in ("2.0", "", " "):
+        with pytest.raises(NotFoundError):
+            await world.services.release_find(DEVICES, FindRelease(app.app_key, version))
+    with pytest.raises(NotFoundError):
+        await world.services.release_find(DEVICES, FindRelease(app.app_key + 1, "1.0-RC"))
+    for name in ("router", "auth", "audit", "gateway", ""):
+        with pytest.raises(NotAuthorizedError):
+            await world.services.release_find(ServiceIdentity(name, 1), FindRelease(app.app_key, "1.0-RC"))
 
 
 async def test_auth_is_told_what_decides_about_a_join(world: Realms) -> None:

@@ -13,11 +13,13 @@ from services.realms.procedures.projects import ProjectProcedures
 from services.realms.procedures.services import ServiceProcedures
 from services.realms.records.projects import (
     AccountKey,
+    AskTunnelRules,
     CreateProject,
     ListProjects,
     NameProject,
     Project,
     RequireFactor,
+    RequireSameAddress,
     ResolveProject,
     SetLegacyMode,
     SetOwner,
@@ -40,7 +42,7 @@ from shared.procedures import declared, public_errors
 from shared.rights.records import LockKind
 from tests.harness.rights import MEMBER, KnownRights, project
 from tests.integration.database import Postgres
-from tests.integration.realms.world import ANNA, BERT, DEVICES, Others
+from tests.integration.realms.world import ANNA, BERT, DEVICES, TUNNELS, Others
 from tests.unit.shared.memory_router import call_details
 from tests.unit.shared.surface import everywhere
 
@@ -355,6 +357,27 @@ async def test_a_project_can_ask_for_a_second_factor(realms: Surface, postgres: 
     assert (await realms.project_show(BERT, NameProject("plant"))).requires_factor
     await realms.project_require_factor(BERT, RequireFactor("plant", required=False))
     assert len(await realms.project_reachable(DEVICES, AccountKey(BERT.account_key))) == 1
+
+
+async def test_tunnel_clients_come_from_where_their_agents_do_until_somebody_lets_them(
+    realms: Surface, postgres: Postgres, rights: KnownRights
+) -> None:
+    key = (await create(realms, "Plant")).project_key
+    assert (await realms.project_tunnel_rules(TUNNELS, AskTunnelRules(key))).requires_same_address
+
+    changed = await realms.project_require_same_address(ANNA, RequireSameAddress("plant", required=False))
+    await realms.project_require_same_address(ANNA, RequireSameAddress("plant", required=False))
+
+    assert not changed.requires_same_address
+    assert not (await realms.project_tunnel_rules(TUNNELS, AskTunnelRules(key))).requires_same_address
+    assert postgres.audited()[1:] == [("project.same_address_requirement_changed", "done")]
+    with pytest.raises(NotFoundError):
+        await realms.project_tunnel_rules(TUNNELS, AskTunnelRules(key + 1))
+    with pytest.raises(NotAuthorizedError):
+        await realms.project_tunnel_rules(DEVICES, AskTunnelRules(key))
+    rights.give(6, key, AssetKind.PROJECT, key, "READ", "UPDATE")
+    with pytest.raises(NotAuthorizedError):
+        await realms.project_require_same_address(BERT, RequireSameAddress(key, required=True))
 
 
 async def test_whoever_has_no_second_factor_asks_it_of_nobody(realms: Surface, postgres: Postgres) -> None:

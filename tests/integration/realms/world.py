@@ -30,7 +30,7 @@ from tests.unit.shared.memory_router import call_details
 from tests.unit.shared.surface import everywhere
 
 ANNA, BERT, CARL = Person(5, 11, "key-1"), Person(6, 12), Person(7, 13)
-DEVICES, AUTH, ROUTER = (ServiceIdentity(name, 1) for name in ("devices", "auth", "router"))
+DEVICES, AUTH, ROUTER, TUNNELS = (ServiceIdentity(name, 1) for name in ("devices", "auth", "router", "tunnels"))
 IMAGE = "registry.example.com/press@sha256:" + "0a" * 32
 INSTALLS, ACCESS = "ironflock.realms.install.changed", "ironflock.realms.access.changed"
 

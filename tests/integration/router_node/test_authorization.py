@@ -115,7 +115,7 @@ async def test_only_the_devices_service_calls_agents(stand_ins: Platform) -> Non
         uri = f"re.mgmt.{serial_of(7)}.device_handshake"
         await device.register(uri, stand_ins.answer, force_reregister=True)
         answer = await stand_ins.devices.call(uri)
-        assert answer["details"]["caller_authid"] == "svc_devices"
+        assert answer["details"]["caller_authid"] == "system"
         await refused(person.call(uri))
 
 

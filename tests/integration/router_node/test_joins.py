@@ -75,6 +75,11 @@ async def test_a_secret_counts_on_its_own_path_only(stand_ins: Platform) -> None
         await Peer.connect(node.public, "/ws-svc", node.tls)
 
 
+async def test_nobody_joins_as_the_caller_whom_agents_believe(stand_ins: Platform) -> None:
+    for path, realm in (("/ws-svc", "realm1"), ("/ws-svc", "ironflock.system"), ("/ws-re-dev", "realm1")):
+        assert await refusal(stand_ins.node, path, realm, "system", "secret of devices") == NEUTRAL
+
+
 async def test_a_changed_service_secret_counts_from_the_next_join_on(stand_ins: Platform) -> None:
     node = stand_ins.node
     file = node.secrets / "svc_gateway"

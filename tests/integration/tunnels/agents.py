@@ -4,10 +4,14 @@ import asyncio
 import socket
 from typing import Any
 
-from services.tunnels.records.messages import LoginResp, NewProxy
+from services.tunnels.records.messages import LoginResp, NewProxy, StartWorkConn
+from services.tunnels.records.offers import Source
+from services.tunnels.rules.udp import PacketReader, packet
+from services.tunnels.streams import MuxStream
 from tests.harness.frp_client import FrpClient, Work, echo
 from tests.harness.tunnel_edge import LOCAL, World, run
 from tests.integration.flockctl import reactor_thread
+from tests.unit.tunnels.joined import Remembering
 
 SSH = NewProxy("42-ssh-22-tcp", "tcp", remote_port=16_022)
 DNS = NewProxy("42-dns-53-udp", "udp", remote_port=16_053)
@@ -57,3 +61,31 @@ def is_closed(connection: socket.socket) -> bool:
     except ConnectionError:
         return True
     return True
+
+
+class Answering(Remembering):
+    """A device's side that answers each datagram, and before it sends one to `bystander`, who never came."""
+
+    def __init__(self, bystander: int = 9) -> None:
+        super().__init__()
+        self._bystander = bystander
+        self.streams: list[MuxStream] = []
+        self._reader = PacketReader()
+
+    def begin(self, stream: MuxStream, _start: StartWorkConn, first: bytes) -> None:
+        self.streams.append(stream)
+        self._reader = PacketReader()
+        stream.attach(self, first)
+
+    def dataReceived(self, data: bytes) -> None:
+        for datagram, visitor in self._reader.feed(data):
+            self.streams[-1].write(packet(b"for nobody", Source(LOCAL, self._bystander)))
+            self.streams[-1].write(packet(b"echo:" + datagram, visitor))
+
+
+def asking(port: int) -> socket.socket:
+    """A UDP socket that sends to that port."""
+    found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    found.settimeout(10)
+    found.connect((LOCAL, port))
+    return found

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import json
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from services.tunnels.assembly import Base, Seen, Shape, assemble
 from services.tunnels.declared import DeclaredPorts
 from services.tunnels.edge_news import EdgeNews
 from services.tunnels.procedures.agents import AgentProcedures
+from services.tunnels.procedures.recordings import RecordingProcedures
 from services.tunnels.procedures.tunnels import TunnelProcedures
 from services.tunnels.procedures.visits import VisitProcedures
 from services.tunnels.records.offers import Offer, TunnelName
@@ -29,8 +31,10 @@ from shared.database import Database
 from shared.errors import NotAuthorizedError, NotFoundError, PublicError, UnavailableError
 from shared.flags import AssetKind
 from shared.identities import DeviceIdentity, Person
+from shared.keyring import DataKeys
 from shared.rights.records import Asset, project_domain
 from shared.scopes import scopes_of
+from shared.secrets import parse_master_keys
 from tests.harness.rights import KnownRights, project
 from tests.integration.database import Postgres
 
@@ -38,6 +42,7 @@ ANNA, BERT = Person(5, 11, "key-1"), Person(6, 12, "key-2")
 PLANT, YARD = 3, 9
 PRESS, CRANE, DRILL = 42, 43, 44
 PORTS = PortRange(7500, 7509)
+MASTERS = parse_master_keys(json.dumps({"active": "m", "keys": {"m": base64.b64encode(bytes(32)).decode()}}))
 CREDENTIAL_ENDS = 4_000_000_000.0
 STANDING = {"flash_id": "flash-1", "session": 99, "is_locked": False, "is_leaving": False}
 NO_DEVICE = "there is no such device, or you may not see it"
@@ -70,6 +75,8 @@ class Others:
         """What opens something, by its text."""
         self.standings: dict[int, dict[str, Any]] = {}
         """How a device stands, where it is otherwise than most."""
+        self.loose: set[int] = set()
+        """Projects whose tunnel clients may come from anywhere."""
         self.over: set[str] = set()
         """Credentials that open nothing any more."""
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -85,6 +92,7 @@ class Others:
             "ironflock.devices.device.standing": self._stand,
             "ironflock.realms.project.reachable": self._reachable,
             "ironflock.realms.project.resolve": self._resolve,
+            "ironflock.realms.project.tunnel_rules": self._tunnel_rules,
             "ironflock.auth.ticket.verify": self._verify,
             "ironflock.auth.credential.standing": self._alive,
             "ironflock.auth.personal.seal": self._seal,
@@ -108,6 +116,9 @@ class Others:
         if project(key) not in self.rights.known(said["account_key"]):
             raise NotFoundError("there is no such project")
         return {"project_key": key}
+
+    async def _tunnel_rules(self, said: dict[str, Any]) -> dict[str, Any]:
+        return {"requires_same_address": said["project_key"] not in self.loose}
 
     async def _verify(self, said: dict[str, Any]) -> dict[str, Any] | None:
         found = self.tickets.get(said["ticket"])
@@ -211,7 +222,9 @@ class Offered:
 class Rooms:
     """Everything together; Anna owns `plant` (3), Bert `yard` (9)."""
 
-    def __init__(self, database: Database, postgres: Postgres, *, at_the_edge: bool = False) -> None:
+    def __init__(
+        self, database: Database, postgres: Postgres, *, at_the_edge: bool = False, ports: PortRange = PORTS
+    ) -> None:
         self.postgres = postgres
         self.database = database
         self.rights = KnownRights()
@@ -224,14 +237,16 @@ class Rooms:
         self.later_s = 0.0
         """How much later it is than the machine's clock says."""
         times = Times(self.now, self.visiting_clock)
-        base = Base(cast("Bus", self.others), database, self.rights, times)
-        shape = Shape(Places("tunnels.example", 8458), PORTS, Bounds(life_s=43_200.0, idle_s=900.0))
+        keys = DataKeys(MASTERS, database, "tunnels")
+        base = Base(cast("Bus", self.others), database, self.rights, times, keys)
+        shape = Shape(Places("tunnels.example", 8458), ports, Bounds(life_s=43_200.0, idle_s=900.0), 30)
         self.base = base
         parts = self.parts = assemble(
             base, Seen(self.news, self.declared) if at_the_edge else Seen(self.offered, self.offered), shape
         )
         self.visiting, self.admissions = parts.visiting, parts.admissions
         self.people, self.agents, self.visits = TunnelProcedures(parts), AgentProcedures(parts), VisitProcedures(parts)
+        self.recorded = RecordingProcedures(parts)
 
     def visiting_clock(self) -> float:
         """The clock that only goes forward, as the service knows it."""

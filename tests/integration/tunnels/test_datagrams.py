@@ -4,45 +4,14 @@ import socket
 
 import pytest
 
-from services.tunnels.records.messages import StartWorkConn
-from services.tunnels.records.offers import Source
-from services.tunnels.rules.udp import MAX_DATAGRAM, PacketReader, packet
-from services.tunnels.streams import MuxStream
+from services.tunnels.rules.udp import MAX_DATAGRAM
 from tests.harness.tunnel_edge import LOCAL, World, run
 from tests.harness.waiting import wait_until
-from tests.integration.tunnels.agents import DNS, call, logged_in
-from tests.unit.tunnels.joined import Remembering
-
-
-class _Answering(Remembering):
-    """A device's side that answers each datagram, and before it sends one to `bystander`, who never came."""
-
-    def __init__(self, bystander: int = 9) -> None:
-        super().__init__()
-        self._bystander = bystander
-        self.streams: list[MuxStream] = []
-        self._reader = PacketReader()
-
-    def begin(self, stream: MuxStream, _start: StartWorkConn, first: bytes) -> None:
-        self.streams.append(stream)
-        self._reader = PacketReader()
-        stream.attach(self, first)
-
-    def dataReceived(self, data: bytes) -> None:
-        for datagram, visitor in self._reader.feed(data):
-            self.streams[-1].write(packet(b"for nobody", Source(LOCAL, self._bystander)))
-            self.streams[-1].write(packet(b"echo:" + datagram, visitor))
-
-
-def asking(port: int) -> socket.socket:
-    found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    found.settimeout(10)
-    found.connect((LOCAL, port))
-    return found
+from tests.integration.tunnels.agents import DNS, Answering, asking, call, logged_in
 
 
 def test_datagrams_are_answered_to_whoever_sent_them(world: World) -> None:
-    answering = _Answering()
+    answering = Answering()
     run(logged_in(world, work=answering.begin).offer(DNS))
     port = world.udp_port(DNS.proxy_name)
 
@@ -59,7 +28,7 @@ def test_a_device_reaches_nobody_who_sent_it_nothing(world: World) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bystander:
         bystander.bind((LOCAL, 0))
         bystander.setblocking(False)
-        run(logged_in(world, work=_Answering(bystander.getsockname()[1]).begin).offer(DNS))
+        run(logged_in(world, work=Answering(bystander.getsockname()[1]).begin).offer(DNS))
         with asking(world.udp_port(DNS.proxy_name)) as visitor:
             visitor.send(b"one")
             assert visitor.recv(100) == b"echo:one"
@@ -69,7 +38,7 @@ def test_a_device_reaches_nobody_who_sent_it_nothing(world: World) -> None:
 
 
 def test_the_longest_datagram_passes_and_a_longer_one_is_dropped(world: World) -> None:
-    run(logged_in(world, work=_Answering().begin).offer(DNS))
+    run(logged_in(world, work=Answering().begin).offer(DNS))
     with asking(world.udp_port(DNS.proxy_name)) as visitor:
         visitor.send(bytes(MAX_DATAGRAM + 1))
         visitor.send(bytes(MAX_DATAGRAM - 5))
@@ -78,7 +47,7 @@ def test_the_longest_datagram_passes_and_a_longer_one_is_dropped(world: World) -
 
 
 def test_given_a_stream_that_was_lost_when_more_comes_then_another_is_opened(world: World) -> None:
-    answering = _Answering()
+    answering = Answering()
     run(logged_in(world, work=answering.begin).offer(DNS))
     with asking(world.udp_port(DNS.proxy_name)) as visitor:
         visitor.send(b"one")

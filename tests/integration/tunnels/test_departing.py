@@ -31,7 +31,7 @@ class Gate:
     def connected(self) -> dict[int, TunnelDevice]:
         return self.here
 
-    def end(self, device_key: int, reason: str) -> None:
+    def cut_off(self, device_key: int, reason: str) -> None:
         self.ended.append((device_key, reason))
         self.here.pop(device_key, None)
 

@@ -108,17 +108,22 @@ def test_when_the_device_ends_it_the_visitor_still_reads_what_came(world: World)
 def test_a_visit_is_counted_and_told_when_it_ends_and_can_be_cut(world: World) -> None:
     run(logged_in(world).offer(SSH))
     reasons: list[str] = []
+    counted = {"to": 0, "from": 0}
+
+    def moved(to_device: int, to_visitor: int) -> None:
+        counted["to"] += to_device
+        counted["from"] += to_visitor
 
     async def begin() -> tuple[Forwarding, Wire]:
         stream = await world.open(NAME, Source("192.0.2.9", 1))
-        forwarding, wire = Forwarding(stream, reactor_thread.reactor, reasons.append), Wire()
+        forwarding, wire = Forwarding(stream, reactor_thread.reactor, moved, reasons.append), Wire()
         forwarding.makeConnection(wire)
         forwarding.dataReceived(b"hello")
         return forwarding, wire
 
     forwarding, wire = run(begin())
     wait_until(lambda: bytes(wire.octets) == b"hello", 10, "it came back")
-    assert (forwarding.traffic.to_device, forwarding.traffic.to_visitor) == (5, 5)
+    assert counted == {"to": 5, "from": 5}
 
     call(forwarding.cut, "the right was taken away")
 

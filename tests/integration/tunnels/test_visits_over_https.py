@@ -1,5 +1,6 @@
 """Visits as they are: frpc at the edge, people at the other listener, each recorded before its first octet."""
 
+import hashlib
 import http.client
 import json
 import socket
@@ -9,16 +10,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from twisted.internet.protocol import Protocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.connection import Connection
 
-from services.tunnels.records.tunnels import NameTunnel, PublishTunnel
+from services.tunnels.records.messages import StartWorkConn
+from services.tunnels.records.tunnels import ExposePort, NameTunnel, PublishTunnel
 from services.tunnels.records.visits import IssueTicket, OpenedCredential
+from services.tunnels.streams import MuxStream
 from shared.identities import Person
 from tests.harness.waiting import wait_until
 from tests.integration.database import Postgres
 from tests.integration.flockctl.certificates import Certificates
-from tests.integration.tunnels.rooms import ANNA, CRANE, PLANT, PRESS
+from tests.integration.tunnels.rooms import ANNA, CRANE, PLANT, PRESS, agent
 from tests.integration.tunnels.whole import Whole, whole
 
 pytestmark = pytest.mark.real
@@ -182,6 +186,16 @@ def test_an_agent_that_comes_from_elsewhere_than_its_session_is_refused_and_reco
     wait_until(lambda: "tunnel.impersonated" in [each[0] for each in site.rooms.entries()], 5, "it is recorded")
 
 
+def test_a_project_lets_them_come_from_elsewhere_and_nobody_does_while_that_cannot_be_told(site: Whole) -> None:
+    site.rooms.others.agents_at = "192.0.2.7"
+    site.rooms.others.loose.add(PLANT)
+    assert not site.device().link.is_over
+
+    site.rooms.others.away.add("ironflock.realms.project.tunnel_rules")
+    with pytest.raises(AssertionError, match="cannot tell"):
+        site.device()
+
+
 def test_a_public_port_is_open_while_it_is_public_and_each_visit_is_recorded(site: Whole) -> None:
     tunnel, _ = site.ssh()
     port = site.do(site.rooms.listed())[0].remote_port
@@ -202,6 +216,32 @@ def test_a_public_port_is_open_while_it_is_public_and_each_visit_is_recorded(sit
     assert all(each[2]["kind"] == "service" and each[3] and each[3]["is_public"] for each in begun)
     assert site.rooms.postgres.rows("SELECT DISTINCT address FROM tunnels.visit") == [("127.0.0.1",)]
     assert tunnel.project_key == PLANT
+
+
+def test_what_a_device_said_last_still_reaches_the_visitor_of_a_public_port(site: Whole) -> None:
+    octets = bytes(range(256)) * 4_000
+
+    def say_and_go(stream: MuxStream, _start: StartWorkConn, _first: bytes) -> None:
+        stream.attach(Protocol())
+        stream.write(octets)
+        stream.loseConnection()
+
+    tunnel = site.declare(PRESS, "ssh", 22, "tcp")
+    port = site.do(site.rooms.agents.expose_port(agent(PRESS), ExposePort())).remote_port
+    assert not site.offer(site.device(PRESS, say_and_go), f"{PRESS}-ssh-22-tcp", port)
+    site.do(site.rooms.people.tunnel_publish(ANNA, PublishTunnel(tunnel.tunnel_key)))
+    wait_until(lambda: is_open(port), 5, "it is open")
+
+    with socket.socket() as visitor:
+        visitor.settimeout(10)
+        visitor.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)  # most of it waits on our side
+        visitor.connect(("127.0.0.1", port))
+        found = b""
+        while more := visitor.recv(65_536):
+            found += more
+
+    wait_until(lambda: (None, "device_left", 0, len(octets)) in visits(site), 10, "the visit is over")
+    assert hashlib.sha256(found).digest() == hashlib.sha256(octets).digest()
 
 
 def left(visitor: socket.socket) -> bytes:

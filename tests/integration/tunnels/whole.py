@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -11,8 +11,10 @@ from twisted.internet.interfaces import IListeningPort
 from websockets.sync.client import ClientConnection, connect
 
 from services.tunnels.assembly import Listening, Ways, ways_of
+from services.tunnels.plugin_front import PluginResource, listen_plugin
 from services.tunnels.records.messages import NewProxy
-from services.tunnels.records.tunnels import ExposePort, PublicTunnel
+from services.tunnels.records.plugin import Fleet
+from services.tunnels.records.tunnels import ExposePort, PortRange, PublicTunnel
 from services.tunnels.web_sign_in import Provider
 from services.tunnels.web_visitors import listen_visitors
 from shared.database import Database
@@ -24,7 +26,7 @@ from tests.harness.tunnel_edge import run
 from tests.integration.database import Postgres
 from tests.integration.flockctl import reactor_thread
 from tests.integration.flockctl.certificates import Certificates
-from tests.integration.tunnels.rooms import PRESS, Rooms, agent
+from tests.integration.tunnels.rooms import PORTS, PRESS, Rooms, agent
 
 Result = TypeVar("Result")
 LOCAL = "127.0.0.1"
@@ -39,6 +41,7 @@ class Whole:
     certificates: Certificates
     edge_port: int
     visitors_port: int
+    plugin_port: int = 0
 
     def do(self, work: Coroutine[Any, Any, Result]) -> Result:
         """The result of `work`, run where the service runs."""
@@ -87,21 +90,26 @@ class Whole:
 
 
 @contextmanager
-def whole(postgres: Postgres, certificates: Certificates) -> Iterator[Whole]:
-    """All of it, listening, until the end of the block."""
+def whole(
+    postgres: Postgres, certificates: Certificates, fleet: Fleet | None = None, allotted: PortRange = PORTS
+) -> Iterator[Whole]:
+    """All of it, listening, until the end of the block; with a `fleet`, where its nodes ask, too."""
     reactor_thread.start()
     reactor: Any = reactor_thread.reactor
 
     async def begin() -> tuple[Whole, Database, list["asyncio.Task[None]"], list[IListeningPort]]:
         database = Database(postgres.settings("svc_tunnels"), Health())
         await database.open()
-        rooms = Rooms(database, postgres, at_the_edge=True)
+        rooms = Rooms(database, postgres, at_the_edge=True, ports=allotted)
         provider = Provider("https://accounts.example", str(certificates.ca))
-        listening = Listening(reactor, LOCAL, provider, is_bound_to_address=True)
+        listening = Listening(reactor, LOCAL, provider, is_bound_to_address=True, ca=certificates.ca, fleet=fleet)
         ways = ways_of(rooms.base, rooms.parts, rooms.news, rooms.declared, listening)
-        tls = server_options(certificates.certificate, certificates.key)
-        ports = [ways.edge.listen(tls, 0, LOCAL), listen_visitors(tls, 0, LOCAL, ways.inside, ways.web)]
-        works = {"visits": rooms.visiting.keep_true, "raw": ways.raw_ports.keep_true}
+        ports = _listen(rooms, ways, certificates, fleet)
+        works: dict[str, Callable[[], Awaitable[object]]] = {
+            "visits": rooms.visiting.keep_true,
+            "raw": ways.raw_ports.keep_true,
+        }
+        works["recordings"] = rooms.parts.recordings.write_down_all
         loops = [
             asyncio.get_running_loop().create_task(forever(name, work, Health(), pause_s=0.05))
             for name, work in works.items()
@@ -116,7 +124,7 @@ def whole(postgres: Postgres, certificates: Certificates) -> Iterator[Whole]:
             await port.stopListening().asFuture(asyncio.get_running_loop())
         made.ways.raw_ports.stop()
         made.rooms.visiting.stop()
-        made.ways.edge.close()
+        made.ways.close()
         while made.rooms.others.tasks:
             await asyncio.wait(made.rooms.others.tasks, timeout=5)
         await database.close()
@@ -126,3 +134,12 @@ def whole(postgres: Postgres, certificates: Certificates) -> Iterator[Whole]:
         yield made
     finally:
         run(end(database, made, loops, ports))
+
+
+def _listen(rooms: Rooms, ways: Ways, certificates: Certificates, fleet: Fleet | None) -> list[IListeningPort]:
+    tls = server_options(certificates.certificate, certificates.key)
+    ports = [ways.edge.listen(tls, 0, LOCAL), listen_visitors(tls, 0, LOCAL, ways.inside, ways.web)]
+    if fleet is not None and ways.nodes is not None:
+        front = PluginResource(rooms.base.bus, ways.nodes, fleet)
+        ports.append(listen_plugin(tls, 0, LOCAL, front, reactor_thread.reactor))
+    return ports

@@ -143,6 +143,17 @@ class Scene:
         where = {"device": self.known["device"], "app": new_name("app"), "port": 22, "protocol": "tcp"}
         return int((await self.owner.call(f"{TUNNELS}.tunnel.declare", **where))["tunnel_key"])
 
+    def recording(self) -> int:
+        """The visit of which there is a recording, empty: nobody visits here."""
+        visit = 900_000_000_000 + int(self.known["device"])
+        with self.platform.database() as connection:
+            connection.execute(
+                "INSERT INTO tunnels.recording (visit_key, project_key, device_key, app, began_at)"
+                " VALUES (%s, %s, %s, 'console', now())",
+                [visit, self.known["project"], self.known["device"]],
+            )
+        return visit
+
     async def backend(self) -> int:
         """The data backend of the app in the project, known to everybody who decides."""
 
@@ -203,7 +214,7 @@ async def _furnish(scene: Scene) -> None:
     known = scene.known
     known["project"] = await scene.project()
     known["sender"], known["device"] = await scene.device(), await scene.device()
-    known["tunnel"] = await scene.tunnel()
+    known["tunnel"], known["visit"] = await scene.tunnel(), scene.recording()
     known["group"], known["other"] = await scene.group(), await scene.project()
     known["app"] = await scene.app()
     await scene.install("DEV")

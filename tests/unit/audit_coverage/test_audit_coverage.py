@@ -43,6 +43,7 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.auth.mailing", "Mailing.deliver_due"),
     ("services.auth.resealing", "reseal_everything"),
     ("services.devices.app_sessions", "AppSessions.keep_up"),
+    ("services.devices.app_delivery", "AppDelivery.keep_up"),
     ("services.devices.installs", "Installs.compare"),
     ("services.devices.installs", "Installs._hear"),
     ("services.devices.duplicates", "Duplicates._record"),
@@ -93,6 +94,12 @@ JOBS: Final[tuple[Name, ...]] = (
     ("services.tunnels.departing", "PortKeeping.keep"),
     ("services.tunnels.edge_news", "EdgeNews.tell"),
     ("services.tunnels.identity", "Identity.assertion"),
+    ("services.tunnels.nodes", "Nodes.judge"),
+    ("services.tunnels.nodes", "Nodes.keep_true"),
+    ("services.tunnels.recording", "Recordings.begin_recording"),
+    ("services.tunnels.recording", "Recordings.write_down_all"),
+    ("services.tunnels.recording", "Recordings.sweep_recordings"),
+    ("services.tunnels.recording", "VisitRecording.complete"),
     ("services.tunnels.visiting", "Visiting.begin"),
     ("services.tunnels.visiting", "Visiting.conclude"),
     ("services.tunnels.visiting", "Visiting.keep_true"),
@@ -245,4 +252,5 @@ def test_over_https_nothing_is_changed_but_by_the_forms_that_have_a_row() -> Non
             ("Programs", "render"),  # whose endpoints stand among the jobs
             ("Rest", "render"),  # which calls procedures
             ("Decisions", "render"),  # which calls those of privileges that read
+            ("PluginResource", "render_POST"),  # which asks `Nodes.judge`, a job
         }

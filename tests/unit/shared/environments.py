@@ -31,6 +31,7 @@ OWN: Final = {
         **DATABASE,
         "DEVICE_ENDPOINT_URL": "wss://localhost:8443/ws-re-dev",
         "UPDATE_URL": "https://localhost:8445",
+        "MASTER_KEYS_FILE": "masters",
     },
     "audit": {
         **BUS,
@@ -52,6 +53,7 @@ OWN: Final = {
         **BUS,
         **DATABASE,
         "DOMAIN": "tunnels.localhost",
+        "MASTER_KEYS_FILE": "masters",
         "ISSUER": "https://localhost:8443",
         "EDGE_PORT": "7400",
         "VISITORS_PORT": "8458",

@@ -20,6 +20,25 @@ NO_SUCH_PROCEDURE = ApplicationError.NO_SUCH_PROCEDURE
 CELL = "wss://localhost:1/ws-svc"
 
 
+class MemorySubscription:
+    """One subscription of a session."""
+
+    def __init__(self, session: "MemorySession", entry: tuple[str, Callable[..., Any], Any]) -> None:
+        """As `session` has it."""
+        self.entry = entry
+        self._session = session
+
+    @property
+    def active(self) -> bool:
+        """Whether it has not ended."""
+        return not self._session.is_lost and self.entry in self._session.subscriptions
+
+    def unsubscribe(self) -> "Deferred[Any]":
+        """Hear no more."""
+        self._session.subscriptions.remove(self.entry)
+        return succeed(None)
+
+
 class MemorySession:
     """What a service sees of its session."""
 
@@ -46,8 +65,9 @@ class MemorySession:
         """Hear of `topic`."""
         if self.is_lost:
             return fail(TransportLost())
-        self.subscriptions.append((topic, follower, options))
-        return succeed(None)
+        subscription = MemorySubscription(self, (topic, follower, options))
+        self.subscriptions.append(subscription.entry)
+        return succeed(subscription)
 
     def publish(self, topic: str, *args: Any, options: Any = None, **kwargs: Any) -> None:
         """Tell every session of the realm."""

@@ -19,12 +19,18 @@ from services.auth.procedures.clients import ClientProcedures
 from services.auth.procedures.devices import CredentialProcedures
 from services.auth.procedures.factors import FactorProcedures
 from services.auth.procedures.people import PeopleProcedures as PersonProcedures
+from services.auth.procedures.registry_tokens import RegistryTokenProcedures
 from services.auth.procedures.rights import RightsProcedures
 from services.auth.procedures.tickets import TicketProcedures
 from services.devices.procedures.agents import AgentProcedures
+from services.devices.procedures.app_settings import AppSettingProcedures
+from services.devices.procedures.app_states import AppStateProcedures
 from services.devices.procedures.apps import DeviceAppProcedures
 from services.devices.procedures.claims import ClaimProcedures
 from services.devices.procedures.groups import GroupProcedures
+from services.devices.procedures.logs import LogProcedures
+from services.devices.procedures.networks import NetworkProcedures
+from services.devices.procedures.operations import OperationProcedures
 from services.devices.procedures.people import PeopleProcedures
 from services.devices.procedures.registry import RegistryProcedures
 from services.fleetdb.procedures.exports import ExportProcedures
@@ -44,6 +50,7 @@ from services.realms.procedures.projects import ProjectProcedures
 from services.realms.procedures.releases import ReleaseProcedures
 from services.realms.procedures.services import ServiceProcedures as RealmsServiceProcedures
 from services.tunnels.procedures.agents import AgentProcedures as TunnelAgentProcedures
+from services.tunnels.procedures.recordings import RecordingProcedures
 from services.tunnels.procedures.tunnels import TunnelProcedures
 from services.tunnels.procedures.visits import VisitProcedures
 from shared.identities import CONTROL_REALM, SYSTEM_REALM
@@ -56,6 +63,7 @@ SURFACES: dict[str, list[type[Any]]] = {
         AppCredentialProcedures,
         TicketProcedures,
         BoardTicketProcedures,
+        RegistryTokenProcedures,
         AccountProcedures,
         PersonProcedures,
         FactorProcedures,
@@ -89,10 +97,15 @@ SURFACES: dict[str, list[type[Any]]] = {
         ClaimProcedures,
         GroupProcedures,
         DeviceAppProcedures,
+        AppStateProcedures,
+        AppSettingProcedures,
+        OperationProcedures,
+        NetworkProcedures,
+        LogProcedures,
         RegistryProcedures,
         AgentProcedures,
     ],
-    "tunnels": [TunnelProcedures, VisitProcedures, TunnelAgentProcedures],
+    "tunnels": [TunnelProcedures, VisitProcedures, RecordingProcedures, TunnelAgentProcedures],
 }
 # Decision 6: the router's own component alone calls these, so that no client's role may have a line for them.
 ROUTERS_OWN = {

@@ -1,5 +1,6 @@
 """What tunnels reads from its environment."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from services.tunnels.records.tunnels import PortRange
 from services.tunnels.settings import TunnelsSettings, read
 from shared.settings import Settings, SettingsError
 from tests.unit.shared.environments import environment
+from tests.unit.tunnels.test_nodes import NODES
 
 
 def told(folder: Path, **changes: str) -> TunnelsSettings:
@@ -34,9 +36,26 @@ def test_behind_another_port_people_come_by_that(tmp_path: Path) -> None:
         *(("DOMAIN", text) for text in ("a b", "-a.b", "a..b", "*.a")),
         *(("ISSUER", text) for text in ("http://a.example", "https://a.example/x", "https://a@b.example", "a")),
         ("VISIT_LIFE", "0"),
+        ("FRPS_NODES_FILE", "/does/not/exist"),
         ("SURPRISE", "1"),
     ],
 )
 def test_what_is_malformed_stops_the_service(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         told(tmp_path, **{name: value})
+
+
+def test_nodes_come_from_a_file_and_need_a_port(tmp_path: Path) -> None:
+    file = tmp_path / "nodes.json"
+    file.write_text(json.dumps(NODES))
+
+    found = told(tmp_path, FRPS_NODES_FILE=str(file), FRPS_PORT="7443")
+
+    assert found.fleet is not None
+    assert (found.fleet.nodes[0].name, found.frps_port, found.frps_bind) == ("frps-1", 7443, "127.0.0.1")
+    assert told(tmp_path).fleet is None
+    with pytest.raises(SettingsError, match="FRPS_PORT"):
+        told(tmp_path, FRPS_NODES_FILE=str(file))
+    file.write_text("{}")
+    with pytest.raises(SettingsError, match="FRPS_NODES_FILE"):
+        told(tmp_path, FRPS_NODES_FILE=str(file), FRPS_PORT="7443")

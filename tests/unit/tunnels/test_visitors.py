@@ -4,14 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.tunnels.records.offers import TunnelProtocol
 from services.tunnels.rules.visitors import STATUS_OF_REFUSALS, bearer, wanted_of
 from shared.errors import InvalidArgumentError, PublicError, SignInRefusedError
 
 
 def test_a_device_is_named_by_its_key_or_its_name() -> None:
-    assert wanted_of(["42", "SSH", "22"]) == (42, "ssh", 22)
-    assert wanted_of(["press 1", "ssh", "22"]) == ("press 1", "ssh", 22)
-    assert wanted_of(["042", "ssh", "65535"]) == ("042", "ssh", 65_535)
+    assert wanted_of(["42", "SSH", "22"]) == (42, "ssh", 22, None)
+    assert wanted_of(["press 1", "ssh", "22"]) == ("press 1", "ssh", 22, None)
+    assert wanted_of(["042", "ssh", "65535"]) == ("042", "ssh", 65_535, None)
+
+
+def test_datagrams_are_asked_for_by_a_word_behind() -> None:
+    assert wanted_of(["42", "dns", "53", "udp"]) == (42, "dns", 53, TunnelProtocol.UDP)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +25,8 @@ def test_a_device_is_named_by_its_key_or_its_name() -> None:
         [],
         ["42", "ssh"],
         ["42", "ssh", "22", ""],
+        ["42", "ssh", "22", "tcp"],
+        ["42", "ssh", "22", "udp", ""],
         ["", "ssh", "22"],
         ["42", "", "22"],
         *(["42", "ssh", port] for port in ("0", "-1", "65536", "x", "022", "2 2", "9" * 30)),
@@ -34,7 +41,7 @@ def test_anything_else_means_nothing(parts: list[str]) -> None:
 @given(parts=st.lists(st.text(max_size=450), max_size=5))
 def test_whatever_is_asked_is_understood_or_refused(parts: list[str]) -> None:
     try:
-        device, _, port = wanted_of(parts)
+        device, _, port, _ = wanted_of(parts)
     except InvalidArgumentError:
         return
     assert 1 <= port <= 65_535

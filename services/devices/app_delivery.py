@@ -1,0 +1,126 @@
+"""Telling agents what is wanted of their apps: an order for each app, written with the wish, until the agent took it.
+
+An order names an app, not a wish: what is told is the wish as it stands then. A process that told an older one than
+stands by now tells again, so that whatever overtakes what, the newest wish is told last. Agents that are not there are
+told when they are; they ask for everything themselves as soon as they connect.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import structlog
+
+from services.devices import app_rules
+from services.devices.app_records import AppOnDevice, AppOrder
+from services.devices.environments import Environments
+from services.devices.records import Device
+from services.devices.store import app_states as store
+from services.devices.store import apps
+from services.devices.store.devices import device_find
+from shared.database import Connection, Database
+from shared.errors import OutcomeUnknownError, PublicError, UnavailableError
+
+LOOK_EVERY_S: Final = 1.0
+MOST_S: Final = 60.0
+BATCH: Final = 40
+CALL_S: Final = 10.0
+TAKEN_FOR_S: Final = 20.0
+MAX_REFUSAL: Final = 300
+TOLD_BY: Final = "request_app_state"
+DEVICE_OFFLINE: Final = "device_offline"
+
+log = structlog.get_logger()
+
+
+class Agents(Protocol):
+    """What agents are asked here; `AgentCalls` does it."""
+
+    async def ask(
+        self,
+        serial_number: UUID,
+        procedure: str,
+        account_key: int,
+        *,
+        named: dict[str, Any],
+        time_limit_s: float,
+    ) -> object:
+        """Have the agent do `procedure` with the arguments `named`; errors as `AgentCalls.ask` has them."""
+
+
+class AppDelivery:
+    """Tells what is due."""
+
+    def __init__(self, database: Database, agents: Agents, environments: Environments) -> None:
+        """Tell `agents` what `database` has; `environments` opens what is sealed."""
+        self._environments = environments
+        self._database = database
+        self._agents = agents
+        self._is_due = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was written: let it be told now."""
+        self._is_due.set()
+
+    async def keep_up(self) -> None:
+        """Wait until something may be due, a second at most, and tell all that is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY_S):
+                await self._is_due.wait()
+        self._is_due.clear()
+        while orders := await self._taken():
+            await asyncio.gather(*(self._tell(order) for order in orders))
+
+    async def _taken(self) -> list[AppOrder]:
+        async with self._database.transaction() as connection:
+            return await store.order_take(connection, limit=BATCH, for_s=TAKEN_FOR_S)
+
+    async def _tell(self, order: AppOrder) -> None:
+        found = await self._database.run(lambda connection: _about(connection, order))
+        if found is None:
+            await self._database.run(lambda connection: store.order_drop(connection, order))
+            return
+        app, device = found
+        try:
+            variables = await self._environments.opened(app)
+            wish = app_rules.wish(app, device, variables, cancels=order.cancels)
+            requestor = wish["requestor_account_key"]
+            await self._agents.ask(device.serial_number, TOLD_BY, requestor, named=wish, time_limit_s=CALL_S)
+        except PublicError as error:
+            refusal = None if _is_away(error) else str(error)[:MAX_REFUSAL]
+            if refusal is not None:
+                log.warning("app_wish_refused", device_key=order.device_key, app_key=order.app_key, reason=refusal)
+            await self._postpone(order, refusal)
+        else:
+            await self._done(order, app.revision)
+
+    async def _postpone(self, order: AppOrder, refusal: str | None) -> None:
+        await self._database.run(
+            lambda connection: store.order_postpone(connection, order, refusal=refusal, most_s=MOST_S)
+        )
+
+    async def _done(self, order: AppOrder, revision: int) -> None:
+        async with self._database.transaction() as connection:
+            app = await store.state_lock_in_txn(connection, order.device_key, order.app_key, order.stage)
+            if app is None:
+                return
+            await store.order_done(connection, order, revision)
+            told = await store.state_find(connection, order.device_key, order.app_key, order.stage)
+            if told is not None and app_rules.is_gone(
+                told
+            ):  # it was not there, and is not to be: the agent says no more
+                await apps.app_delete(connection, order.device_key, order.app_key, order.stage)
+
+
+def _is_away(error: PublicError) -> bool:
+    """Whether the agent has not heard it, or nobody knows: nothing that the agent has against it."""
+    return isinstance(error, OutcomeUnknownError | UnavailableError) or error.details().get("reason") == DEVICE_OFFLINE
+
+
+async def _about(connection: Connection, order: AppOrder) -> tuple[AppOnDevice, Device] | None:
+    app = await store.state_find(connection, order.device_key, order.app_key, order.stage)
+    device = await device_find(connection, order.device_key)
+    if app is None or device is None or not app_rules.is_complete(app):
+        return None
+    return app, device

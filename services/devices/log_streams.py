@@ -1,0 +1,152 @@
+"""What apps on devices print, as it comes: to who asked and may, and to nobody once they may not.
+
+An agent publishes an app's output only while somebody subscribes its topic, so it is subscribed for as long as one
+follows. Followers share nothing but the topic; each has a queue of its own, and who does not keep up is let go.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+from uuid import uuid4
+
+from attrs import evolve, frozen
+
+from services.devices import operations, rules
+from services.devices.app_records import NameApp
+from services.devices.operating import Operating, draft_of
+from services.devices.operation_records import LogPiece
+from services.devices.reaching import NO_DEVICE
+from services.devices.records import READ, Device
+from services.devices.store.devices import device_find
+from shared import audit
+from shared.bus import AWAY, Bus
+from shared.database import Database
+from shared.errors import NotFoundError, OverLimitError, UnavailableError
+from shared.identities import CONTROL_REALM, Person
+from shared.procedures import Progress
+from shared.rights.decision_point import Rights
+from shared.session import BusSession
+
+LOOK_EVERY_S: Final = 0.5
+WAITING_PIECES: Final = 256
+"""An agent sends a piece of up to 256 KiB at most five times a second: who is so far behind does not read."""
+
+
+@frozen
+class _Subscribed:
+    """The topic's subscriptions, and by which sessions: they end with those."""
+
+    sessions: list[BusSession]
+    subscriptions: list[Any]
+
+
+class _Pieces:
+    """What was heard and not told yet."""
+
+    def __init__(self) -> None:
+        """Nothing."""
+        self._queue: asyncio.Queue[LogPiece | None] = asyncio.Queue()
+        self._is_late = False
+
+    def hear(self, *args: Any, **_: Any) -> None:
+        """Take in what an agent published."""
+        piece = operations.log_piece(args[0] if args else None)
+        if piece is not None and self._queue.qsize() < WAITING_PIECES:
+            self._queue.put_nowait(piece)
+        elif piece is not None:
+            self._is_late = True
+
+    def wake(self) -> None:
+        """It is time to look."""
+        self._queue.put_nowait(None)
+
+    async def next(self) -> LogPiece | None:
+        """The next piece within half a second; None where there is none, or it is time to look.
+
+        Raises:
+            OverLimitError: One was lost, because they come faster than they are read.
+        """
+        if self._is_late:
+            raise OverLimitError("the log comes faster than it is read; follow again")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY_S):
+                return await self._queue.get()
+        return None
+
+
+class LogStreams:
+    """Lets people follow what apps print."""
+
+    def __init__(self, bus: Bus, database: Database, rights: Rights, operating: Operating) -> None:
+        """Listen over `bus`."""
+        self._bus = bus
+        self._database = database
+        self._rights = rights
+        self._operating = operating
+
+    async def run(self, person: Person, request: NameApp, progress: Progress) -> None:
+        """Tell each piece through `progress` until the caller ends it. Recorded when it begins and when it ends.
+
+        Raises:
+            NotFoundError, NotAuthorizedError: They may not read the device's logs, or not any more.
+            ConflictError: The app is not on the device.
+            OverLimitError: The caller does not keep up.
+            UnavailableError: What is printed, or changes of rights, may have been missed: follow again.
+        """
+        device, container = await self._operating.app_log_of(person, request)
+        pieces = _Pieces()
+        about = {"log": "follow_logs", "app_key": request.app, "stage": request.stage}
+        order = evolve(draft_of(person, device, about), request_id=str(uuid4()))
+        order = evolve(order, action=audit.Action.DEVICE_LOGS_READ, aspect=audit.Aspect.READING)
+        await self._record(evolve(order, outcome=audit.Outcome.INTENDED))
+        told = 0
+        with self._rights.follow(person.account_key, pieces.wake) as following:
+            await self._require(person, device)
+            topic = f"reswarm.logs.{device.serial_number}.{container}"
+            subscribed = await self._subscribe(topic, pieces.hear)
+            try:
+                while True:
+                    piece = await pieces.next()
+                    if following.is_due():
+                        await self._require(person, device)
+                    self._refuse_loss(subscribed)
+                    if piece is not None:
+                        told += 1
+                        progress(piece)
+            finally:
+                await _unsubscribe(subscribed)
+                await asyncio.shield(self._record(evolve(order, after={**about, "pieces": told})))
+
+    async def _require(self, person: Person, device: Device) -> None:
+        """The person may read the device's logs, and it is where it was."""
+        found = await self._database.run(lambda connection: device_find(connection, device.device_key))
+        if found is None or found.project_key != device.project_key:
+            raise NotFoundError(NO_DEVICE)
+        place = rules.domain(found.project_key)
+        await self._rights.require(person, READ, rules.asset(found), place, absent=NO_DEVICE)
+
+    async def _subscribe(self, topic: str, heard: Callable[..., None]) -> _Subscribed:
+        sessions = self._bus.sessions(CONTROL_REALM)
+        if not sessions:
+            raise UnavailableError(AWAY)
+        loop = asyncio.get_running_loop()
+        made = [await session.subscribe(heard, topic).asFuture(loop) for session in sessions]
+        return _Subscribed(sessions, made)
+
+    def _refuse_loss(self, subscribed: _Subscribed) -> None:
+        if self._bus.sessions(CONTROL_REALM) != subscribed.sessions:
+            raise UnavailableError(AWAY)
+
+    async def _record(self, draft: audit.Draft) -> None:
+        async with self._database.transaction() as connection:
+            await audit.record(connection, draft)
+
+
+async def _unsubscribe(subscribed: _Subscribed) -> None:
+    for subscription in subscribed.subscriptions:
+        if subscription.active:
+            # Where the session is lost there is nothing to end.
+            await asyncio.gather(
+                subscription.unsubscribe().asFuture(asyncio.get_running_loop()), return_exceptions=True
+            )

@@ -1,0 +1,50 @@
+"""What people set for apps on devices: variables of their environment, and their ports."""
+
+from services.devices.app_records import (
+    AppVariables,
+    DeviceApp,
+    NameApp,
+    SetEnvironment,
+    SetPorts,
+)
+from services.devices.app_rules import changed_variables, masked, port_rules, shown
+from services.devices.app_states import Spot
+from services.devices.assembly import Parts
+from services.devices.records import READ
+from shared.identities import Person
+from shared.procedures import for_people
+
+
+class AppSettingProcedures:
+    """Devices' procedures about the settings of apps; they reach the agent with the next wish, at once."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Serve with these."""
+        self._reaching = parts.reaching
+        self._app_states = parts.app_states
+        self._environments = parts.environments
+
+    @for_people("ironflock.devices.app.variables", NameApp, is_reading=True, is_narrowing=True)
+    async def app_variables(self, person: Person, request: NameApp) -> AppVariables:
+        """The variables that were set for the app (flag `READ`), without the values of those that are secret."""
+        device = await self._reaching.device(person, READ, request.device, request.project)
+        app = await self._app_states.find(device, request.app, request.stage)
+        return masked(await self._environments.opened(app))
+
+    @for_people("ironflock.devices.app.set_environment", SetEnvironment, is_narrowing=True)
+    async def app_set_environment(self, person: Person, request: SetEnvironment) -> AppVariables:
+        """Set variables of the app's environment, and take those away that have no value (flag `DEVELOP`)."""
+        device = await self._reaching.device(person, "DEVELOP", request.device, request.project)
+        spot = Spot(person, device, request.app, request.stage)
+        known = await self._app_states.find(device, request.app, request.stage)
+        variables = changed_variables(await self._environments.opened(known), request)
+        sealed = await self._environments.sealed(known, variables)
+        await self._app_states.set_environment(spot, known, sealed, sorted(request.values))
+        return masked(variables)
+
+    @for_people("ironflock.devices.app.set_ports", SetPorts, is_narrowing=True)
+    async def app_set_ports(self, person: Person, request: SetPorts) -> DeviceApp:
+        """The ports of the app that its agent offers (flag `UPDATE`); each is declared as a tunnel besides."""
+        device = await self._reaching.device(person, "UPDATE", request.device, request.project)
+        spot = Spot(person, device, request.app, request.stage)
+        return shown(await self._app_states.set_ports(spot, port_rules(request.ports)))

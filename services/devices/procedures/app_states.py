@@ -1,0 +1,82 @@
+"""What people want of apps on devices: running or not, of which release, and what became of it."""
+
+from services.devices.app_records import (
+    AppRelease,
+    DeviceApp,
+    DeviceApps,
+    Install,
+    NameApp,
+    UpgradeApp,
+)
+from services.devices.app_rules import NO_RELEASE, shown
+from services.devices.app_states import Spot
+from services.devices.assembly import Parts
+from services.devices.records import READ, NameDevice
+from shared.errors import ConflictError
+from shared.identities import Person
+from shared.procedures import for_people
+
+
+class AppStateProcedures:
+    """Devices' procedures about what is wanted of apps; each answers with the app as it is then wanted and reported."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Serve with these."""
+        self._reaching = parts.reaching
+        self._installs = parts.installs
+        self._app_states = parts.app_states
+
+    @for_people("ironflock.devices.app.status", NameApp, is_reading=True, is_narrowing=True)
+    async def app_status(self, person: Person, request: NameApp) -> DeviceApp:
+        """An app on the device: what is wanted of it, and what the device says of it (flag `READ`)."""
+        device = await self._reaching.device(person, READ, request.device, request.project)
+        return shown(await self._app_states.find(device, request.app, request.stage))
+
+    @for_people("ironflock.devices.app.start", NameApp, is_narrowing=True)
+    async def app_start(self, person: Person, request: NameApp) -> DeviceApp:
+        """The app is to run (flag `OPERATE`)."""
+        device = await self._reaching.device(person, "OPERATE", request.device, request.project)
+        return shown(await self._app_states.aim(Spot(person, device, request.app, request.stage), "RUNNING"))
+
+    @for_people("ironflock.devices.app.stop", NameApp, is_narrowing=True)
+    async def app_stop(self, person: Person, request: NameApp) -> DeviceApp:
+        """The app is to be there, and not to run (flag `OPERATE`)."""
+        device = await self._reaching.device(person, "OPERATE", request.device, request.project)
+        return shown(await self._app_states.aim(Spot(person, device, request.app, request.stage), "PRESENT"))
+
+    @for_people("ironflock.devices.app.remove", NameApp, is_narrowing=True)
+    async def app_remove(self, person: Person, request: NameApp) -> DeviceApp:
+        """The app's container and image are to go, while it stays installed (flag `INSTALL`)."""
+        device = await self._reaching.device(person, "INSTALL", request.device, request.project)
+        return shown(await self._app_states.aim(Spot(person, device, request.app, request.stage), "REMOVED"))
+
+    @for_people("ironflock.devices.app.upgrade", UpgradeApp, is_narrowing=True)
+    async def app_upgrade(self, person: Person, request: UpgradeApp) -> DeviceApp:
+        """The app is to be of another release (flag `INSTALL`): the one named, or the one that the project has."""
+        device = await self._reaching.device(person, "INSTALL", request.device, request.project)
+        found = await self._installs.require(Install(device.project_key, request.app, request.stage))
+        if request.version is not None:
+            release = await self._installs.release(request.app, request.version)
+        elif found.release_key is not None and found.version is not None:
+            release = AppRelease(found.release_key, found.version)
+        else:
+            raise ConflictError(NO_RELEASE)
+        return shown(await self._app_states.upgrade(Spot(person, device, request.app, request.stage), release))
+
+    @for_people("ironflock.devices.app.rollback", NameApp, is_narrowing=True)
+    async def app_rollback(self, person: Person, request: NameApp) -> DeviceApp:
+        """The app is to be of the release before (flag `INSTALL`)."""
+        device = await self._reaching.device(person, "INSTALL", request.device, request.project)
+        return shown(await self._app_states.roll_back(Spot(person, device, request.app, request.stage)))
+
+    @for_people("ironflock.devices.app.cancel", NameApp, is_narrowing=True)
+    async def app_cancel(self, person: Person, request: NameApp) -> DeviceApp:
+        """What is under way with the app is to be given up (flag `INSTALL`); it then does not run."""
+        device = await self._reaching.device(person, "INSTALL", request.device, request.project)
+        return shown(await self._app_states.cancel(Spot(person, device, request.app, request.stage)))
+
+    @for_people("ironflock.devices.app.confirm", NameDevice, is_narrowing=True)
+    async def app_confirm(self, person: Person, request: NameDevice) -> DeviceApps:
+        """What is listed is all that the device is to have (flag `INSTALL`): whatever else is on it goes."""
+        device = await self._reaching.device(person, "INSTALL", request.device, request.project)
+        return DeviceApps([shown(app) for app in await self._app_states.confirm(person, device)])

@@ -1,0 +1,41 @@
+"""Having a device do things, on a running platform with a stand-in agent: for real, and for those who may."""
+
+import json
+import signal
+
+import pytest
+
+from tests.harness.accounts import Stranger
+from tests.harness.clients import Account
+from tests.harness.commands import Flockctl
+from tests.harness.waiting import wait_until
+
+pytestmark = pytest.mark.real
+
+
+def test_a_connected_device_answers_and_one_that_is_away_is_a_conflict(
+    flockctl: Flockctl, owner: Account, stranger: Stranger
+) -> None:
+    flock = owner.flashed()
+    device = str(flock["device_key"])
+    (flockctl.folder / "press.flock").write_text(json.dumps(flock), encoding="utf-8")
+
+    def is_connected() -> bool:
+        found = owner.call("ironflock.devices.device.show", device=flock["device_key"])
+        return bool(found["status"] == "CONNECTED")
+
+    with flockctl.running("simulate", "--flock", "press.flock") as simulation:
+        wait_until(is_connected, 15, "the device is online")
+
+        done = owner.call("ironflock.devices.device.exec", device=flock["device_key"], command="ls")
+        assert done == {"device_key": flock["device_key"], "answer": "simulated\n"}
+        assert flockctl.json("device", "storage", device)["storage"]["cpu_count"] == 4
+        assert flockctl.json("device", "logs", device)["log"]["lines"] == []
+        assert flockctl.json("device", "reboot", device, "--yes") == {"reboot": None}
+        with pytest.raises(Exception, match="not_found"):
+            stranger.account.call("ironflock.devices.device.exec", device=flock["device_key"], command="ls")
+        simulation.send(signal.SIGKILL)
+    wait_until(lambda: not is_connected(), 15, "the device is away")
+
+    away = flockctl.run("device", "storage", device).error
+    assert (away["code"], away["reason"]) == ("conflict", "device_offline")
