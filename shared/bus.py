@@ -162,6 +162,7 @@ class Bus:
 
         Raises:
             NotAuthorizedError: The session is over.
+            UnavailableError: Not every cell can be asked.
         """
         if session_id not in self._credentials:
             self._credentials[session_id] = await self._ask_credential(session_id)
@@ -179,6 +180,7 @@ class Bus:
             else:
                 noted = details.get("authextra") or {}
                 return Credential(noted.get("credential"), scopes_of(noted.get("scopes")))
+        self.every_session(CONTROL_REALM)  # where a cell is not heard yet, the session may be there
         raise NotAuthorizedError("your session is over; join again")
 
     def served(self, realm: str) -> list[_Served]:

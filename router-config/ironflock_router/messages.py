@@ -69,12 +69,23 @@ def violation(sender: Sender, msg: Any) -> str | None:
 
 def payload_refusal(msg: Any) -> message.Error | str | None:
     """What becomes of a message whose payload cannot be passed on: an answer, or the reason to cut the connection."""
-    reason = payloads.problem([getattr(msg, "args", None), getattr(msg, "kwargs", None)])
+    reason = payloads.problem([getattr(msg, "args", None), getattr(msg, "kwargs", None)]) or _misnamed(msg)
     if reason is None:
         return None
     if isinstance(msg, message.Call) or (isinstance(msg, message.Publish) and msg.acknowledge):
         return _error(msg, ApplicationError.INVALID_ARGUMENT, reason)
     return "payload"
+
+
+def _misnamed(msg: Any) -> str | None:
+    """What is wrong with the names of its keyword arguments, those of a testament included."""
+    names = set(getattr(msg, "kwargs", None) or ())
+    if isinstance(msg, message.Call) and msg.procedure == ADD_TESTAMENT:
+        for each in [*(msg.args or ()), *(msg.kwargs or {}).values()]:
+            names.update(each if isinstance(each, dict) else ())
+    taken = payloads.NAMES_OF_ANSWERS if isinstance(msg, message.Yield | message.Error) else payloads.NAMES_OF_CALLS
+    found = names & taken
+    return f"no argument may be named {min(found)}" if found else None
 
 
 def own_answer(sender: Sender, msg: message.Message, may_register: MayRegister) -> message.Message | None:

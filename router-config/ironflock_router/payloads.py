@@ -15,6 +15,15 @@ MIN_INTEGER: Final = -(2**63)
 MAX_INTEGER: Final = 2**64 - 1
 """What MsgPack carries, which is the narrowest of the serializers."""
 
+NAMES_OF_CALLS: Final = frozenset({"self", "fun"})
+NAMES_OF_ANSWERS: Final = frozenset(
+    {"self", "fun", "error", "callee", "callee_authid", "callee_authrole", "forward_for", "enc_algo"}
+)
+"""Keyword arguments that collide with Autobahn's own where it hands a call or event, or an answer, to its session.
+
+The error leaves the session's `onMessage`, which ends the connection: whoever sends one ends somebody else's.
+"""
+
 _LEAVES: Final = frozenset({float, bool, bytes, type(None)})
 """What every serializer carries whatever its value."""
 

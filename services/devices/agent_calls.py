@@ -14,7 +14,7 @@ from autobahn.wamp.types import CallResult
 
 from services.devices.operations import NEEDS_DICTIONARY, NEVER_CALLED
 from shared.bus import AWAY, Bus
-from shared.errors import ConflictError, OutcomeUnknownError, UnavailableError, from_wire
+from shared.errors import ConflictError, OutcomeUnknownError, UnavailableError
 from shared.identities import CONTROL_REALM
 from shared.session import BusSession
 
@@ -104,8 +104,10 @@ def _refusal(error: ApplicationError) -> Exception:
     said = error.args[0] if error.args else None
     if error.error == HANDLER_ERROR and isinstance(said, dict):
         return ConflictError(f"the device answered: {_printable(said.get('error'))}", reason="device_refused")
-    known = from_wire(error.error, NO_ANSWER, dict(error.kwargs or {}))
-    return OutcomeUnknownError(NO_ANSWER) if known is None else known
+    # What else it calls its error would be taken for ours, and be acted on.
+    if error.error == HANDLER_ERROR:
+        return OutcomeUnknownError(NO_ANSWER)
+    return ConflictError(f"the device answered: {_printable(said)}", reason="device_refused")
 
 
 def _printable(text: object) -> str:

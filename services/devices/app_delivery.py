@@ -92,6 +92,9 @@ class AppDelivery:
             if refusal is not None:
                 log.warning("app_wish_refused", device_key=order.device_key, app_key=order.app_key, reason=refusal)
             await self._postpone(order, refusal)
+        except Exception:  # one order that cannot be told keeps no other from being told
+            log.exception("app_wish_failed", device_key=order.device_key, app_key=order.app_key)
+            await self._postpone(order, None)
         else:
             await self._done(order, app.revision)
 

@@ -66,7 +66,8 @@ class AppOnDevice:
     """An app on a device: what is wanted of it (`target`, `release`), and what its agent said of it.
 
     `app_name` is the one that it had when it was put there, since images and containers are called so; None where it is
-    not known yet. `told_revision` is the last `revision` of the wish that reached the agent.
+    not known yet. `told_revision` is the last `revision` of the wish that reached the agent;
+    `is_offered`: one was at least on its way. `ports` is None where nobody has set any.
     """
 
     device_key: int
@@ -83,10 +84,11 @@ class AppOnDevice:
     requestor_account_key: int
     app_cred_epoch: int
     environment: bytes | None = field(repr=False)
-    ports: list[dict[str, Any]]
+    ports: list[dict[str, Any]] | None
     reported_ports: list[dict[str, Any]]
     revision: int
     told_revision: int
+    is_offered: bool
     refusal: str | None
 
 

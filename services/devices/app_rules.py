@@ -215,8 +215,8 @@ def repositories(apps: list[AppOnDevice], device: Device, settings: FlockSetting
 
 
 def _ports(app: AppOnDevice) -> list[dict[str, Any]]:
-    """The rules that people set, each with the remote port that its agent was allotted; without any, the agent's."""
-    if not app.ports:
+    """The rules that people set, each with the remote port that its agent got; the agent's where nobody set any."""
+    if app.ports is None:
         return app.reported_ports
     allotted = {_rule(said): said["remote_port"] for said in app.reported_ports if said.get("remote_port")}
     return [{**rule, "remote_port": allotted[_rule(rule)]} if _rule(rule) in allotted else rule for rule in app.ports]
@@ -230,8 +230,12 @@ def port_rules(rules: list[PortRule]) -> list[dict[str, Any]]:
     """The rules as agents have them.
 
     Raises:
-        InvalidArgumentError: Two are of one port and protocol.
+        InvalidArgumentError: Two are of one port and protocol, or one takes a variable that is not its own.
     """
+    for rule in rules:
+        name = rule.remote_port_environment
+        if name in OF_THE_PLATFORM or name == "PATH" or name.startswith("LD_"):
+            raise InvalidArgumentError(f"{name} is no variable for a port", argument="ports")
     found = [{**asdict(rule), "public": False} for rule in rules]
     if len({_rule(rule) for rule in found}) < len(found):
         raise InvalidArgumentError("a port stands twice with one protocol", argument="ports")

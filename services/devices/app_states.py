@@ -38,11 +38,15 @@ class Spot:
 
 @frozen
 class Placing:
-    """With what an app is put on a device: what realms knows of it, and which of its credentials counts."""
+    """With what an app is put on a device: what realms knows of it, and which of its credentials counts.
+
+    `is_named`: somebody asked for this very release; else it is the project's, for who has none yet.
+    """
 
     found: FoundInstall
     release: AppRelease | None
     app_cred_epoch: int
+    is_named: bool
 
 
 class AppStates:
@@ -69,7 +73,7 @@ class AppStates:
             known = await store.state_lock_in_txn(connection, device.device_key, spot.app_key, spot.stage)
             if known is None or known.target == "UNINSTALLED":
                 await _place(connection, spot, placing, is_new=known is None)
-            elif placing.release is not None and placing.release != known.release:
+            elif placing.is_named and placing.release is not None and placing.release != known.release:
                 await _wish(connection, spot, known, app_rules.upgraded(known, placing.release))
             installed = await _found(connection, spot)
         self._delivery.wake()
@@ -82,7 +86,7 @@ class AppStates:
             known = await store.state_lock_in_txn(connection, device.device_key, spot.app_key, spot.stage)
             if known is None or known.target == "UNINSTALLED":
                 return
-            if known.told_revision == 0:
+            if known.told_revision == 0 and not known.is_offered:
                 await apps.app_delete(connection, device.device_key, spot.app_key, spot.stage)
             else:
                 await store.wish_set(connection, _by(spot.person, app_rules.aimed(known, "UNINSTALLED")))
@@ -275,6 +279,8 @@ async def _place(connection: Connection, spot: Spot, placing: Placing, *, is_new
         if len(await store.state_list(connection, key)) >= MAX_APPS_OF_A_DEVICE:
             raise OverLimitError(f"a device can have {MAX_APPS_OF_A_DEVICE} apps at most")
         await apps.app_insert(connection, key, Install(spot.device.project_key, spot.app_key, spot.stage))
+    else:
+        await store.app_renew(connection, key, spot.app_key, spot.stage)
     known = await store.state_lock_in_txn(connection, key, spot.app_key, spot.stage)
     if known is None:
         raise LookupError("what was inserted is not there")

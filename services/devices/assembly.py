@@ -72,7 +72,7 @@ def assemble(
     telling = Outbox(bus, database, jitter)
     installs, agents = Installs(bus, database, app_sessions), AgentCalls(bus)
     app_delivery = AppDelivery(database, agents, environments)
-    operating = Operating(database, reaching, installs, agents)
+    operating = Operating(database, reaching, agents)
     return Parts(
         bus=bus,
         database=database,

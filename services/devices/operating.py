@@ -7,8 +7,6 @@ from attrs import evolve
 
 from services.devices import operations
 from services.devices.agent_calls import AgentCalls
-from services.devices.app_records import Install
-from services.devices.installs import Installs
 from services.devices.operation_records import DeviceAnswer
 from services.devices.operations import Operation
 from services.devices.reaching import Reaching
@@ -16,9 +14,10 @@ from services.devices.records import Device
 from services.devices.store import app_states as store
 from shared import audit
 from shared.database import Database
-from shared.errors import ConflictError, OutcomeUnknownError, PublicError
+from shared.errors import ConflictError, OutcomeUnknownError, OverLimitError, PublicError, UnavailableError
 from shared.identities import Person
 
+DONE_UNTOLD: Final = "the device did it, and the log could not be told; look before you repeat"
 NO_APP: Final = "this app is not installed on the device at this stage"
 
 
@@ -49,11 +48,10 @@ class NamesApp(NamesDevice, Protocol):
 class Operating:
     """Has devices do things."""
 
-    def __init__(self, database: Database, reaching: Reaching, installs: Installs, agents: AgentCalls) -> None:
+    def __init__(self, database: Database, reaching: Reaching, agents: AgentCalls) -> None:
         """Work with these."""
         self._database = database
         self._reaching = reaching
-        self._installs = installs
         self._agents = agents
 
     async def look(self, person: Person, operation: Operation, request: NamesDevice) -> DeviceAnswer:
@@ -88,7 +86,10 @@ class Operating:
             reason = "no answer came" if isinstance(error, OutcomeUnknownError) else error.message
             await self._record(evolve(order, outcome=audit.Outcome.FAILED, reason=reason))
             raise
-        await self._record(order)
+        try:
+            await self._record(order)
+        except (UnavailableError, OverLimitError) as error:  # "nothing was changed" would have it done again
+            raise OutcomeUnknownError(DONE_UNTOLD) from error
         return answer
 
     async def read(
@@ -120,9 +121,9 @@ class Operating:
 
     async def _container(self, device: Device, request: NamesApp) -> str:
         key = device.device_key
-        if not await self._database.run(lambda one: store.state_find(one, key, request.app, request.stage)):
+        found = await self._database.run(lambda one: store.state_find(one, key, request.app, request.stage))
+        if found is None:
             raise ConflictError(NO_APP)
-        found = await self._installs.require(Install(device.project_key, request.app, request.stage))
         return operations.container_name(request.app, found.app_name or "", request.stage)
 
     async def _reached(self, person: Person, operation: Operation, request: NamesDevice) -> Device:

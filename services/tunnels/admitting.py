@@ -24,15 +24,12 @@ NOT_OF_TICKET: Final = "this ticket is for another tunnel"
 
 @frozen
 class Wanted:
-    """What somebody wants to come to: a device by key or name, and a port of an app there.
-
-    Of one protocol, where the host of a web tunnel says which; else of any but udp.
-    """
+    """What somebody wants to come to: a device by key or name, and a port of an app there."""
 
     device: int | str
     app: str
     port: int
-    protocol: TunnelProtocol | None = None
+    protocol: TunnelProtocol = TunnelProtocol.TCP
 
 
 class Admissions:
@@ -88,8 +85,6 @@ class Admissions:
 
 
 async def _found(connection: Connection, device_key: int, wanted: Wanted) -> Tunnel | None:
-    if wanted.protocol is None:
-        return await store.tunnel_find_stream(connection, device_key, wanted.app, wanted.port)
     name = TunnelName(device_key, wanted.app, wanted.port, wanted.protocol)
     return await store.tunnel_find_by_name(connection, name)
 

@@ -5,10 +5,12 @@ The device answers whoever sent something, and only so much; nobody else, since 
 
 import asyncio
 from collections import OrderedDict, deque
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
 import psycopg
+from twisted.internet.error import MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 from typing_extensions import override
 
@@ -57,7 +59,7 @@ class PublicDatagrams(DatagramProtocol):
 
     @override
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
-        if len(datagram) > MAX_DATAGRAM:
+        if len(datagram) > MAX_DATAGRAM or addr[1] == 0:  # nobody can be answered at port 0
             return
         source = Source(addr[0], addr[1])
         sender = self._here.get(source.address) or self._new(source.address)
@@ -68,7 +70,8 @@ class PublicDatagrams(DatagramProtocol):
         """Send what the device answers."""
         transport: Any = self.transport
         if transport is not None:
-            transport.write(datagram, (source.address, source.port))
+            with suppress(OSError, MessageLengthError):  # what cannot be sent now is lost, as datagrams are
+                transport.write(datagram, (source.address, source.port))
 
     def gone(self, address: str) -> None:
         """That visit is over."""
@@ -77,7 +80,9 @@ class PublicDatagrams(DatagramProtocol):
     def _new(self, address: str) -> "_Sender | None":
         has_room = len(self._here) < MAX_ADDRESSES
         if not has_room or not self._beginnings.take(self.tunnel.tunnel_key, self.parts.times.clock()):
-            self.parts.refusals.say(REFUSED, address, **why(self.tunnel, OverLimitError(TOO_MANY)))
+            # By the tunnel, since whose address a datagram names is for its sender to say.
+            said = why(self.tunnel, OverLimitError(TOO_MANY))
+            self.parts.refusals.say(REFUSED, f"udp {self.tunnel.tunnel_key}", **said)
             return None
         sender = self._here[address] = _Sender(self, address)
         return sender

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Final, Protocol, cast
 
+import structlog
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
     IAddress,
@@ -23,7 +24,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from services.tunnels.errors import LocalProtocolError
+from services.tunnels.errors import LocalProtocolError, RemoteProtocolError
 from services.tunnels.records.offers import Offer, Source
 from services.tunnels.rules.yamux import Session
 
@@ -32,6 +33,8 @@ HIGH_OCTETS: Final = 196_608
 LOW_OCTETS: Final = 65_536
 CLOSE_S: Final = 30.0
 """From our FIN to the peer's; then the stream is reset."""
+
+log = structlog.get_logger()
 
 
 class DeviceStream(Protocol):
@@ -142,7 +145,7 @@ class MuxStream:
             self._carrier.session.consumed(self.stream_id, len(octets))
         elif self._is_reading and not self._held and self._protocol is not None:
             self._carrier.session.consumed(self.stream_id, len(octets))
-            self._protocol.dataReceived(octets)
+            self._hand_over(octets)
         else:
             self._held.append(octets)
             self.held_octets += len(octets)
@@ -256,10 +259,20 @@ class MuxStream:
             octets = self._held.popleft()
             self.held_octets -= len(octets)
             self._carrier.session.consumed(self.stream_id, len(octets))
-            self._protocol.dataReceived(octets)
+            self._hand_over(octets)
         if not self._held and self.is_lost:
             self._tell()
         self._carrier.pump()
+
+    def _hand_over(self, octets: bytes) -> None:
+        """Whatever fails behind this stream ends it, not the device's connection with all its other streams."""
+        try:
+            cast("IProtocol", self._protocol).dataReceived(octets)
+        except RemoteProtocolError:
+            raise  # the device's own fault, and the connection's
+        except Exception:
+            log.exception("tunnel_stream_failed")
+            self.abortConnection()
 
     def _forget_held(self) -> None:
         self._carrier.session.consumed(self.stream_id, self.held_octets)

@@ -4,9 +4,11 @@ What ends a visit is told in the close: 1000 `device_left`, or 4403 with the cau
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from attrs import frozen
+from autobahn.exception import Disconnected
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
@@ -99,9 +101,10 @@ class VisitSocket(WebSocketServerProtocol):
         self.let_go()
 
     def say(self, octets: bytes) -> None:
-        """One message for the visitor."""
+        """One message for the visitor; of no effect once they have closed."""
         untyped: Any = self
-        untyped.sendMessage(octets, isBinary=True)
+        with suppress(Disconnected):
+            untyped.sendMessage(octets, isBinary=True)
 
     def moved(self, octets_from: int) -> None:
         """So many octets came from the device."""
@@ -181,11 +184,11 @@ class DatagramSocket(VisitSocket):
 
     def __init__(self, carried: Carried, channel: Channel, source: Source) -> None:
         """By a place in `channel`, for a visitor from `source`; raises as `Channel.enter`."""
+        self._place = channel.enter(source, Member(self.from_device, self.device_ended))  # or there is no visit at all
         super().__init__(carried)
         self._channel = channel
         self._pressure = _Pressure()
         self._is_here = False
-        self._place = channel.enter(source, Member(self.from_device, self.device_ended))
 
     @override
     def begin(self) -> None:

@@ -265,8 +265,13 @@ def _places(admitted: Admitted) -> Iterator[tuple[str, object]]:
     """What the visit counts for."""
     yield "all", None
     yield "tunnel", admitted.tunnel.tunnel_key
+    yield "device", admitted.tunnel.device_key
     person = admitted.visitor.person
-    yield ("address", admitted.visitor.address) if person is None else ("person", person.account_key)
+    if person is None:
+        yield "strangers", None
+        yield "address", admitted.visitor.address
+    else:
+        yield "person", person.account_key
 
 
 def _whose(person: Person) -> tuple[int, str]:

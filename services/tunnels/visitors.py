@@ -38,7 +38,7 @@ from shared.errors import ConflictError, OverLimitError, PublicError, SignInRefu
 IDLE_S: Final = 60
 FAILURES: Final = 60
 FAILURES_WINDOW_S: Final = 60.0
-MAX_MESSAGE_OCTETS: Final = 1_048_576
+MAX_MESSAGE_OCTETS: Final = 262_144
 PING_S: Final = 20
 CLOSE_S: Final = 2
 """For the visitor to take the close, while nothing else goes; autobahn counts whole seconds."""
@@ -169,9 +169,11 @@ class VisitResource(Resource):
 async def _give_up(inside: Inside, opened: OpenVisit, recording: VisitRecording | None, cause: Cause) -> None:
     """The visit is over, and its recording."""
     opened.end(cause)
-    if recording is not None:
-        await recording.complete()
-    await inside.visiting.conclude(opened, opened.cut.result() if opened.cut.done() else cause)
+    try:
+        if recording is not None:
+            await recording.complete()
+    finally:
+        await inside.visiting.conclude(opened, opened.cut.result() if opened.cut.done() else cause)
 
 
 class JwksResource(Resource):

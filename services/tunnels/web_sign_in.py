@@ -27,7 +27,15 @@ from services.tunnels.rules.headers import our_cookie
 from services.tunnels.rules.pages import Answer, redirect, refusal
 from services.tunnels.rules.tunnels import Places
 from services.tunnels.web_front import Asked
-from shared.errors import ExpiredError, NotFoundError, PublicError, SignInRefusedError, UnavailableError
+from shared.allowance import Allowance
+from shared.errors import (
+    ExpiredError,
+    NotFoundError,
+    OverLimitError,
+    PublicError,
+    SignInRefusedError,
+    UnavailableError,
+)
 from shared.posting import PostingError, post
 
 CLIENT: Final = "tunnels"
@@ -37,9 +45,13 @@ ENTER_PATH: Final = b"/~!ironflock/enter"
 BEGUN_S: Final = 600.0
 HANDED_S: Final = 60.0
 MOST: Final = 4_096
+BEGINNINGS: Final = 60
+BEGINNINGS_S: Final = 60.0
+"""An address may begin so many sign-ins in that time: nobody alone turns out those that others have begun."""
 MAX_TARGET: Final = 2_048
 TOKEN_LENGTH: Final = 43
 COOKIE_RULES: Final = "; Path=/; Secure; HttpOnly; SameSite=Lax"
+TOO_MANY: Final = "too many sign-ins were begun from your address; wait a minute"
 OVER: Final = "this sign-in is over; open the tunnel's page again"
 NO_PAGE: Final = "there is nothing here"
 NOT_ASKED: Final = "the sign-in does not answer now; try again"
@@ -119,6 +131,7 @@ class SignIn:
         self._life_s = domain.life_s
         self._admissions = admissions
         self._browsers = browsers
+        self._beginnings = Allowance(BEGINNINGS, BEGINNINGS_S)
         self._begun: Memory[Begun] = Memory(times.clock, BEGUN_S)
         self._handed: Memory[Handed] = Memory(times.clock, HANDED_S)
 
@@ -130,6 +143,8 @@ class SignIn:
         cookies = incoming.values(b"cookie")
         if our_cookie(cookies, VISIT_COOKIE) is not None or _shows_more(asked):
             return refusal(refused, is_page=True, more=[_forgotten(VISIT_COOKIE)])
+        if not self._beginnings.take(asked.address, self._times.clock()):
+            return refusal(OverLimitError(TOO_MANY), is_page=True)
         known = our_cookie(cookies, STATE_COOKIE) or ""
         browser = known if len(known) == TOKEN_LENGTH else secrets.token_urlsafe(32)
         verifier = secrets.token_urlsafe(48)
@@ -150,7 +165,10 @@ class SignIn:
 
     async def come_back(self, query: str, address: str) -> Answer:
         """The provider's answer, at the domain of tunnels itself."""
-        said = parse_qs(query, max_num_fields=20)
+        try:
+            said = parse_qs(query, max_num_fields=20)
+        except ValueError:
+            return refusal(ExpiredError(OVER), is_page=True, status=400)
         begun = self._begun.take(said.get("state", [""])[0])
         if begun is None:
             return refusal(ExpiredError(OVER), is_page=True, status=400)
@@ -187,7 +205,9 @@ class SignIn:
         if ends_at is None:
             return refusal(ExpiredError(OVER), is_page=True, status=400)
         said = f"{VISIT_COOKIE}={cookie}{COOKIE_RULES}; Max-Age={max(1, int(ends_at - now))}"
-        return redirect(handed.begun.target, [(b"set-cookie", said.encode()), _forgotten(STATE_COOKIE)])
+        # With its origin: a target that begins with two slashes would name another host.
+        target = f"{self._places.origin_of(asked.label)}{handed.begun.target}"
+        return redirect(target, [(b"set-cookie", said.encode()), _forgotten(STATE_COOKIE)])
 
     async def _token(self, code: str, verifier: str) -> str:
         form = {

@@ -65,6 +65,25 @@ def nested_msgpack(depth: int) -> bytes:
     return b"\x95\x30\x01\x80\xd9" + bytes([len(uri)]) + uri + b"\x91" + b"\x91" * depth + b"\x90"
 
 
+@pytest.mark.parametrize("name", ["self", "fun"])
+async def test_no_argument_s_name_ends_the_session_of_who_is_called_or_told(
+    ironflock: RunningPlatform, owner: Account, name: str
+) -> None:
+    worker = ironflock.router_worker()
+    flashed = owner.flashed()
+    async with await join_person(ironflock) as person, await join_device(ironflock, flashed) as device:
+        with pytest.raises(WampError) as refused:
+            await person._ask(CALL, {}, "ironflock.devices.device.list", [], {name: 1})
+        assert refused.value.uri == "wamp.error.invalid_argument"
+        with pytest.raises(WampError) as refused:
+            await device.call("wamp.session.add_testament", "reswarm.api.testament_device", [{}], {name: 1})
+        assert refused.value.uri == "wamp.error.invalid_argument"
+
+        assert (await person.call("ironflock.devices.device.list"))["devices"]
+    assert ironflock.router_worker() == worker
+    assert not ironflock.unready()
+
+
 BINARY_FORMS = [
     (CborPeer, nested_cbor),
     (MsgpackPeer, nested_msgpack),

@@ -1,7 +1,8 @@
 -- What is wanted of each app on a device, what its agent says of it, and what the agent is still to be told.
 
 -- `target` is what is wanted, `state` what the agent said last; releases are those of realms: the one that is wanted,
--- the one that the device has, the one that it had before. `told_revision` is the last wish that reached the agent.
+-- the one that the device has, the one that it had before. `told_revision` is the last wish that reached the agent for
+-- certain; once a wish was on its way (`is_offered`) nobody can say any more that the agent has never heard of the app.
 ALTER TABLE devices.device_app
     ADD COLUMN IF NOT EXISTS app_name              text,
     ADD COLUMN IF NOT EXISTS target                text   NOT NULL DEFAULT 'REMOVED'
@@ -18,7 +19,8 @@ ALTER TABLE devices.device_app
     ADD COLUMN IF NOT EXISTS app_cred_epoch        bigint NOT NULL DEFAULT 1,
     ADD COLUMN IF NOT EXISTS reported_ports        jsonb  NOT NULL DEFAULT '[]',
     ADD COLUMN IF NOT EXISTS revision              bigint NOT NULL DEFAULT 1,
-    ADD COLUMN IF NOT EXISTS told_revision         bigint NOT NULL DEFAULT 0;
+    ADD COLUMN IF NOT EXISTS told_revision         bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS is_offered            boolean NOT NULL DEFAULT false;
 
 -- That somebody has said what is to be on the device: without such a row nobody knows, and its agent is told nothing,
 -- since it deletes whatever it is not told of.
@@ -27,7 +29,6 @@ CREATE TABLE IF NOT EXISTS devices.app_list (
     account_key  bigint,
     committed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-INSERT INTO devices.app_list (device_key) SELECT DISTINCT device_key FROM devices.device_app ON CONFLICT DO NOTHING;
 
 -- What an agent is still to be told: written with the wish, one for each app, gone once the agent took the newest.
 CREATE TABLE IF NOT EXISTS devices.app_order (

@@ -1,4 +1,5 @@
--- What people set for an app on a device: the values of its environment, sealed as a whole, and its port rules.
+-- What people set for an app on a device: the values of its environment, sealed as a whole, and its port rules;
+-- NULL: nobody has set any, those that its agent told of stand.
 
 CREATE TABLE IF NOT EXISTS devices.data_key (
     key_id        text        PRIMARY KEY,
@@ -8,6 +9,6 @@ CREATE TABLE IF NOT EXISTS devices.data_key (
 );
 ALTER TABLE devices.device_app
     ADD COLUMN IF NOT EXISTS environment bytea,
-    ADD COLUMN IF NOT EXISTS ports       jsonb NOT NULL DEFAULT '[]';
+    ADD COLUMN IF NOT EXISTS ports       jsonb;
 
 GRANT SELECT, INSERT, UPDATE ON devices.data_key TO svc_devices;

@@ -53,7 +53,7 @@ class DeviceAppProcedures:
         install = Install(meant.project_key, request.app, request.stage)
         found = await self._installs.require(install)
         epoch = await self._credentials.app_epoch(meant.device_key, request.app, request.stage)
-        placing = Placing(found, await self._release(request, found), epoch)
+        placing = Placing(found, await self._release(request, found), epoch, is_named=request.version is not None)
         spot = Spot(person, meant, request.app, request.stage)
         installed = await self._app_states.install(spot, placing)
         if not await self._installs.settle(install):  # the project may have lost it meanwhile

@@ -12,7 +12,7 @@ _SELECT: Final = (
     "SELECT a.device_key, a.app_key, a.stage, a.created_at, a.app_name, a.target, a.state, a.state_since,"
     " a.release_key, a.version, a.present_release_key, a.present_version, a.previous_release_key, a.previous_version,"
     " a.requestor_account_key, a.app_cred_epoch, a.environment, a.ports, a.reported_ports, a.revision, a.told_revision,"
-    " o.refusal"
+    " a.is_offered, o.refusal"
     " FROM devices.device_app a LEFT JOIN devices.app_order o USING (device_key, app_key, stage)"
 )
 _ONE: Final = " WHERE a.device_key = %s AND a.app_key = %s AND a.stage = %s"
@@ -117,12 +117,21 @@ async def said_forget(connection: Connection, device_key: int) -> None:
     )
 
 
+async def app_renew(connection: Connection, device_key: int, app_key: int, stage: Stage) -> None:
+    """An app that was to go is there anew: since now, and with nothing that was set for it before."""
+    await connection.execute(
+        "UPDATE devices.device_app SET created_at = clock_timestamp(), environment = NULL, ports = NULL"
+        " WHERE device_key = %s AND app_key = %s AND stage = %s",
+        [device_key, app_key, stage],
+    )
+
+
 async def settings_set(connection: Connection, app: AppOnDevice) -> None:
     """The app's environment, sealed, and its port rules, as they stand in `app`."""
     await connection.execute(
         "UPDATE devices.device_app SET environment = %s, ports = %s"
         " WHERE device_key = %s AND app_key = %s AND stage = %s",
-        [app.environment, Jsonb(app.ports), app.device_key, app.app_key, app.stage],
+        [app.environment, None if app.ports is None else Jsonb(app.ports), app.device_key, app.app_key, app.stage],
     )
 
 
@@ -193,8 +202,11 @@ async def order_take(connection: Connection, *, limit: int, for_s: float) -> lis
     async with connection.cursor(row_factory=class_row(AppOrder)) as cursor:
         await cursor.execute(
             "WITH due AS (SELECT o.device_key, o.app_key, o.stage FROM devices.app_order o"
-            " JOIN devices.device d USING (device_key) WHERE o.due_at <= clock_timestamp()"
-            " AND d.status IN ('CONNECTED', 'EMERGENCY') ORDER BY o.due_at LIMIT %s FOR UPDATE OF o SKIP LOCKED)"
+            " JOIN devices.device_app a USING (device_key, app_key, stage) JOIN devices.device d USING (device_key)"
+            " WHERE o.due_at <= clock_timestamp() AND d.status IN ('CONNECTED', 'EMERGENCY')"
+            " ORDER BY o.due_at LIMIT %s FOR UPDATE OF o, a SKIP LOCKED),"
+            " offered AS (UPDATE devices.device_app a SET is_offered = true FROM due"
+            " WHERE (a.device_key, a.app_key, a.stage) = (due.device_key, due.app_key, due.stage) AND NOT is_offered)"
             " UPDATE devices.app_order o SET due_at = clock_timestamp() + make_interval(secs => %s) FROM due"
             " WHERE (o.device_key, o.app_key, o.stage) = (due.device_key, due.app_key, due.stage)"
             " RETURNING o.device_key, o.app_key, o.stage, o.cancels",

@@ -80,7 +80,10 @@ class TunnelProcedures:
 
     @for_people("ironflock.tunnels.tunnel.publish", PublishTunnel, is_narrowing=True)
     async def tunnel_publish(self, person: Person, request: PublishTunnel) -> PublicTunnel:
-        """Let anybody come, without an account, until an end or for good (flag `UPDATE`)."""
+        """Let anybody come, without an account, until an end or for good (flag `UPDATE`).
+
+        Whoever is there without one, and could stay beyond the end, is cut and may come again.
+        """
         check_end(request.until, self._now())
         meant = await self._tunnels.with_flag(person, "UPDATE", request.tunnel)
         if await self._recordings.is_recorded(meant.tunnel):
@@ -90,6 +93,12 @@ class TunnelProcedures:
             await store.tunnel_publish(connection, tunnel.tunnel_key, request.until)
             said = {"public_until": _text(request.until)}
             await audit.record(connection, tunnel_draft(person, audit.Action.TUNNEL_PUBLISHED, tunnel, **said))
+        key, until = meant.tunnel.tunnel_key, request.until
+        if until is not None:
+            self._visiting.cut(
+                lambda visit: visit.tunnel_key == key and visit.account_key is None and visit.hard_end > until,
+                Cause.NOT_PUBLIC,
+            )
         return await self._again(meant)
 
     @for_people("ironflock.tunnels.tunnel.unpublish", NameTunnel, is_narrowing=True)

@@ -16,6 +16,8 @@ _CLIENT_HELLO: Final = 1
 _RECORD_HEADER: Final = 5
 _MESSAGE_HEADER: Final = 4
 _MAX_RECORD: Final = 16_384
+_MAX_RECORDS: Final = 32
+"""In which a ClientHello may lie: each call looks at all of them again."""
 _BEFORE_SESSION_ID: Final = 34
 """Version and random."""
 _SERVER_NAME: Final = 0
@@ -73,7 +75,9 @@ def read_hello(octets: bytes) -> ClientHello | None:
 def _message(octets: bytes) -> bytes | None:
     """The body of the first handshake message, which may lie in several records."""
     found = b""
-    while len(octets) >= _RECORD_HEADER:
+    for _ in range(_MAX_RECORDS):
+        if len(octets) < _RECORD_HEADER:
+            break
         length = int.from_bytes(octets[3:5])
         if octets[0] != _HANDSHAKE or octets[1] != 3 or not 0 < length <= _MAX_RECORD:  # noqa: PLR2004 - of TLS
             raise RemoteProtocolError("no TLS")
@@ -86,6 +90,8 @@ def _message(octets: bytes) -> bytes | None:
             raise RemoteProtocolError("no ClientHello, or one that is too long")
         if len(found) >= wanted:
             return found[_MESSAGE_HEADER:wanted]
+    else:
+        raise RemoteProtocolError("a ClientHello in too many records")
     if octets and octets[0] != _HANDSHAKE:
         raise RemoteProtocolError("no TLS")
     return None

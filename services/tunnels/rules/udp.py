@@ -35,7 +35,7 @@ class PacketReader:
         self._reader = MessageReader()
 
     def feed(self, octets: bytes) -> list[tuple[bytes, Source]]:
-        """Datagrams for visitors; heartbeats are taken and forgotten.
+        """Datagrams for visitors; heartbeats, and what is too long, are taken and forgotten.
 
         Raises:
             RemoteProtocolError: These are no datagrams.
@@ -43,6 +43,8 @@ class PacketReader:
         found = []
         for message in self._reader.feed(octets):
             match message:
+                case UDPPacket(remote=UdpAddress()) if len(message.content) > MAX_DATAGRAM:
+                    continue
                 case UDPPacket(remote=UdpAddress() as remote):
                     found.append((message.content, Source(remote.ip, remote.port)))
                 case Ping():

@@ -51,8 +51,8 @@ def bearer(values: Sequence[str]) -> str:
     return found[1]
 
 
-def wanted_of(parts: Sequence[str]) -> tuple[int | str, str, int, TunnelProtocol | None]:
-    """Device, app, port and protocol that the parts of a path, behind `/visit`, mean; None is any but udp.
+def wanted_of(parts: Sequence[str]) -> tuple[int | str, str, int, TunnelProtocol]:
+    """Device, app, port and protocol that the parts of a path, behind `/visit`, mean: tcp, if not udp.
 
     Raises:
         InvalidArgumentError: They mean none.
@@ -65,5 +65,5 @@ def wanted_of(parts: Sequence[str]) -> tuple[int | str, str, int, TunnelProtocol
         raise InvalidArgumentError(HOW)
     device = where[0]
     is_key = _NUMBER.fullmatch(device) is not None and len(device) <= MAX_KEY_DIGITS
-    protocol = TunnelProtocol.UDP if more else None
+    protocol = TunnelProtocol.UDP if more else TunnelProtocol.TCP
     return int(device) if is_key else device, where[1].lower(), int(where[2]), protocol

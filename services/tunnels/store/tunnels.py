@@ -48,16 +48,6 @@ async def tunnel_find_by_name(connection: Connection, name: TunnelName) -> Tunne
     )
 
 
-async def tunnel_find_stream(connection: Connection, device_key: int, app: str, port: int) -> Tunnel | None:
-    """The device's tunnel of that app and port through which octets go as they are; a raw one before a web one."""
-    return await _one(
-        connection,
-        f"SELECT {_TUNNEL} FROM tunnels.tunnel WHERE device_key = %s AND app = %s AND port = %s"  # noqa: S608
-        " AND protocol <> 'udp' ORDER BY protocol <> 'tcp', tunnel_key LIMIT 1",
-        [device_key, app, port],
-    )
-
-
 async def tunnel_count(connection: Connection, device_key: int) -> int:
     """How many the device has."""
     cursor = await connection.execute("SELECT count(*) FROM tunnels.tunnel WHERE device_key = %s", [device_key])

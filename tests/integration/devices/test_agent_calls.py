@@ -101,6 +101,20 @@ async def test_the_routers_word_is_not_the_devices(scene: Scene, said: tuple[Any
         await scene.ask()
 
 
+@pytest.mark.parametrize("uri", ["ironflock.error.unavailable", "ironflock.error.step_up_required", "com.example.x"])
+async def test_a_device_cannot_speak_in_our_words(scene: Scene, uri: str) -> None:
+    def answer(**_: Any) -> None:
+        raise ApplicationError(uri, "do it again", secret="shown to people")
+
+    await scene.router.join(scene.bus, CONTROL_REALM)
+    scene.router.answers[STORAGE] = answer
+
+    with pytest.raises(ConflictError, match="do it again") as refused:
+        await scene.ask()
+    assert refused.value.details()["reason"] == "device_refused"
+    assert "secret" not in refused.value.details()
+
+
 @pytest.mark.parametrize("procedure", sorted(NEVER_CALLED | NEEDS_DICTIONARY))
 async def test_what_would_end_the_agent_cannot_be_said(scene: Scene, procedure: str) -> None:
     await scene.router.join(scene.bus, CONTROL_REALM)

@@ -70,6 +70,13 @@ async def test_ports_are_told_with_the_remote_port_that_was_allotted(world: Worl
     await device.connect()  # which takes them
     with pytest.raises(InvalidArgumentError):
         await world.app_settings.app_set_ports(ANNA, SetPorts("press-1", 26, "PROD", [PortRule(80), PortRule(80)]))
+    for taken in ("APP_KEY", "LD_PRELOAD", "PATH"):
+        refused = SetPorts("press-1", 26, "PROD", [PortRule(22, "ssh", "tcp", remote_port_environment=taken)])
+        with pytest.raises(InvalidArgumentError, match=taken):
+            await world.app_settings.app_set_ports(ANNA, refused)
+
+    await world.app_settings.app_set_ports(ANNA, SetPorts("press-1", 26, "PROD", []))
+    assert (await device.listed())[0]["ports"] == []
 
 
 CALLS = {

@@ -305,6 +305,50 @@ async def test_an_app_that_was_uninstalled_while_the_device_was_away_goes_when_i
     assert device.apps.present == {}
 
 
+async def test_an_app_goes_also_where_nobody_knows_whether_its_agent_took_it(world: World) -> None:
+    device = await placed(world, is_there=False)
+
+    async def answer_is_lost(**wish: Any) -> None:
+        await device._wished(**wish)
+        raise ApplicationError("wamp.error.canceled", "the caller is gone")
+
+    world.router.answers[device.uri] = answer_is_lost
+    await world.online(device.key, 77)
+    await device.told()
+    assert device.apps.present
+    await world.apps.app_uninstall(ANNA, PRESS)
+    world.router.answers[device.uri] = device._wished
+    await device.told()
+
+    assert device.apps.present == {}
+    assert world.on_devices() == []
+
+
+async def test_an_app_that_comes_again_has_nothing_that_was_set_before(world: World) -> None:
+    device = await placed(world)
+    world.postgres.run(
+        "UPDATE devices.device_app SET environment = 'sealed', ports = '[{}]', created_at = '2020-01-01'"
+    )
+    await device.leave()
+    await world.apps.app_uninstall(ANNA, PRESS)
+
+    await world.install(device.key, 26, "PROD")
+
+    row = "SELECT environment, ports, created_at > clock_timestamp() - interval '1 hour' FROM devices.device_app"
+    assert world.postgres.rows(row) == [(None, None, True)]
+
+
+async def test_installing_again_changes_no_release_that_nobody_named(world: World) -> None:
+    device = await placed(world)
+    await world.app_states.app_upgrade(ANNA, UpgradeApp("press-1", 26, "PROD", "1.2.0"))
+    await device.told()
+
+    await world.install(device.key, 26, "PROD")
+    await device.told()
+
+    assert (await device.status()).version == "1.2.0"
+
+
 async def test_a_device_that_is_claimed_while_updating_leaves_all_behind(world: World) -> None:
     device = await placed(world)
     await world.app_states.app_upgrade(ANNA, UpgradeApp("press-1", 26, "PROD", "1.1.0"))

@@ -99,7 +99,7 @@ class Running:
 
     def echoes(self) -> None:
         """A visit, whose octets come back."""
-        octets = os.urandom(300_000)
+        octets = os.urandom(200_000)
         with self.site.come(key_of(self.site)) as visitor:
             visitor.send(octets)
             found = b""
@@ -116,7 +116,7 @@ def test_a_visit_goes_through_frps_and_nobody_else_comes_in(running: Running) ->
         assert is_closed(direct)
 
     wait_until(lambda: visits(running.site)[0][1] is not None, 5, "the visit is over")
-    assert visits(running.site) == [(5, "visitor_left", 300_000, 300_000)]
+    assert visits(running.site) == [(5, "visitor_left", 200_000, 200_000)]
     assert "visitors come through the platform alone" in running.frps.log()
 
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -70,7 +71,7 @@ def status(site: Whole, shown: str | None, path: str = "/visit/press-1/ssh/22") 
 
 def test_octets_go_both_ways_and_are_counted(site: Whole) -> None:
     site.ssh()
-    octets = bytes(range(256)) * 4_096
+    octets = bytes(range(256)) * 1_024
     with site.come(key_of(site)) as visitor:
         assert echoed(visitor, octets) == octets
         assert visits(site) == [(5, None, None, None)]
@@ -132,7 +133,7 @@ def test_refusals_say_what_and_begin_nothing(site: Whole) -> None:
     assert status(site, "wrong") == (401, "sign_in_refused")
     assert status(site, key_of(site, nearly)) == (403, "not_authorized")
     assert status(site, key_of(site), "/visit/drill/ssh/22") == (404, "not_found")
-    assert status(site, key_of(site), "/visit/press-1/web/80") == (409, "conflict")
+    assert status(site, key_of(site), "/visit/press-1/web/80") == (404, "not_found")
     assert status(site, key_of(site), "/visit/press-1/ssh") == (400, "invalid_argument")
     site.rooms.others.away.add("ironflock.devices.device.reach")
     assert status(site, key_of(site)) == (503, "unavailable")
@@ -216,6 +217,22 @@ def test_a_public_port_is_open_while_it_is_public_and_each_visit_is_recorded(sit
     assert all(each[2]["kind"] == "service" and each[3] and each[3]["is_public"] for each in begun)
     assert site.rooms.postgres.rows("SELECT DISTINCT address FROM tunnels.visit") == [("127.0.0.1",)]
     assert tunnel.project_key == PLANT
+
+
+def test_an_earlier_end_of_being_public_is_one_for_who_is_there(site: Whole) -> None:
+    tunnel, _ = site.ssh()
+    port = site.do(site.rooms.listed())[0].remote_port
+    assert port is not None
+    site.do(site.rooms.people.tunnel_publish(ANNA, PublishTunnel(tunnel.tunnel_key)))
+    wait_until(lambda: is_open(port), 5, "it is open")
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as visitor:
+        visitor.sendall(b"hello")
+        assert visitor.recv(5) == b"hello"
+        until = site.rooms.now() + timedelta(hours=1)
+        site.do(site.rooms.people.tunnel_publish(ANNA, PublishTunnel(tunnel.tunnel_key, until)))
+        assert not left(visitor)
+
+    assert is_open(port)
 
 
 def test_what_a_device_said_last_still_reaches_the_visitor_of_a_public_port(site: Whole) -> None:

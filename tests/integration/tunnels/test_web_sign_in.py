@@ -90,7 +90,7 @@ def signed_in(site: Whole, provider: Provider, one: Line, person: Person = ANNA)
     """The cookie of a browser that is."""
     state, cookie = begun(one)
     answer = one.ask(f"GET {handed(site, provider, state, person)} HTTP/1.1\n{PAGE}\nCookie: {cookie}")
-    assert (answer.status, answer.values("location")) == (303, ["/page?a=b"])
+    assert (answer.status, answer.values("location")) == (303, [f"https://{HOST}:8458/page?a=b"])
     return cookie_of(answer, "__Host-ironflock-visit")
 
 
@@ -153,6 +153,29 @@ def test_a_hand_over_is_one_browser_s_once_and_soon(site: Whole, provider: Provi
         assert one.ask(f"GET {enter} HTTP/1.1\n{PAGE}\nCookie: {cookie}").status == 400
         assert back(site, "c", state).status == 400
     assert site.rooms.postgres.rows("SELECT 1 FROM tunnels.browser") == []
+
+
+def test_nobody_is_sent_to_another_host_afterwards(site: Whole, provider: Provider) -> None:
+    offered(site, WebDevice())
+    with line(site) as one:
+        state, cookie = begun(one, "//evil.example/x")
+        answer = one.ask(f"GET {handed(site, provider, state)} HTTP/1.1\n{PAGE}\nCookie: {cookie}")
+
+    assert answer.values("location") == [f"https://{HOST}:8458//evil.example/x"]
+
+
+def test_an_address_begins_so_many_sign_ins_a_minute(site: Whole) -> None:
+    offered(site, WebDevice())
+    with line(site) as one:
+        found = [one.ask(f"GET / HTTP/1.1\n{PAGE}").status for _ in range(web_sign_in.BEGINNINGS + 1)]
+        assert (set(found[:-1]), found[-1]) == ({303}, 429)
+        site.rooms.later_s += web_sign_in.BEGINNINGS_S
+        assert one.ask(f"GET / HTTP/1.1\n{PAGE}").status == 303
+
+
+def test_an_answer_of_the_provider_that_is_none_is_answered(site: Whole) -> None:
+    with line(site, DOMAIN) as domain:
+        assert domain.ask(f"GET /sign-in/done?{'&' * 30} HTTP/1.1\n{PAGE}", host=DOMAIN).status == 400
 
 
 def test_who_may_not_come_gets_no_cookie(site: Whole, provider: Provider) -> None:

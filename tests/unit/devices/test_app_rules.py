@@ -28,7 +28,7 @@ DEVICE = Device(
 FRESH = AppOnDevice(
     device_key=7, app_key=26, stage="PROD", created_at=NOW, app_name="Press", target="PRESENT", state="UNINSTALLED",
     state_since=None, release=RELEASES[0], present=None, previous=None, requestor_account_key=5, app_cred_epoch=1,
-    environment=None, ports=[], reported_ports=[], revision=1, told_revision=0, refusal=None,
+    environment=None, ports=None, reported_ports=[], revision=1, told_revision=0, is_offered=False, refusal=None,
 )  # fmt: skip
 
 

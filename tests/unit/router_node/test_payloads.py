@@ -4,9 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from autobahn.wamp import message
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ironflock_router.messages import payload_refusal
 from ironflock_router.payloads import MAX_DEPTH, MAX_INTEGER, MIN_INTEGER, is_too_deep, problem
 
 scalars = st.none() | st.booleans() | st.integers(MIN_INTEGER, MAX_INTEGER) | st.floats() | st.text()
@@ -55,3 +57,20 @@ def test_brackets_in_text_are_no_depth(text: str) -> None:
 @pytest.mark.parametrize("value", ["\ud800", ["\udfff"], {"\ud800": 1}, MAX_INTEGER + 1, MIN_INTEGER - 1, 10**400])
 def test_what_some_serializer_cannot_carry_is_named(value: Any) -> None:
     assert problem([[value], None]) is not None
+
+
+@pytest.mark.parametrize(
+    ("msg", "becomes"),
+    [
+        (message.Call(1, "com.x", kwargs={"self": 1}), message.Error),
+        (message.Call(1, "com.x", kwargs={"callee": 1, "error": 1}), type(None)),
+        (message.Call(1, "wamp.session.add_testament", args=["com.x", [], {"fun": 1}]), message.Error),
+        (message.Call(1, "wamp.session.add_testament", kwargs={"topic": "com.x", "kwargs": {"fun": 1}}), message.Error),
+        (message.Publish(1, "com.x", kwargs={"fun": 1}), str),
+        (message.Yield(1, kwargs={"callee": 1}), str),
+        (message.Error(message.Invocation.MESSAGE_TYPE, 1, "com.x", kwargs={"error": "x"}), str),
+        (message.Error(message.Invocation.MESSAGE_TYPE, 1, "com.x", args=[{"error": "x"}]), type(None)),
+    ],
+)
+def test_names_that_would_end_the_session_of_who_gets_them_are_not_passed_on(msg: Any, becomes: type[Any]) -> None:
+    assert isinstance(payload_refusal(msg), becomes)

@@ -212,6 +212,22 @@ async def test_given_a_session_that_is_over_when_its_credential_is_asked_for_the
         await bus.credential_of(11)
 
 
+async def test_while_the_router_cannot_be_asked_nobody_s_session_is_over(ca: Path, router: MemoryRouter) -> None:
+    def gone(_: int) -> None:
+        raise ApplicationError("wamp.error.no_such_session", "no")
+
+    bus = new_bus(ca, *CELLS)
+    router.answers["wamp.session.get"] = gone
+    with pytest.raises(UnavailableError):
+        await bus.credential_of(11)
+    await router.join(bus, CONTROL_REALM, cell=0)
+    with pytest.raises(UnavailableError):
+        await bus.credential_of(11)
+    await router.join(bus, CONTROL_REALM, cell=1)
+    with pytest.raises(NotAuthorizedError):
+        await bus.credential_of(11)
+
+
 async def test_the_memory_of_credentials_is_bounded(
     bus: Bus, router: MemoryRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

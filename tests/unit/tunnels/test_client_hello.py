@@ -42,9 +42,14 @@ def test_a_part_of_it_is_waited_for(cut: int) -> None:
     assert read_hello(HELLO[:cut]) is None
 
 
-@given(st.integers(1, 400), st.binary(max_size=50))
-def test_it_may_lie_in_many_records_and_more_may_follow(size: int, more: bytes) -> None:
+@given(st.integers(40, 400), st.binary(max_size=50))
+def test_it_may_lie_in_several_records_and_more_may_follow(size: int, more: bytes) -> None:
     assert read_hello(in_records(HELLO[5:], size) + more) == ClientHello(HOST)
+
+
+def test_records_of_an_octet_each_are_not_put_together() -> None:
+    with pytest.raises(RemoteProtocolError, match="too many records"):
+        read_hello(in_records(HELLO[5:], 1))
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,33 @@ def test_a_producer_that_writes_on_as_soon_as_it_may_is_never_forgotten() -> Non
     assert len(device.octets) == 40 * 65_536
 
 
+@pytest.mark.parametrize("is_held", [False, True])
+def test_what_fails_behind_a_stream_ends_it_and_not_the_connection(is_held: bool) -> None:
+    class Failing(Remembering):
+        def dataReceived(self, data: bytes) -> None:
+            raise OSError("no way to the visitor")
+
+    joined = Joined()
+    agent, edge = joined.stream()
+    other, visitor = joined.stream()
+    failing, fine = Failing(), Remembering()
+    visitor.attach(fine)
+    if not is_held:
+        edge.attach(failing)
+    agent.write(b"for nobody")
+    joined.carry()
+
+    if is_held:
+        edge.attach(failing)
+    other.write(b"for somebody")
+    joined.carry()
+    joined.clock.advance(0)
+
+    assert failing.ends == ["ConnectionAborted"]
+    assert fine.octets == b"for somebody"
+    assert not fine.ends
+
+
 def test_a_wider_window_holds_more() -> None:
     joined = Joined()
     agent, edge = joined.stream()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.tunnels.errors import RemoteProtocolError
-from services.tunnels.records.messages import CloseProxy, Ping, UDPPacket
+from services.tunnels.records.messages import CloseProxy, Ping, UdpAddress, UDPPacket
 from services.tunnels.records.offers import Source
 from services.tunnels.rules.messages import encode
 from services.tunnels.rules.udp import MAX_DATAGRAM, PacketReader, packet
@@ -26,6 +26,13 @@ def test_datagrams_come_out_as_they_went_in(sent: list[tuple[bytes, Source]], st
 def test_a_datagram_that_is_too_long_is_not_carried() -> None:
     with pytest.raises(ValueError, match="1501"):
         packet(bytes(MAX_DATAGRAM + 1), Source("127.0.0.1", 1))
+
+
+def test_what_a_device_sends_too_long_is_dropped_alone() -> None:
+    where = UdpAddress("127.0.0.1", 1)
+    sent = [UDPPacket(bytes(MAX_DATAGRAM + 1), remote=where), UDPPacket(b"next", remote=where)]
+
+    assert PacketReader().feed(b"".join(map(encode, sent))) == [(b"next", Source("127.0.0.1", 1))]
 
 
 def test_an_address_that_is_none_is_not_carried() -> None:

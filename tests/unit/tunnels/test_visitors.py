@@ -10,9 +10,9 @@ from shared.errors import InvalidArgumentError, PublicError, SignInRefusedError
 
 
 def test_a_device_is_named_by_its_key_or_its_name() -> None:
-    assert wanted_of(["42", "SSH", "22"]) == (42, "ssh", 22, None)
-    assert wanted_of(["press 1", "ssh", "22"]) == ("press 1", "ssh", 22, None)
-    assert wanted_of(["042", "ssh", "65535"]) == ("042", "ssh", 65_535, None)
+    assert wanted_of(["42", "SSH", "22"]) == (42, "ssh", 22, TunnelProtocol.TCP)
+    assert wanted_of(["press 1", "ssh", "22"]) == ("press 1", "ssh", 22, TunnelProtocol.TCP)
+    assert wanted_of(["042", "ssh", "65535"]) == ("042", "ssh", 65_535, TunnelProtocol.TCP)
 
 
 def test_datagrams_are_asked_for_by_a_word_behind() -> None:

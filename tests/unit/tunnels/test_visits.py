@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from services.tunnels.records.visits import Cause
 from services.tunnels.rules.visits import (
     MAX_IN_ALL,
+    MAX_OF_A_DEVICE,
     MAX_OF_A_PERSON,
     MAX_OF_A_TUNNEL,
     MAX_OF_AN_ADDRESS,
+    MAX_OF_STRANGERS,
     UNCONFIRMED_S,
     Bounds,
     Course,
@@ -66,6 +68,8 @@ def test_a_visit_ends_where_nobody_can_say_whether_it_may_go_on() -> None:
     [
         ("all", MAX_IN_ALL),
         ("tunnel", MAX_OF_A_TUNNEL),
+        ("device", MAX_OF_A_DEVICE),
+        ("strangers", MAX_OF_STRANGERS),
         ("person", MAX_OF_A_PERSON),
         ("address", MAX_OF_AN_ADDRESS),
     ],
