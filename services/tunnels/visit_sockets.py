@@ -3,6 +3,7 @@
 What ends a visit is told in the close: 1000 `device_left`, or 4403 with the cause.
 """
 
+from abc import ABCMeta, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -44,7 +45,7 @@ class Carried:
     over: Callable[[Cause], None]
 
 
-class VisitSocket(WebSocketServerProtocol):
+class VisitSocket(WebSocketServerProtocol, metaclass=ABCMeta):
     """One visitor."""
 
     def __init__(self, carried: Carried) -> None:
@@ -54,17 +55,17 @@ class VisitSocket(WebSocketServerProtocol):
         self._cause: Cause | None = None
         carried.opened.cut.add_done_callback(lambda cut: self.end(cut.result(), CUT))
 
+    @abstractmethod
     def begin(self) -> None:
         """The visitor is there: what comes may go to them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, octets: bytes) -> int:
         """Pass on what the visitor said; how many octets went to the device."""
-        raise NotImplementedError
 
+    @abstractmethod
     def let_go(self) -> None:
         """The visitor wants nothing of the device any more."""
-        raise NotImplementedError
 
     @override
     def connectionMade(self) -> None:
