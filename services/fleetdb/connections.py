@@ -100,8 +100,9 @@ class Connections:
         pool = self._pools.pop(backend_key, None)
         if pool is not None:
             await pool.close()
-        for draining in [draining for draining in self._draining if _is_of(draining, backend_key)]:
-            self._draining[draining].cancel()
+        for draining in self._draining:
+            if _is_of(draining, backend_key):
+                draining.unused.set()
         self._opening.pop(backend_key, None)
         await self._logins.forget(backend_key)
 
@@ -117,10 +118,9 @@ class Connections:
 
     async def close(self) -> None:
         """Close everything; who has a connection loses it."""
-        draining = list(self._draining.values())
-        for task in draining:
-            task.cancel()
-        await asyncio.gather(*draining, return_exceptions=True)
+        for pool in self._draining:
+            pool.unused.set()
+        await asyncio.gather(*self._draining.values(), return_exceptions=True)
         for pool in list(self._pools.values()):
             await self._end(pool)
 

@@ -65,8 +65,10 @@ class Pool:
 
     async def close(self) -> None:
         """Close every connection; whoever has one loses it."""
-        await self.connections.close(timeout=5.0)
-        self.files.close()
+        try:
+            await self.connections.close(timeout=5.0)
+        finally:
+            self.files.close()
 
 
 async def open_pool(settings: ConnectionSettings, backend: Backend, login: Login, *, wait_s: float) -> Pool:

@@ -241,11 +241,10 @@ def test_credentials_and_secrets_are_in_no_log_and_no_table(
 
 
 def test_an_address_that_guesses_is_held_back_alone(ironflock: RunningPlatform, owner: Account) -> None:
-    address = new_address()
-    guesses = [
-        RestClient(ironflock, mint(secrets.token_bytes(ENTROPY_OCTETS)), source=address).ask("GET", "/account")
-        for _ in range(FAILURES_PER_MINUTE + 50)
-    ]
+    address, guesses = new_address(), list[Reply]()
+    while len(guesses) < 4 * FAILURES_PER_MINUTE and not (guesses and guesses[-1].status == 429):
+        guess = RestClient(ironflock, mint(secrets.token_bytes(ENTROPY_OCTETS)), source=address)
+        guesses.append(guess.ask("GET", "/account"))
 
     assert {guess.status for guess in guesses[:FAILURES_PER_MINUTE]} == {401}
     assert guesses[-1].status == 429

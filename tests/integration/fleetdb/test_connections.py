@@ -12,6 +12,7 @@ from psycopg import sql
 from services.fleetdb import connections as connections_module
 from services.fleetdb.connections import Connections
 from services.fleetdb.errors import Refusal
+from services.fleetdb.pools import open_pool
 from services.fleetdb.records.backends import Backend
 from shared.errors import OverLimitError
 from tests.harness.waiting import eventually
@@ -25,10 +26,10 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 WHO = "SELECT session_user::text, current_user::text, current_setting('search_path')"
 
 
-def keys_in_memory() -> list[str]:
+def keys_in_memory() -> set[str]:
     """The files of certificates and keys that this process has open."""
     links = (link for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
-    return [str(link) for link in links if str(link.readlink()).startswith("/memfd:login")]
+    return {str(link) for link in links if str(link.readlink()).startswith("/memfd:login")}
 
 
 async def test_it_works_as_the_backends_own_login_over_verified_tls(
@@ -62,13 +63,29 @@ async def test_no_two_backends_share_a_connection(connections: Connections, make
 async def test_no_key_lies_on_a_disk_and_none_is_left_in_memory(
     connections: Connections, make: Callable[[], Backend]
 ) -> None:
+    before = keys_in_memory()
     async with connections.connection(make()) as connection:
         given = connection.info.get_parameters()
-        assert {given["sslkey"], given["sslcert"]} == set(keys_in_memory())
+        assert keys_in_memory() - before == {given["sslkey"], given["sslcert"]}
 
     assert given["sslkey"] not in repr(connections)
     await connections.close()
-    assert keys_in_memory() == []
+    assert keys_in_memory() == before
+
+
+async def test_given_a_login_was_just_replaced_when_all_is_closed_then_no_key_is_left_in_memory(
+    connections: Connections, make: Callable[[], Backend]
+) -> None:
+    """A task that is cancelled before its first step ends nothing: what it was to close stayed open."""
+    before, backend = keys_in_memory(), make()
+    async with connections.connection(backend):
+        pass
+    login = await connections._logins.login_of(backend)
+    connections._swap(await open_pool(connections._settings, backend, login, wait_s=1.0))
+
+    await connections.close()
+
+    assert keys_in_memory() == before
 
 
 async def test_a_transaction_is_committed_at_its_end_and_rolled_back_by_any_exception(
