@@ -11,6 +11,7 @@ UV ?= uv
 BIN := .venv/bin
 TOOLS := .venv-tools/bin
 REST := .venv-rest/bin
+SUPPLY := .venv-supply/bin
 LOCKS := deploy/locks
 PIP := -m pip --disable-pip-version-check --no-input -qq install --no-warn-script-location
 LOCKED := --require-hashes --no-build-isolation
@@ -37,8 +38,8 @@ status: setup ## Say how the platform is
 # ----------------------------------------------------------------------------------------------------------------------- proving
 
 .PHONY: test soak check bench format
-test: $(BIN)/.test $(REST)/.rest sdk ## Run all tests at their smaller counts (some 18 minutes, at most 22)
-	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --session-timeout=1320 $(ARGS)
+test: $(BIN)/.test $(REST)/.rest sdk ## Run all tests at their smaller counts (some 20 minutes; given up after 29)
+	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --session-timeout=1740 $(ARGS)
 
 soak: $(BIN)/.test $(REST)/.rest sdk ## Run the full counts of every bar (long)
 	@exec $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
@@ -55,6 +56,21 @@ check: $(BIN)/.test $(TOOLS)/.tools ## Format, lint, types, import rules, dead c
 
 bench: $(BIN)/.test ## Measure against the references; prints a table, writes .bench/*.json
 	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+# ------------------------------------------------------------------------------------------------------------------- supply chain
+
+.PHONY: sbom licences audit
+sbom: $(SUPPLY)/.supply ## Write the bill of materials, every pinned part with its hashes: build/ironflock.cdx.json (CycloneDX)
+	@mkdir -p build
+	@PYTHONWARNINGS=ignore $(SUPPLY)/cyclonedx-py requirements $(LOCKS)/runtime.txt --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --of JSON -o build/ironflock.cdx.json
+	@echo build/ironflock.cdx.json
+
+licences: setup ## List the licence of each part; fails where nobody has allowed one
+	@exec $(BIN)/python -m deploy.supply_chain licences
+
+audit: setup ## Say which advisories concern what is pinned: make audit DATABASE=the OSV archive of PyPI
+	@exec $(BIN)/python -m deploy.supply_chain audit --database "$(DATABASE)" $(ARGS)
 
 format: $(TOOLS)/.tools ## Rewrite the sources as `make check` wants them
 	@$(TOOLS)/ruff format .
@@ -99,6 +115,11 @@ $(REST)/.rest: $(BIN)/.python $(LOCKS)/rest.txt
 	@$(REST)/python $(PIP) --require-hashes --only-binary=:all: -r $(LOCKS)/rest.txt
 	@touch $@
 
+$(SUPPLY)/.supply: $(BIN)/.python $(LOCKS)/sbom.txt
+	@$(PYTHON) -m venv .venv-supply
+	@$(SUPPLY)/python $(PIP) --require-hashes --only-binary=:all: -r $(LOCKS)/sbom.txt
+	@touch $@
+
 # Published SDKs that containers in the field have; their tests are skipped where PyPI cannot be had.
 SDKS := 1.10.1 1.6.0 1.3.0
 SDK_NOTE := "setup: ironflock $* could not be installed from PyPI; the tests with it are skipped"
@@ -112,15 +133,18 @@ sdk: $(SDKS:%=.venv-sdk-%/.made) ## Make an environment for each published SDK t
 	@.venv-sdk-$*/bin/python $(PIP) --require-hashes --only-binary=:all: -r $(LOCKS)/build.txt \
 		&& .venv-sdk-$*/bin/python $(PIP) $(LOCKED) -r $(LOCKS)/sdk-$*.txt && touch .venv-sdk-$*/.sdk $@ || echo $(SDK_NOTE) >&2
 
-lock: ## Resolve all dependencies anew into deploy/locks (needs uv; move `exclude-newer` in pyproject.toml first)
-	@compile() { $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links "$$@"; }; \
+lock: setup ## Resolve all dependencies anew into deploy/locks and show what changed (needs uv; move `exclude-newer` in pyproject.toml first)
+	@before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; cp $(LOCKS)/*.txt "$$before"; \
+	compile() { $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links "$$@"; }; \
 	compile pyproject.toml -c $(LOCKS)/constraints.in -o $(LOCKS)/runtime.txt; \
 	compile $(LOCKS)/build.in -c $(LOCKS)/runtime.txt -o $(LOCKS)/build.txt; \
 	compile --group test -c $(LOCKS)/runtime.txt -o $(LOCKS)/test.txt; \
 	compile --group tools -o $(LOCKS)/tools.txt; \
 	compile --group rest -o $(LOCKS)/rest.txt; \
-	for sdk in $(SDKS); do compile - -o $(LOCKS)/sdk-$$sdk.txt <<< "ironflock==$$sdk"; done
+	compile --group sbom -o $(LOCKS)/sbom.txt; \
+	for sdk in $(SDKS); do compile - -o $(LOCKS)/sdk-$$sdk.txt <<< "ironflock==$$sdk"; done; \
+	$(BIN)/python -m deploy.supply_chain changes "$$before"
 
 clean: ## Remove environments and caches; the state of a platform stays
-	@rm -rf .venv .venv-tools .venv-rest .venv-sdk-* build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-tools .venv-rest .venv-supply .venv-sdk-* build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find services shared deploy router-config tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

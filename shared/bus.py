@@ -7,15 +7,17 @@ Everything towards the service is asyncio; Twisted's Deferreds stay inside this 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import structlog
-from attrs import frozen
+from attrs import evolve, frozen
 from autobahn.wamp.exception import ApplicationError, SessionNotReady, TransportLost
 from autobahn.wamp.types import RegisterOptions
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorCore, IReactorTime
 
 from shared.errors import NotAuthorizedError, OutcomeUnknownError, PublicError, UnavailableError, from_wire
@@ -45,6 +47,14 @@ JoinListener = Callable[[BusSession], Awaitable[None]]
 class _Served:
     declaration: Declaration
     invocation: Invocation
+
+
+@frozen
+class Apart:
+    """A session beside those of the links; `lost` is set when it is over."""
+
+    session: BusSession
+    lost: asyncio.Event
 
 
 class Link:
@@ -108,13 +118,54 @@ class Bus:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._streams: set[asyncio.Task[Any]] = set()
         self._credentials: dict[int, Credential] = {}
-        self._links = [Link(self, url, realm) for url in urls for realm in (SYSTEM_REALM, CONTROL_REALM)]
+        self._urls = tuple(urls)
+        self._links = [Link(self, url, realm) for url in self._urls for realm in (SYSTEM_REALM, CONTROL_REALM)]
 
     def serve(self, surface: object, verifier: AssertionVerifier | None = None) -> None:
         """Register every marked method of `surface` on each join; `verifier` opens people's procedures to services."""
         for declaration, method in declared(surface):
             invocation = public_errors(declaration, method, verifier, self.credential_of)
             self._served.append(_Served(declaration, invocation))
+
+    def serve_own(self, declaration: Declaration, method: Invocation) -> None:
+        """Register `method` on each join under a URI that only this process has."""
+        self._served.append(_Served(declaration, public_errors(declaration, method)))
+
+    @property
+    def cells(self) -> list[str]:
+        """The routers of every cell, as they were given."""
+        return list(self._urls)
+
+    async def join_apart(self, cell: str, authid: str) -> Apart:
+        """A new session on the control realm of `cell`, by this service's secret under another `authid`.
+
+        Raises:
+            UnavailableError: It is not let in, or nobody answers.
+        """
+        joining: asyncio.Future[BusSession] = asyncio.get_running_loop().create_future()
+        lost = asyncio.Event()
+
+        def joined(session: BusSession) -> None:
+            if joining.done():
+                session.abort()
+            else:
+                joining.set_result(session)
+
+        def left(_: BusSession, __: str) -> None:
+            lost.set()
+            joining.cancel()
+
+        credential = evolve(self.credential, role=authid)
+        clock = cast("IReactorTime", self.reactor)
+        factory = session_factory(clock, cell, CONTROL_REALM, credential, joined=joined, left=left)
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await _future(client_endpoint(self.reactor, cell, self.credential.ca).connect(factory))
+                return Apart(await _unless_lost(joining, lost), lost)
+        except (ConnectError, TimeoutError) as error:
+            raise UnavailableError(AWAY) from error
+        finally:
+            joining.cancel()
 
     def on_join(self, realm: str, listener: JoinListener) -> None:
         """Have `listener` run after each join of `realm`, before the service counts as joined there."""
@@ -127,12 +178,20 @@ class Bus:
             link.start()
 
     async def stop(self) -> None:
-        """End the streams, let the calls that run finish within bounds, then leave."""
-        _cancel(self._streams)
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=DRAIN_TIMEOUT_S)
-        _cancel(self._tasks)
+        """End the streams, let the calls that run and what all these leave to do finish within bounds, then leave."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                await self._drain()
+        _cancel(self._tasks | self._streams)
         await asyncio.gather(*(link.stop() for link in self._links))
+
+    async def _drain(self) -> None:
+        """Wait until nothing runs; each stream is told once, since its end may take a while and begin more."""
+        told: set[asyncio.Task[Any]] = set()
+        while running := self._streams | self._tasks:
+            _cancel(self._streams - told)
+            told |= self._streams
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
 
     def sessions(self, realm: str) -> list[BusSession]:
         """The joined sessions of `realm`, one a cell at most."""
@@ -232,6 +291,15 @@ async def call(
         raise UnavailableError(AWAY) from error
     except (TimeoutError, TransportLost) as error:
         raise OutcomeUnknownError(LOST) from error
+
+
+async def _unless_lost(joining: "asyncio.Future[BusSession]", lost: asyncio.Event) -> BusSession:
+    try:
+        return await joining
+    except asyncio.CancelledError:
+        if lost.is_set():
+            raise UnavailableError(AWAY) from None
+        raise
 
 
 def _registration(bus: Bus, served: _Served) -> tuple[Callable[..., "Deferred[Any]"], str, RegisterOptions]:

@@ -46,11 +46,13 @@ log = structlog.get_logger()
 
 @frozen
 class CommonSettings:
-    """What every service has."""
+    """What every service has; the `inside` certificate is for who belongs to the installation: probes, metrics."""
 
     ca: Path
     certificate: Path
     key: Path
+    inside_certificate: Path
+    inside_key: Path
     ops_port: int
     ops_bind: str
 
@@ -64,11 +66,17 @@ class BusSettings:
 
 
 def common_settings(settings: Settings) -> CommonSettings:
-    """`CA_FILE`, `TLS_CERTIFICATE`, `TLS_KEY`, `OPS_PORT`, `OPS_BIND`."""
+    """`CA_FILE`, `TLS_CERTIFICATE`, `TLS_KEY`, `INSIDE_TLS_CERTIFICATE`, `INSIDE_TLS_KEY`, `OPS_PORT`, `OPS_BIND`.
+
+    Without an inside certificate there is one for all.
+    """
+    certificate, key = settings.path("TLS_CERTIFICATE"), settings.path("TLS_KEY")
     return CommonSettings(
         ca=settings.path("CA_FILE"),
-        certificate=settings.path("TLS_CERTIFICATE"),
-        key=settings.path("TLS_KEY"),
+        certificate=certificate,
+        key=key,
+        inside_certificate=settings.path("INSIDE_TLS_CERTIFICATE", certificate),
+        inside_key=settings.path("INSIDE_TLS_KEY", key),
         ops_port=settings.port("OPS_PORT"),
         ops_bind=settings.text("OPS_BIND", LOCAL),
     )
@@ -135,9 +143,14 @@ def server_tls(settings: CommonSettings) -> ServerOptions:
     return server_options(settings.certificate, settings.key)
 
 
+def inside_tls(settings: CommonSettings) -> ServerOptions:
+    """TLS for the listeners that only the installation itself talks to."""
+    return server_options(settings.inside_certificate, settings.inside_key)
+
+
 def listen_ops(settings: CommonSettings, health: Health) -> None:
     """Open the operators' listener of this process."""
-    ops.listen(cast(IReactorTime, reactor), settings.ops_port, settings.ops_bind, server_tls(settings), health)
+    ops.listen(cast(IReactorTime, reactor), settings.ops_port, settings.ops_bind, inside_tls(settings), health)
 
 
 def run(name: str, start: Callable[[Settings], Coroutine[Any, Any, Callable[[], Awaitable[None]]]]) -> None:

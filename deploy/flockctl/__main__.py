@@ -3,42 +3,75 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
 from deploy.flockctl.commands import (
     accounts,
+    agents,
+    alerts,
     api_keys,
     apps,
     audit,
+    backups,
     boards,
     clients,
+    compliance,
     device_apps,
     devices,
+    group_apps,
     groups,
     mail,
+    profiles,
     projects,
     realms,
+    rollouts,
     tunnels,
 )
+from deploy.flockctl.commands.applying import add_apply_command
+from deploy.flockctl.commands.doctor import add_doctor_command
 from deploy.flockctl.commands.platform import add_platform_commands
 from deploy.flockctl.commands.rights import add_rights_commands
 from deploy.flockctl.commands.signing_in import add_sign_in_commands
 from deploy.flockctl.commands.simulate import add_simulate_command
 from deploy.flockctl.errors import CommandError, ExitStatus, from_public
 from deploy.flockctl.output import write_error
+from deploy.flockctl.profiles import apply_profile
 from shared.errors import PublicError
 
 HELP = """Operate an IronFlock platform: projects, devices, apps, rights, accounts and keys, the audit log.
 
---json may also stand before the command.
+--json may also stand before the command; --profile, which names one of several installations, always does.
 
-Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 the platform is away, 4 `can`: no, 130 interrupted.
+Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 the platform is away, 4 `can`: no, 130 interrupted;
+`doctor`: 0 well, 1 warnings, 2 problems.
 """
+NOUNS: Final[Mapping[str, typer.Typer]] = {
+    "project": projects.app,
+    "device": devices.app,
+    "group": groups.app,
+    "rollout": rollouts.app,
+    "alert": alerts.app,
+    "agent": agents.app,
+    "app": apps.app,
+    "realm": realms.realm,
+    "backend": realms.backend,
+    "board": boards.board,
+    "tunnel": tunnels.app,
+    "audit": audit.app,
+    "backup": backups.app,
+    "account": accounts.app,
+    "api-key": api_keys.app,
+    "service-account": api_keys.service_accounts,
+    "client": clients.app,
+    "mail": mail.app,
+    "compliance": compliance.app,
+    "profile": profiles.app,
+}
 
 
 def make_app() -> typer.Typer:
@@ -46,22 +79,14 @@ def make_app() -> typer.Typer:
     app = typer.Typer(name="flockctl", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
     app.callback(help=HELP)(_options)
     add_platform_commands(app)
+    add_doctor_command(app)
     add_sign_in_commands(app)
-    app.add_typer(projects.app, name="project")
-    app.add_typer(devices.app, name="device")
-    app.add_typer(groups.app, name="group")
+    groups.app.add_typer(group_apps.app, name="apps")
     device_apps.add_environment_command(apps.app)
-    app.add_typer(apps.app, name="app")
-    app.add_typer(realms.realm, name="realm")
-    app.add_typer(realms.backend, name="backend")
-    app.add_typer(boards.board, name="board")
-    app.add_typer(tunnels.app, name="tunnel")
-    app.add_typer(audit.app, name="audit")
-    app.add_typer(accounts.app, name="account")
-    app.add_typer(api_keys.app, name="api-key")
-    app.add_typer(api_keys.service_accounts, name="service-account")
-    app.add_typer(clients.app, name="client")
-    app.add_typer(mail.app, name="mail")
+    for noun, verbs in NOUNS.items():
+        app.add_typer(verbs, name=noun)
+    backups.add_restore_command(app)
+    add_apply_command(app)
     add_simulate_command(app)
     add_rights_commands(app)
     return app
@@ -75,11 +100,15 @@ def _say_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's call
 
 def _options(
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - its callback does it
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    profile: Annotated[
+        str | None, typer.Option(help="Which of several installations (see `profile list`).", metavar="NAME")
+    ] = None,
 ) -> None:
     """Options that stand before every command."""
+    apply_profile(profile, os.environ)
 
 
 def with_json_behind(arguments: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Where the platform is: `endpoints.json`, found without being told where possible."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.local.state import FOLDER_NAME, SETTING, find_state_folder
 
 FILE_NAME: Final = "endpoints.json"
+SECRETS: Final = "secrets"
 
 
 @frozen
@@ -61,6 +63,24 @@ def find_endpoints(state: Path | None, environ: Mapping[str, str], working_folde
     raise CommandError(
         "no_platform",
         f"no {FILE_NAME} was found: start the platform with `make up`, or name its state folder with --state",
+        ExitStatus.UNAVAILABLE,
+    )
+
+
+def installed_state(state: Path | None, environ: Mapping[str, str], working_folder: Path) -> Path:
+    """The state folder of an installation on this machine, whether it runs or not; looked for as its endpoints are.
+
+    Raises:
+        CommandError: There is none, or it is another user's.
+    """
+    for folder in candidates(state, environ, working_folder):
+        if (folder / SECRETS).is_dir():
+            if not os.access(folder / SECRETS, os.R_OK | os.X_OK):
+                raise CommandError("not_authorized", f"{folder} is another user's: run this as who runs the platform")
+            return folder.absolute()
+    raise CommandError(
+        "no_platform",
+        "no installation was found on this machine: name its state folder with --state",
         ExitStatus.UNAVAILABLE,
     )
 

@@ -93,9 +93,14 @@ class SignInFile:
 
 def sign_in_file(accounts: str, environ: Mapping[str, str]) -> SignInFile:
     """The file for the platform whose accounts are at the origin `accounts`."""
+    return SignInFile(config_folder(environ) / f"{_PLAIN.sub('_', urlsplit(accounts).netloc.lower())}.json")
+
+
+def config_folder(environ: Mapping[str, str]) -> Path:
+    """Where this user's sign-ins and profiles are."""
     home = environ.get(SETTING) or environ.get("XDG_CONFIG_HOME")
     folder = Path(home) if home else Path(environ.get("HOME") or Path.home()) / ".config"
-    return SignInFile(folder / "ironflock" / f"{_PLAIN.sub('_', urlsplit(accounts).netloc.lower())}.json")
+    return folder / "ironflock"
 
 
 def _cannot(path: Path, error: OSError) -> CommandError:

@@ -20,8 +20,11 @@ from deploy.flockctl.errors import AwayError, CommandError, ExitStatus
 from shared.websocket import send_at_once
 
 OPEN_TIMEOUT_S: Final = 20
-CLOSE_S: Final = 2
+CLOSE_S: Final = 60
+"""For the platform to take what was said before the end: as fast as the device does."""
 PING_S: Final = 20
+PONG_S: Final = 60
+"""An answer stands behind what this machine has not taken yet."""
 PIECE_OCTETS: Final = 65_536
 MAX_MESSAGE_OCTETS: Final = 4 << 20
 NORMAL: Final = 1000
@@ -30,7 +33,10 @@ REFUSED: Final = {
     403: ("not_authorized", "you may not go through tunnels of this device"),
     404: ("not_found", "there is no such tunnel, or you may not see it"),
     409: ("conflict", "the device does not offer this now; `flockctl tunnel list` shows what it does"),
-    429: ("over_limit", "too many visits are open; close some, or try again later"),
+    429: (
+        "over_limit",
+        "too many visits are open, or no room is left to record this one; try again later",
+    ),
 }
 SAID: Final = {
     "device_left": "the device ended it",
@@ -140,7 +146,7 @@ async def visit(reactor: Any, url: str, ca: Path | None, ticket: str) -> VisitSo
         openHandshakeTimeout=OPEN_TIMEOUT_S,
         closeHandshakeTimeout=CLOSE_S,
         autoPingInterval=PING_S,
-        autoPingTimeout=PING_S,
+        autoPingTimeout=PONG_S,
         maxMessagePayloadSize=MAX_MESSAGE_OCTETS,
         failByDrop=True,
         utf8validateIncoming=False,

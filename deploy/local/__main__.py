@@ -1,4 +1,4 @@
-"""`python -m deploy.local run|up|down|status|database`: the platform on this machine."""
+"""`python -m deploy.local run|up|down|status|database|rotate`: the platform on this machine."""
 
 import argparse
 import contextlib
@@ -29,6 +29,7 @@ from deploy.local.processes import (
     service_process,
 )
 from deploy.local.records import read_record
+from deploy.local.rotation import ALL, Kind, Surroundings, rotate
 from deploy.local.settings import LocalSettings, local_settings
 from deploy.local.state import LauncherLock, StateFolder
 from deploy.local.survivors import end_survivors
@@ -46,9 +47,13 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (explanation, _) in COMMANDS.items():
         commands.add_parser(name, help=explanation)
-    command = COMMANDS[parser.parse_args().command][1]
+    rotating = commands.add_parser("rotate", help="make secrets anew, while the platform runs")
+    rotating.add_argument("kinds", nargs="+", choices=[*Kind, "all"], help="which secrets")
+    words = parser.parse_args()
     try:
-        return command(local_settings(os.environ))
+        if words.command == "rotate":
+            return rotate_secrets(local_settings(os.environ), words.kinds)
+        return COMMANDS[words.command][1](local_settings(os.environ))
     except (PlatformError, SettingsError, OSError) as error:
         sys.stderr.write(f"ironflock: {error}\n")
         return 1
@@ -161,6 +166,18 @@ def show_status(settings: LocalSettings) -> int:
     lines, healthy = status(settings)
     sys.stdout.write("\n".join([*lines, ""]))
     return 0 if healthy else 1
+
+
+def rotate_secrets(settings: LocalSettings, kinds: list[str]) -> int:
+    """`rotate`."""
+    wanted = ALL if "all" in kinds else frozenset(map(Kind, kinds))
+    rotate(StateFolder(settings.state), wanted, Surroundings(time.sleep, _tell))
+    return 0
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def now() -> dt.datetime:

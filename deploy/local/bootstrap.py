@@ -20,21 +20,27 @@ MIGRATE: Final = "migrate"
 SCHEMAS: Final = ("audit", "auth", "realms", "devices", "privileges", "gateway", "fleetdb", "tunnels")
 BACKEND_LOGIN: Final = "backend_login"
 """Every login of a data backend is a member of it, which pg_hba.conf knows them by; it opens nothing."""
+BACKUP: Final = "backup"
+"""Reads the whole cluster as a replica does, for backups; in the control database it can close a segment of the log."""
 LOGINS: Final = (MIGRATE, *(f"svc_{name}" for name in SERVICES))
+WITH_PASSWORD: Final = (PROVISIONER, BACKUP, *LOGINS)
+"""Every login, besides the superuser, that needs a password before roles are made."""
 CONNECT_TIMEOUT_S: Final = 5
 _NOT_SPECIAL: Final = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
 _MAKES_ROLES: Final = "NOSUPERUSER CREATEDB CREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
+_REPLICATES: Final = "NOSUPERUSER NOCREATEDB NOCREATEROLE REPLICATION NOBYPASSRLS NOINHERIT"
 # What it ends sessions of data backends with, and sees them by.
 _WATCHING: Final = ("pg_signal_backend", "pg_read_all_stats")
 
 
 @frozen
 class Server:
-    """A PostgreSQL server and its superuser's password."""
+    """A PostgreSQL server and its superuser's password; its certificate says `host`."""
 
     port: int
     ca: Path
     password: str
+    host: str = "localhost"
 
 
 def connect(server: Server, database: str) -> psycopg.Connection[Any]:
@@ -44,8 +50,8 @@ def connect(server: Server, database: str) -> psycopg.Connection[Any]:
         psycopg.OperationalError: The server does not answer, or is not who it should be.
     """
     return psycopg.connect(
-        host="localhost",
-        hostaddr="127.0.0.1",
+        host=server.host,
+        hostaddr="127.0.0.1" if server.host == "localhost" else "",
         port=server.port,
         dbname=database,
         user=SUPERUSER,
@@ -78,15 +84,26 @@ def bootstrap(server: Server, passwords: Mapping[str, str]) -> None:
         for login in LOGINS:
             _ensure_login(connection, login, passwords[login], _NOT_SPECIAL)
         _ensure_provisioner(connection, passwords[PROVISIONER])
+        _ensure_login(connection, BACKUP, passwords[BACKUP], _REPLICATES)
         unlike = _databases_unlike_the_template(connection)
         for schema in SCHEMAS:
             _ensure_owner(connection, f"{schema}_owner")
     with connect(server, DATABASE_NAME) as connection:
         _run(connection, "REVOKE ALL ON SCHEMA {} FROM PUBLIC", "public")
+        _run(connection, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO {}", BACKUP)
+        _run(connection, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system() TO {}", BACKUP)
         for schema in SCHEMAS:
             _ensure_schema(connection, schema, f"{schema}_owner")
     for database in unlike:
         _close_database(server, database)
+
+
+def set_password(connection: psycopg.Connection[Any], login: str, password: str) -> None:
+    """Give `login` the password; what it has open stays open."""
+    # Hashed on this side, so that the password itself is in no statement that anything could write down.
+    verifier = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256")
+    alter = sql.SQL("ALTER ROLE {} PASSWORD {}")
+    connection.execute(alter.format(sql.Identifier(login), sql.Literal(verifier.decode())))
 
 
 def _ensure_database(connection: psycopg.Connection[Any]) -> None:
@@ -134,10 +151,8 @@ def _close_database(server: Server, database: str) -> None:
 
 def _ensure_login(connection: psycopg.Connection[Any], login: str, password: str, attributes: str) -> None:
     _ensure_role(connection, login)
-    # Hashed on this side, so that the password itself is in no statement that anything could write down.
-    verifier = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256")
-    alter = sql.SQL(f"ALTER ROLE {{}} LOGIN {attributes} PASSWORD {{}}")
-    connection.execute(alter.format(sql.Identifier(login), sql.Literal(verifier.decode())))
+    _run(connection, f"ALTER ROLE {{}} LOGIN {attributes}", login)
+    set_password(connection, login, password)
     _run(connection, "GRANT CONNECT ON DATABASE {} TO {}", DATABASE_NAME, login)
     _run(connection, "GRANT pg_use_reserved_connections TO {} WITH INHERIT TRUE", login)
 

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorProcess, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from deploy.local.bootstrap import bootstrap
+from deploy.local.bootstrap import SUPERUSER, bootstrap
 from deploy.local.endpoints import write_endpoints
 from deploy.local.errors import PlatformError
 from deploy.local.files import tail
@@ -35,6 +35,7 @@ from deploy.local.records import (
 from deploy.local.renewal import Renewal, Surroundings
 from deploy.local.settings import LocalSettings
 from deploy.local.state import StateFolder
+from deploy.local.superuser import settle
 from deploy.local.supervision import Supervisor
 from deploy.local.survivors import birth
 
@@ -168,6 +169,7 @@ class Launcher:
     def _bootstrapped(self) -> bool:
         """Set the database up, unless it does not answer (yet); what it said is kept for the person at the terminal."""
         try:
+            settle(self._prepared.server, self._state.database_secrets / SUPERUSER)
             bootstrap(self._prepared.server, self._prepared.passwords)
         except psycopg.Error as error:
             self._database_problem = str(error).strip()

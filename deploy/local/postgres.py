@@ -10,7 +10,7 @@ from typing import Final
 from attrs import frozen
 
 from deploy.local.archive import ensure_unpacked, wheel_program
-from deploy.local.bootstrap import BACKEND_LOGIN, LOGINS, SUPERUSER
+from deploy.local.bootstrap import BACKEND_LOGIN, BACKUP, LOGINS, SUPERUSER
 from deploy.local.errors import PlatformError
 from deploy.local.files import PRIVATE_FILE, READABLE_FILE, Account, ensure_folder, sync_folder, write_atomically
 from deploy.local.processes import DATABASE_NAME, PROVISIONER, Process, StopStep
@@ -46,6 +46,10 @@ FIXED: Final = {
     "max_wal_size": "512MB",
     "max_worker_processes": "4",
     "max_logical_replication_workers": "0",
+    # For backups: the server notes which blocks change, and keeps the log for them, but never until the disk is full.
+    "summarize_wal": "on",
+    "wal_summary_keep_time": "35d",
+    "max_slot_wal_keep_size": "8GB",
     "autovacuum_max_workers": "2",
     "io_workers": "2",
     "jit": "off",
@@ -150,6 +154,7 @@ def access_rules() -> str:
     return (
         "# Written by the launcher at each start.\n"
         f"hostssl {DATABASE_NAME} {','.join(LOGINS)} 127.0.0.1/32 scram-sha-256\n"
+        f"hostssl replication,{DATABASE_NAME} {BACKUP} 127.0.0.1/32 scram-sha-256\n"
         f"hostssl all {SUPERUSER} 127.0.0.1/32 scram-sha-256\n"
         f"hostssl {DATABASE_NAME},samerole {PROVISIONER} 127.0.0.1/32 scram-sha-256\n"
         f"hostssl samerole +{BACKEND_LOGIN} 127.0.0.1/32 cert\n"

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from deploy.local.accounts import check_crossable, check_owner, postgres_account
 from deploy.local.authority import Authority, Order, ensure_authority, hosts_of, pem_of, renew
-from deploy.local.bootstrap import LOGINS, SUPERUSER, Server
+from deploy.local.bootstrap import SUPERUSER, WITH_PASSWORD, Server
 from deploy.local.errors import PlatformError
 from deploy.local.files import (
     CROSSED_FOLDER,
@@ -22,7 +22,7 @@ from deploy.local.files import (
     write_atomically,
 )
 from deploy.local.postgres import Cluster, ensure_cluster
-from deploy.local.processes import PROVISIONER, SERVICES
+from deploy.local.processes import SERVICES
 from deploy.local.settings import LocalSettings
 from deploy.local.state import StateFolder
 from shared.api_keys import ENTROPY_OCTETS, mint
@@ -34,6 +34,10 @@ LISTENERS: Final = ("postgres", "router", *SERVICES)
 
 class SecretLostError(PlatformError):
     """A secret is gone that what is stored cannot do without; the text names its file and says what to do."""
+
+
+class RestoreUnfinishedError(PlatformError):
+    """A restore was cut off: the text says how to go on."""
 
 
 @frozen
@@ -73,8 +77,10 @@ def prepare(settings: LocalSettings, account: Account | None, now: dt.datetime) 
 
     Raises:
         SecretLostError: A secret that belongs to data that are there is gone: a new one would not fit them.
+        RestoreUnfinishedError: A restore into this folder was cut off.
     """
     state = StateFolder(settings.state)
+    check_restored(state)
     check_kept_secrets(state)
     authority = ensure_authority(state.ca, now)
     orders = certificate_orders(settings, account)
@@ -129,33 +135,53 @@ def check_kept_secrets(state: StateFolder) -> None:
             )
 
 
+def check_restored(state: StateFolder) -> None:
+    """Refuse to make an empty installation beside half of a restored one.
+
+    Raises:
+        RestoreUnfinishedError: There is half of one.
+    """
+    if state.restoring.exists():
+        raise RestoreUnfinishedError(f"a restore into {state.root} was cut off: repeat `flockctl restore`")
+
+
 def ensure_secrets(state: StateFolder) -> dict[str, str]:
     """Make every secret that is missing and return the passwords of the database by login."""
     for service in SERVICES:
-        ensure_secret(state.bus_secrets / f"svc_{service}", _token)
-    ensure_secret(state.master_keys, _master_keys)
-    ensure_secret(state.fleetdb_master_keys, _master_keys)
-    ensure_secret(state.tunnels_master_keys, _master_keys)
-    ensure_secret(state.devices_master_keys, _master_keys)
-    ensure_secret(state.audit_signing_keys, _signing_keys)
-    ensure_secret(state.owner_api_key, _api_key)
-    return {login: ensure_secret(state.database_secrets / login, _token) for login in (SUPERUSER, PROVISIONER, *LOGINS)}
+        ensure_secret(state.bus_secrets / f"svc_{service}", token)
+    ensure_secret(state.master_keys, master_keys)
+    ensure_secret(state.fleetdb_master_keys, master_keys)
+    ensure_secret(state.tunnels_master_keys, master_keys)
+    ensure_secret(state.devices_master_keys, master_keys)
+    ensure_secret(state.audit_signing_keys, signing_keys)
+    ensure_secret(state.owner_api_key, api_key)
+    logins = (SUPERUSER, *WITH_PASSWORD)
+    return {login: ensure_secret(state.database_secrets / login, token) for login in logins}
 
 
-def _token() -> str:
+def token() -> str:
+    """A password, or the secret of a service on the bus."""
     return secrets.token_urlsafe(SECRET_OCTETS)
 
 
-def _master_keys() -> str:
-    name, key = secrets.token_hex(4), secrets.token_bytes(SECRET_OCTETS)
+def new_key() -> tuple[str, bytes]:
+    """The id and the octets of a master key, or of a signing key's seed."""
+    return secrets.token_hex(4), secrets.token_bytes(SECRET_OCTETS)
+
+
+def master_keys() -> str:
+    """A file of master keys with one in it, as `shared.secrets` reads it."""
+    name, key = new_key()
     return json.dumps({"active": name, "keys": {name: base64.b64encode(key).decode()}})
 
 
-def _signing_keys() -> str:
+def signing_keys() -> str:
+    """A file of the log's signing keys with one in it, as audit reads it."""
     # The seeds of Ed25519 keys (RFC 8032); two are active while one takes over from the other.
-    name, seed = secrets.token_hex(4), secrets.token_bytes(SECRET_OCTETS)
+    name, seed = new_key()
     return json.dumps({"active": [name], "keys": {name: base64.b64encode(seed).decode()}})
 
 
-def _api_key() -> str:
+def api_key() -> str:
+    """An API key, as auth mints them."""
     return mint(secrets.token_bytes(ENTROPY_OCTETS))

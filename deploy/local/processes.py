@@ -156,6 +156,7 @@ def _own_variables(  # noqa: PLR0911 - one a service
             "SIGNING_KEYS_FILE": str(state.audit_signing_keys),
             "PUBLIC_KEYS_FILE": str(state.audit_public_keys),
             "HEAD_FILE": str(state.audit_head),
+            "LEDGER_FILE": str(state.ledger),
         }
     if name == "devices":
         return {"MASTER_KEYS_FILE": str(state.devices_master_keys)}

@@ -146,6 +146,21 @@ class StateFolder:
         return self.root / "audit-head"
 
     @property
+    def ledger(self) -> Path:
+        """What was revoked, rotated and erased, kept outside the database: a restored backup must not revive it."""
+        return self.root / "audit-ledger"
+
+    @property
+    def backup_signing_key(self) -> Path:
+        """The key by which backups are signed."""
+        return self.secrets / "backup-signing-key"
+
+    @property
+    def restoring(self) -> Path:
+        """There while a restore puts things into place: half of it is there then, and nothing may be made beside."""
+        return self.root / "restoring"
+
+    @property
     def owner_api_key(self) -> Path:
         """The first owner's API key."""
         return self.root / "owner-api-key"

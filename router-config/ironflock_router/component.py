@@ -23,8 +23,6 @@ from shared.tls import server_options
 
 log = structlog.get_logger()
 
-OPS_INTERFACE = "127.0.0.1"
-
 
 class RouterComponent(ApplicationSession):
     """Starts the router's parts when its session on the system realm stands."""
@@ -45,8 +43,9 @@ class RouterComponent(ApplicationSession):
     async def _start(self) -> None:
         settings = RouterSettings.from_environment(os.environ)
         tls = server_options(settings.tls_certificate, settings.tls_key)
+        inside = server_options(settings.inside_tls_certificate, settings.inside_tls_key)
         health = Health(*HEALTH_PARTS)
-        ops.listen(reactor, settings.ops_port, OPS_INTERFACE, tls, health)
+        ops.listen(reactor, settings.ops_port, settings.ops_bind, inside, health)
         node = RouterNode(self, self.config.controller, reactor, settings, health)
-        await node.start(tls)
+        await node.start(tls, inside)
         log.info("router_started", host=settings.host)

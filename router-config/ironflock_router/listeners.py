@@ -24,7 +24,6 @@ log = structlog.get_logger()
 
 BACKLOG = 1024
 """Connections that the kernel holds for us: a fleet that reconnects comes all at once."""
-SERVICES_INTERFACE = "127.0.0.1"
 
 
 class Listeners:
@@ -38,21 +37,21 @@ class Listeners:
         tls: ServerOptions,
         sessions: PlatformSessionFactory,
     ) -> None:
-        """Sessions of both listeners come from `sessions`."""
+        """Sessions of both listeners come from `sessions`; `tls` is for the public one."""
         self._controller = controller
         self._reactor: Any = reactor  # Twisted splits its reactor into many interfaces; this one also listens
         self._settings = settings
         self._tls = tls
         self._sessions = sessions
 
-    def open_services(self) -> IListeningPort:
-        """Listen for services.
+    def open_services(self, tls: ServerOptions) -> IListeningPort:
+        """Listen for services, with a certificate of their own.
 
         Raises:
             CannotListenError: The port is taken.
         """
         settings = self._settings
-        return self._open("services", SERVICE_DOORS, settings.services, settings.service_port, SERVICES_INTERFACE)
+        return self._open("services", tls, settings.service_port, settings.service_bind)
 
     def open_public(self) -> IListeningPort:
         """Listen for devices, people and apps.
@@ -61,16 +60,22 @@ class Listeners:
             CannotListenError: The port is taken.
         """
         settings = self._settings
-        return self._open("public", PUBLIC_DOORS, settings.public, settings.public_port, settings.bind)
+        return self._open("public", self._tls, settings.public_port, settings.bind)
 
-    def _open(self, name: str, doors: Iterable[Door], limits: Limits, port: int, interface: str) -> IListeningPort:
+    def _open(self, name: str, tls: ServerOptions, port: int, interface: str) -> IListeningPort:
+        doors, limits = self._behind(name)
         paths = {door.value: self._websockets(door, limits) for door in doors}
-        over_tls: Any = TLSMemoryBIOFactory(self._tls, isClient=False, wrappedFactory=EntranceFactory(paths))
+        over_tls: Any = TLSMemoryBIOFactory(tls, isClient=False, wrappedFactory=EntranceFactory(paths))
         over_tls.noisy = False
         guard = Guard(name, limits, over_tls, self._reactor)
         listening: IListeningPort = self._reactor.listenTCP(port, guard, backlog=BACKLOG, interface=interface)
         log.info("listener_opened", listener=name, port=port, interface=interface)
         return listening
+
+    def _behind(self, name: str) -> tuple[Iterable[Door], Limits]:
+        if name == "services":
+            return SERVICE_DOORS, self._settings.services
+        return PUBLIC_DOORS, self._settings.public
 
     def _websockets(self, door: Door, limits: Limits) -> PlatformWebSocketFactory:
         controller = self._controller

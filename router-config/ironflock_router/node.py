@@ -90,8 +90,11 @@ class RouterNode:
         self._loops: list[Loop] = []
         self._is_public = False
 
-    async def start(self, tls: ServerOptions) -> None:
-        """Set the realms up and open the services' listener; the public one follows when devices can be served."""
+    async def start(self, tls: ServerOptions, inside: ServerOptions) -> None:
+        """Set the realms up and open the services' listener; the public one follows when devices can be served.
+
+        `tls` is for the public listener, `inside` for that of services.
+        """
         realm1 = await realm_start(self._controller, REALM1)
         procedures = AgentProcedures(lambda uri: is_registered(realm1, uri), self._reactor.seconds)
         for router in (realm1, await realm_start(self._controller, SYSTEM)):
@@ -102,7 +105,7 @@ class RouterNode:
         sessions = PlatformSessionFactory(self._controller.router_factory, reception)
         await self._serve(reception.expiry)
         listeners = Listeners(self._controller, self._reactor, self._settings, tls, sessions)
-        listeners.open_services()
+        listeners.open_services(inside)
         self._health.set(SERVICE_LISTENER, ok=True)
         procedures.on_change.append(lambda missing: self._procedures_changed(missing, listeners))
         events.on_registration.append(lambda: self._soon(procedures.look))

@@ -27,6 +27,7 @@ from ironflock_router.wire_names import (
     SESSION_END,
     SUBSCRIPTION_MATCH,
     SYSTEM,
+    TERMINAL,
     USER,
     Action,
 )
@@ -106,6 +107,10 @@ _PEOPLE: Final = (
     "ironflock.devices.device.watch",
     "ironflock.devices.device.set_claimable",
     "ironflock.devices.device.claim",
+    "ironflock.devices.device.move",
+    "ironflock.devices.device.tag",
+    "ironflock.devices.device.decommission",
+    "ironflock.devices.decommission.list",
     "ironflock.devices.device.exec",
     "ironflock.devices.device.reboot",
     "ironflock.devices.device.shutdown",
@@ -135,6 +140,10 @@ _PEOPLE: Final = (
     "ironflock.devices.device.app_logs",
     "ironflock.devices.device.app_log_history",
     "ironflock.devices.device.follow_logs",
+    "ironflock.devices.device.terminal",
+    "ironflock.devices.device.terminal_write",
+    "ironflock.devices.device.terminal_resize",
+    "ironflock.devices.device.terminal_close",
     "ironflock.devices.group.create",
     "ironflock.devices.group.list",
     "ironflock.devices.group.show",
@@ -142,6 +151,9 @@ _PEOPLE: Final = (
     "ironflock.devices.group.delete",
     "ironflock.devices.group.add_device",
     "ironflock.devices.group.remove_device",
+    "ironflock.devices.group_app.set",
+    "ironflock.devices.group_app.unset",
+    "ironflock.devices.group_app.list",
     "ironflock.devices.app.install",
     "ironflock.devices.app.uninstall",
     "ironflock.devices.app.list",
@@ -158,6 +170,24 @@ _PEOPLE: Final = (
     "ironflock.devices.app.variables",
     "ironflock.devices.app.set_environment",
     "ironflock.devices.app.set_ports",
+    "ironflock.devices.rollout.plan",
+    "ironflock.devices.rollout.start",
+    "ironflock.devices.rollout.list",
+    "ironflock.devices.rollout.show",
+    "ironflock.devices.rollout.watch",
+    "ironflock.devices.rollout.pause",
+    "ironflock.devices.rollout.resume",
+    "ironflock.devices.rollout.abort",
+    "ironflock.devices.install.confirm",
+    "ironflock.devices.alert.list",
+    "ironflock.devices.alert.acknowledge",
+    "ironflock.devices.alert.watch",
+    "ironflock.devices.alert_rule.list",
+    "ironflock.devices.alert_rule.set",
+    "ironflock.devices.alert_channel.create",
+    "ironflock.devices.alert_channel.list",
+    "ironflock.devices.alert_channel.delete",
+    "ironflock.devices.alert_channel.test",
     "ironflock.tunnels.tunnel.declare",
     "ironflock.tunnels.tunnel.list",
     "ironflock.tunnels.tunnel.withdraw",
@@ -260,6 +290,14 @@ _DEVICES: Final = (
 
 _USERS: Final = tuple(Grant(USER, Action.CALL, REALM1, uri) for uri in _PEOPLE)
 
+# The service that calls agents, once for each person who has a terminal: an agent has a shell for each who calls it.
+_TERMINALS: Final = (
+    Grant(TERMINAL, Action.CALL, REALM1, "re.mgmt.*.init_device_terminal"),
+    Grant(TERMINAL, Action.CALL, REALM1, "re.mgmt.*.term_resize.*"),
+    Grant(TERMINAL, Action.PUBLISH, REALM1, "re.mgmt.*.term_write.*"),
+    Grant(TERMINAL, Action.SUBSCRIBE, REALM1, "re.mgmt.*.data.*"),
+)
+
 _SERVICES_OWN: Final = tuple(
     Grant(f"svc_{name}", Action.REGISTER, realm, f"ironflock.{name}.**", SHARED)
     for name in SERVICES
@@ -270,8 +308,8 @@ _SERVICES_CONTROL: Final = (
     *(Grant("svc_devices", Action.REGISTER, REALM1, uri, SHARED) for uri in AGENT_PROCEDURES if uri != EXPOSE_PORT),
     Grant("svc_tunnels", Action.REGISTER, REALM1, EXPOSE_PORT, SHARED),
     Grant("svc_devices", Action.CALL, REALM1, "re.mgmt.**"),  # issue 9: what the agents can do
-    # What apps print, while somebody follows who may.
-    Grant("svc_devices", Action.SUBSCRIBE, REALM1, "reswarm.logs.*.*"),
+    # What apps print, while somebody follows who may; an app's name may have dots.
+    Grant("svc_devices", Action.SUBSCRIBE, REALM1, "reswarm.logs.**"),
     # By which credential a person is there: the audit log names it.
     *(Grant(f"svc_{name}", Action.CALL, REALM1, "wamp.session.get") for name in SERVICES if name != "gateway"),
     # Presence: who is there, who comes and goes; and ending sessions whose device was flashed again or deleted.
@@ -289,6 +327,7 @@ _SERVICES_SYSTEM: Final = (
     # `device_credential.find` and `app_credential.find` are for the router itself (decision 6): no line names them.
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.device_credential.issue"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.device_credential.end"),
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.device_credential.move"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.app_cred_key.find"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.account.find"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.registry_token.issue"),
@@ -369,10 +408,21 @@ _SERVICES_SYSTEM: Final = (
     Grant("svc_privileges", Action.CALL, SYSTEM, "ironflock.realms.app.set_owner"),
     Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, DEVICE_DUPLICATED),
     Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, "ironflock.devices.device.changed"),
+    Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, "ironflock.devices.alert.changed"),
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.alert.mail"),
+    # What is typed into a terminal that another process of devices has.
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.devices.replica.*.terminal"),
     *(Grant(f"svc_{name}", Action.PUBLISH, SYSTEM, f"ironflock.{name}.**") for name in SERVICES),
     Grant("svc_gateway", Action.CALL, SYSTEM, "ironflock.auth.assertion.issue"),
     *(Grant("svc_gateway", Action.CALL, SYSTEM, uri) for uri in _PEOPLE),
     *(Grant(f"svc_{name}", Action.CALL, SYSTEM, "ironflock.auth.assertion.keys") for name in SERVICES),
 )
 
-TABLE: Final[tuple[Grant, ...]] = (*_DEVICES, *_USERS, *_SERVICES_OWN, *_SERVICES_CONTROL, *_SERVICES_SYSTEM)
+TABLE: Final[tuple[Grant, ...]] = (
+    *_DEVICES,
+    *_USERS,
+    *_TERMINALS,
+    *_SERVICES_OWN,
+    *_SERVICES_CONTROL,
+    *_SERVICES_SYSTEM,
+)

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from shared.settings import Settings
 
+LOCAL: Final = "127.0.0.1"
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 SERVICE_MESSAGE: Final = 16 * MIB
@@ -43,15 +44,19 @@ class Limits:
 
 @frozen
 class RouterSettings:
-    """Everything that the router is told from outside."""
+    """Everything that the router is told from outside; the `inside` certificate is for services, probes, metrics."""
 
     host: str
     bind: str
+    service_bind: str
+    ops_bind: str
     public_port: int
     service_port: int
     ops_port: int
     tls_certificate: Path
     tls_key: Path
+    inside_tls_certificate: Path
+    inside_tls_key: Path
     service_secrets: Path
     registrations_per_session: int
     subscriptions_per_session: int
@@ -69,14 +74,19 @@ class RouterSettings:
             SettingsError: One is missing, malformed or unknown; the text names it.
         """
         settings = Settings("ROUTER", environ)
+        certificate, key = settings.path("TLS_CERTIFICATE"), settings.path("TLS_KEY")
         values = cls(
             host=settings.text("HOST", "localhost"),
-            bind=settings.text("BIND", "127.0.0.1"),
+            bind=settings.text("BIND", LOCAL),
+            service_bind=settings.text("SERVICE_BIND", LOCAL),
+            ops_bind=settings.text("OPS_BIND", LOCAL),
             public_port=settings.port("PUBLIC_PORT"),
             service_port=settings.port("SERVICE_PORT"),
             ops_port=settings.port("OPS_PORT"),
-            tls_certificate=settings.path("TLS_CERTIFICATE"),
-            tls_key=settings.path("TLS_KEY"),
+            tls_certificate=certificate,
+            tls_key=key,
+            inside_tls_certificate=settings.path("INSIDE_TLS_CERTIFICATE", certificate),
+            inside_tls_key=settings.path("INSIDE_TLS_KEY", key),
             service_secrets=settings.path("SERVICE_SECRETS"),
             registrations_per_session=settings.integer("REGISTRATIONS_PER_SESSION", 512, minimum=64, maximum=100_000),
             subscriptions_per_session=settings.integer("SUBSCRIPTIONS_PER_SESSION", 512, minimum=64, maximum=100_000),

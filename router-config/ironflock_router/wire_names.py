@@ -33,6 +33,9 @@ FLEETDB: Final = "svc_fleetdb"
 CALLS_AGENTS: Final = "svc_devices"
 AGENTS_CALLER: Final = "system"
 """The authid by which agents know the platform: on `realm1` the service that calls them has it, and nobody else."""
+TERMINAL: Final = "terminal"
+TERMINAL_AUTHID: Final = "terminal-"
+"""Before an account key: as whom the service that calls agents joins `realm1` for a person's terminal (decision 15)."""
 DATA_SERVICES: Final = frozenset({FLEETDB})
 """The services that join data realms, each by its own secret."""
 

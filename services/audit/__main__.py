@@ -16,6 +16,7 @@ from services.audit.forwarders import Forwarding
 from services.audit.head_file import HeadFile
 from services.audit.inspecting import STEP_S, Inspector
 from services.audit.integrator import Integrator
+from services.audit.ledger import Keeping, LedgerFile
 from services.audit.procedures.entries import EntryProcedures
 from services.audit.procedures.heads import HeadProcedures
 from services.audit.procedures.retention import RetentionProcedures
@@ -63,6 +64,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         service.probe_forever(database, health),
         integrator.run(salts),
         service.forever("retention", lambda: redact_due(database), health, pause_s=INTERVAL_S),
+        service.forever("ledger", Keeping(database, LedgerFile(read.ledger_file), bell).step, health, pause_s=0.0),
         service.forever("inspection", Inspector(database, health).step, health, pause_s=STEP_S),
     ]
     loops = [asyncio.create_task(each) for each in (*running, *outward(read, database, bell))]

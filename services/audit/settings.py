@@ -64,6 +64,7 @@ class AuditSettings:
     keys: LogKeys
     public_keys_file: Path
     head_file: Path
+    ledger_file: Path
     batch: int
     witnesses: tuple[Witness, ...]
     forwarders: tuple[Forwarder, ...]
@@ -89,6 +90,7 @@ def read(settings: Settings) -> AuditSettings:
         keys=parse_keys(origin, settings.secret("SIGNING_KEYS")),
         public_keys_file=settings.path("PUBLIC_KEYS_FILE"),
         head_file=settings.path("HEAD_FILE"),
+        ledger_file=settings.path("LEDGER_FILE"),
         batch=settings.integer("BATCH", 1024, minimum=1, maximum=MAX_BATCH),
         witnesses=_listed(settings, "WITNESSES_FILE", _witness),
         forwarders=_listed(settings, "FORWARDERS_FILE", _forwarder),

@@ -22,6 +22,7 @@ from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
 from services.auth.pages.desk import Desk
 from services.auth.pages.whole import front_of, site_of
+from services.auth.procedures.alerts import AlertProcedures
 from services.auth.procedures.accounts import AccountProcedures
 from services.auth.procedures.api_keys import ApiKeyProcedures
 from services.auth.procedures.app_credentials import AppCredentialProcedures
@@ -153,6 +154,7 @@ def serve(bus: Bus, database: Database, keyring: Keyring, desk: Desk, *, erasure
     bus.serve(BoardTicketProcedures(database, people.locks, apps, endings))
     bus.serve(TicketProcedures(database, signing, provider.access_tokens, people.locks, time.time))
     bus.serve(RightsProcedures(database, people.step_up))
+    bus.serve(AlertProcedures(database, people.mailing))
     bus.serve(RegistryTokenProcedures(database, people.locks, provider.keys, time.time, issuer=provider.issuer))
     for procedures in (
         desk.accounts,

@@ -74,16 +74,16 @@ class AgentCalls:
         if not sessions:
             raise UnavailableError(AWAY)
         for session in sessions:
-            found = await _asked(session, uri, args, kwargs, time_limit_s)
+            found = await asked(session, uri, args, kwargs, time_limit_s)
             if found is not None:
                 return found
         raise ConflictError(OFFLINE, reason="device_offline")
 
 
-async def _asked(
+async def asked(
     session: BusSession, uri: str, args: tuple[Any, ...], kwargs: dict[str, Any], time_limit_s: float
 ) -> AgentAnswer | None:
-    """The agent's answer, None where it is not in this cell."""
+    """The answer of the agent's procedure `uri`, None where it is not in this cell; errors as `AgentCalls.ask`."""
     try:
         async with asyncio.timeout(time_limit_s):
             result = await session.call(uri, *args, **kwargs).asFuture(asyncio.get_running_loop())

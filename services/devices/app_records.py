@@ -67,7 +67,8 @@ class AppOnDevice:
 
     `app_name` is the one that it had when it was put there, since images and containers are called so; None where it is
     not known yet. `told_revision` is the last `revision` of the wish that reached the agent;
-    `is_offered`: one was at least on its way. `ports` is None where nobody has set any.
+    `is_offered`: one was at least on its way. `wanted_before` are releases that were wanted before, newest last.
+    `ports` is None where nobody has set any.
     """
 
     device_key: int
@@ -81,6 +82,7 @@ class AppOnDevice:
     release: AppRelease | None
     present: AppRelease | None
     previous: AppRelease | None
+    wanted_before: tuple[AppRelease, ...]
     requestor_account_key: int
     app_cred_epoch: int
     environment: bytes | None = field(repr=False)
@@ -126,12 +128,23 @@ class SaidOfApp:
 
 @frozen
 class AppOrder:
-    """A wish that an agent is still to be told."""
+    """A wish that an agent is still to be told; `is_slow`: the last one that its device was told was not answered."""
 
     device_key: int
     app_key: int
     stage: Stage
     cancels: bool
+    project_key: int
+    is_slow: bool
+
+
+@frozen
+class Places:
+    """How many orders may be told at once: in all, of one project, and of those of its devices that are slow."""
+
+    in_all: int
+    of_project: int
+    of_slow: int
 
 
 @frozen
@@ -168,6 +181,16 @@ class RotatedCredential:
 
 
 @frozen
+class Rotation:
+    """A rotation of an app's credential that has begun, and what ends the sessions of the old one."""
+
+    device_key: int
+    app_key: int
+    stage: Stage
+    ending_key: int
+
+
+@frozen
 class NameApp:
     """`ironflock.devices.app.uninstall`, `.rotate_credential`, `.environment`, `.status`, `.start` and the like."""
 
@@ -175,6 +198,20 @@ class NameApp:
     app: Key
     stage: Stage
     project: Key | Name | None = None
+
+
+@frozen
+class ConfirmInstalls:
+    """`ironflock.devices.install.confirm`."""
+
+    project: Key | Name
+
+
+@frozen
+class EndedInstalls:
+    """What the project does not have any more, and has left its devices."""
+
+    installs: list[Install]
 
 
 @frozen
@@ -201,9 +238,10 @@ class UpgradeApp:
 
 @frozen
 class DeviceApps:
-    """What is installed on a device, in the order of keys."""
+    """What is installed on a device, in the order of keys; `is_confirmed`: somebody has said that these are all."""
 
     apps: list[DeviceApp]
+    is_confirmed: bool
 
 
 @frozen

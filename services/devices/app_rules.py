@@ -4,7 +4,9 @@ A wish is a target and a release. An agent says what it does: the state, and the
 waits for the other: a wish may change while the agent is at the last one, and the agent may be away for weeks.
 """
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +19,7 @@ from services.devices.app_records import (
     AppState,
     AppVariables,
     DeviceApp,
+    Install,
     PortRule,
     SaidOfApp,
     SetEnvironment,
@@ -43,6 +46,13 @@ OF_THE_PLATFORM: Final = frozenset(
 )  # fmt: skip
 """What agents set themselves. Source: wire-agent section 8."""
 MAX_PORTS_OCTETS: Final = 64 * 1024
+MAX_WANTED_BEFORE: Final = 16
+MOST_GONE_AT_ONCE: Final = 3
+MAX_REPOSITORY: Final = 255
+_REPOSITORY: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*")
+"""Source: the distribution specification, names of repositories."""
+_ARCHITECTURE: Final = re.compile(r"[a-z0-9]{1,20}")
+"""What agents call machines, with the variant (`armv7`): nothing else of what a device says becomes a name."""
 NOTHING_BEFORE: Final = "there is no release before this one to go back to"
 NOTHING_UNDER_WAY: Final = "nothing is under way that could be cancelled"
 NO_RELEASE: Final = "the project has no release of this app at this stage; install one there, or name a version"
@@ -63,7 +73,15 @@ def upgraded(app: AppOnDevice, release: AppRelease) -> AppOnDevice:
     if release == app.release:
         return app
     previous = app.release if app.present is None and app.release is not None else app.previous
-    return evolve(app, release=release, previous=previous)
+    return evolve(wanting(app, release), previous=previous)
+
+
+def wanting(app: AppOnDevice, release: AppRelease | None) -> AppOnDevice:
+    """The app with that release wanted; the one before is remembered, since the agent may still be at it."""
+    if release == app.release or app.release is None:
+        return evolve(app, release=release)
+    before = [each for each in app.wanted_before if each != app.release]
+    return evolve(app, release=release, wanted_before=(*before, app.release)[-MAX_WANTED_BEFORE:])
 
 
 def rolled_back(app: AppOnDevice) -> AppOnDevice:
@@ -73,10 +91,10 @@ def rolled_back(app: AppOnDevice) -> AppOnDevice:
         ConflictError: There is none.
     """
     if app.present is not None and app.release != app.present:
-        return evolve(app, release=app.present)
+        return wanting(app, app.present)
     if app.previous is None or app.previous == app.release:
         raise ConflictError(NOTHING_BEFORE)
-    return evolve(app, release=app.previous)
+    return wanting(app, app.previous)
 
 
 def cancelled(app: AppOnDevice) -> AppOnDevice:
@@ -89,7 +107,7 @@ def cancelled(app: AppOnDevice) -> AppOnDevice:
     if app.state not in UNDER_WAY and not is_updating(app) and not is_waiting:
         raise ConflictError(NOTHING_UNDER_WAY)
     target: Target = "REMOVED" if app.present is None else "PRESENT"
-    return evolve(app, target=target, release=app.present or app.release)
+    return aimed(wanting(app, app.present or app.release), target)
 
 
 def is_updating(app: AppOnDevice) -> bool:
@@ -98,21 +116,37 @@ def is_updating(app: AppOnDevice) -> bool:
 
 
 def told(app: AppOnDevice, said: SaidOfApp) -> AppOnDevice:
-    """The app as it stands after its agent's word; when that came is for the store to say."""
+    """The app as it stands after its agent's word; when that came is for the store to say.
+
+    A word changes what the device has, never what is wanted of it: it may be late, and be about an older wish.
+    """
     state: AppState = "PRESENT" if said.state == "STOPPED" else said.state
     app = evolve(app, state=state)
-    if said.update_status == "canceled":
-        return evolve(app, release=app.present or app.release)
     if state in GONE:
         return evolve(app, present=None)
-    if state not in SETTLED:
+    if state not in SETTLED or said.update_status == "canceled":
         return app
     return _with_present(app, _known_release(app, said.release_key))
 
 
+def is_to_be_told_again(before: AppOnDevice, after: AppOnDevice, said: SaidOfApp) -> bool:
+    """Whether the agent has done by its word what is not wanted now: it had not heard yet, or does nothing more.
+
+    Who cancels does not begin anything else; who ended an update that was rolled back meanwhile does not go back.
+    """
+    if said.update_status == "canceled":
+        return after.state != after.target or is_updating(after)
+    return after.present != before.present and is_updating(after)
+
+
+def is_deaf(app: AppOnDevice) -> bool:
+    """Whether the agent takes no such wish now: amid an update only an end of it has any effect."""
+    return app.state == "UPDATING" and app.target == "RUNNING"
+
+
 def _known_release(app: AppOnDevice, release_key: int) -> AppRelease | None:
     """The release that the agent speaks of; a word without one is about what it has, or else about what is wanted."""
-    for release in (app.release, app.present, app.previous):
+    for release in (app.release, app.present, app.previous, *reversed(app.wanted_before)):
         if release is not None and release.release_key == release_key:
             return release
     return app.present or app.release
@@ -207,11 +241,14 @@ def repositories(apps: list[AppOnDevice], device: Device, settings: FlockSetting
     Agents put the registry's address before the name as it is, so that a path in it is a part of the name.
     """
     folder = settings.docker_registry_url.partition("/")[2] + settings.docker_main_repository
-    return [
+    if device.architecture is None or not _ARCHITECTURE.fullmatch(device.architecture):
+        return []
+    named = [
         f"{folder}{app.stage}_{device.architecture}_{app.app_key}_{app.app_name}".lower()
         for app in apps
-        if is_complete(app) and device.architecture
+        if is_complete(app)
     ]
+    return [name for name in named if len(name) <= MAX_REPOSITORY and _REPOSITORY.fullmatch(name)]
 
 
 def _ports(app: AppOnDevice) -> list[dict[str, Any]]:
@@ -224,6 +261,17 @@ def _ports(app: AppOnDevice) -> list[dict[str, Any]]:
 
 def _rule(rule: Mapping[str, Any]) -> tuple[Any, str]:
     return rule.get("port"), rule.get("protocol") or "http"
+
+
+def held_back(every: Iterable[Install], missing: Sequence[Install]) -> set[Install]:
+    """Which of the `missing` installs are not believed to be gone, of `every` one that devices have.
+
+    More than three at once, or half of a project's: so look projects whose database was restored to something older.
+    """
+    if len(missing) > MOST_GONE_AT_ONCE:
+        return {*missing}
+    had, lost = Counter(each.project_key for each in every), Counter(each.project_key for each in missing)
+    return {each for each in missing if 1 < lost[each.project_key] >= had[each.project_key] / 2}
 
 
 def port_rules(rules: list[PortRule]) -> list[dict[str, Any]]:

@@ -7,7 +7,16 @@ from attrs import evolve, frozen
 
 from services.devices import app_rules
 from services.devices.app_delivery import AppDelivery
-from services.devices.app_records import AppOnDevice, AppRelease, FoundInstall, Install, SaidOfApp, Stage, Target
+from services.devices.app_records import (
+    AppOnDevice,
+    AppRelease,
+    FoundInstall,
+    Install,
+    Rotation,
+    SaidOfApp,
+    Stage,
+    Target,
+)
 from services.devices.app_sessions import AppSessions
 from services.devices.environments import Environments
 from services.devices.reaching import NO_DEVICE
@@ -17,23 +26,29 @@ from services.devices.store import apps
 from services.devices.store.devices import device_find, device_lock_in_txn
 from shared import audit
 from shared.database import Connection, Database
-from shared.errors import ConflictError, NotFoundError, OverLimitError
+from shared.errors import ConflictError, InvalidArgumentError, NotFoundError, OverLimitError, UnavailableError
 from shared.identities import DeviceIdentity, Person
 
 NO_APP: Final = "this app is not installed on the device at this stage"
 NOBODY_SAID: Final = "nobody has said yet which apps this device is to have; it keeps what it has"
 INCOMPLETE: Final = "not all is known yet of the apps of this device; it keeps what it has"
+CHANGING: Final = "what is wanted of this device changes faster than it can be told"
 MAX_APPS_OF_A_DEVICE: Final = 200
+MAX_ENVIRONMENTS_OCTETS: Final = 512 * 1024
+MAX_PORTS_OCTETS: Final = 256 * 1024
+"""Of all apps of a device together: an agent asks for them in one message, of 1 MiB at most."""
+LIST_TRIES: Final = 5
 
 
 @frozen
 class Spot:
-    """An app on a device, as somebody with the right means it."""
+    """An app on a device, as somebody with the right means it; `because`: what does it for them, if they do not."""
 
     person: Person
     device: Device
     app_key: int
     stage: Stage
+    because: str | None = None
 
 
 @frozen
@@ -69,31 +84,33 @@ class AppStates:
             OverLimitError: The device has too many apps.
         """
         async with self._database.transaction() as connection:
-            device = await locked(connection, spot.device)
-            known = await store.state_lock_in_txn(connection, device.device_key, spot.app_key, spot.stage)
-            if known is None or known.target == "UNINSTALLED":
-                await _place(connection, spot, placing, is_new=known is None)
-            elif placing.is_named and placing.release is not None and placing.release != known.release:
-                await _wish(connection, spot, known, app_rules.upgraded(known, placing.release))
-            installed = await _found(connection, spot)
+            installed = await install_in_txn(connection, spot, placing)
         self._delivery.wake()
         return installed
 
     async def uninstall(self, spot: Spot) -> None:
         """The app is to go, and what it has open ends at once. Repeating it changes nothing."""
         async with self._database.transaction() as connection:
-            device = await locked(connection, spot.device)
-            known = await store.state_lock_in_txn(connection, device.device_key, spot.app_key, spot.stage)
-            if known is None or known.target == "UNINSTALLED":
-                return
-            if known.told_revision == 0 and not known.is_offered:
-                await apps.app_delete(connection, device.device_key, spot.app_key, spot.stage)
-            else:
-                await store.wish_set(connection, _by(spot.person, app_rules.aimed(known, "UNINSTALLED")))
-                await store.order_put(connection, device.device_key, spot.app_key, spot.stage, cancels=False)
-            install = Install(device.project_key, spot.app_key, spot.stage)
-            await self._app_sessions.end_install(connection, device.serial_number, install)
-            await audit.record(connection, _left(spot))
+            await self.uninstall_in_txn(connection, spot)
+        self.wake()
+
+    async def uninstall_in_txn(self, connection: Connection, spot: Spot) -> None:
+        """As `uninstall`, with the transaction of `connection`; who commits it calls `wake`."""
+        device = await locked(connection, spot.device)
+        known = await store.state_lock_in_txn(connection, device.device_key, spot.app_key, spot.stage)
+        if known is None or known.target == "UNINSTALLED":
+            return
+        if known.told_revision == 0 and not known.is_offered:
+            await apps.app_delete(connection, device.device_key, spot.app_key, spot.stage)
+        else:
+            await store.wish_set(connection, _by(spot.person, app_rules.aimed(known, "UNINSTALLED")))
+            await store.order_put(connection, device.device_key, spot.app_key, spot.stage, cancels=False)
+        install = Install(device.project_key, spot.app_key, spot.stage)
+        await self._app_sessions.end_install(connection, device.serial_number, install)
+        await audit.record(connection, _left(spot))
+
+    def wake(self) -> None:
+        """Something was written: let it be told now."""
         self._app_sessions.wake()
         self._delivery.wake()
 
@@ -113,7 +130,7 @@ class AppStates:
         """
         return await self._change(spot, app_rules.rolled_back)
 
-    async def cancel(self, spot: Spot) -> AppOnDevice:
+    async def cancel_transition(self, spot: Spot) -> AppOnDevice:
         """What the agent is at with the app is to be given up.
 
         Raises:
@@ -131,20 +148,19 @@ class AppStates:
             await audit.record(connection, _draft(person, device, audit.Action.DEVICE_APPS_CONFIRMED, after=after))
         return listed
 
-    async def renewed(self, spot: Spot, epoch: int) -> None:
-        """Another credential of the app counts; its agent is told of it."""
-        async with self._database.transaction() as connection:
-            known = await store.state_lock_in_txn(connection, spot.device.device_key, spot.app_key, spot.stage)
-            if known is not None:
-                await store.wish_set(connection, evolve(known, app_cred_epoch=epoch))
-                await store.order_put(connection, known.device_key, spot.app_key, spot.stage, cancels=False)
-        self._delivery.wake()
+    async def renew_in_txn(self, connection: Connection, rotation: Rotation, epoch: int) -> None:
+        """Another credential of the app counts; its agent is told of it, after this transaction."""
+        known = await store.state_lock_in_txn(connection, rotation.device_key, rotation.app_key, rotation.stage)
+        if known is not None and known.app_cred_epoch < epoch:
+            await store.wish_set(connection, evolve(known, app_cred_epoch=epoch))
+            await store.order_put(connection, known.device_key, known.app_key, known.stage, cancels=False)
 
     async def set_environment(self, spot: Spot, before: AppOnDevice, sealed: bytes, names: list[str]) -> None:
         """The app has this environment, whose variables of these names were set.
 
         Raises:
             ConflictError: Somebody else has set it meanwhile, or the app is not there.
+            InvalidArgumentError: With those of the device's other apps it is too much.
         """
         async with self._database.transaction() as connection:
             known = await self._settled(connection, spot)
@@ -153,6 +169,7 @@ class AppStates:
             after = evolve(known, environment=sealed)
             which = {"app_key": spot.app_key, "stage": spot.stage, "names": names}
             await _set(connection, spot, after, audit.Action.DEVICE_APP_ENVIRONMENT_CHANGED, which)
+            await _refuse_too_much(connection, after.device_key, "values")
         self._delivery.wake()
 
     async def set_ports(self, spot: Spot, ports: list[dict[str, Any]]) -> AppOnDevice:
@@ -160,12 +177,14 @@ class AppStates:
 
         Raises:
             ConflictError: The app is not there.
+            InvalidArgumentError: With those of the device's other apps they are too many.
         """
         async with self._database.transaction() as connection:
             known = await self._settled(connection, spot)
             which = {"app_key": spot.app_key, "stage": spot.stage, "ports": [rule["port"] for rule in ports]}
             after = evolve(known, ports=ports)
             await _set(connection, spot, after, audit.Action.DEVICE_APP_PORTS_CHANGED, which)
+            await _refuse_too_much(connection, after.device_key, "ports")
             result = await _found(connection, spot)
         self._delivery.wake()
         return result
@@ -190,21 +209,22 @@ class AppStates:
     async def requested(self, caller: DeviceIdentity) -> list[dict[str, Any]]:
         """All that is to be on the device, for its agent, which deletes what is not in it.
 
+        What was wanted while it was put together is in it: an order that came before it must not be undone by it.
+
         Raises:
             ConflictError: Nobody has said what is to be there, or not all is known of it.
             NotFoundError: There is no such device any more.
+            UnavailableError: It changes all the time.
         """
-        async with self._database.transaction() as connection:
-            device = await device_lock_in_txn(connection, caller.device_key)
-            if device is None or device.state == "deleting":
-                raise NotFoundError("this device is not registered any more")
-            if not await store.list_is_committed(connection, device.device_key):
-                raise ConflictError(NOBODY_SAID)
-            listed = await store.state_list(connection, device.device_key)
-            if not all(app_rules.is_complete(app) for app in listed):
-                raise ConflictError(INCOMPLETE)
-            await store.list_told(connection, device.device_key)
-        return [app_rules.listed(app, device, await self._environments.opened(app)) for app in listed]
+        for _ in range(LIST_TRIES):
+            async with self._database.transaction() as connection:
+                device, listed = await _wanted_of(connection, caller)
+            answer = [app_rules.listed(app, device, await self._environments.opened(app)) for app in listed]
+            async with self._database.transaction() as connection:
+                if _revisions(await _wanted_of(connection, caller)) == _revisions((device, listed)):
+                    await store.list_told(connection, device.device_key, self._delivery.process)
+                    return answer
+        raise UnavailableError(CHANGING)
 
     async def repositories(self, caller: DeviceIdentity, settings: FlockSettings) -> list[str]:
         """Where the images of what is to be on the device are.
@@ -224,30 +244,102 @@ class AppStates:
         async with self._database.transaction() as connection:
             known = await store.state_lock_in_txn(connection, device_key, app_key, stage)
             if known is None:
+                if said.state not in app_rules.GONE:
+                    await store.list_doubt(connection, device_key)
                 return
             app = app_rules.told(known, said)
             if app_rules.is_gone(app):
                 await apps.app_delete(connection, device_key, app_key, stage)
-            else:
-                await store.said_set(connection, app)
+                return
+            await store.said_set(connection, app)
+            if app_rules.is_to_be_told_again(known, app, said):
+                await store.wish_repeat(connection, app)
+        self._delivery.wake()
 
     async def said_ports(self, device_key: int, app_key: int, stage: Stage, ports: list[dict[str, Any]]) -> None:
-        """The ports of an app, as its agent has them."""
+        """The ports of an app, as its agent has them.
+
+        Raises:
+            InvalidArgumentError: They cannot be kept, or are too many with those of the device's other apps.
+        """
         kept = app_rules.ports_of(ports)
-        await self._database.run(lambda connection: store.ports_set(connection, device_key, app_key, stage, kept))
+        async with self._database.transaction() as connection:
+            await store.ports_set(connection, device_key, app_key, stage, kept)
+            await _refuse_too_much(connection, device_key, "ports")
 
     async def _change(
         self, spot: Spot, change: Callable[[AppOnDevice], AppOnDevice], *, cancels: bool = False
     ) -> AppOnDevice:
         async with self._database.transaction() as connection:
-            await locked(connection, spot.device)
-            known = await _found(connection, spot)
-            changed = change(known)
-            if changed != known or known.state == "FAILED" or cancels:
-                await _wish(connection, spot, known, changed, cancels=cancels)
-            result = await _found(connection, spot)
+            result = await change_in_txn(connection, spot, change, cancels=cancels)
         self._delivery.wake()
         return result
+
+
+async def install_in_txn(connection: Connection, spot: Spot, placing: Placing) -> AppOnDevice:
+    """As `AppStates.install`, with the transaction of `connection`; who commits it wakes what tells agents."""
+    device = await locked(connection, spot.device)
+    known = await store.state_lock_in_txn(connection, device.device_key, spot.app_key, spot.stage)
+    if known is None or known.target == "UNINSTALLED":
+        await _place(connection, spot, placing, is_new=known is None)
+    elif placing.is_named and placing.release is not None and placing.release != known.release:
+        await _wish(connection, spot, known, app_rules.upgraded(known, placing.release))
+    return await _found(connection, spot)
+
+
+async def change_in_txn(
+    connection: Connection, spot: Spot, change: Callable[[AppOnDevice], AppOnDevice], *, cancels: bool = False
+) -> AppOnDevice:
+    """The app is to be what `change` makes of it, with the transaction of `connection`.
+
+    Raises:
+        ConflictError: The app is not there, or `change` refuses.
+    """
+    await locked(connection, spot.device)
+    known = await _found(connection, spot)
+    changed = change(known)
+    if changed != known or known.state == "FAILED" or cancels:
+        await _wish(connection, spot, known, changed, cancels=cancels)
+    return await _found(connection, spot)
+
+
+async def environment_in_txn(connection: Connection, spot: Spot, sealed: bytes | None, names: list[str]) -> None:
+    """The app has this environment, with the transaction of `connection`; variables of these names were set.
+
+    Raises:
+        ConflictError: The app is not there.
+    """
+    after = evolve(await _found(connection, spot), environment=sealed)
+    which = {"app_key": spot.app_key, "stage": spot.stage, "names": names}
+    await _set(connection, spot, after, audit.Action.DEVICE_APP_ENVIRONMENT_CHANGED, which)
+    await _refuse_too_much(connection, after.device_key, "values")
+
+
+async def _wanted_of(connection: Connection, caller: DeviceIdentity) -> tuple[Device, list[AppOnDevice]]:
+    device = await device_lock_in_txn(connection, caller.device_key)
+    if device is None or device.state == "deleting":
+        raise NotFoundError("this device is not registered any more")
+    if not await store.list_is_committed(connection, device.device_key):
+        raise ConflictError(NOBODY_SAID)
+    listed = await store.state_list(connection, device.device_key)
+    if not all(app_rules.is_complete(app) for app in listed):
+        raise ConflictError(INCOMPLETE)
+    return device, listed
+
+
+def _revisions(wanted: tuple[Device, list[AppOnDevice]]) -> tuple[int, dict[tuple[int, str], int]]:
+    device, listed = wanted
+    return device.project_key, {(app.app_key, app.stage): app.revision for app in listed}
+
+
+async def _refuse_too_much(connection: Connection, device_key: int, argument: str) -> None:
+    environments, ports = await store.settings_octets(connection, device_key)
+    if (argument == "values" and environments > MAX_ENVIRONMENTS_OCTETS) or (
+        argument == "ports" and ports > MAX_PORTS_OCTETS
+    ):
+        raise InvalidArgumentError(
+            "what is set for all apps of this device is too much for one device", argument=argument
+        )
 
 
 async def locked(connection: Connection, meant: Device) -> Device:
@@ -285,14 +377,15 @@ async def _place(connection: Connection, spot: Spot, placing: Placing, *, is_new
     if known is None:
         raise LookupError("what was inserted is not there")
     aimed = evolve(
-        _by(spot.person, app_rules.aimed(known, app_rules.first_target(spot.stage))),
+        _by(
+            spot.person, app_rules.aimed(app_rules.wanting(known, placing.release), app_rules.first_target(spot.stage))
+        ),
         app_name=placing.found.app_name or str(spot.app_key) if known.app_name is None else known.app_name,
-        release=placing.release,
         app_cred_epoch=placing.app_cred_epoch,
     )
     await store.wish_set(connection, aimed)
     await store.order_put(connection, key, spot.app_key, spot.stage, cancels=False)
-    await store.list_commit(connection, key, spot.person.account_key)
+    await store.list_commit_first(connection, key, spot.person.account_key)
     await audit.record(connection, _installed(spot))
 
 
@@ -301,11 +394,10 @@ async def _wish(
 ) -> None:
     await store.wish_set(connection, _by(spot.person, after))
     await store.order_put(connection, before.device_key, before.app_key, before.stage, cancels=cancels)
-    await store.list_commit(connection, before.device_key, spot.person.account_key)
     is_release = before.release != after.release and before.target == after.target
     action = audit.Action.DEVICE_APP_RELEASE_CHANGED if is_release else audit.Action.DEVICE_APP_TARGET_CHANGED
     draft = _draft(spot.person, spot.device, action, before=_wanted(before), after=_wanted(after))
-    await audit.record(connection, draft)
+    await audit.record(connection, evolve(draft, reason=spot.because))
 
 
 async def _set(
@@ -314,7 +406,8 @@ async def _set(
     await store.settings_set(connection, after)
     await store.wish_set(connection, _by(spot.person, after))
     await store.order_put(connection, after.device_key, after.app_key, after.stage, cancels=False)
-    await audit.record(connection, _draft(spot.person, spot.device, action, after=which))
+    draft = _draft(spot.person, spot.device, action, after=which)
+    await audit.record(connection, evolve(draft, reason=spot.because))
 
 
 def _by(person: Person, app: AppOnDevice) -> AppOnDevice:
@@ -328,12 +421,13 @@ def _wanted(app: AppOnDevice) -> dict[str, Any]:
 
 def _installed(spot: Spot) -> audit.Draft:
     which = {"app_key": spot.app_key, "stage": spot.stage}
-    return _draft(spot.person, spot.device, audit.Action.DEVICE_APP_INSTALLED, after=which)
+    return evolve(_draft(spot.person, spot.device, audit.Action.DEVICE_APP_INSTALLED, after=which), reason=spot.because)
 
 
 def _left(spot: Spot) -> audit.Draft:
     which = {"app_key": spot.app_key, "stage": spot.stage}
-    return _draft(spot.person, spot.device, audit.Action.DEVICE_APP_UNINSTALLED, before=which)
+    draft = _draft(spot.person, spot.device, audit.Action.DEVICE_APP_UNINSTALLED, before=which)
+    return evolve(draft, reason=spot.because)
 
 
 def _draft(

@@ -1,10 +1,13 @@
-"""Two devices with one identity: the router says so, the audit log remembers it (decision 9)."""
+"""Two devices with one identity: the router says so, the log remembers it, the project is alerted (decision 9)."""
 
 import asyncio
 from typing import Any, Final
 
 import structlog
 
+from services.devices.alert_records import Trouble
+from services.devices.alerting import Alerting
+from services.devices.store.devices import device_find
 from shared import audit
 from shared.bus import Bus
 from shared.database import Database
@@ -21,8 +24,9 @@ log = structlog.get_logger()
 class Duplicates:
     """Records each pair of copies once a minute, however often the second one tries."""
 
-    def __init__(self, bus: Bus, database: Database) -> None:
+    def __init__(self, bus: Bus, database: Database, alerting: Alerting) -> None:
         """Listen on `bus`."""
+        self._alerting = alerting
         self._bus = bus
         self._database = database
         self._quiet = Quiet()
@@ -50,5 +54,14 @@ class Duplicates:
         try:
             async with self._database.transaction() as connection:
                 await audit.record(connection, draft)
+                device = await device_find(connection, device_key)
+                if device is not None:
+                    about = {"device_key": device_key, "device_name": device.name}
+                    trouble = Trouble(
+                        "device_duplicated", device.project_key, f"device/{device_key}", about, (device_key,)
+                    )
+                    await self._alerting.raise_(connection, trouble)
         except PublicError:
             self._quiet.take_back(device_key)
+            return
+        self._alerting.wake()

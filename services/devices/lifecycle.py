@@ -17,7 +17,9 @@ from attrs import evolve, frozen
 from autobahn.wamp.exception import ApplicationError, TransportLost
 from psycopg.errors import UniqueViolation
 
-from services.devices import rules
+from services.devices import decommission_rules, rules
+from services.devices.app_records import AppOnDevice
+from services.devices.decommission_records import Decommission, EndedSecrets
 from services.devices.feed import Change, Feed
 from services.devices.presence import REPLACED, Presence
 from services.devices.projects import Credentials
@@ -25,8 +27,11 @@ from services.devices.reaching import NO_DEVICE
 from services.devices.records import Device, Project
 from services.devices.store import devices as store
 from services.devices.store import outbox
-from services.devices.store.app_states import said_forget
+from services.devices.store.app_states import said_forget, state_list
+from services.devices.store.decommissions import decommission_certify, decommission_find, decommission_insert
+from services.devices.store.intents import intent_is_holding
 from services.devices.store.projects import project_upsert
+from services.devices.store.tags import tag_forget
 from services.devices.telling import Outbox
 from shared import audit
 from shared.database import Connection, Database
@@ -43,6 +48,7 @@ from shared.identities import Person
 from shared.names import canonical_name
 
 REPAIR_AFTER_S: Final = 12.0  # just over the time that a call to auth may take
+BEGUN: Final = "the deletion has begun and is finished as soon as all parts are back"
 NO_CLAIM: Final = "this code claims no device; ask whoever has the device for a new one"
 IN_TRANSIT: Final = {
     "flashing": "a flashing of this device has not ended; it ends by itself within 15 s, try again then",
@@ -75,7 +81,7 @@ class Lifecycle:
         """
         flash_id = uuid4()
         async with self._database.transaction() as connection:
-            device = await _locked(connection, meant)
+            device = await locked(connection, meant)
             await store.device_begin_flashing(connection, device.device_key, flash_id)
             intent = _draft(audit.Action.DEVICE_FLASHED, device, _Order(person, str(flash_id)), audit.Outcome.INTENDED)
             await audit.record(connection, intent)
@@ -94,7 +100,8 @@ class Lifecycle:
         try:
             async with self._database.transaction() as connection:
                 before = await self._claimed(connection, code, project)
-                moved = await self._move(connection, before, project, owner_name, name)
+                moved = await moved_in_txn(connection, before, project, owner_name, name)
+                await tag_forget(connection, moved.device_key)
                 await store.device_begin_flashing(connection, moved.device_key, flash_id)
                 await outbox.put_device(connection, moved.device_key, creator_account_key=person.account_key)
                 await _record_claim(connection, before, moved, _Order(person, str(flash_id)))
@@ -112,8 +119,27 @@ class Lifecycle:
             ConflictError: It is being flashed or deleted.
             UnavailableError: A part is away; the deletion is finished by itself.
         """
+        await self._delete(person, meant, None)
+
+    async def decommission(self, person: Person, meant: Device) -> Decommission:
+        """Delete the device, and certify what was ended by that. Errors as `delete`."""
+        await self._delete(person, meant, uuid4())
+        found = await self._database.run(lambda connection: decommission_find(connection, meant.device_key))
+        if found is None or found.certificate is None:
+            raise UnavailableError(BEGUN)
+        return found
+
+    async def _delete(self, person: Person, meant: Device, certificate_id: UUID | None) -> None:
         async with self._database.transaction() as connection:
-            device = await _locked(connection, meant)
+            device = await locked(connection, meant)
+            if certificate_id is not None:
+                await decommission_insert(
+                    connection,
+                    device.device_key,
+                    certificate_id,
+                    project_key=device.project_key,
+                    account_key=person.account_key,
+                )
             await store.device_begin_deleting(connection, device.device_key)
             order = _Order(person, _deletion_of(device))
             intent = _draft(audit.Action.DEVICE_DELETED, device, order, audit.Outcome.INTENDED)
@@ -122,7 +148,7 @@ class Lifecycle:
         try:
             await self._finish_deleting(device, person)
         except (UnavailableError, OutcomeUnknownError) as error:
-            raise UnavailableError("the deletion has begun and is finished as soon as all parts are back") from error
+            raise UnavailableError(BEGUN) from error
 
     async def repair(self, *, older_than_s: float = REPAIR_AFTER_S) -> None:
         """Finish every flashing and deletion whose process is gone."""
@@ -160,32 +186,13 @@ class Lifecycle:
         _refuse_transit(device)
         if device.project_key == project.project_key:
             raise ConflictError("the device is in this project already")
+        if await intent_is_holding(connection, device.device_key):
+            raise ConflictError("the device is doing something for its project; claim it again in a moment")
+        if device.moved_from is not None:
+            raise ConflictError("the device has not come back since it was moved; have it flashed first")
         if self._presence.is_locked(device):
             raise ConflictError("the device is locked; it can be claimed once the lock has ended")
         return device
-
-    async def _move(
-        self, connection: Connection, device: Device, project: Project, owner_name: str, name: str | None
-    ) -> Device:
-        await project_upsert(
-            connection,
-            project_key=project.project_key,
-            name=project.name,
-            owner_account_key=project.owner_account_key,
-            owner_name=owner_name,
-        )
-        name = device.name if name is None else name
-        await store.device_move(
-            connection,
-            device.device_key,
-            project_key=project.project_key,
-            name=name,
-            name_canonical=canonical_name(name),
-        )
-        moved = await store.device_find(connection, device.device_key)
-        if moved is None:
-            raise NotFoundError(NO_CLAIM)
-        return moved
 
     async def _issue(self, device: Device, flash_id: UUID) -> str:
         return await self._credentials.issue(
@@ -206,10 +213,12 @@ class Lifecycle:
         self._tell(device)
 
     async def _finish_deleting(self, device: Device, person: Person | None) -> None:
-        await self._credentials.end(device.device_key)
+        ended = await self._credentials.end(device.device_key)
         await self._presence.end_sessions(device, "this device was deleted")
         async with self._database.transaction() as connection:
+            apps = await state_list(connection, device.device_key)
             if await store.device_delete(connection, device.device_key):
+                await _certify(connection, device, ended, apps)
                 await outbox.forget(connection, AssetKind.DEVICE, device.device_key, device.project_key)
                 order = _Order(person, _deletion_of(device))
                 await audit.record(connection, _draft(audit.Action.DEVICE_DELETED, device, order, audit.Outcome.DONE))
@@ -232,8 +241,41 @@ def _deletion_of(device: Device) -> str:
     return f"deletion of {device.serial_number}"
 
 
-async def _locked(connection: Connection, meant: Device) -> Device:
-    """The row of the device that rights were looked at for, if it is still where it was."""
+async def moved_in_txn(
+    connection: Connection, device: Device, project: Project, owner_name: str, name: str | None
+) -> Device:
+    """The device in another project, under another name or its own: out of its groups, without its apps.
+
+    Raises:
+        psycopg.errors.UniqueViolation: That project has a device of that name, at the end of the transaction.
+    """
+    await project_upsert(
+        connection,
+        project_key=project.project_key,
+        name=project.name,
+        owner_account_key=project.owner_account_key,
+        owner_name=owner_name,
+    )
+    name = device.name if name is None else name
+    await store.device_move(
+        connection,
+        device.device_key,
+        project_key=project.project_key,
+        name=name,
+        name_canonical=canonical_name(name),
+    )
+    moved = await store.device_find(connection, device.device_key)
+    if moved is None:
+        raise NotFoundError(NO_DEVICE)
+    return moved
+
+
+async def locked(connection: Connection, meant: Device) -> Device:
+    """The row of the device that rights were looked at for, if it is still where it was.
+
+    Raises:
+        NotFoundError, ConflictError: It is gone or elsewhere; it is being flashed or deleted.
+    """
     device = await store.device_lock_in_txn(connection, meant.device_key)
     if device is None or device.project_key != meant.project_key:
         raise NotFoundError(NO_DEVICE)
@@ -244,6 +286,25 @@ async def _locked(connection: Connection, meant: Device) -> Device:
 def _refuse_transit(device: Device) -> None:
     if device.state in IN_TRANSIT:
         raise ConflictError(IN_TRANSIT[device.state])
+
+
+async def _certify(connection: Connection, device: Device, ended: EndedSecrets | None, apps: list[AppOnDevice]) -> None:
+    """Certify that the device is out of service, where that was wished."""
+    begun = await decommission_find(connection, device.device_key)
+    if begun is None:
+        return
+    certificate = decommission_rules.certificate(begun, device, ended, apps, await store.clock(connection))
+    await decommission_certify(connection, device.device_key, certificate)
+    draft = audit.Draft(
+        action=audit.Action.DEVICE_DECOMMISSIONED,
+        aspect=audit.Aspect.EXISTENCE,
+        actor=audit.Actor(audit.ActorKind.PERSON, begun.account_key),
+        asset=audit.Asset("device", device.device_key),
+        project_key=device.project_key,
+        after={"certificate_sha256": decommission_rules.digest(certificate)},
+        request_id=str(begun.certificate_id),
+    )
+    await audit.record(connection, draft)
 
 
 async def _record_claim(connection: Connection, before: Device, after: Device, order: _Order) -> None:

@@ -5,15 +5,17 @@ follows. Followers share nothing but the topic; each has a queue of its own, and
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from services.devices import operations, rules
 from services.devices.app_records import NameApp
+from services.devices.intents import ALIVE_S, Intents
 from services.devices.operating import Operating, draft_of
 from services.devices.operation_records import LogPiece
 from services.devices.reaching import NO_DEVICE
@@ -26,19 +28,10 @@ from shared.errors import NotFoundError, OverLimitError, UnavailableError
 from shared.identities import CONTROL_REALM, Person
 from shared.procedures import Progress
 from shared.rights.decision_point import Rights
-from shared.session import BusSession
 
 LOOK_EVERY_S: Final = 0.5
 WAITING_PIECES: Final = 256
 """An agent sends a piece of up to 256 KiB at most five times a second: who is so far behind does not read."""
-
-
-@frozen
-class _Subscribed:
-    """The topic's subscriptions, and by which sessions: they end with those."""
-
-    sessions: list[BusSession]
-    subscriptions: list[Any]
 
 
 class _Pieces:
@@ -78,8 +71,10 @@ class _Pieces:
 class LogStreams:
     """Lets people follow what apps print."""
 
-    def __init__(self, bus: Bus, database: Database, rights: Rights, operating: Operating) -> None:
+    def __init__(self, bus: Bus, database: Database, rights: Rights, operating: Operating, intents: Intents) -> None:
         """Listen over `bus`."""
+        self._intents = intents
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._bus = bus
         self._database = database
         self._rights = rights
@@ -99,24 +94,24 @@ class LogStreams:
         about = {"log": "follow_logs", "app_key": request.app, "stage": request.stage}
         order = evolve(draft_of(person, device, about), request_id=str(uuid4()))
         order = evolve(order, action=audit.Action.DEVICE_LOGS_READ, aspect=audit.Aspect.READING)
-        await self._record(evolve(order, outcome=audit.Outcome.INTENDED))
+        await self._intents.open_intent(device, order, for_s=ALIVE_S, is_holding=False)
         told = 0
-        with self._rights.follow(person.account_key, pieces.wake) as following:
-            await self._require(person, device)
-            topic = f"reswarm.logs.{device.serial_number}.{container}"
-            subscribed = await self._subscribe(topic, pieces.hear)
-            try:
-                while True:
-                    piece = await pieces.next()
-                    if following.is_due():
-                        await self._require(person, device)
-                    self._refuse_loss(subscribed)
-                    if piece is not None:
-                        told += 1
-                        progress(piece)
-            finally:
-                await _unsubscribe(subscribed)
-                await asyncio.shield(self._record(evolve(order, after={**about, "pieces": told})))
+        try:
+            async with self._intents.kept_alive(order):
+                with self._rights.follow(person.account_key, pieces.wake) as following:
+                    await self._require(person, device)
+                    async with self._subscribed(f"reswarm.logs.{device.serial_number}.{container}", pieces) as is_heard:
+                        while True:
+                            piece = await pieces.next()
+                            if following.is_due():
+                                await self._require(person, device)
+                            if not is_heard():
+                                raise UnavailableError(AWAY)
+                            if piece is not None:
+                                told += 1
+                                progress(piece)
+        finally:
+            await asyncio.shield(self._intents.close_intent(evolve(order, after={**about, "pieces": told})))
 
     async def _require(self, person: Person, device: Device) -> None:
         """The person may read the device's logs, and it is where it was."""
@@ -126,27 +121,31 @@ class LogStreams:
         place = rules.domain(found.project_key)
         await self._rights.require(person, READ, rules.asset(found), place, absent=NO_DEVICE)
 
-    async def _subscribe(self, topic: str, heard: Callable[..., None]) -> _Subscribed:
-        sessions = self._bus.sessions(CONTROL_REALM)
-        if not sessions:
-            raise UnavailableError(AWAY)
-        loop = asyncio.get_running_loop()
-        made = [await session.subscribe(heard, topic).asFuture(loop) for session in sessions]
-        return _Subscribed(sessions, made)
+    @asynccontextmanager
+    async def _subscribed(self, topic: str, pieces: _Pieces) -> AsyncIterator[Callable[[], bool]]:
+        """Hear the topic in every cell; says whether all of them are still heard.
 
-    def _refuse_loss(self, subscribed: _Subscribed) -> None:
-        if self._bus.sessions(CONTROL_REALM) != subscribed.sessions:
-            raise UnavailableError(AWAY)
+        A session has one subscription of a topic, however many follow: one that ends while another begins would end
+        both, so they do not cross.
+        """
+        lock = self._changing.setdefault(topic, asyncio.Lock())
+        async with lock:
+            sessions = self._bus.sessions(CONTROL_REALM)
+            if not sessions:
+                raise UnavailableError(AWAY)
+            loop = asyncio.get_running_loop()
+            made = [await session.subscribe(pieces.hear, topic).asFuture(loop) for session in sessions]
+        try:
+            yield lambda: self._bus.sessions(CONTROL_REALM) == sessions
+        finally:
+            await asyncio.shield(_unsubscribe(made, lock))
 
-    async def _record(self, draft: audit.Draft) -> None:
-        async with self._database.transaction() as connection:
-            await audit.record(connection, draft)
 
-
-async def _unsubscribe(subscribed: _Subscribed) -> None:
-    for subscription in subscribed.subscriptions:
-        if subscription.active:
-            # Where the session is lost there is nothing to end.
-            await asyncio.gather(
-                subscription.unsubscribe().asFuture(asyncio.get_running_loop()), return_exceptions=True
-            )
+async def _unsubscribe(subscriptions: list[Any], lock: asyncio.Lock) -> None:
+    async with lock:
+        for subscription in subscriptions:
+            if subscription.active:
+                # Where the session is lost there is nothing to end.
+                await asyncio.gather(
+                    subscription.unsubscribe().asFuture(asyncio.get_running_loop()), return_exceptions=True
+                )

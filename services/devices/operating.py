@@ -7,6 +7,7 @@ from attrs import evolve
 
 from services.devices import operations
 from services.devices.agent_calls import AgentCalls
+from services.devices.intents import Intents
 from services.devices.operation_records import DeviceAnswer
 from services.devices.operations import Operation
 from services.devices.reaching import Reaching
@@ -18,6 +19,8 @@ from shared.errors import ConflictError, OutcomeUnknownError, OverLimitError, Pu
 from shared.identities import Person
 
 DONE_UNTOLD: Final = "the device did it, and the log could not be told; look before you repeat"
+LATEST_S: Final = 10.0
+"""After the time limit of a call: by then its end is in the log, or its process is gone."""
 NO_APP: Final = "this app is not installed on the device at this stage"
 
 
@@ -48,8 +51,9 @@ class NamesApp(NamesDevice, Protocol):
 class Operating:
     """Has devices do things."""
 
-    def __init__(self, database: Database, reaching: Reaching, agents: AgentCalls) -> None:
+    def __init__(self, database: Database, reaching: Reaching, agents: AgentCalls, intents: Intents) -> None:
         """Work with these."""
+        self._intents = intents
         self._database = database
         self._reaching = reaching
         self._agents = agents
@@ -79,15 +83,15 @@ class Operating:
         """
         device = await self._reached(person, operation, request)
         order = evolve(draft_of(person, device, {"operation": operation.verb, **said}), request_id=str(uuid4()))
-        await self._record(evolve(order, outcome=audit.Outcome.INTENDED))
+        await self._intents.open_intent(device, order, for_s=operation.time_limit_s + LATEST_S, is_holding=True)
         try:
             answer = await self._ask(person, operation, device, argument)
         except PublicError as error:
             reason = "no answer came" if isinstance(error, OutcomeUnknownError) else error.message
-            await self._record(evolve(order, outcome=audit.Outcome.FAILED, reason=reason))
+            await self._intents.close_intent(evolve(order, outcome=audit.Outcome.FAILED, reason=reason))
             raise
         try:
-            await self._record(order)
+            await self._intents.close_intent(order)
         except (UnavailableError, OverLimitError) as error:  # "nothing was changed" would have it done again
             raise OutcomeUnknownError(DONE_UNTOLD) from error
         return answer

@@ -192,6 +192,8 @@ class Presence:
             return
         device = await self._database.run(lambda connection: store.device_find(connection, parsed[1]))
         why = self._why_not(device, _uuid(extra.get("flash_id")))
+        if why is None and device is not None and device.moved_from is not None and parsed[0] == device.project_key:
+            await self._database.run(lambda connection: store.device_end_move(connection, *parsed[::-1]))
         if why is not None:
             log.info("device_session_ended", device_key=parsed[1], reason=why)
             await self._end(session, details["session"], why)

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from services.devices.app_records import AppCredential, RotatedCredential, Stage
 from services.devices.app_rules import epoch_of
-from services.devices.records import Project
+from services.devices.decommission_records import EndedSecrets
+from services.devices.records import Device, Project
 from shared.bus import Bus
 from shared.errors import NotFoundError
 from shared.identities import Person
@@ -60,9 +61,21 @@ class Credentials:
         )
         return str(answer["secret"])
 
-    async def end(self, device_key: int) -> None:
-        """End the device's secrets for good."""
-        await self._bus.call("ironflock.auth.device_credential.end", device_key=device_key)
+    async def move(self, device: Device, revision: int) -> None:
+        """Have auth know in which project the device is, under which other name it may come; newest revision wins."""
+        await self._bus.call(
+            "ironflock.auth.device_credential.move",
+            device_key=device.device_key,
+            project_key=device.project_key,
+            moved_from=device.moved_from,
+            flash_id=str(device.flash_id),
+            revision=revision,
+        )
+
+    async def end(self, device_key: int) -> EndedSecrets | None:
+        """End the device's secrets for good; what they were, None where there were none."""
+        answer = await self._bus.call("ironflock.auth.device_credential.end", device_key=device_key)
+        return None if answer is None else answered(EndedSecrets, answer)
 
     async def app_cred_key(self, device_key: int) -> str:
         """The key from which the device derives its apps' credentials."""

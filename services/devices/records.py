@@ -68,6 +68,9 @@ class Device:
     moved_from: int | None
     is_claimable: bool
     groups: frozenset[int] = field(converter=_keys)
+    seen_at: datetime | None = None
+    stats: dict[str, Any] | None = None
+    tags: dict[str, str] = field(factory=dict)
 
     @property
     def machine(self) -> Machine:
@@ -77,7 +80,7 @@ class Device:
 
 @frozen
 class PublicDevice:
-    """A device as people see it."""
+    """A device as people see it; `stats` is what its agent last measured (octets, per cent), `seen_at` when it did."""
 
     device_key: int
     project_key: int
@@ -93,6 +96,9 @@ class PublicDevice:
     architecture: str | None
     os: str | None
     agent_version: str | None
+    seen_at: datetime | None = None
+    stats: dict[str, Any] | None = None
+    tags: dict[str, str] = field(factory=dict)
 
 
 @frozen
@@ -160,12 +166,42 @@ class CreateDevice:
 
 @frozen
 class ListDevices:
-    """`ironflock.devices.device.list`: those of a project or of all, with a group those that are in it."""
+    """`ironflock.devices.device.list`: those of a project or of all, in a group, and for which all else holds.
+
+    `tag` has names, or `name=value`; `name` is a part of the device's name.
+    """
 
     project: Key | Name | None = None
     cursor: Cursor | None = None
     limit: PageSize = DEFAULT_PAGE
     group: Key | Name | None = None
+    tag: Annotated[list[Annotated[str, Meta(max_length=300)]], Meta(max_length=10)] = field(factory=list)
+    status: Status | None = None
+    agent_version: ShortText | None = None
+    architecture: ShortText | None = None
+    name: Name | None = None
+
+
+@frozen
+class Search:
+    """Which devices are looked for, by what must hold of each; a tag without a value must be there."""
+
+    group_key: int | None = None
+    tags: tuple[tuple[str, str | None], ...] = ()
+    status: Status | None = None
+    agent_version: str | None = None
+    architecture: str | None = None
+    name: str | None = None
+
+
+@frozen
+class TagDevice:
+    """`ironflock.devices.device.tag`."""
+
+    device: Key | Name
+    set: dict[str, str] = field(factory=dict)
+    remove: Annotated[list[str], Meta(max_length=100)] = field(factory=list)
+    project: Key | Name | None = None
 
 
 @frozen
@@ -254,6 +290,16 @@ class ClaimDevice:
 
     code: Annotated[str, Meta(max_length=200)] = field(repr=False)
     project: Key | Name
+    name: Name | None = None
+
+
+@frozen
+class MoveDevice:
+    """`ironflock.devices.device.move`; without a name the device keeps its own."""
+
+    device: Key | Name
+    to: Key | Name
+    project: Key | Name | None = None
     name: Name | None = None
 
 

@@ -1,6 +1,7 @@
 """The decisions of devices. Pure."""
 
 import math
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
@@ -10,9 +11,22 @@ from attrs import frozen
 
 from services.devices.agent_records import CheckPrivilege
 from services.devices.app_records import AppCredential, Install
-from services.devices.records import READ, Device, FlockSettings, Group, Machine, PublicDevice, Reach
+from services.devices.records import (
+    READ,
+    Device,
+    FlockSettings,
+    Group,
+    ListDevices,
+    Machine,
+    PublicDevice,
+    Reach,
+    Search,
+    TagDevice,
+)
+from shared.errors import InvalidArgumentError
 from shared.flags import AssetKind
 from shared.identities import DeviceIdentity
+from shared.names import canonical_name
 from shared.rights.records import Asset, Domain, DomainKind, Standing
 from shared.rights.rules import decide
 from shared.scopes import EVERYTHING, Scopes
@@ -24,6 +38,8 @@ NONE: Final = 0
 CODE_OF_CLAIM: Final = b"ironflock/claim/v1|"
 VENDORS_TUNNEL_DOMAIN: Final = "app.ironflock.com"
 """What agents tell apps where their device file names no domain. Source: wire-agent, trap 18."""
+TAG_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+MAX_TAG_VALUE: Final = 200
 STATS: Final = frozenset(
     {
         "cpu_count",
@@ -133,7 +149,49 @@ def public(device: Device) -> PublicDevice:
         architecture=device.architecture,
         os=device.os,
         agent_version=device.agent_version,
+        seen_at=device.seen_at,
+        stats=device.stats,
+        tags=device.tags,
     )
+
+
+def search_of(request: ListDevices, group_key: int | None) -> Search:
+    """What is looked for; a name is looked for in its canonical form."""
+    split = [tag.partition("=") for tag in request.tag]
+    return Search(
+        group_key=group_key,
+        tags=tuple((name.strip(), value.strip() if equals else None) for name, equals, value in split),
+        status=request.status,
+        agent_version=request.agent_version,
+        architecture=request.architecture,
+        name=None if request.name is None else canonical_name(request.name),
+    )
+
+
+def clean_tags(request: TagDevice) -> TagDevice:
+    """The request with names and values as they are kept.
+
+    Raises:
+        InvalidArgumentError: A name is none, a value is empty, too long or not one plain line, or both name one tag.
+    """
+    for name in (*request.set, *request.remove):
+        if TAG_NAME.fullmatch(name) is None:
+            raise InvalidArgumentError("a tag's name has 1 to 64 letters, digits, '.', '_' or '-'", argument="set")
+    if set(request.set) & set(request.remove):
+        raise InvalidArgumentError("a tag is set or removed, not both", argument="remove")
+    return attrs.evolve(request, set={name: _tag_value(value) for name, value in request.set.items()})
+
+
+def _tag_value(value: str) -> str:
+    cleaned = value.strip()
+    if not cleaned or len(cleaned) > MAX_TAG_VALUE or not cleaned.isprintable():
+        raise InvalidArgumentError(f"a tag's value is one line of 1 to {MAX_TAG_VALUE} characters", argument="set")
+    return cleaned
+
+
+def tagged(tags: Mapping[str, str], request: TagDevice) -> dict[str, str]:
+    """The tags after the request."""
+    return {name: value for name, value in {**tags, **request.set}.items() if name not in request.remove}
 
 
 def known_stats(stats: dict[str, Any] | None) -> dict[str, int | float | bool]:

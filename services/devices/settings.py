@@ -4,6 +4,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from services.devices.alert_records import WebhookSettings
 from services.devices.records import FlockSettings
 from shared.database import DatabaseSettings
 from shared.secrets import MasterKeys, SecretsError, parse_master_keys
@@ -20,6 +21,7 @@ class DevicesSettings:
     database: DatabaseSettings
     masters: MasterKeys = field(repr=False)
     flock: FlockSettings
+    webhooks: WebhookSettings
 
 
 def read(settings: Settings) -> DevicesSettings:
@@ -35,6 +37,7 @@ def read(settings: Settings) -> DevicesSettings:
         database=service_database_settings(settings, "devices", common.ca),
         masters=_masters(settings.path("MASTER_KEYS_FILE")),
         flock=_flock(settings),
+        webhooks=_webhooks(settings),
     )
     settings.refuse_unknown()
     return read_settings
@@ -53,6 +56,13 @@ def _flock(settings: Settings) -> FlockSettings:
         update_url=update_url,
         appliance_domain=settings.text("APPLIANCE_DOMAIN", "") or None,
     )
+
+
+def _webhooks(settings: Settings) -> WebhookSettings:
+    private = settings.text("ALERT_PRIVATE_ADDRESSES", "refuse")
+    if private not in ("refuse", "allow"):
+        raise SettingsError("IRONFLOCK_DEVICES_ALERT_PRIVATE_ADDRESSES must be refuse or allow")
+    return WebhookSettings(settings.text("ALERT_CA_FILE", "") or None, may_be_private=private == "allow")
 
 
 def _masters(path: Path) -> MasterKeys:

@@ -8,10 +8,11 @@ from typing import Any
 from attrs import field, frozen
 
 from services.gateway.calling import Calling
-from services.gateway.limiting import MAX_REMEMBERED, Limiter, subscriber
+from services.gateway.limiting import MAX_REMEMBERED, Limiter
 from services.gateway.records import Asked, Headers, Proof, Verdict
 from services.gateway.rules import headers, limits
 from shared.errors import OverLimitError, PublicError
+from shared.subscribers import subscriber
 
 
 @frozen

@@ -1,6 +1,5 @@
 """Who has asked how often, in this process's memory: bounded, the one who was longest away is forgotten first."""
 
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -9,7 +8,6 @@ from services.gateway.records import Rate, Verdict
 from services.gateway.rules.limits import spend
 
 MAX_REMEMBERED: Final = 10_000
-IPV6_SUBSCRIBER: Final = 64
 
 
 class Limiter:
@@ -35,14 +33,3 @@ class Limiter:
         """Uncount one that was counted."""
         if who in self._arrivals:
             self._arrivals[who] -= self.rate.period_s / self.rate.count
-
-
-def subscriber(address: str) -> str:
-    """Who an address stands for: itself, or the /64 that one subscriber has of IPv6."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return address
-    return str(ipaddress.ip_network((parsed, IPV6_SUBSCRIBER), strict=False))

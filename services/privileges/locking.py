@@ -80,7 +80,7 @@ class Locking:
             wanted = LockRow(0, request.kind, key, request.ends_at, said, is_operators, person.account_key, turn.at)
             row = await locks.lock_insert(turn.connection, wanted)
             if row is None:
-                raise ConflictError(STANDS)
+                raise ConflictError(STANDS, ends_at=await _end_of_standing(turn, wanted))
             await write_in_txn(turn, row, is_on=True)
         return row
 
@@ -224,3 +224,9 @@ def _check_end(ends_at: datetime | None, now: datetime) -> None:
     rules.check_end(ends_at, now)
     if ends_at is not None and ends_at > now + rules.MAX_LOCK:
         raise InvalidArgumentError("a lock that ends does so within a year", argument="ends_at")
+
+
+async def _end_of_standing(turn: Turn, wanted: LockRow) -> str | None:
+    """When the lock ends by itself that stands where `wanted` would: without an end it is as good."""
+    standing = await locks.lock_list_on(turn.connection, [(wanted.kind, wanted.key)], turn.at)
+    return next((row.ends_at.isoformat() for row in standing if row.ends_at is not None), None)

@@ -81,7 +81,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
 
 def _shape_of(read: settings.TunnelsSettings) -> Shape:
     bounds = Bounds(read.visit_life_s, read.visit_idle_s)
-    return Shape(Places(read.domain, read.public_port), read.raw_ports, bounds, read.recording_days)
+    return Shape(Places(read.domain, read.public_port), read.raw_ports, bounds, read.keeping)
 
 
 def _listen(read: settings.TunnelsSettings, ways: Ways, bus: Bus) -> list[IListeningPort]:
@@ -92,7 +92,7 @@ def _listen(read: settings.TunnelsSettings, ways: Ways, bus: Bus) -> list[IListe
     ]
     if read.fleet is not None and ways.nodes is not None:
         front = PluginResource(bus, ways.nodes, read.fleet)
-        ports.append(listen_plugin(tls, read.frps_port, read.frps_bind, front, reactor))
+        ports.append(listen_plugin(service.inside_tls(read.common), read.frps_port, read.frps_bind, front, reactor))
     return ports
 
 
@@ -114,7 +114,7 @@ def _loops(parts: Parts, ways: Ways, database: Database, health: Health) -> list
 
 def listening_of(read: settings.TunnelsSettings) -> Listening:
     """Where and how it listens."""
-    provider, ca = Provider(read.issuer, str(read.common.ca)), read.common.ca
+    provider, ca = Provider(read.issuer, read.issuer_ca), read.common.ca
     return Listening(reactor, read.bind, provider, read.is_bound_to_address, ca, read.fleet)
 
 

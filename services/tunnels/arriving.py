@@ -5,14 +5,13 @@ answered, so that nothing is seen of ours by who is passed on (decision 28).
 """
 
 import asyncio
+import socket
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
 from attrs import frozen
-from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol
+from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
@@ -20,6 +19,7 @@ from typing_extensions import override
 
 from services.tunnels.carrying import Carrying
 from services.tunnels.errors import NoWorkConnError, RemoteProtocolError
+from services.tunnels.first_octets import Undecided
 from services.tunnels.records.offers import Offer, Source
 from services.tunnels.records.tunnels import Tunnel
 from services.tunnels.records.visits import Admitted, Visitor
@@ -31,17 +31,15 @@ from services.tunnels.rules.names import SECURE
 from services.tunnels.store import tunnels as store
 from services.tunnels.web_front import WebParts
 from services.tunnels.web_visits import Party
-from shared.errors import OverLimitError, PublicError
+from shared.errors import PublicError
+from shared.subscribers import subscriber
 from shared.tls import ServerOptions
 
-HEAD_S: Final = 10.0
-"""For the ClientHello, and again for TLS and the first head."""
-
+MAX_OF_AN_ADDRESS: Final = 256
+"""Connections at once, whatever they ask for, of the `MAX_CONNECTIONS` that there are: a site's people share one."""
+STALLED_S: Final = 120.0
+"""Who took nothing for so long of what waits for them is cut (RFC 5482): they keep a stream of the device."""
 NOT_PASSED_ON: Final = "tunnel_not_passed_on"
-MAX_OF_A_HOST: Final = 128
-MAX_OF_AN_ADDRESS: Final = 32
-"""Connections that are passed on at once."""
-TOO_MANY: Final = "too many connections to this host"
 
 
 @frozen
@@ -91,7 +89,7 @@ class Arrivals(Factory):
         self.listener = listener
         self.passing_on = passing_on
         self.refusals = RefusalLog(passing_on.parts.times.clock)
-        self._passed_on: Counter[tuple[str, str]] = Counter()
+        self._here: Counter[str] = Counter()
         self._secured = TLSMemoryBIOFactory(tls, False, listener)  # noqa: FBT003 - Twisted's order
 
     def secured(self, address: IAddress | None) -> IProtocol | None:
@@ -99,22 +97,17 @@ class Arrivals(Factory):
         made: IProtocol | None = self._secured.buildProtocol(address)
         return made
 
-    @contextmanager
-    def place(self, label: str, address: str) -> Iterator[None]:
-        """A place among the connections that are passed on to one host.
+    def enter(self, address: str) -> bool:
+        """Whether one more connection of the address is taken; each that came is to `leave`."""
+        self._here[subscriber(address)] += 1
+        return self._here[subscriber(address)] <= MAX_OF_AN_ADDRESS
 
-        Raises:
-            OverLimitError: There is none: one visit has many connections, and a device so many streams.
-        """
-        keys = {(label, ""): MAX_OF_A_HOST, (label, address): MAX_OF_AN_ADDRESS}
-        if any(self._passed_on[key] >= most for key, most in keys.items()):
-            raise OverLimitError(TOO_MANY)
-        self._passed_on.update(keys.keys())
-        try:
-            yield
-        finally:
-            self._passed_on.subtract(keys.keys())
-            self._passed_on += Counter()  # without those that are 0
+    def leave(self, address: str) -> None:
+        """The connection is gone."""
+        whose = subscriber(address)
+        self._here[whose] -= 1
+        if not self._here[whose]:
+            del self._here[whose]
 
     @override
     def startFactory(self) -> None:
@@ -129,36 +122,32 @@ class Arrivals(Factory):
         return VisitorArrival(self, addr)
 
 
-class VisitorArrival(Protocol):
+class VisitorArrival(Undecided):
     """A connection of which the ClientHello is awaited."""
 
     def __init__(self, arrivals: Arrivals, address: Any) -> None:
         """From `address`."""
+        super().__init__(arrivals.passing_on.reactor)
         self._arrivals = arrivals
         self._address = address
-        self._octets = b""
-        self._inner: Any = None
         self._task: asyncio.Task[None] | None = None
-        self._timer: IDelayedCall | None = None
 
     @override
     def connectionMade(self) -> None:
+        super().connectionMade()
         transport: Any = self.transport
-        transport.setTcpNoDelay(True)
-        self._timer = self._arrivals.passing_on.reactor.callLater(HEAD_S, transport.abortConnection)
+        transport.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(STALLED_S * 1_000))
+        if not self._arrivals.enter(str(self._address.host)):
+            self._cut()
 
     @override
-    def dataReceived(self, data: bytes) -> None:
-        if self._inner is not None:
-            self._inner.dataReceived(data)
-            return
-        self._octets += data
+    def look(self) -> None:
         if self._task is not None:
             return
         hello = self._hello()
         if hello is None:
             return
-        self._rest()
+        self._deadline.rest()
         if hello.server_name is None or not self._arrivals.passing_on.may_be(hello.server_name):
             self._secure()
             return
@@ -169,34 +158,25 @@ class VisitorArrival(Protocol):
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._rest()
-        if self._inner is not None:
-            self._inner.connectionLost(reason)
-        elif self._task is not None:
-            self._task.cancel()
+        super().connectionLost(reason)
+        self._arrivals.leave(str(self._address.host))
         if self._task is not None:
+            if self._inner is None:
+                self._task.cancel()
             self._arrivals.passing_on.parts.visits.leave(id(self))
-
-    def _rest(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
 
     def _hello(self) -> ClientHello | None:
         try:
-            return read_hello(self._octets)
+            return read_hello(bytes(self._octets))
         except RemoteProtocolError:
             return ClientHello(None)  # TLS says what is wrong with it
 
     def _secure(self) -> None:
-        transport: Any = self.transport
-        inner: Any = self._arrivals.secured(self._address)
+        inner = self._arrivals.secured(self._address)
         if inner is None:
-            transport.abortConnection()
-            return
-        octets, self._octets = self._octets, b""
-        self._inner = inner
-        inner.makeConnection(transport)
-        inner.dataReceived(octets)
+            self._cut()
+        else:
+            self.hand_over(inner)
 
     async def _choose(self, server_name: str) -> None:
         transport: Any = self.transport
@@ -209,7 +189,7 @@ class VisitorArrival(Protocol):
             await self._pass_on(target)
         except (PublicError, psycopg.Error, NoWorkConnError) as error:
             self._arrivals.refusals.say(NOT_PASSED_ON, str(self._address.host), reason=str(error)[:200])
-            transport.abortConnection()
+            self._cut()
 
     async def _pass_on(self, target: Target) -> None:
         """By one visit for all connections of the address."""
@@ -220,10 +200,8 @@ class VisitorArrival(Protocol):
             return Admitted(target.tunnel, Visitor(None, address, None))
 
         party = Party(target.label, "public", b"", address)
-        with self._arrivals.place(target.label, address):
+        with parts.sharing.stream(target.tunnel.device_key, Visitor(None, address, None)):
             opened = await parts.visits.visit_of(party, id(self), admit)
             stream = await parts.edge.open_stream(target.offer, Source(address, int(self._address.port)))
             carrying = Carrying(opened, stream, passing_on.reactor, parts.times)
-            self._inner = carrying.forwarding
-            octets, self._octets = self._octets, b""
-            await carrying.carry(self.transport, octets)
+            await carrying.carry(self.transport, self.take_octets(carrying.forwarding))

@@ -6,6 +6,7 @@ from typing import Any
 from attrs import frozen
 
 from services.tunnels.admitting import Admissions
+from services.tunnels.answerings import Answerings
 from services.tunnels.browsers import Browsers
 from services.tunnels.credentials import Credentials
 from services.tunnels.datagrams import Channels
@@ -17,18 +18,21 @@ from services.tunnels.finding import Now, Offering, Refusals, Tunnels
 from services.tunnels.identity import Identity
 from services.tunnels.node_endings import Endings
 from services.tunnels.nodes import NodeParts, Nodes
+from services.tunnels.open_ports import OpenPorts
 from services.tunnels.proving import Proofs
 from services.tunnels.public_visits import Standing
 from services.tunnels.raw_ports import RawPorts
 from services.tunnels.recording import Recordings
 from services.tunnels.records.offers import Offer, Source, TunnelDevice
 from services.tunnels.records.plugin import Fleet
+from services.tunnels.records.recordings import Keeping
 from services.tunnels.records.times import Times
 from services.tunnels.records.tunnels import PortRange
 from services.tunnels.refusal_log import RefusalLog
 from services.tunnels.registry import Devices
 from services.tunnels.rules.tunnels import Places
 from services.tunnels.rules.visits import Bounds
+from services.tunnels.sharing import Sharing
 from services.tunnels.streams import DeviceStream, Reaching
 from services.tunnels.visiting import Around, Visiting
 from services.tunnels.visitors import Inside
@@ -60,7 +64,7 @@ class Shape:
     places: Places
     ports: PortRange
     bounds: Bounds
-    recording_days: int
+    keeping: Keeping
 
 
 @frozen
@@ -80,6 +84,7 @@ class Parts:
     credentials: Credentials
     rights: Rights
     tunnels: Tunnels
+    open_ports: OpenPorts
     visiting: Visiting
     recordings: Recordings
     admissions: Admissions
@@ -94,15 +99,17 @@ def assemble(base: Base, seen: Seen, shape: Shape) -> Parts:
     """What procedures work with."""
     devices, credentials = Devices(base.bus), Credentials(base.bus)
     visiting = Visiting(Around(base.database, devices, credentials, base.rights, base.times, shape.bounds))
-    now = Now(seen.offering, seen.refusals, visiting, shape.places)
+    open_ports = OpenPorts()
+    now = Now(seen.offering, seen.refusals, visiting, open_ports, shape.places)
     return Parts(
         database=base.database,
         devices=devices,
         credentials=credentials,
         tunnels=Tunnels(base.database, devices, now),
+        open_ports=open_ports,
         rights=base.rights,
         visiting=visiting,
-        recordings=Recordings(base.database, base.keys, base.times, shape.recording_days),
+        recordings=Recordings(base.database, base.keys, base.times, shape.keeping),
         admissions=Admissions(base.database, devices, credentials),
         offering=seen.offering,
         ports=shape.ports,
@@ -153,18 +160,26 @@ def ways_of(base: Base, parts: Parts, news: EdgeNews, declared: DeclaredPorts, l
     edge = Edge(proofs, declared, news.tell, listening.reactor)
     nodes = _nodes_of(base, edge, listening)
     reaching = Roads(edge, nodes)
-    channels, refusals = Channels(edge.open_stream), RefusalLog(base.times.clock)
+    channels = Channels(edge.open_stream)
     standing = Standing(
-        base.bus, base.database, news, declared, parts.visiting, reaching, channels, base.times, refusals
+        bus=base.bus,
+        database=base.database,
+        offering=news,
+        ports=parts.open_ports,
+        visiting=parts.visiting,
+        edge=reaching,
+        channels=channels,
+        answerings=Answerings(base.times.clock),
+        times=base.times,
+        refusals=RefusalLog(base.times.clock),
     )
-    raw_ports = RawPorts(standing, listening.reactor, listening.bind)
-    news.changed = raw_ports.look
+    news.changed = parts.open_ports.look
     return Ways(
         edge=edge,
         nodes=nodes,
         departures=Departures(base.bus, base.database, parts.devices, Gate(edge, nodes, news), parts.visiting),
         port_keeping=PortKeeping(base.database, news),
-        raw_ports=raw_ports,
+        raw_ports=RawPorts(standing, listening.reactor, listening.bind),
         inside=Inside(
             base.bus, parts.admissions, news, parts.visiting, parts.recordings, reaching, channels, base.times
         ),
@@ -182,6 +197,7 @@ def _web_of(base: Base, parts: Parts, news: EdgeNews, reaching: Reaching, listen
         browsers=browsers,
         offering=news,
         visits=WebVisits(parts.visiting, base.bus),
+        sharing=Sharing(),
         identity=Identity(base.database, base.times, parts.places.origin),
         edge=reaching,
         times=base.times,

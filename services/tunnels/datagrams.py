@@ -45,7 +45,6 @@ class Channel(Protocol):
         self._opening: asyncio.Task[None] | None = None
         self._stream: MuxStream | None = None
         self._is_over = False
-        self.dropped = 0
 
     def enter(self, source: Source, member: Member) -> Source:
         """The place of a visitor from `source`; another port of the same address where that one is taken.
@@ -80,7 +79,6 @@ class Channel(Protocol):
     def send(self, datagram: bytes, place: Source) -> bool:
         """Pass `datagram` on; whether it went, since it is dropped where it is too long, or too much waits."""
         if self._stream is None or len(datagram) > MAX_DATAGRAM or self._stream.waiting_octets > HIGH_OCTETS:
-            self.dropped += 1
             return False
         self._stream.write(packet(datagram, place))
         return True
@@ -101,9 +99,7 @@ class Channel(Protocol):
             return
         for datagram, place in found:
             member = self._members.get(place)
-            if member is None:
-                self.dropped += 1
-            else:
+            if member is not None:
                 member.deliver(datagram)
 
     @override

@@ -14,6 +14,8 @@ NO_PORT: Final = "this remote port is not the device's: it is allotted by re.tun
 NOT_OWN: Final = "this remote port is another device's"
 FOREIGN: Final = frozenset({NOT_OWN, "this name belongs to another device"})
 """Refusals of what is another device's: those are recorded. The second is the edge's own."""
+MAX_PROBLEMS: Final = 64
+"""Of a device, as it may have tunnels: it can ask for any number of names that nobody declared."""
 
 
 class DeclaredPorts:
@@ -23,7 +25,7 @@ class DeclaredPorts:
         """Look in `database`; hosts are of `domain`."""
         self._database = database
         self._domain = domain
-        self._problems: dict[TunnelName, str] = {}
+        self._problems: dict[int, dict[TunnelName, str]] = {}
 
     async def allows(self, device_key: int, asked: NewProxy) -> Offer | Refusal:
         """What `asked`, which names this device, is registered as.
@@ -54,20 +56,23 @@ class DeclaredPorts:
 
     def problem(self, name: TunnelName) -> str | None:
         """Why it was refused last, where it was not offered since."""
-        return self._problems.get(name)
+        return self._problems.get(name.device_key, {}).get(name)
 
     def refused(self, name: TunnelName, reason: str) -> None:
-        """The device was refused what it asked for."""
-        self._problems[name] = reason
+        """The device was refused what it asked for; of many that is known of the latest."""
+        problems = self._problems.setdefault(name.device_key, {})
+        problems.pop(name, None)
+        problems[name] = reason
+        while len(problems) > MAX_PROBLEMS:
+            del problems[next(iter(problems))]
 
     def settled(self, name: TunnelName) -> None:
         """It is offered, or its device is gone."""
-        self._problems.pop(name, None)
+        self._problems.get(name.device_key, {}).pop(name, None)
 
     def forget(self, device_key: int) -> None:
         """The device is gone."""
-        for name in [each for each in self._problems if each.device_key == device_key]:
-            del self._problems[name]
+        self._problems.pop(device_key, None)
 
     async def _port_problem(self, device_key: int, name: TunnelName, port: int) -> str | None:
         holder = await self._database.run(lambda connection: ports.port_holder(connection, name.protocol.value, port))

@@ -92,13 +92,13 @@ class Edge:
 
     # ----------------------------------------------------------------------------------------------- for connections
 
-    def enter(self, abort: Callable[[], None]) -> Pending | None:
+    def enter(self, abort: Callable[[], None], address: IAddress | None) -> Pending | None:
         """A place for who has not logged in; see `Doorway.enter`."""
-        return self._doorway.enter(abort)
+        return self._doorway.enter(abort, _host(address))
 
     def begin(self, address: IAddress | None, pending: Pending | None) -> Protocol:
         """The yamux session of an agent at `address`."""
-        session = EdgeSession(self, str(getattr(address, "host", "")))
+        session = EdgeSession(self, _host(address))
         if pending is not None:
             self._pending[session] = pending
         return session.link
@@ -180,7 +180,7 @@ class Arrival(Protocol):
         transport.bufferSize = READ_OCTETS
         # A ping waits behind little of what the kernel has not sent yet: a slow line is not taken for a dead one.
         transport.getHandle().setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_OCTETS)
-        self._pending = self._edge.enter(transport.abortConnection)
+        self._pending = self._edge.enter(transport.abortConnection, self._address)
         if self._pending is None:
             transport.abortConnection()
 
@@ -209,7 +209,7 @@ class Arrival(Protocol):
     def _begin(self, data: bytes) -> None:
         transport: Any = self.transport
         if not data.startswith(CLIENT_HELLO):
-            self._edge.refusals.say("tunnel_without_tls_refused", str(getattr(self._address, "host", "")))
+            self._edge.refusals.say("tunnel_without_tls_refused", _host(self._address))
             transport.abortConnection()
             return
         self._tls = _Tls(self._secured, self._edge.inside_tls(self._address, self._pending), self._edge.clock)
@@ -231,7 +231,7 @@ class Opening(Protocol):
     def connectionMade(self) -> None:
         if self._pending is None:
             transport: Any = self.transport
-            self._pending = self._edge.enter(transport.abortConnection)
+            self._pending = self._edge.enter(transport.abortConnection, self._address)
             if self._pending is None:
                 transport.abortConnection()
 
@@ -258,7 +258,11 @@ class Opening(Protocol):
             factory = websocket_factory(lambda address: self._edge.begin(address, self._pending))
             return cast("Protocol", factory.buildProtocol(self._address))
         event = "tunnel_wire_v2_refused" if WIRE_V2.startswith(first) else "tunnel_without_multiplexing_refused"
-        self._edge.refusals.say(event, str(getattr(self._address, "host", "")))
+        self._edge.refusals.say(event, _host(self._address))
         transport: Any = self.transport
         transport.abortConnection()
         return None
+
+
+def _host(address: IAddress | None) -> str:
+    return str(getattr(address, "host", ""))

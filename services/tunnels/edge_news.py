@@ -45,6 +45,7 @@ class EdgeNews:
         self._here: dict[int, TunnelDevice] = {}
         self._offers: dict[TunnelName, Offer] = {}
         self._quiet = Quiet()
+        self._said = Quiet()
         self._refusals = RefusalLog(lambda: asyncio.get_running_loop().time())
         self.changed: Callable[[], None] = lambda: None
         devices_here.set_function(lambda: len(self._here))
@@ -99,7 +100,9 @@ class EdgeNews:
         if refused.reason in FOREIGN:
             asked = {"proxy_name": refused.asked.proxy_name[:100], "remote_port": refused.asked.remote_port}
             self._keep(refused.device, refused.reason, asked)
-        log.info("tunnel_refused", device_key=refused.device.device_key, reason=refused.reason)
+        count = self._said.take(refused.device.device_key, asyncio.get_running_loop().time())
+        if count is not None:
+            log.info("tunnel_refused", device_key=refused.device.device_key, reason=refused.reason, count=count)
 
     def _keep(self, device: TunnelDevice, reason: str, what: dict[str, Any]) -> None:
         count = self._quiet.take(device.device_key, asyncio.get_running_loop().time())

@@ -6,16 +6,18 @@ from typing import Final, Protocol
 
 from attrs import frozen
 
+from services.tunnels.open_ports import OpenPorts
 from services.tunnels.records.offers import Offer, TunnelName
 from services.tunnels.records.tunnels import PublicTunnel, Tunnel
 from services.tunnels.registry import Devices
-from services.tunnels.rules.tunnels import Around, Places, shown
+from services.tunnels.rules.tunnels import Circumstances, Places, shown
 from services.tunnels.store import tunnels as store
 from services.tunnels.store import visits
 from shared.database import Database
 from shared.errors import NotFoundError
 from shared.identities import Person
 
+NOT_OPEN: Final = "its public port cannot be opened: something else has it"
 NO_TUNNEL: Final = "there is no such tunnel, or you may not see it"
 
 
@@ -50,6 +52,7 @@ class Now:
     offering: Offering
     refusals: Refusals
     coming: Coming
+    ports: OpenPorts
     places: Places
 
 
@@ -64,11 +67,11 @@ class Found:
 class Tunnels:
     """Finds and shows them."""
 
-    def __init__(self, database: Database, devices: Devices, around: Now) -> None:
+    def __init__(self, database: Database, devices: Devices, now: Now) -> None:
         """Look in `database`; `devices` knows who reaches what."""
         self._database = database
         self._devices = devices
-        self._around = around
+        self._now = now
 
     async def with_flag(self, person: Person, flag: str, tunnel_key: int) -> Found:
         """The tunnel of that key, on whose device the person has `flag`.
@@ -123,10 +126,11 @@ class Tunnels:
 
     def shown(self, founds: Iterable[Found], now: datetime) -> list[PublicTunnel]:
         """The tunnels as they stand."""
-        return [shown(found.tunnel, self._standing(found), self._around.places, now) for found in founds]
+        return [shown(found.tunnel, self._circumstances(found), self._now.places, now) for found in founds]
 
-    def _standing(self, found: Found) -> Around:
-        name = found.tunnel.name
-        offer = self._around.offering.find(name)
-        problem = None if offer is not None else self._around.refusals.problem(name)
-        return Around(found.device_name, offer, problem, self._around.coming.count(found.tunnel.tunnel_key))
+    def _circumstances(self, found: Found) -> Circumstances:
+        name, key, now = found.tunnel.name, found.tunnel.tunnel_key, self._now
+        offer = now.offering.find(name)
+        taken = NOT_OPEN if now.ports.is_taken(key) else None
+        problem = now.refusals.problem(name) if offer is None else taken
+        return Circumstances(found.device_name, offer, problem, now.ports.is_open(key), now.coming.count(key))

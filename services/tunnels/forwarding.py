@@ -1,25 +1,22 @@
 """A visitor's connection and a work stream, joined: each side is read as fast as the other takes it, not faster."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from services.tunnels.errors import NoWorkConnError
-from services.tunnels.records.offers import Source
+from services.tunnels.deadlines import Deadline
 from services.tunnels.rules.frames import HEADER_OCTETS
 from services.tunnels.rules.yamux import SEND_OCTETS
-from services.tunnels.streams import DeviceStream, MuxStream
+from services.tunnels.streams import DeviceStream
 
 READ_OCTETS: Final = SEND_OCTETS - HEADER_OCTETS
 """One read is one frame is whole records of TLS."""
 CLOSE_S: Final = 60.0
 """For a visitor to read what came last, once the device's side ended."""
-MAX_VISITORS: Final = 256
 
 
 Moved = Callable[[int, int], None]
@@ -33,10 +30,9 @@ class Forwarding(Protocol):
         """Join it with `stream`, to which nothing is attached yet."""
         self.moved = moved
         self._stream = stream
-        self._clock = clock
         self._ended = ended
         self._is_over = False
-        self._closing: IDelayedCall | None = None
+        self._closing = Deadline(clock, self._abort)
 
     @override
     def connectionMade(self) -> None:
@@ -53,8 +49,7 @@ class Forwarding(Protocol):
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self._closing is not None and self._closing.active():
-            self._closing.cancel()
+        self._closing.rest()
         self._stream.unregisterProducer()
         self._stream.loseConnection()
         self._over("the visitor left")
@@ -73,7 +68,11 @@ class Forwarding(Protocol):
         transport.unregisterProducer()
         transport.loseConnection()
         if transport.connected:
-            self._closing = self._clock.callLater(CLOSE_S, transport.abortConnection)
+            self._closing.expect(CLOSE_S)
+
+    def _abort(self) -> None:
+        transport: Any = self.transport
+        transport.abortConnection()
 
     def _over(self, reason: str) -> None:
         if not self._is_over:
@@ -94,65 +93,3 @@ class _FromDevice(Protocol):
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._forwarding.device_ended()
-
-
-class RawPort(Factory):
-    """A port on which each connection is a visit, whoever makes it: what its owner opened knowingly."""
-
-    noisy = False
-
-    def __init__(self, open_stream: Callable[[Source], Awaitable[MuxStream]], clock: IReactorTime) -> None:
-        """`open_stream` gives the stream of one visitor."""
-        self.open_stream = open_stream
-        self.clock = clock
-        self.visitors = 0
-
-    @override
-    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        if self.visitors >= MAX_VISITORS:
-            return None
-        return _RawVisitor(self, addr)
-
-
-class _RawVisitor(Protocol):
-    """One connection; nothing is read of it before there is a stream for it."""
-
-    def __init__(self, port: RawPort, address: IAddress | None) -> None:
-        self._port = port
-        self._address: Any = address
-        self._task: asyncio.Task[None] | None = None
-        self._forwarding: Forwarding | None = None
-
-    @override
-    def connectionMade(self) -> None:
-        self._port.visitors += 1
-        transport: Any = self.transport
-        transport.setTcpNoDelay(True)
-        transport.setTcpKeepAlive(True)
-        transport.pauseProducing()
-        self._task = asyncio.get_running_loop().create_task(self._join())
-
-    @override
-    def dataReceived(self, data: bytes) -> None:
-        if self._forwarding is not None:
-            self._forwarding.dataReceived(data)
-
-    @override
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._port.visitors -= 1
-        if self._forwarding is not None:
-            self._forwarding.connectionLost(reason)
-        elif self._task is not None:
-            self._task.cancel()
-
-    async def _join(self) -> None:
-        transport: Any = self.transport
-        try:
-            stream = await self._port.open_stream(Source(self._address.host, self._address.port))
-        except NoWorkConnError:
-            transport.abortConnection()
-            return
-        forwarding: Any = Forwarding(stream, self._port.clock, lambda *_: None, lambda _: None)
-        self._forwarding = forwarding
-        forwarding.makeConnection(transport)
-        transport.resumeProducing()

@@ -116,7 +116,7 @@ async def open_at(reactor: Any, node: Node, offer: Offer) -> NodeStream:
     Raises:
         NoWorkConnError: The node takes none, within 10 s.
     """
-    endpoint = HostnameEndpoint(reactor, node.host, _port(node, offer), timeout=CONNECT_S)
+    endpoint = HostnameEndpoint(reactor, node.inside_host, _port(node, offer), timeout=CONNECT_S)
     connecting: Deferred[Any] = endpoint.connect(Factory.forProtocol(NodeStream))
     try:
         return await connecting.asFuture(asyncio.get_running_loop())  # type: ignore[no-any-return]  # of our factory

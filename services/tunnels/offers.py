@@ -1,6 +1,6 @@
-"""What is offered now: each proxy that is registered, found by its port, its host or its name."""
+"""What is offered now: each proxy that is registered, found by its name; nothing of it is another's."""
 
-from services.tunnels.records.offers import Offer, TunnelProtocol
+from services.tunnels.records.offers import Offer
 
 Key = tuple[str, object]
 
@@ -34,14 +34,9 @@ class Offers:
             if self._by_key.get(key) is offer:
                 del self._by_key[key]
 
-    def of_port(self, device_key: int, app: str, port: int) -> list[Offer]:
-        """What is offered of a declared port: one offer, or one of tcp and one of udp."""
-        keys: list[Key] = [("port", (device_key, app, port, protocol)) for protocol in TunnelProtocol]
-        return [self._by_key[key] for key in keys if key in self._by_key]
-
-    def of_label(self, label: str) -> Offer | None:
-        """What stands behind the first label of a tunnel's host."""
-        return self._by_key.get(("label", label.lower()))
+    def find(self, proxy_name: str) -> Offer | None:
+        """What is registered under that name."""
+        return self._by_key.get(("name", proxy_name))
 
     def __len__(self) -> int:
         """How many there are."""

@@ -20,7 +20,6 @@ from services.tunnels.public_visits import REFUSED, Standing, why
 from services.tunnels.records.offers import Offer, Source
 from services.tunnels.records.tunnels import Tunnel
 from services.tunnels.records.visits import Admitted, Cause, Visitor
-from services.tunnels.rules.answers import Answering, answered
 from services.tunnels.rules.udp import MAX_DATAGRAM
 from services.tunnels.visiting import OpenVisit
 from shared.allowance import Allowance
@@ -96,7 +95,6 @@ class _Sender:
         self._address = address
         self._clock = port.parts.times.clock
         self._heard_at = self._clock()
-        self._answering = Answering(self._heard_at)
         self._waiting: deque[tuple[bytes, Source]] = deque(maxlen=MAX_WAITING)
         self._places: OrderedDict[Source, Source] = OrderedDict()
         self._channel: Channel | None = None
@@ -106,6 +104,7 @@ class _Sender:
     def send(self, datagram: bytes, source: Source) -> None:
         """One more of theirs."""
         self._heard_at = self._clock()
+        self._port.parts.answerings.heard(self._address, len(datagram))
         if self._opened is None or self._channel is None:
             self._waiting.append((datagram, source))
         else:
@@ -158,10 +157,10 @@ class _Sender:
         return place
 
     def _answer(self, source: Source, datagram: bytes) -> None:
-        after = answered(self._answering, self._clock())
-        if after is None or self._opened is None or self._opened.cut.done():
+        if self._opened is None or self._opened.cut.done():
             return
-        self._answering = after
+        if not self._port.parts.answerings.take(self._address, len(datagram)):
+            return
         self._opened.moved(self._clock(), octets_from=len(datagram))
         self._port.answer(datagram, source)
 

@@ -13,12 +13,13 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from typing_extensions import override
 
+from services.tunnels.answerings import Answerings
 from services.tunnels.carrying import Carrying
 from services.tunnels.datagrams import Channels
-from services.tunnels.declared import DeclaredPorts
 from services.tunnels.errors import NoWorkConnError
 from services.tunnels.finding import Offering
 from services.tunnels.forwarding import Forwarding
+from services.tunnels.open_ports import OpenPorts
 from services.tunnels.records.offers import Offer, Source
 from services.tunnels.records.times import Times
 from services.tunnels.records.tunnels import Tunnel
@@ -40,10 +41,11 @@ class Standing:
     bus: Bus
     database: Database
     offering: Offering
-    declared: DeclaredPorts
+    ports: OpenPorts
     visiting: Visiting
     edge: Reaching
     channels: Channels
+    answerings: Answerings
     times: Times
     refusals: RefusalLog
 

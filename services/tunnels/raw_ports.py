@@ -15,12 +15,11 @@ from services.tunnels.public_datagrams import PublicDatagrams
 from services.tunnels.public_visits import PublicPort, Standing
 from services.tunnels.records.offers import Offer
 from services.tunnels.records.tunnels import Tunnel
+from services.tunnels.rules.tunnels import RAW
 from services.tunnels.store import tunnels as store
 
 LOOK_EVERY_S: Final = 1.0
-NOT_OPEN: Final = "its public port cannot be opened: something else has it"
 UDP: Final = "udp"
-RAW: Final = ("tcp", UDP)
 
 log = structlog.get_logger()
 Where = tuple[str, int]
@@ -36,11 +35,7 @@ class RawPorts:
         self._reactor = reactor
         self._bind = bind
         self._open: dict[Where, tuple[IListeningPort, PublicPort | PublicDatagrams]] = {}
-        self._is_due = asyncio.Event()
-
-    def look(self) -> None:
-        """Something may be otherwise."""
-        self._is_due.set()
+        self._taken: set[int] = set()
 
     async def keep_true(self) -> None:
         """Wait until something may be otherwise, a second at most; open what is to be open, and nothing else.
@@ -50,35 +45,41 @@ class RawPorts:
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_EVERY_S):
-                await self._is_due.wait()
-        self._is_due.clear()
+                await self._parts.ports.is_due.wait()
+        self._parts.ports.is_due.clear()
         public = await self._parts.database.run(store.tunnel_list_public)
         wanted = {(tunnel.protocol, offer.remote_port or 0): (tunnel, offer) for tunnel, offer in self._offered(public)}
         for where in [each for each in self._open if each not in wanted]:
             self._close(where)
+        before, self._taken = self._taken, set()
         for where, (tunnel, offer) in wanted.items():
-            self._ensure(where, tunnel, offer)
+            self._ensure(where, tunnel, offer, is_new=tunnel.tunnel_key not in before)
+        self._tell()
 
     def stop(self) -> None:
         """Close every port."""
         for where in list(self._open):
             self._close(where)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._parts.ports.stand((port.tunnel.tunnel_key for _, port in self._open.values()), self._taken)
 
     def _offered(self, public: list[Tunnel]) -> list[tuple[Tunnel, Offer]]:
         found = [(tunnel, self._parts.offering.find(tunnel.name)) for tunnel in public if tunnel.protocol in RAW]
         return [(tunnel, offer) for tunnel, offer in found if offer is not None]
 
-    def _ensure(self, where: Where, tunnel: Tunnel, offer: Offer) -> None:
+    def _ensure(self, where: Where, tunnel: Tunnel, offer: Offer, *, is_new: bool) -> None:
         if where in self._open:
             self._open[where][1].serve(tunnel, offer)
             return
         try:
             self._open[where] = self._listen(where, tunnel, offer)
         except CannotListenError:
-            self._parts.declared.refused(tunnel.name, NOT_OPEN)
-            log.warning("tunnel_public_port_not_opened", protocol=where[0], port=where[1])
+            self._taken.add(tunnel.tunnel_key)
+            if is_new:  # else it was said already, and the next look is a second later
+                log.warning("tunnel_public_port_not_opened", protocol=where[0], port=where[1])
             return
-        self._parts.declared.settled(tunnel.name)
         log.info("tunnel_public_port_opened", protocol=where[0], port=where[1], tunnel_key=tunnel.tunnel_key)
 
     def _listen(

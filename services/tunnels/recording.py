@@ -10,7 +10,7 @@ from typing import Final
 import psycopg
 import structlog
 
-from services.tunnels.records.recordings import Recording
+from services.tunnels.records.recordings import Keeping, Recording
 from services.tunnels.records.times import Times
 from services.tunnels.records.tunnels import Tunnel
 from services.tunnels.records.visits import Cause, Visit
@@ -18,13 +18,17 @@ from services.tunnels.rules.asciicast import Cast
 from services.tunnels.store import recordings as store
 from services.tunnels.visiting import OpenVisit
 from shared.database import Database
-from shared.errors import PublicError, UnavailableError
+from shared.errors import OverLimitError, PublicError, UnavailableError
 from shared.keyring import DataKeys
 
 PART_OCTETS: Final = 65_536
 MAX_WAITING_OCTETS: Final = 4 << 20
 """Of what was seen and is not written down; whoever is behind by more is ended."""
 PARTS_AT_ONCE: Final = 8
+NO_ROOM: Final = (
+    "this visit is to be recorded, and this project's recordings take all the room that they may: whoever operates the"
+    " platform can give them more, and whoever has GRANT on the project can have this app recorded no more"
+)
 BROKEN: Final = "part of this recording could not be written"
 
 log = structlog.get_logger()
@@ -39,7 +43,8 @@ class VisitRecording:
         self._opened = opened
         self._began_at = recordings.times.clock()
         self._cast = Cast(opened.visit.began_at.timestamp(), title)
-        self._waiting = self._cast.head
+        self._waiting = [self._cast.head]
+        self._waiting_octets = len(self._cast.head)
         self._digest = hashlib.sha256()
         self._number = 0
         self._writing = asyncio.Lock()
@@ -48,8 +53,10 @@ class VisitRecording:
 
     def seen(self, octets: bytes) -> None:
         """The device said this."""
-        self._waiting += self._cast.seen(self._recordings.times.clock() - self._began_at, octets)
-        if len(self._waiting) > MAX_WAITING_OCTETS:
+        line = self._cast.seen(self._recordings.times.clock() - self._began_at, octets)
+        self._waiting.append(line)
+        self._waiting_octets += len(line)
+        if self._waiting_octets > MAX_WAITING_OCTETS:
             self._opened.end(Cause.NOT_RECORDED)
 
     async def write_down(self) -> None:
@@ -81,7 +88,7 @@ class VisitRecording:
     async def _write(self) -> None:
         if self._is_broken:
             raise UnavailableError(BROKEN)
-        waiting, self._waiting = self._waiting, ""
+        waiting, self._waiting, self._waiting_octets = "".join(self._waiting), [], 0
         self._is_broken = True
         for first in range(0, len(waiting), PART_OCTETS):
             await self._write_part(waiting[first : first + PART_OCTETS])
@@ -99,12 +106,12 @@ class VisitRecording:
 class Recordings:
     """All of them."""
 
-    def __init__(self, database: Database, keys: DataKeys, times: Times, days: int) -> None:
-        """Kept in `database` for so many days, sealed with `keys`."""
+    def __init__(self, database: Database, keys: DataKeys, times: Times, keeping: Keeping) -> None:
+        """Kept in `database` as `keeping` says, sealed with `keys`."""
         self.database = database
         self.keys = keys
         self.times = times
-        self._days = days
+        self._keeping = keeping
         self._going_on: set[VisitRecording] = set()
 
     async def is_recorded(self, tunnel: Tunnel | Visit) -> bool:
@@ -118,11 +125,16 @@ class Recordings:
         """The recording of a visit that is about to begin, None where it is not to be recorded.
 
         Raises:
+            OverLimitError: There is no room for it: what is there is not given up for what comes.
             PublicError, psycopg.Error: It cannot be written; the visit must not begin.
         """
         visit = opened.visit
         if not await self.is_recorded(visit):
             return None
+        key = visit.project_key
+        taken = await self.database.run(lambda connection: store.recording_octets(connection, key))
+        if taken >= self._keeping.octets:
+            raise OverLimitError(NO_ROOM)
         await self.database.run(lambda connection: store.recording_insert(connection, visit))
         recording = VisitRecording(self, opened, f"visit {visit.visit_key} to {visit.app}:{visit.port}")
         self._going_on.add(recording)
@@ -142,7 +154,7 @@ class Recordings:
         Raises:
             PublicError: The database is away.
         """
-        await self.database.run(lambda connection: store.recording_sweep(connection, self._days))
+        await self.database.run(lambda connection: store.recording_sweep(connection, self._keeping.days))
 
     async def part_of(self, recording: Recording, first: int) -> tuple[str, int | None]:
         """A piece of the asciicast from part `first` on, and the part that follows, if there is one.

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from services.tunnels.records.plugin import Fleet
+from services.tunnels.records.recordings import Keeping
 from services.tunnels.records.tunnels import PortRange
 from services.tunnels.rules.nodes import fleet_of
 from shared.database import DatabaseSettings
@@ -17,6 +18,7 @@ from shared.settings import MAX_PORT, Settings, SettingsError
 
 VISIT_LIFE_S: Final = 12 * 3_600.0
 RECORDING_DAYS: Final = 30
+RECORDING_OCTETS: Final = 10 << 30
 VISIT_IDLE_S: Final = 15 * 60.0
 _RANGE: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,5})", re.ASCII)
 _DOMAIN: Final = re.compile(r"(?=.{1,180}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
@@ -29,10 +31,10 @@ class TunnelsSettings:
     Args:
         is_bound_to_address: Whether it can be seen here where frpc comes from: then projects say whether that has to be
             where its agent comes from (decision 27).
-        issuer: The origin of the provider at which browsers sign in.
+        issuer: The origin of the provider at which browsers sign in; `issuer_ca` vouches for it, None: the system's.
         public_port: Where people come to the visitors' port from outside, where something stands before it.
         fleet: The frps nodes that ask us at `frps_bind`:`frps_port`; None where there are none.
-        masters: What the data keys are wrapped with under which recordings lie, for `recording_days` days.
+        masters: What the data keys are wrapped with under which recordings lie, as `keeping` says.
         visit_life_s: A visit ends after so long at the latest; `visit_idle_s`: and when no octet went for so long.
     """
 
@@ -40,6 +42,7 @@ class TunnelsSettings:
     bus: BusSettings
     database: DatabaseSettings
     issuer: str
+    issuer_ca: str | None
     domain: str
     bind: str
     edge_port: int
@@ -50,7 +53,7 @@ class TunnelsSettings:
     visit_idle_s: float
     is_bound_to_address: bool
     masters: MasterKeys
-    recording_days: int
+    keeping: Keeping
     fleet: Fleet | None
     frps_port: int
     frps_bind: str
@@ -64,12 +67,13 @@ def read(settings: Settings) -> TunnelsSettings:
     """
     common = common_settings(settings)
     visitors_port = settings.port("VISITORS_PORT")
-    fleet = _fleet(settings.optional_secret("FRPS_NODES"))
+    fleet = _fleet(settings.optional_secret("FRPS_NODES"), settings.text("FRPS_FRONT", ""))
     read_settings = TunnelsSettings(
         common=common,
         bus=bus_settings(settings, "tunnels", common.ca),
         database=service_database_settings(settings, "tunnels", common.ca),
         issuer=_issuer(settings.text("ISSUER")),
+        issuer_ca=str(common.ca) if _is_platform(settings.text("ISSUER_CA", "platform")) else None,
         domain=_domain(settings.text("DOMAIN")),
         bind=settings.text("BIND", LOCAL),
         edge_port=settings.port("EDGE_PORT"),
@@ -80,7 +84,10 @@ def read(settings: Settings) -> TunnelsSettings:
         visit_idle_s=settings.seconds("VISIT_IDLE", VISIT_IDLE_S),
         is_bound_to_address=_yes(settings.text("SAME_ADDRESS", "yes")),
         masters=_masters(settings.path("MASTER_KEYS_FILE")),
-        recording_days=settings.integer("RECORDING_DAYS", RECORDING_DAYS, minimum=1, maximum=3_650),
+        keeping=Keeping(
+            days=settings.integer("RECORDING_DAYS", RECORDING_DAYS, minimum=1, maximum=3_650),
+            octets=settings.integer("RECORDING_OCTETS", RECORDING_OCTETS, minimum=1 << 20, maximum=1 << 50),
+        ),
         fleet=fleet,
         frps_port=settings.port("FRPS_PORT", None if fleet else 1),
         frps_bind=settings.text("FRPS_BIND", LOCAL),
@@ -96,9 +103,10 @@ def _masters(path: Path) -> MasterKeys:
         raise SettingsError(f"IRONFLOCK_TUNNELS_MASTER_KEYS_FILE names {path}: {error}") from error
 
 
-def _fleet(text: str) -> Fleet | None:
+def _fleet(text: str, own_address: str) -> Fleet | None:
+    """The nodes; `own_address` is one more from which we reach them, where it is known at the start alone."""
     try:
-        return fleet_of(text) if text else None
+        return fleet_of(text, own_address) if text else None
     except ValueError as error:
         raise SettingsError(f"IRONFLOCK_TUNNELS_FRPS_NODES_FILE: {error}") from error
 
@@ -107,6 +115,12 @@ def _yes(text: str) -> bool:
     if text not in ("yes", "no"):
         raise SettingsError("IRONFLOCK_TUNNELS_SAME_ADDRESS must be yes or no")
     return text == "yes"
+
+
+def _is_platform(text: str) -> bool:
+    if text not in ("platform", "system"):
+        raise SettingsError("IRONFLOCK_TUNNELS_ISSUER_CA must be platform or system")
+    return text == "platform"
 
 
 def _issuer(text: str) -> str:

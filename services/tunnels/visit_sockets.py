@@ -18,6 +18,7 @@ from typing_extensions import override
 from zope.interface import implementer
 
 from services.tunnels.datagrams import Channel, Member
+from services.tunnels.forwarding import CLOSE_S
 from services.tunnels.recording import VisitRecording
 from services.tunnels.records.offers import Source
 from services.tunnels.records.visits import Cause
@@ -26,6 +27,8 @@ from services.tunnels.visiting import OpenVisit
 from shared.websocket import send_at_once
 
 PIECE_OCTETS: Final = 65_536
+SLOW_S: Final = CLOSE_S
+"""For a visitor to read what came last, and the close behind it."""
 NORMAL: Final = 1000
 RECORDED: Final = "X-IronFlock-Recorded"
 CUT: Final = 4403
@@ -65,7 +68,11 @@ class VisitSocket(WebSocketServerProtocol, metaclass=ABCMeta):
 
     @abstractmethod
     def let_go(self) -> None:
-        """The visitor wants nothing of the device any more."""
+        """The visit may not go on: nothing of it reaches the device any more."""
+
+    @abstractmethod
+    def take_leave(self) -> None:
+        """The visitor wants nothing of the device any more; what they said still goes."""
 
     @override
     def connectionMade(self) -> None:
@@ -99,7 +106,7 @@ class VisitSocket(WebSocketServerProtocol, metaclass=ABCMeta):
     def abandon(self) -> None:
         """The visitor is gone."""
         self._over(Cause.VISITOR_LEFT)
-        self.let_go()
+        self.take_leave()
 
     def say(self, octets: bytes) -> None:
         """One message for the visitor; of no effect once they have closed."""
@@ -120,7 +127,9 @@ class VisitSocket(WebSocketServerProtocol, metaclass=ABCMeta):
         if self._cause is not None:
             return
         self._over(cause)
-        if cause is not Cause.DEVICE_LEFT:
+        if cause is Cause.DEVICE_LEFT:
+            self.closeHandshakeTimeout = SLOW_S
+        else:
             self.let_go()
         visitor: Any = self.transport
         if visitor is not None:
@@ -157,6 +166,11 @@ class StreamSocket(VisitSocket):
     def let_go(self) -> None:
         self._stream.unregisterProducer()
         self._stream.abortConnection()
+
+    @override
+    def take_leave(self) -> None:
+        self._stream.unregisterProducer()
+        self._stream.loseConnection()
 
     def from_device(self, octets: bytes) -> None:
         """Pass on what came."""
@@ -203,6 +217,10 @@ class DatagramSocket(VisitSocket):
 
     @override
     def let_go(self) -> None:
+        self._channel.leave(self._place)
+
+    @override
+    def take_leave(self) -> None:
         self._channel.leave(self._place)
 
     def from_device(self, datagram: bytes) -> None:

@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from datetime import datetime
 from typing import Any, Final
 
 import psycopg
@@ -17,10 +18,11 @@ from prometheus_client import Gauge
 
 from services.tunnels.credentials import Credentials
 from services.tunnels.records.times import Times
+from services.tunnels.records.tunnels import Tunnel
 from services.tunnels.records.visits import Admitted, Cause, Tally, Visit, Visitor
 from services.tunnels.registry import Devices
 from services.tunnels.rules.visits import Bounds, Course, end_of, full, hard_end
-from services.tunnels.store import tickets, tunnels
+from services.tunnels.store import recordings, tickets, tunnels
 from services.tunnels.store import visits as store
 from services.tunnels.visit_drafts import begun_draft, ended_draft
 from shared import audit
@@ -35,10 +37,12 @@ from shared.errors import (
 )
 from shared.identities import Person
 from shared.rights.decision_point import Following, Rights
+from shared.subscribers import subscriber
 
 FLAG: Final = "REMOTE_ACCESS"
 USED: Final = "this ticket opens nothing any more: it can be used once and soon"
 GONE: Final = "there is no such tunnel any more"
+NOT_PUBLIC: Final = "this is not open to everybody any more"
 LOOK_AGAIN_S: Final = 3.0
 """How often all of a visit is looked at, although nothing was told: a device may have left a group."""
 LEFT_AFTER_S: Final = 120.0
@@ -110,7 +114,7 @@ class Visiting:
         Raises:
             OverLimitError: There are too many.
             SignInRefusedError: Their ticket was used meanwhile.
-            NotFoundError: The tunnel was withdrawn meanwhile.
+            NotFoundError, ConflictError: The tunnel was withdrawn meanwhile, or is not public any more.
             PublicError, psycopg.Error: It cannot be recorded: there is no visit.
         """
         places = list(_places(admitted))
@@ -129,8 +133,9 @@ class Visiting:
     async def conclude(self, opened: OpenVisit, cause: Cause) -> None:
         """The visit is over. Its end is recorded as soon as it can be."""
         opened.end(cause)
+        was_open = self._open.pop(opened.visit.visit_key, None) is not None
         opened.holds.close()
-        if self._open.pop(opened.visit.visit_key, None) is not None:
+        if was_open:
             self._over[opened.visit.visit_key] = opened, cause
             with suppress(PublicError, psycopg.Error):
                 await self._tell_end(opened, cause)
@@ -186,18 +191,22 @@ class Visiting:
         following = None if person is None else holds.enter_context(around.rights.follow(person.account_key))
         address = None if person is None else await around.credentials.sealed(person.account_key, visitor.address)
         now = around.times.now()
-        public_until = admitted.tunnel.public_until
-        ends = visitor.ends_at, public_until.timestamp() if public_until and person is None else None
         async with around.database.transaction() as connection:
-            await _take(connection, admitted)
+            tunnel = await _take(connection, admitted, now)
+            ends = visitor.ends_at, _public_end(tunnel) if person is None else None
             visit = await store.visit_insert(
-                connection, admitted.tunnel, visitor, hard_end(now.timestamp(), around.bounds, *ends)
+                connection, tunnel, visitor, hard_end(now.timestamp(), around.bounds, *ends)
             )
             await audit.record(connection, begun_draft(visit, address))
-        clock = around.times.clock()
+            # Before it is committed: whoever changes the tunnel behind it finds the visit here, and can cut it.
+            return self._opened(visit, visitor, following, holds)
+
+    def _opened(self, visit: Visit, visitor: Visitor, following: Following | None, holds: ExitStack) -> OpenVisit:
+        clock = self._around.times.clock()
         cut = asyncio.get_running_loop().create_future()
         opened = OpenVisit(visit, visitor, cut, clock, clock, -LOOK_AGAIN_S, following, holds)
         self._open[visit.visit_key] = opened
+        holds.callback(self._open.pop, visit.visit_key, None)
         return opened
 
     async def _confirm(self) -> None:
@@ -249,16 +258,29 @@ class Visiting:
                 await audit.record(connection, ended_draft(visit, cause, tally, recorded))
 
 
-async def _take(connection: Connection, admitted: Admitted) -> None:
-    """Use the ticket up, and see that the tunnel is still there."""
-    digest = admitted.visitor.ticket
+async def _take(connection: Connection, admitted: Admitted, now: datetime) -> Tunnel:
+    """See that the tunnel still is what they were let in to, and stays so until then; use their ticket up."""
+    digest, meant = admitted.visitor.ticket, admitted.tunnel
+    # In this order: whoever withdraws the tunnel takes its tickets along.
+    tunnel = await tunnels.tunnel_hold_in_txn(connection, meant.tunnel_key)
+    if tunnel is None or tunnel.project_key != meant.project_key:
+        raise NotFoundError(GONE)
     if digest is not None and not await tickets.ticket_take(connection, digest):
         raise SignInRefusedError(USED)
-    tunnel = await tunnels.tunnel_find(connection, admitted.tunnel.tunnel_key)
-    if tunnel is None:
-        raise NotFoundError(GONE)
-    if admitted.visitor.person is None and tunnel.public_since is None:
-        raise ConflictError(GONE)
+    if admitted.visitor.person is None and not (tunnel.is_public(now) and not await _is_recorded(connection, tunnel)):
+        raise ConflictError(NOT_PUBLIC)
+    return tunnel
+
+
+async def _is_recorded(connection: Connection, tunnel: Tunnel) -> bool:
+    """Whether who comes has to be told first, which nobody without an account can be."""
+    if tunnel.protocol != "tcp":
+        return False
+    return tunnel.app in await recordings.recorded_app_list(connection, tunnel.project_key)
+
+
+def _public_end(tunnel: Tunnel) -> float | None:
+    return None if tunnel.public_until is None else tunnel.public_until.timestamp()
 
 
 def _places(admitted: Admitted) -> Iterator[tuple[str, object]]:
@@ -269,7 +291,8 @@ def _places(admitted: Admitted) -> Iterator[tuple[str, object]]:
     person = admitted.visitor.person
     if person is None:
         yield "strangers", None
-        yield "address", admitted.visitor.address
+        yield "strangers at the device", admitted.tunnel.device_key
+        yield "address", subscriber(admitted.visitor.address)
     else:
         yield "person", person.account_key
 

@@ -28,18 +28,21 @@ from services.tunnels.records.times import Times
 from services.tunnels.records.visits import Admitted, Cause
 from services.tunnels.rules.visitors import STATUS_OF_REFUSALS, bearer, wanted_of
 from services.tunnels.streams import Reaching
-from services.tunnels.visit_sockets import Carried, DatagramSocket, StreamSocket, VisitSocket
+from services.tunnels.visit_sockets import SLOW_S, Carried, DatagramSocket, StreamSocket, VisitSocket
 from services.tunnels.visiting import OpenVisit, Visiting
 from services.tunnels.web_sign_in import SignIn
 from shared.allowance import Allowance
 from shared.bus import Bus
 from shared.errors import ConflictError, OverLimitError, PublicError, SignInRefusedError, UnavailableError
+from shared.subscribers import subscriber
 
 IDLE_S: Final = 60
 FAILURES: Final = 60
 FAILURES_WINDOW_S: Final = 60.0
 MAX_MESSAGE_OCTETS: Final = 262_144
 PING_S: Final = 20
+PONG_S: Final = int(SLOW_S)
+"""A ping waits behind what the visitor has not read."""
 CLOSE_S: Final = 2
 """For the visitor to take the close, while nothing else goes; autobahn counts whole seconds."""
 NOT_OFFERED: Final = "the device does not offer this now"
@@ -101,7 +104,7 @@ class VisitResource(Resource):
             maxFramePayloadSize=MAX_MESSAGE_OCTETS,
             maxMessagePayloadSize=MAX_MESSAGE_OCTETS,
             autoPingInterval=PING_S,
-            autoPingTimeout=PING_S,
+            autoPingTimeout=PONG_S,
             closeHandshakeTimeout=CLOSE_S,
             failByDrop=False,
             utf8validateIncoming=False,
@@ -120,13 +123,20 @@ class VisitResource(Resource):
         opened = await inside.visiting.begin(admitted)
         recording = None
         try:
-            recording = await inside.recordings.begin_recording(opened)
+            recording = await self._recorded(opened)
             return await self._reached(opened, recording, offer, Source(client.host, client.port))
         except NoWorkConnError as error:
             await _give_up(inside, opened, recording, Cause.NOT_REACHED)
             raise UnavailableError(NOT_REACHED) from error
         except BaseException:
             await _give_up(inside, opened, recording, Cause.FAILED)
+            raise
+
+    async def _recorded(self, opened: OpenVisit) -> VisitRecording | None:
+        try:
+            return await self._inside.recordings.begin_recording(opened)
+        except (PublicError, psycopg.Error):
+            opened.end(Cause.NOT_RECORDED)
             raise
 
     async def _reached(
@@ -152,7 +162,8 @@ class VisitResource(Resource):
 
     async def _admit(self, request: Any, address: str, wanted: Wanted) -> Admitted:
         """Whoever shows too much that opens nothing is not looked at for a while."""
-        if not self._failures.take(address, self._inside.times.clock()):
+        whose = subscriber(address)
+        if not self._failures.take(whose, self._inside.times.clock()):
             raise OverLimitError(TOO_MANY_FAILURES)
         shown = bearer(request.requestHeaders.getRawHeaders("authorization", []))
         try:
@@ -160,20 +171,20 @@ class VisitResource(Resource):
         except SignInRefusedError:
             raise
         except BaseException:
-            self._failures.give_back(address)
+            self._failures.give_back(whose)
             raise
-        self._failures.give_back(address)
+        self._failures.give_back(whose)
         return admitted
 
 
 async def _give_up(inside: Inside, opened: OpenVisit, recording: VisitRecording | None, cause: Cause) -> None:
     """The visit is over, and its recording."""
-    opened.end(cause)
+    opened.end(cause)  # the first cause counts
     try:
         if recording is not None:
             await recording.complete()
     finally:
-        await inside.visiting.conclude(opened, opened.cut.result() if opened.cut.done() else cause)
+        await inside.visiting.conclude(opened, opened.cut.result())
 
 
 class JwksResource(Resource):

@@ -11,19 +11,22 @@ from typing import Any, Final
 import h11
 from h11 import Connection as HttpConnection
 from OpenSSL import SSL
-from twisted.internet.interfaces import IDelayedCall, IOpenSSLClientConnectionCreator, IReactorTime
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IPushProducer, IReactorTime
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from typing_extensions import override
 from zope.interface import implementer
 
+from services.tunnels.deadlines import Deadline
 from services.tunnels.rules.headers import switched_to_visitor, to_visitor
 from services.tunnels.rules.heads import MAX_HEAD, Headers, Incoming
 from services.tunnels.streams import DeviceStream
 
 ANSWER_S: Final = 60.0
 """From the end of the request to the head of the answer, as frps waits for it."""
+BODY_S: Final = 30.0
+"""For the next piece of a request's body, while we take some: whoever sends none keeps a stream of the device."""
 MAX_AHEAD: Final = 131_072
 """Of what a visitor sends behind a request that is not answered yet."""
 SWITCHING: Final = 101
@@ -40,6 +43,7 @@ class Outcome(Enum):
     DEVICE_LEFT = "device_left"
     DEVICE_BROKE_HTTP = "device_broke_http"
     TIMED_OUT = "timed_out"
+    BODY_LATE = "body_late"
     VISITOR_LEFT = "visitor_left"
     VISITOR_BROKE_HTTP = "visitor_broke_http"
     CUT = "cut"
@@ -62,8 +66,9 @@ class DeviceTls:
         return connection
 
 
+@implementer(IPushProducer)
 class Exchange:
-    """The exchange; `done` is told how it ended, once."""
+    """The exchange, which is read of as the device takes it; `done` is told how it ended, once."""
 
     def __init__(self, incoming: Incoming, headers: Headers, visitor: Any, clock: IReactorTime, moved: Moved) -> None:
         """Ask with `headers` for what is `incoming`; `visitor` is the visitor's transport."""
@@ -75,14 +80,15 @@ class Exchange:
         self._device_http: HttpConnection = HttpConnection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
         self._visitor = visitor
         self._device: Any = None
-        self._clock = clock
         self._moved = moved
-        self._ahead = b""
-        self._timer: IDelayedCall | None = None
+        self._ahead = bytearray()
+        self._is_paused = False
+        self._answer_due = Deadline(clock, lambda: self._end(Outcome.TIMED_OUT))
+        self._body_due = Deadline(clock, lambda: self._end(Outcome.BODY_LATE))
 
     def begin(self, stream: DeviceStream, tls: IOpenSSLClientConnectionCreator | None, first: bytes) -> None:
         """Send it over `stream`, inside of `tls` where that is given; `first` has come behind the head already."""
-        self._ahead = first
+        self._ahead += first
         protocol: Any = _FromDevice(self)
         if tls is not None:
             factory = TLSMemoryBIOFactory(tls, True, Factory.forProtocol(lambda: protocol))  # noqa: FBT003 - Twisted's
@@ -93,14 +99,14 @@ class Exchange:
     @property
     def ahead(self) -> bytes:
         """What came behind the request and was not looked at."""
-        return self._ahead
+        return bytes(self._ahead)
 
     @property
     def leftover(self) -> bytes | None:
         """What came behind the request; None where nothing can follow on this connection."""
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             return None
-        return self._http.trailing_data[0] + self._ahead
+        return self._http.trailing_data[0] + bytes(self._ahead)
 
     # ---------------------------------------------------------------------------------------------- from the visitor
 
@@ -134,10 +140,10 @@ class Exchange:
             return
         self._device = device
         self._visitor.registerProducer(device, True)  # noqa: FBT003 - Twisted's order
-        device.registerProducer(self._visitor, True)  # noqa: FBT003 - as above
+        device.registerProducer(self, True)  # noqa: FBT003 - as above
+        self._await_body()
         self._send_device(self._request)
-        ahead, self._ahead = self._ahead, b""
-        self._take_body(ahead)
+        self._take_body(self._taken_ahead())
 
     def from_device(self, data: bytes) -> None:
         """Octets of the answer."""
@@ -157,24 +163,56 @@ class Exchange:
             self._guard_device(lambda: self._device_http.receive_data(b""))
         self._end(Outcome.DEVICE_LEFT)
 
+    # ---------------------------------------------------------------------------- the producer of what the device takes
+
+    def pauseProducing(self) -> None:
+        """The device takes no more for now: nobody is waited for who is not read."""
+        self._is_paused = True
+        self._body_due.rest()
+        self._visitor.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """It does again."""
+        self._is_paused = False
+        if self._http.their_state is h11.SEND_BODY:
+            self._await_body()
+        self._visitor.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """It never will, as `device_lost` says too."""
+
     # -------------------------------------------------------------------------------------------------------- inside
 
     def _take_body(self, data: bytes) -> None:
         try:
             if data:
                 self._http.receive_data(data)
-            while not self.done.done():
-                event = self._http.next_event()
-                if isinstance(event, h11.Data):
-                    self._send_device(h11.Data(data=bytes(event.data)))
-                elif isinstance(event, h11.EndOfMessage):
-                    self._send_device(h11.EndOfMessage())
-                    self._timer = self._clock.callLater(ANSWER_S, self._end, Outcome.TIMED_OUT)
-                    return
-                else:
-                    return
+            while not self.done.done() and self._pass_body(self._http.next_event()):
+                pass
         except h11.RemoteProtocolError:
             self._end(Outcome.VISITOR_BROKE_HTTP)
+
+    def _pass_body(self, event: Any) -> bool:
+        """Pass on one event of the request's body; whether another may be there."""
+        if isinstance(event, h11.Data):
+            self._await_body()
+            self._send_device(h11.Data(data=bytes(event.data)))
+            return True
+        if isinstance(event, h11.EndOfMessage):
+            self._body_due.rest()
+            self._send_device(h11.EndOfMessage())
+            if not self.is_answered:
+                self._answer_due.expect(ANSWER_S)
+        return False
+
+    def _await_body(self) -> None:
+        """There is a time for the next piece, while we take some and the device has not answered without it."""
+        if not (self._is_paused or self.is_answered or self.done.done()):
+            self._body_due.expect(BODY_S)
+
+    def _taken_ahead(self) -> bytes:
+        ahead, self._ahead = bytes(self._ahead), bytearray()
+        return ahead
 
     def _guard_device(self, receive: Callable[[], None]) -> None:
         try:
@@ -213,7 +251,7 @@ class Exchange:
         waiting = self._device_http.trailing_data[0]
         if waiting:
             self._visitor.write(waiting)
-        ahead, self._ahead = self._http.trailing_data[0] + self._ahead, b""
+        ahead = self._http.trailing_data[0] + self._taken_ahead()
         if ahead:
             self._write_device(ahead)
 
@@ -232,8 +270,8 @@ class Exchange:
         self._device.write(octets)
 
     def _rest(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        self._answer_due.rest()
+        self._body_due.rest()
 
     def _end(self, outcome: Outcome) -> None:
         if self.done.done():

@@ -16,6 +16,7 @@ from services.tunnels.rules.callers import Shown, is_from_elsewhere, keeps_autho
 from services.tunnels.rules.headers import Coming, to_device
 from services.tunnels.rules.heads import Headers, Incoming
 from services.tunnels.rules.visitors import NO_CREDENTIAL
+from services.tunnels.sharing import Sharing
 from services.tunnels.store import tunnels as store
 from services.tunnels.streams import Reaching
 from services.tunnels.visiting import OpenVisit
@@ -24,6 +25,7 @@ from shared.allowance import Allowance
 from shared.bus import Bus
 from shared.database import Database
 from shared.errors import ConflictError, NotAuthorizedError, NotFoundError, OverLimitError, SignInRefusedError
+from shared.subscribers import subscriber
 
 FAILURES: Final = 60
 FAILURES_WINDOW_S: Final = 60.0
@@ -42,6 +44,7 @@ class WebParts:
     browsers: Browsers
     offering: Offering
     visits: WebVisits
+    sharing: Sharing
     identity: Identity
     edge: Reaching
     times: Times
@@ -130,8 +133,8 @@ class WebFront:
 
     async def _admit(self, asked: Asked, shown: Shown, name: TunnelName) -> Admitted:
         """Whoever shows too much that opens nothing is not looked at for a while."""
-        address, clock = asked.address, self.parts.times.clock()
-        if not self._failures.take(address, clock):
+        address, whose = asked.address, subscriber(asked.address)
+        if not self._failures.take(whose, self.parts.times.clock()):
             raise OverLimitError(TOO_MANY_FAILURES)
         wanted = Wanted(name.device_key, name.app, name.port, name.protocol)
         try:
@@ -142,9 +145,9 @@ class WebFront:
         except SignInRefusedError:
             raise
         except BaseException:
-            self._failures.give_back(address)
+            self._failures.give_back(whose)
             raise
-        self._failures.give_back(address)
+        self._failures.give_back(whose)
         return admitted
 
     def _offer(self, name: TunnelName) -> Offer:

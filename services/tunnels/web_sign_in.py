@@ -37,6 +37,7 @@ from shared.errors import (
     UnavailableError,
 )
 from shared.posting import PostingError, post
+from shared.subscribers import subscriber
 
 CLIENT: Final = "tunnels"
 SCOPE: Final = "openid all"
@@ -64,10 +65,10 @@ log = structlog.get_logger()
 
 @frozen
 class Provider:
-    """Where people sign in; `ca` vouches for it."""
+    """Where people sign in; `ca` vouches for it, the system's own authorities where it is None."""
 
     issuer: str
-    ca: str
+    ca: str | None
 
 
 @frozen
@@ -143,7 +144,7 @@ class SignIn:
         cookies = incoming.values(b"cookie")
         if our_cookie(cookies, VISIT_COOKIE) is not None or _shows_more(asked):
             return refusal(refused, is_page=True, more=[_forgotten(VISIT_COOKIE)])
-        if not self._beginnings.take(asked.address, self._times.clock()):
+        if not self._beginnings.take(subscriber(asked.address), self._times.clock()):
             return refusal(OverLimitError(TOO_MANY), is_page=True)
         known = our_cookie(cookies, STATE_COOKIE) or ""
         browser = known if len(known) == TOKEN_LENGTH else secrets.token_urlsafe(32)

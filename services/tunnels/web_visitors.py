@@ -11,18 +11,22 @@ import h11
 import psycopg
 import structlog
 from attrs import frozen
-from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort, IProtocol
+from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.policies import ThrottlingFactory
 from twisted.python.failure import Failure
 from typing_extensions import override
 
-from services.tunnels.arriving import HEAD_S, Arrivals, PassingOn
+from services.tunnels.arriving import Arrivals, PassingOn
+from services.tunnels.deadlines import Deadline
 from services.tunnels.errors import NoWorkConnError
-from services.tunnels.records.offers import Source, TunnelProtocol
+from services.tunnels.first_octets import FIRST_S, Undecided
+from services.tunnels.forwarding import CLOSE_S
+from services.tunnels.records.offers import Offer, Source, TunnelProtocol
 from services.tunnels.rules.callers import OWN_PATH, is_page
 from services.tunnels.rules.heads import END, MAX_HEAD, BadHeadError, Incoming, is_within, label_of, read_head
 from services.tunnels.rules.pages import CUT, Answer, failure, refusal
+from services.tunnels.streams import DeviceStream
 from services.tunnels.visiting import OpenVisit
 from services.tunnels.visitors import IDLE_S, NOT_REACHED, NOT_RECORDED, Inside, site_root
 from services.tunnels.web_exchange import DeviceTls, Exchange, Outcome
@@ -32,16 +36,16 @@ from shared.errors import InvalidArgumentError, PublicError, SignInRefusedError,
 from shared.https import MAX_CONNECTIONS, site_of
 from shared.tls import ServerOptions
 
-CLOSE_S: Final = 5.0
-"""For a visitor to take the last answer."""
 OTHER_HOST: Final = "the request names another host than its connection"
 BROKEN: Final = "the device's answer is no HTTP"
 LEFT: Final = "the device ended the connection before it answered"
 LATE: Final = "the device did not answer in time"
 BAD_BODY: Final = "the body of the request is broken"
+LATE_BODY: Final = "the body of the request did not come in time"
 _FAILURES: Final = {
     Outcome.DEVICE_LEFT: (502, "bad_gateway", LEFT),
     Outcome.DEVICE_BROKE_HTTP: (502, "bad_gateway", BROKEN),
+    Outcome.BODY_LATE: (408, "request_timeout", LATE_BODY),
     Outcome.TIMED_OUT: (504, "gateway_timeout", LATE),
     Outcome.VISITOR_BROKE_HTTP: (400, "bad_request", BAD_BODY),
 }
@@ -58,45 +62,29 @@ class Web:
     reactor: Any
 
 
-class Connection(Protocol):
+class Connection(Undecided):
     """A connection that has said nothing yet, and then the site's or a tunnel's."""
 
     def __init__(self, listener: "Listener", address: Any) -> None:
         """From `address`."""
+        super().__init__(listener.web.reactor)
         self._listener = listener
         self._address = address
-        self._octets = b""
-        self._inner: IProtocol | None = None
-        self._timer: IDelayedCall | None = None
+        self._seen = 0
 
     @override
-    def connectionMade(self) -> None:
-        transport: Any = self.transport
-        transport.setTcpNoDelay(True)
-        self._timer = self._listener.web.reactor.callLater(HEAD_S, transport.abortConnection)
-
-    @override
-    def dataReceived(self, data: bytes) -> None:
-        if self._inner is not None:
-            self._inner.dataReceived(data)
+    def look(self) -> None:
+        end = self._octets.find(END, max(0, self._seen - len(END)))
+        self._seen = len(self._octets)
+        if end < 0 and self._seen <= MAX_HEAD:
             return
-        self._octets += data
-        end = self._octets.find(END)
-        if end < 0 and len(self._octets) <= MAX_HEAD:
-            return
-        self._rest()
+        self._deadline.rest()
         try:
-            host = read_head(self._octets[: end + len(END)] if end >= 0 else self._octets).host
+            host = read_head(bytes(self._octets[: end + len(END)] if end >= 0 else self._octets)).host
         except BadHeadError as error:
-            refuse_raw(self.transport, str(error))
+            self._refuse(str(error))
             return
         self._hand_over(host)
-
-    @override
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._rest()
-        if self._inner is not None:
-            self._inner.connectionLost(reason)
 
     def _hand_over(self, host: str) -> None:
         transport: Any = self.transport
@@ -104,20 +92,18 @@ class Connection(Protocol):
         if host != web.front.parts.domain and not is_within(host, web.front.parts.domain):
             inner = self._listener.site.buildProtocol(self._address)
         elif _server_name(transport) not in (None, host):
-            refuse_raw(transport, OTHER_HOST)
+            self._refuse(OTHER_HOST)
             return
         elif host == web.front.parts.domain:
             inner = self._listener.site.buildProtocol(self._address)
         else:
             inner = WebVisitor(web, host, Source(str(self._address.host), int(self._address.port)))
-        octets, self._octets = self._octets, b""
-        self._inner = inner
-        cast("Any", inner).makeConnection(transport)
-        cast("Any", inner).dataReceived(octets)
+        self.hand_over(inner)
 
-    def _rest(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+    def _refuse(self, why: str) -> None:
+        self.take_octets(Protocol())  # which hears nothing
+        refuse_raw(self.transport, why)
+        self._deadline.expect(CLOSE_S)
 
 
 class WebVisitor(Protocol):
@@ -128,10 +114,11 @@ class WebVisitor(Protocol):
         self._web = web
         self._host = host
         self._source = source
-        self._octets = b""
+        self._octets = bytearray()
+        self._seen = 0
         self._task: asyncio.Task[None] | None = None
         self._exchange: Exchange | None = None
-        self._timer: IDelayedCall | None = None
+        self._deadline = Deadline(web.reactor, self._cut)
         self._is_idle = False
         self._is_over = False
 
@@ -147,7 +134,7 @@ class WebVisitor(Protocol):
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._is_over = True
-        self._rest()
+        self._deadline.rest()
         if self._exchange is not None:
             self._exchange.visitor_lost()
         elif self._task is not None:
@@ -158,23 +145,25 @@ class WebVisitor(Protocol):
 
     def _look(self) -> None:
         """Begin with the next request, once its head is whole."""
-        end = self._octets.find(END)
-        if end < 0 and len(self._octets) <= MAX_HEAD:
-            if self._timer is None or not self._octets or self._is_idle:
-                self._expect(HEAD_S if self._octets else IDLE_S)
+        end = self._octets.find(END, max(0, self._seen - len(END)))
+        self._seen = len(self._octets)
+        if end < 0 and self._seen <= MAX_HEAD:
+            if not self._deadline.is_set or not self._octets or self._is_idle:
+                self._deadline.expect(FIRST_S if self._octets else IDLE_S)
                 self._is_idle = not self._octets
             return
-        self._rest()
-        cut = end + len(END) if end >= 0 else len(self._octets)
+        self._deadline.rest()
+        cut = end + len(END) if end >= 0 else self._seen
         try:
-            incoming = read_head(self._octets[:cut])
+            incoming = read_head(bytes(self._octets[:cut]))
         except BadHeadError as error:
             self._refuse(str(error))
             return
         if incoming.host != self._host:
             self._refuse(OTHER_HOST)
             return
-        self._octets = self._octets[cut:]
+        del self._octets[:cut]
+        self._seen = 0
         transport: Any = self.transport
         transport.pauseProducing()
         self._task = self._web.front.parts.bus.task(self._serve(incoming))
@@ -207,43 +196,58 @@ class WebVisitor(Protocol):
     async def _carry(self, incoming: Incoming, entered: Entered) -> Answer | None:
         """Take the request to the device; an answer of ours where it gave none."""
         parts, opened = self._web.front.parts, entered.visit
-        try:
-            stream = await parts.edge.open_stream(entered.offer, self._source)
-        except NoWorkConnError:
-            return failure(502, "bad_gateway", NOT_REACHED, is_page=is_page(incoming))
-        transport: Any = self.transport
-
-        def moved(octets_to: int, octets_from: int) -> None:
-            opened.moved(parts.times.clock(), octets_to=octets_to, octets_from=octets_from)
-
-        def cut(_: object) -> None:
-            exchange.interrupt()
-
-        exchange = Exchange(incoming, entered.headers, transport, self._web.reactor, moved)
-        opened.cut.add_done_callback(cut)
-        self._exchange = exchange
-        octets, self._octets = self._octets, b""
-        transport.resumeProducing()
-        tls = DeviceTls(incoming.host) if entered.offer.protocol is TunnelProtocol.HTTPS else None
-        exchange.begin(stream, tls, octets)
-        outcome = await exchange.done
-        opened.cut.remove_done_callback(cut)
-        self._exchange = None
+        with parts.sharing.stream(entered.offer.device_key, opened.visitor):
+            try:
+                stream = await parts.edge.open_stream(entered.offer, self._source)
+            except NoWorkConnError:
+                return failure(502, "bad_gateway", NOT_REACHED, is_page=is_page(incoming))
+            exchange = self._exchange_of(incoming, entered)
+            outcome = await self._exchanged(exchange, opened, stream, _tls_of(incoming, entered.offer))
         if outcome is Outcome.ANSWERED:
             self._next(exchange.leftover)
         elif exchange.is_answered:
             self._close(is_whole=exchange.is_switched and outcome is Outcome.DEVICE_LEFT)
         else:
-            self._octets = exchange.ahead
+            self._octets[:0] = exchange.ahead
             status, code, sentence = _told(outcome, opened)
             return failure(status, code, sentence, is_page=is_page(incoming))
         return None
+
+    def _exchange_of(self, incoming: Incoming, entered: Entered) -> Exchange:
+        parts, opened = self._web.front.parts, entered.visit
+
+        def moved(octets_to: int, octets_from: int) -> None:
+            opened.moved(parts.times.clock(), octets_to=octets_to, octets_from=octets_from)
+
+        return Exchange(incoming, entered.headers, self.transport, self._web.reactor, moved)
+
+    async def _exchanged(
+        self, exchange: Exchange, opened: OpenVisit, stream: DeviceStream, tls: DeviceTls | None
+    ) -> Outcome:
+        def cut(_: object) -> None:
+            exchange.interrupt()
+
+        opened.cut.add_done_callback(cut)
+        self._exchange = exchange
+        transport: Any = self.transport
+        transport.resumeProducing()
+        exchange.begin(stream, tls, self._taken())
+        try:
+            return await exchange.done
+        finally:
+            opened.cut.remove_done_callback(cut)
+            self._exchange = None
+
+    def _taken(self) -> bytes:
+        octets, self._octets, self._seen = bytes(self._octets), bytearray(), 0
+        return octets
 
     # ------------------------------------------------------------------------------------------------------- answers
 
     def _refuse(self, why: str) -> None:
         self._is_over = True
         refuse_raw(self.transport, why)
+        self._deadline.expect(CLOSE_S)
 
     def _answer(self, incoming: Incoming, answer: Answer) -> None:
         """Answer ourselves."""
@@ -270,7 +274,8 @@ class WebVisitor(Protocol):
         elif not self._is_over:
             transport: Any = self.transport
             self._task = None
-            self._octets = leftover + self._octets
+            self._octets[:0] = leftover
+            self._seen = 0
             transport.resumeProducing()
             self._look()
 
@@ -284,16 +289,11 @@ class WebVisitor(Protocol):
             return
         transport.resumeProducing()
         transport.loseConnection()
-        self._expect(CLOSE_S)
+        self._deadline.expect(CLOSE_S)
 
-    def _expect(self, seconds: float) -> None:
-        self._rest()
-        self._timer = self._web.reactor.callLater(seconds, cast("Any", self.transport).abortConnection)
-
-    def _rest(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
+    def _cut(self) -> None:
+        transport: Any = self.transport
+        transport.abortConnection()
 
 
 class Listener(Factory):
@@ -334,6 +334,10 @@ def refuse_raw(transport: Any, why: str) -> None:
     lines += [b"content-length: %d" % len(answer.body), b"connection: close"]
     transport.write(b"\r\n".join(lines) + END + answer.body)
     transport.loseConnection()
+
+
+def _tls_of(incoming: Incoming, offer: Offer) -> DeviceTls | None:
+    return DeviceTls(incoming.host) if offer.protocol is TunnelProtocol.HTTPS else None
 
 
 def _server_name(transport: Any) -> str | None:

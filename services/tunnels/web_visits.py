@@ -49,11 +49,6 @@ class WebVisits:
         self._bus = bus
         self._groups: dict[Party, _Group] = {}
 
-    def is_there(self, party: Party) -> bool:
-        """Whether their visit goes on."""
-        group = self._groups.get(party)
-        return group is not None and group.beginning.done()
-
     async def visit_of(self, party: Party, connection: int, admit: Callable[[], Awaitable[Admitted]]) -> OpenVisit:
         """The visit of the party, recorded; `admit` says whether they may come, where there is none yet.
 

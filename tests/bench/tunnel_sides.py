@@ -19,11 +19,11 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from services.tunnels.edge import Edge
-from services.tunnels.forwarding import RawPort
 from services.tunnels.records.messages import NewProxy
 from services.tunnels.records.offers import Offer, Refusal, TunnelDevice, TunnelProtocol
 from shared.tls import ServerOptions, server_options
 from tests.bench.tunnel_devices import LOCAL, PROOF, PROXY
+from tests.harness.raw_port import RawPort
 
 OFFER: Final = Offer(1, 1, "bench", 1, TunnelProtocol.TCP, PROXY, 16_000)
 DEVICE: Final = TunnelDevice(1, 1, "serial", "flash", LOCAL)
@@ -44,7 +44,7 @@ def edge(tls: ServerOptions) -> tuple[Any, Any]:
     """Our edge."""
     known = _OneDevice()
     found = Edge(known, known, lambda _: None, reactor)
-    visitors = RawPort(lambda source: found.open_stream(found.offers.of_port(1, "bench", 1)[0], source), reactor)
+    visitors = RawPort(lambda source: found.open_stream(found.offers.find(PROXY) or OFFER, source), reactor)
     return found.listen(tls, 0, LOCAL), reactor.listenTCP(0, visitors, interface=LOCAL, backlog=512)
 
 

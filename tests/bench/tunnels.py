@@ -23,7 +23,8 @@ from tests.bench.processes import cpu_s
 from tests.bench.rounds import interleave, pairs, say
 from tests.bench.scale import Scale
 from tests.bench.tunnel_devices import CHUNK, ECHO, LOCAL, SINK, SOURCE, RelayDevice, TunnelDevice
-from tests.harness.frpc import NoFrpcError, built_frps
+from tests.harness.frpc import built_frps
+from tests.harness.go_programs import NoProgramError
 from tests.harness.ports import free_ports
 from tests.harness.waiting import wait_until
 from tests.integration.flockctl.certificates import make_certificates
@@ -74,7 +75,7 @@ def run(scale: Scale, folder: Path) -> list[Row]:
         rows = [*_octets(scale, ours, reference), *_visits(scale, ours, reference), _latency(scale, ours, reference)]
         try:
             stock = ending.enter_context(_stock(folder))
-        except NoFrpcError as error:
+        except NoProgramError as error:
             say(str(error))
             return rows
         return [*rows, *_by_stock(scale, ours, stock)]

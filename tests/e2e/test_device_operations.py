@@ -13,6 +13,26 @@ from tests.harness.waiting import wait_until
 pytestmark = pytest.mark.real
 
 
+def a_terminal_is_typed_into(flockctl: Flockctl, device: str) -> None:
+    """Raw, as a person sits there: it has the size of their window, and ends with what they type."""
+    with flockctl.at_terminal("device", "terminal", device, columns=101, rows=33) as terminal:
+        terminal.type("size\r")
+        terminal.reads("101x33", 30)
+        terminal.resize(132, 43)
+        terminal.type("sleep 1000\r")
+        terminal.reads("sleep 1000", 30)
+        terminal.type("\x03size\r")
+        terminal.reads("132x43", 30)
+        terminal.type("exit\r")
+        assert terminal.ended(30) == 0
+    with flockctl.at_terminal("device", "terminal", device, columns=80, rows=24) as terminal:
+        terminal.type("sleep 1000\r")
+        terminal.reads("sleep 1000", 30)
+        terminal.type("\x1d")
+        assert terminal.ended(30) != 0
+    assert "needs a terminal" in flockctl.run("device", "terminal", device).error["message"]
+
+
 def test_a_connected_device_answers_and_one_that_is_away_is_a_conflict(
     flockctl: Flockctl, owner: Account, stranger: Stranger
 ) -> None:
@@ -32,6 +52,7 @@ def test_a_connected_device_answers_and_one_that_is_away_is_a_conflict(
         assert flockctl.json("device", "storage", device)["storage"]["cpu_count"] == 4
         assert flockctl.json("device", "logs", device)["log"]["lines"] == []
         assert flockctl.json("device", "reboot", device, "--yes") == {"reboot": None}
+        a_terminal_is_typed_into(flockctl, device)
         with pytest.raises(Exception, match="not_found"):
             stranger.account.call("ironflock.devices.device.exec", device=flock["device_key"], command="ls")
         simulation.send(signal.SIGKILL)

@@ -25,7 +25,8 @@ from tests.harness import frpc
 from tests.harness.accounts import Stranger
 from tests.harness.clients import Account, join_device
 from tests.harness.device_page import HELLO, DevicePage
-from tests.harness.frpc import Frpc, NoFrpcError, built_frpc
+from tests.harness.frpc import Frpc, built_frpc
+from tests.harness.go_programs import NoProgramError
 from tests.harness.local_services import LocalService, UdpEcho, echo
 from tests.harness.node import browser, packages, program
 from tests.harness.ports import free_ports
@@ -45,7 +46,7 @@ MIB = 1_048_576
 def fixture_published() -> Path:
     try:
         return built_frpc()
-    except NoFrpcError as error:
+    except NoProgramError as error:
         pytest.skip(f"{error}; our own client stands in for it in test_tunnels.py and test_web_tunnels.py")
 
 

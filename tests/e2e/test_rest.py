@@ -4,6 +4,8 @@ import base64
 import http.client
 import json
 import uuid
+from functools import reduce
+from operator import getitem
 from typing import Any, Final
 
 import pytest
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.real
 
 @frozen
 class Step:
-    """One call of the story; `keeps` takes values of the answer for placeholders and bodies of later calls.
+    """One call of the story; `keeps` takes values of the answer, also inner ones (`a.b`), for later calls.
 
     `by` is the first owner, or somebody else.
     """
@@ -56,7 +58,11 @@ STORY: Final = (
     Step("GET /devices", query="project={swarm_key}&limit=1&cursor={next}"),
     Step("GET /devices/{device_key}"),
     Step("PATCH /devices/{device_key}", {"name": "press-one"}),
+    Step("PATCH /devices/{device_key}/tags", {"set": {"line": "4"}}),
+    Step("GET /devices", query="project={swarm_key}&tag=line%3D4&status=DISCONNECTED&name=ress"),
     Step("POST /devices/{device_key}/flash", {}),
+    Step("POST /devices/{device_key}/decommission", {"data": "delete"}, status=422, code="not_supported"),
+    Step("GET /swarms/{swarm_key}/decommissions"),
     Step("POST /swarms/{swarm_key}/groups", {"name": "line-4"}, status=201, keeps={"group_key": "group_key"}),
     Step("GET /groups", query="project={swarm_key}"),
     Step("GET /groups/{group_key}"),
@@ -64,7 +70,43 @@ STORY: Final = (
     Step("PUT /groups/{group_key}/devices/{device_key}", status=204),
     Step("GET /devices", query="group={group_key}"),
     Step("DELETE /groups/{group_key}/devices/{device_key}", status=204),
+    Step("PUT /groups/{group_key}/apps/{one}/{stage}", {"target": "RUNNING"}, status=409, code="conflict"),
+    Step("GET /groups/{group_key}/apps"),
+    Step("DELETE /groups/{group_key}/apps/{one}/{stage}", status=204),
     Step("DELETE /groups/{group_key}", status=204),
+    Step("POST /swarms/{swarm_key}/rollouts/plan", {"action": "update_agent"}, keeps={"digest": "digest"}),
+    Step(
+        "POST /swarms/{swarm_key}/rollouts", {"action": "update_agent", "digest": "{digest}"},
+        status=201, keeps={"rollout_key": "rollout_key"},
+    ),
+    Step("POST /swarms/{swarm_key}/rollouts", {"action": "update_agent"}, status=409, code="conflict"),
+    Step("POST /swarms/{swarm_key}/rollouts", {"action": "start"}, status=422, code="invalid_argument"),
+    Step("GET /swarms/{swarm_key}/rollouts"),
+    Step("GET /rollouts/{rollout_key}", query="state=waiting&limit=1"),
+    Step("GET /rollouts/{rollout_key}", status=404, code="not_found", by="stranger"),
+    Step("POST /rollouts/{rollout_key}/pause", {}),
+    Step("POST /rollouts/{rollout_key}/resume", {"retry": True}),
+    Step("POST /rollouts/{rollout_key}/abort", {"roll_back": True}, status=409, code="conflict"),
+    Step("POST /rollouts/{rollout_key}/abort", {}),
+    Step("POST /terminals/{closed}/keys", {"keys": "bHM="}, status=404, code="not_found"),
+    Step("PUT /terminals/{closed}/size", {"columns": 80, "rows": 24}, status=404, code="not_found"),
+    Step("DELETE /terminals/{closed}", status=404, code="not_found"),
+    Step("GET /swarms/{swarm_key}/alerts", query="state=open"),
+    Step("GET /swarms/{swarm_key}/alerts", status=404, code="not_found", by="stranger"),
+    Step("POST /alerts/{one}/acknowledge", {}, status=404, code="not_found"),
+    Step("GET /swarms/{swarm_key}/alert-rules"),
+    Step("PUT /swarms/{swarm_key}/alert-rules", {"kind": "device_offline", "after_s": 600}),
+    Step(
+        "POST /swarms/{swarm_key}/alert-channels", {"name": "duty", "url": "https://localhost:1/"},
+        status=201, keeps={"channel_key": "channel.channel_key"},
+    ),
+    Step(
+        "POST /swarms/{swarm_key}/alert-channels", {"name": "x", "url": "http://a.b/"},
+        status=422, code="invalid_argument",
+    ),
+    Step("GET /swarms/{swarm_key}/alert-channels"),
+    Step("POST /alert-channels/{channel_key}/test", {}),
+    Step("DELETE /alert-channels/{channel_key}", status=204),
     Step(
         "POST /devices/{device_key}/tunnels", {"app": "ssh", "port": 22, "protocol": "tcp"},
         status=201, keeps={"tunnel_key": "tunnel_key"},
@@ -83,6 +125,7 @@ STORY: Final = (
     Step("GET /visits/{one}/recording", status=404, code="not_found"),
     Step("DELETE /tunnels/{tunnel_key}", status=204),
     Step("DELETE /tunnels/{tunnel_key}", status=404, code="not_found"),
+    Step("POST /devices/{device_key}/move", {"to": "{plant}"}, status=409, code="conflict"),
     Step("PUT /devices/{device_key}/claimable", {"is_claimable": True}, keeps={"claim_code": "claim_code"}),
     Step("PUT /devices/{device_key}/claimable", {"is_claimable": False}),
     Step("POST /swarms/{swarm_key}/claims", {"code": "{claim_code}"}, status=404, code="not_found"),
@@ -97,9 +140,16 @@ STORY: Final = (
     Step("PATCH /devices/{device_key}/apps/{one}/{stage}/variables", {"values": {}}, status=409, code="conflict"),
     Step("PUT /devices/{device_key}/apps/{one}/{stage}/ports", {"ports": []}, status=409, code="conflict"),
     Step("POST /devices/{device_key}/apps/confirm", {}),
+    Step("POST /swarms/{swarm_key}/apps/confirm", {}),
     Step("POST /devices/{device_key}/apps/{one}/{stage}/rotate-credential", {}, status=409, code="conflict"),
     Step("POST /devices/{device_key}/apps/{one}/{stage}/environment", {}, status=409, code="conflict"),
     Step("DELETE /devices/{device_key}/apps/{one}/{stage}", status=204),
+    Step("POST /terminals/00000000-0000-4000-8000-000000000001/keys", {"keys": "ls"}, status=404, code="not_found"),
+    Step(
+        "PUT /terminals/00000000-0000-4000-8000-000000000001/size", {"columns": 80, "rows": 24},
+        status=404, code="not_found",
+    ),
+    Step("DELETE /terminals/00000000-0000-4000-8000-000000000001", status=404, code="not_found"),
     Step("POST /devices/{device_key}/exec", {"command": "true"}, **OFFLINE),
     Step("POST /devices/{device_key}/reboot", {}, **OFFLINE),
     Step("POST /devices/{device_key}/shutdown", {}, **OFFLINE),
@@ -292,12 +342,19 @@ def tell(rest: RestClient, step: Step, known: dict[str, Any]) -> Reply:
     reply = rest.ask(method, path, filled(step.body, known))
     assert reply.status == step.status, (step, reply)
     assert not step.code or reply.json["code"] == step.code, (step, reply)
-    known.update({name: reply.json[taken] for name, taken in step.keeps.items()})
+    known.update({name: reduce(getitem, taken.split("."), reply.json) for name, taken in step.keeps.items()})
     return reply
 
 
 def test_every_call_is_answered(ironflock: RunningPlatform, rest: RestClient, stranger: Stranger) -> None:
-    known: dict[str, Any] = {"plant": new_name("plant"), "guest": new_name("guest"), "nobody": "x" * 22, "one": 1}
+    known: dict[str, Any] = {
+        "plant": new_name("plant"),
+        "guest": new_name("guest"),
+        "nobody": "x" * 22,
+        "one": 1,
+        "closed": "00000000-0000-4000-8000-000000000000",
+        "alert_key": 1,
+    }
     known |= {"person": stranger.account_key, "login": stranger.login_name, "stage": "DEV", "version": "1.0"}
     askers = {"owner": rest, "stranger": RestClient(ironflock, stranger.account.api_key)}
 
@@ -321,7 +378,8 @@ def test_no_call_of_the_table_is_left_out() -> None:
     }
     named = {
         "{nobody}": {"{session}", "{passkey}", "{client_id}"},
-        "{one}": {"{from_size}", "{app_key}", "{visit_key}"},
+        "{one}": {"{from_size}", "{app_key}", "{visit_key}", "{alert_key}"},
+        "{closed}": {"{terminal}"},
         "{newer}": {"{key_id}"},
         "{asked}": {"{invitation_key}"},
         "{person}": {"{account_key}"},

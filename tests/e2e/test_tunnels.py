@@ -15,9 +15,11 @@ import pytest_asyncio
 from services.tunnels.records.messages import NewProxy
 from tests.harness.accounts import Stranger
 from tests.harness.clients import Account, join_device, new_name
-from tests.harness.frp_client import FrpClient, echo
+from tests.harness.frp_client import FrpClient, Work, echo, to_port
+from tests.harness.local_services import LocalService
 from tests.harness.rest import RestClient
 from tests.harness.running import RunningPlatform
+from tests.harness.terminal import Course, Shell, watched
 from tests.harness.tunnel_edge import run
 from tests.harness.waiting import eventually, wait_until
 from tests.integration.flockctl import reactor_thread
@@ -45,13 +47,13 @@ class Site:
     def _made(self, where: str, what: dict[str, Any], key: str) -> int:
         return int(self.owner.ask("POST", where, what).json[key])
 
-    async def client(self, agent: Peer) -> tuple[FrpClient, int]:
+    async def client(self, agent: Peer, work: Work = echo) -> tuple[FrpClient, int]:
         """The device's frpc, logged in, and the port that it was allotted."""
         port = int((await agent.call("re.tunnel.expose_port", {"port": 0, "protocol": "tcp"}))["remote_port"])
-        return run(self._offer(port)), port
+        return run(self._offer(port, work)), port
 
-    async def _offer(self, port: int) -> FrpClient:
-        client = FrpClient(reactor_thread.reactor, echo)
+    async def _offer(self, port: int, work: Work) -> FrpClient:
+        client = FrpClient(reactor_thread.reactor, work)
         await client.connect(self.ironflock.ports.tunnel)
         answer = await client.log_in(proof_of(self.flock), 4)
         assert not answer.error, answer.error
@@ -184,6 +186,57 @@ async def test_a_visit_is_recorded_where_the_project_asks_for_it(site: Site) -> 
     head, event = [json.loads(line) for line in site.said("recording", str(found["visit_key"])).splitlines()]
     assert (head["version"], event[1:]) == (2, ["o", "$ ls\r\n"])
     wait_until(lambda: ("tunnel_recording.fetched", "done") in site.logged(), 15, "that it was read is in the log")
+
+
+async def test_a_terminal_is_recorded_as_it_was_shown_and_when(site: Site) -> None:
+    site.said("record", str(site.project), "ssh")
+    shell = Shell()
+    with LocalService(shell.serve) as local:
+        async with await join_device(site.ironflock, site.flock) as agent:
+            await say_connected(site, agent)
+            client, _ = await site.client(agent, to_port(reactor_thread.reactor, local.port))
+            with site.opened(site.key_of_owner) as visit:
+                assert visit.stdin is not None
+                assert visit.stdout is not None
+                seen = watched(visit.stdout)
+                for typed, shown in SESSION:
+                    visit.stdin.write(typed)
+                    visit.stdin.flush()
+                    await eventually(lambda shown=shown: _true(seen.octets.endswith(shown)), 30, f"{shown!r} is shown")  # type: ignore[misc]
+                visit.stdin.write(b"exit\n")
+                visit.stdin.flush()
+                await eventually(lambda: _true(visit.poll() is not None), 30, "the shell has ended")
+                await eventually(lambda: _true(seen.octets == shell.said.octets), 30, "all is shown")
+            run(dropped(client))
+
+    [found] = json.loads(site.said("recordings", str(site.project), "--json"))["recordings"]
+    _, *events = [json.loads(line) for line in site.said("recording", str(found["visit_key"])).splitlines()]
+    played = "".join(text for _, kind, text in events if kind == "o").encode()
+    assert played == shell.said.octets == seen.octets
+    assert b"\x1b[31mred\x1b[0m" in played
+    assert "grüß Gott".encode() in played
+    earliest, latest = began_within([(at, text) for at, _, text in events], shell.said, seen)
+    assert earliest <= latest + 1e-5
+
+
+SESSION = [
+    (b"", b"$ "),
+    (b"printf 'gr\\303\\274\\303\\237 Gott\\n'; sleep 0.3; printf '\\033[31mred\\033[0m\\n'\n", b"\x1b[0m\r\n$ "),
+    (b"seq 2000\n", b"\r\n2000\r\n$ "),
+]
+
+
+def began_within(events: list[tuple[float, str]], said: Course, seen: Course) -> tuple[float, float]:
+    """When the recording began at the earliest and at the latest, if each event is told at its moment.
+
+    That is behind the moment in which the device said the last octet of it, and before the visitor had that.
+    """
+    earliest, latest, offset = 0.0, float("inf"), 0
+    for at, text in events:
+        offset += len(text.encode())
+        earliest = max(earliest, said.moment_of(offset) - at)
+        latest = min(latest, seen.moment_of(offset) - at)
+    return earliest, latest
 
 
 async def test_a_device_that_is_flashed_anew_is_cut_off_and_its_old_proof_opens_nothing(site: Site) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 from attrs import frozen
 
 from tests.harness.running import RunningPlatform
+from tests.harness.waiting import wait_until
 
 TIMEOUT_S = 60
 FLOCKCTL = str(Path(sys.executable).with_name("flockctl"))
@@ -75,6 +78,73 @@ class Flockctl:
             yield started
         finally:
             started.close()
+
+    @contextmanager
+    def at_terminal(self, *words: str, columns: int, rows: int) -> Iterator["AtTerminal"]:
+        """The command in a terminal of that size while the block runs; killed at its end if it still runs."""
+        started = AtTerminal([FLOCKCTL, *words], self.folder, self._environment, (columns, rows))
+        try:
+            yield started
+        finally:
+            started.close()
+
+
+class AtTerminal:
+    """A command with a terminal in front of it; every sign that it wrote is kept."""
+
+    def __init__(self, command: list[str], folder: Path, environment: dict[str, str], size: tuple[int, int]) -> None:
+        """Start `command` in a terminal of `size` (columns, rows)."""
+        self._ours, theirs = os.openpty()
+        termios.tcsetwinsize(theirs, (size[1], size[0]))
+        self._process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        )
+        os.close(theirs)
+        self._written = b""
+
+    def type(self, keys: str) -> None:
+        """Type once it listens: until then the terminal itself would echo."""
+        wait_until(lambda: not termios.tcgetattr(self._ours)[3] & termios.ECHO, TIMEOUT_S, "the terminal is raw")
+        os.write(self._ours, keys.encode())
+
+    def resize(self, columns: int, rows: int) -> None:
+        """The window has another size."""
+        termios.tcsetwinsize(self._ours, (rows, columns))
+        os.kill(self._process.pid, signal.SIGWINCH)
+
+    def reads(self, text: str, timeout_s: float) -> None:
+        """Wait until it has written `text`, and forget all up to there."""
+
+        def has_come() -> bool:
+            self._read()
+            return text.encode() in self._written
+
+        wait_until(has_come, timeout_s, f"it writes {text!r}")
+        self._written = self._written.partition(text.encode())[2]
+
+    def ended(self, timeout_s: float) -> int:
+        """The exit status of a command that ends by itself."""
+
+        def is_over() -> bool:
+            self._read()
+            return self._process.poll() is not None
+
+        wait_until(is_over, timeout_s, "it ends")
+        return self._process.wait(timeout_s)
+
+    def close(self) -> None:
+        """Kill it, if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._ours)
+
+    def _read(self) -> None:
+        while select.select([self._ours], [], [], 0.0)[0]:
+            try:
+                self._written += os.read(self._ours, 65_536)
+            except OSError:  # nobody writes any more
+                return
 
 
 class Background:

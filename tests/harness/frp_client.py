@@ -11,6 +11,7 @@ from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
+from services.tunnels.forwarding import Forwarding
 from services.tunnels.links import Link
 from services.tunnels.records.messages import (
     Login,
@@ -169,6 +170,27 @@ def echo(stream: MuxStream, _start: StartWorkConn, first: bytes) -> None:
     """Work that sends back what comes."""
     stream.registerProducer(stream, True)
     stream.attach(_Echo(), first)
+
+
+def to_port(reactor: Any, port: int) -> Work:
+    """Work that joins each visitor with a service of this machine, as frpc does."""
+
+    def work(stream: MuxStream, _start: StartWorkConn, first: bytes) -> None:
+        _connected = connectProtocol(HostnameEndpoint(reactor, "127.0.0.1", port), _Local(stream, reactor, first))
+        _connected.addErrback(lambda _: stream.abortConnection())
+
+    return work
+
+
+class _Local(Forwarding):
+    def __init__(self, stream: MuxStream, reactor: Any, first: bytes) -> None:
+        super().__init__(stream, reactor, lambda *_: None, lambda _: None)
+        self._first = first
+
+    def connectionMade(self) -> None:
+        assert self.transport is not None
+        self.transport.write(self._first)
+        super().connectionMade()
 
 
 class _Echo(Protocol):

@@ -1,64 +1,30 @@
 """The real frpc, built by Go's own client at the version that `tests/interop/frpc/go.sum` pins, run as agents do."""
 
-import hashlib
 import json
-import os
-import re
-import shutil
 import signal
 import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from tests.harness.go_programs import built
+
 MODULE: Final = Path(__file__).parents[1] / "interop" / "frpc"
 PACKAGES: Final = "github.com/fatedier/frp/cmd"
-BUILD_S: Final = 900
-AWAY: Final = re.compile(
-    r"dial tcp|no such host|connection refused|i/o timeout|proxyconnect|TLS handshake|50[234] |requires go >=|toolchain"
-)
-
-
-class NoFrpcError(Exception):
-    """It cannot be built here; the text says why."""
 
 
 def built_frpc() -> Path:
     """The program; built once, and kept in the user's cache.
 
     Raises:
-        NoFrpcError: It cannot be had here.
+        NoProgramError: It cannot be had here.
     """
-    return _built("frpc")
+    return built(MODULE, f"{PACKAGES}/frpc", "frpc", "-tags", "noweb")
 
 
 def built_frps() -> Path:
     """The same of its server. Raises as `built_frpc`."""
-    return _built("frps")
-
-
-def _built(name: str) -> Path:
-    go = shutil.which("go")
-    if go is None:
-        raise NoFrpcError(f"Go is not installed, so the real {name} cannot be built")
-    pinned = hashlib.sha256((MODULE / "go.mod").read_bytes() + (MODULE / "go.sum").read_bytes()).hexdigest()[:16]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ironflock-tests"
-    built = cache / f"{name}-{pinned}"
-    if not built.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        _build(go, name, built)
-    return built
-
-
-def _build(go: str, name: str, built: Path) -> None:
-    making = built.with_name(f"{built.name}.{os.getpid()}")
-    command: list[str | Path] = [go, "build", "-mod=readonly", "-tags", "noweb", "-o", making, f"{PACKAGES}/{name}"]
-    done = subprocess.run(command, cwd=MODULE, capture_output=True, text=True, check=False, timeout=BUILD_S)
-    if done.returncode and AWAY.search(done.stderr):
-        raise NoFrpcError(f"the Go module proxy is away, or Go is too old: {done.stderr.strip()[-300:]}")
-    if done.returncode:
-        raise AssertionError(done.stderr)
-    making.replace(built)
+    return built(MODULE, f"{PACKAGES}/frps", "frps", "-tags", "noweb")
 
 
 class Frpc:

@@ -17,7 +17,7 @@ LOCAL: Final = "127.0.0.1"
 def local_fleet() -> Fleet:
     """One node on this machine, on ports that nobody has."""
     bind_port, http_port, https_port = free_ports(3)
-    node = Node("frps-1", "s" * 43, "localhost", bind_port, http_port, https_port)
+    node = Node("frps-1", "s" * 43, "localhost", "127.0.0.1", bind_port, http_port, https_port)
     return Fleet((node,), frozenset({LOCAL}))
 
 

@@ -61,18 +61,22 @@ class RunningPlatform:
 
     def stop(self) -> None:
         """End everything and remove what it left."""
+        self.end()
+        shutil.rmtree(self.folder)
+
+    def end(self) -> None:
+        """End everything; what it left stays."""
         self.local("down")
         if self._launcher is not None:
             self._launcher.wait(10)
-        shutil.rmtree(self.folder)
 
-    def local(self, command: str) -> str:
+    def local(self, *command: str) -> str:
         """What `python -m deploy.local COMMAND` prints; it must succeed."""
-        words = [sys.executable, "-m", "deploy.local", command]
+        words = [sys.executable, "-m", "deploy.local", *command]
         done = subprocess.run(
             words, cwd=REPOSITORY, env=self.environment, capture_output=True, timeout=START_TIMEOUT_S, check=False
         )
-        assert done.returncode == 0, f"{command}: {done.stdout.decode()} {done.stderr.decode()}"
+        assert done.returncode == 0, f"{command[0]}: {done.stdout.decode()} {done.stderr.decode()}"
         return done.stdout.decode()
 
     def launcher_runs(self) -> bool:

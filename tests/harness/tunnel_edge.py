@@ -14,13 +14,13 @@ from typing_extensions import override
 
 from services.tunnels.datagrams import Channel, Member
 from services.tunnels.edge import Edge
-from services.tunnels.forwarding import RawPort
 from services.tunnels.records.happenings import Happening
 from services.tunnels.records.messages import NewProxy
 from services.tunnels.records.offers import Offer, Refusal, Source, TunnelDevice, TunnelProtocol
 from services.tunnels.rules.names import parse_proxy_name
 from services.tunnels.streams import MuxStream
 from shared.tls import server_options
+from tests.harness.raw_port import RawPort
 from tests.harness.waiting import wait_until
 from tests.integration.flockctl import reactor_thread
 from tests.integration.flockctl.certificates import Certificates
@@ -85,9 +85,7 @@ class World:
     async def open(self, proxy_name: str, source: Source) -> MuxStream:
         """A stream to what is offered as `proxy_name` now."""
         offer = offered(proxy_name)
-        found = self.edge.offers.of_port(offer.device_key, offer.app, offer.port)
-        same = [each for each in found if each.protocol is offer.protocol]
-        return await self.edge.open_stream(same[0] if same else offer, source)
+        return await self.edge.open_stream(self.edge.offers.find(proxy_name) or offer, source)
 
     def offers(self) -> int:
         """How many proxies are registered."""

@@ -17,7 +17,8 @@ import pytest
 
 from services.tunnels.records.happenings import SessionBegan, SessionEnded
 from tests.harness import frpc
-from tests.harness.frpc import Frpc, NoFrpcError, built_frpc
+from tests.harness.frpc import Frpc, built_frpc
+from tests.harness.go_programs import NoProgramError
 from tests.harness.local_services import LocalService, UdpEcho, echo, never_read, send_without_end
 from tests.harness.relay import Relay
 from tests.harness.tunnel_edge import LOCAL, World, edge_world, remote_port_of
@@ -37,7 +38,7 @@ TRAFFIC_S = 15
 def program() -> Path:
     try:
         return built_frpc()
-    except NoFrpcError as error:
+    except NoProgramError as error:
         pytest.skip(f"{error}; our own client stands in for it in tests/integration/tunnels")
 
 

@@ -183,6 +183,18 @@ async def app_uninstall(operator: Operator, name: App, project: InProject, stage
     operator.output.result({"uninstalled": which}, "uninstalled")
 
 
+@command(app, "confirm-uninstalls")
+async def app_confirm_uninstalls(operator: Operator, project: InProject, *, yes: Yes = False) -> None:
+    """Let go from devices what a project does not have any more, where so much went at once that nobody believed it.
+
+    Example: flockctl app confirm-uninstalls --project plant --yes
+    """
+    confirm(f"Take every app that the project {project!a} does not have from its devices?", is_said=yes)
+    ended = await operator.call("ironflock.devices.install.confirm", project=project_of(project))
+    said = "\n".join(f"{each['app_key']} ({each['stage']}) is gone" for each in ended["installs"])
+    operator.output.result({"installs": ended["installs"]}, said or "the project has all that its devices have")
+
+
 @command(app, "installs")
 async def app_installs(operator: Operator, project: InProject) -> None:
     """List the apps in a project.

@@ -179,7 +179,7 @@ async def device_app_set_environment(
     Example: flockctl device app set-environment press-1 weather --stage prod --file weather.env --secret TOKEN
     """
     which = await which_app(operator, device, app, stage, project)
-    values = {**_values(file), **dict.fromkeys(unset or [])}
+    values = {**values_of(file), **dict.fromkeys(unset or [])}
     answer = await operator.call(f"{APPS}.set_environment", **which, values=values, secrets=secret or [])
     operator.output.result({"variables": answer["variables"]}, _variables(answer["variables"]))
 
@@ -292,7 +292,12 @@ def which_device(device: str, project: str | None) -> dict[str, Any]:
     return {"device": key_or_name(device, what="device"), **within}
 
 
-def _values(file: str | None) -> dict[str, str]:
+def values_of(file: str | None) -> dict[str, str]:
+    """The variables in a file of NAME=value lines, `-` being standard input; none where no file is named.
+
+    Raises:
+        CommandError: It cannot be read, or a line is no such thing.
+    """
     if file is None:
         return {}
     try:

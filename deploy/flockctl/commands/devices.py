@@ -1,5 +1,6 @@
 """`flockctl device ...`."""
 
+import json
 from typing import Annotated, Any
 
 import typer
@@ -9,8 +10,10 @@ from deploy.flockctl.commands.flashing import flash, into_file
 from deploy.flockctl.commands.operations import add_operation_commands
 from deploy.flockctl.commands.watching import DeviceBoard, follow
 from deploy.flockctl.confirming import confirm
+from deploy.flockctl.errors import CommandError
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
+from deploy.flockctl.output import table
 from deploy.flockctl.rendering import device_details, device_table
 from deploy.flockctl.words import key_or_name
 from shared.names import clean_name, clean_text
@@ -45,13 +48,23 @@ async def device_create(
 async def device_list(
     operator: Operator,
     project: Only = None,
+    *,
     group: Annotated[str | None, typer.Option(help="Only those in this group (its name or key).")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only those with this tag: line, or line=4.")] = None,
+    status: Annotated[
+        str | None, typer.Option(help="Only those that are CONNECTED, DISCONNECTED, EMERGENCY ...")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="Only those whose agent is of this release.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="Only those of this architecture.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only those with this in their name.")] = None,
 ) -> None:
     """List devices with their presence.
 
-    Example: flockctl device list --project plant --json
+    Example: flockctl device list --project plant --tag line=4 --status DISCONNECTED
     """
     chosen = _within(project)
+    said = {"tag": tag, "status": status, "agent_version": agent, "architecture": architecture, "name": name}
+    chosen |= {key: value for key, value in said.items() if value}
     if group is not None:
         chosen["group"] = key_or_name(group, what="group")
     pages = operator.pages("ironflock.devices.device.list", "devices", **chosen)
@@ -61,7 +74,10 @@ async def device_list(
 
 @command(app, "show")
 async def device_show(operator: Operator, device: Device, project: Project = None) -> None:
-    """Show all that is known of one device."""
+    """Show all that is known of one device.
+
+    Example: flockctl device show press-1
+    """
     found = await operator.call("ironflock.devices.device.show", **_one(device, project))
     operator.output.result({"device": found}, device_details(found))
 
@@ -99,6 +115,86 @@ async def device_rename(
     arguments = {**_one(device, project), "name": clean_name(name, what="name")}
     # By its old name it would not be found a second time.
     found = await operator.call("ironflock.devices.device.rename", repeatable=False, **arguments)
+    operator.output.result({"device": found}, device_table([found]))
+
+
+@command(app, "decommission")
+async def device_decommission(
+    operator: Operator,
+    device: Device,
+    *,
+    project: Project = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Put a device out of service for good, and print the certificate of what was ended, and of what was not.
+
+    What it wrote is kept. The audit log has the certificate's SHA-256: see `flockctl audit list` and `audit proof`.
+
+    Example: flockctl device decommission press-1 --yes
+    """
+    arguments = _one(device, project)
+    confirm(f"Put the device {device!a} out of service for good?", is_said=yes)
+    found = await operator.call("ironflock.devices.device.decommission", repeatable=False, **arguments)
+    operator.output.result(found, json.dumps(found["certificate"], indent=2))
+
+
+@command(app, "decommissioned")
+async def device_decommissioned(
+    operator: Operator, project: Annotated[str, typer.Option(help="Its name or key.")]
+) -> None:
+    """List the devices of a project that are out of service, with their certificates.
+
+    Example: flockctl device decommissioned --project plant --json
+    """
+    pages = operator.pages("ironflock.devices.decommission.list", "devices", **_within(project))
+    devices = [device async for device in pages]
+    rows = (
+        (each["device_key"], each["certificate"]["device"]["name"], each["certificate"]["ended_at"], each["sha256"])
+        for each in devices
+    )
+    operator.output.result({"devices": devices}, table(("KEY", "NAME", "ENDED", "SHA-256"), rows))
+
+
+@command(app, "tag")
+async def device_tag(
+    operator: Operator,
+    device: Device,
+    tags: Annotated[list[str], typer.Argument(help="line=4 sets, line- takes away.", metavar="TAG...")],
+    project: Project = None,
+) -> None:
+    """Set tags of a device, or take them away.
+
+    Example: flockctl device tag press-1 line=4 hall-
+    """
+    given = [tag.partition("=") for tag in tags]
+    wanted: dict[str, Any] = {"set": {name: value for name, equals, value in given if equals}}
+    wanted["remove"] = [name.removesuffix("-") for name, equals, _ in given if not equals]
+    if any(not equals and not name.endswith("-") for name, equals, _ in given):
+        raise CommandError("invalid_argument", "say line=4 to set a tag, line- to take it away", argument="tags")
+    found = await operator.call("ironflock.devices.device.tag", **_one(device, project), **wanted)
+    operator.output.result({"device": found}, device_details(found))
+
+
+@command(app, "move")
+async def device_move(
+    operator: Operator,
+    device: Device,
+    to: Annotated[str, typer.Option(help="The project that it goes to (its name or key).")],
+    *,
+    project: Project = None,
+    name: Annotated[str | None, typer.Option(help="Its name there, where another one has its own.")] = None,
+) -> None:
+    """Move a device to another project of yours. It comes back there by itself, with the secret that it has.
+
+    What was given on it ends, its groups, apps and tunnels stay behind. Whoever kept its .flock file can still use its
+    secret: flash it again where that must not be.
+
+    Example: flockctl device move press-1 --to depot
+    """
+    arguments = {**_one(device, project), "to": key_or_name(to, what="to")}
+    if name is not None:
+        arguments["name"] = clean_name(name, what="name")
+    found = await operator.call("ironflock.devices.device.move", repeatable=False, **arguments)
     operator.output.result({"device": found}, device_table([found]))
 
 

@@ -6,8 +6,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from deploy.backup.reviving import RESTORED
 from deploy.flockctl.answers import until as shown_until
 from deploy.flockctl.assets import key_of
+from deploy.flockctl.confirming import confirm
+from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
 from deploy.flockctl.output import table
@@ -118,6 +121,35 @@ async def lock_end(
     """
     await operator.call("ironflock.privileges.lock.end", repeatable=False, lock_key=lock, **reason_of(because))
     operator.output.result({"ended": lock}, f"lock {lock} has ended")
+
+
+@command(app, "confirm")
+async def lock_confirm(
+    operator: Operator,
+    who: Annotated[
+        list[str] | None, typer.Argument(help="Account keys and ids of API keys, as `lock list` shows them.")
+    ] = None,
+    *,
+    everybody: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    because: Because = "",
+) -> None:
+    """After a restore without a ledger: say who and what was not taken out meanwhile, and end their locks.
+
+    Examples: flockctl lock confirm 5 3Fh2kQ9sLm0P --because "asked them"
+
+    flockctl lock confirm --all --yes
+    """
+    if bool(who) == everybody:
+        raise CommandError("usage", "name whom you have asked, or say --all", ExitStatus.USAGE)
+    found = (await operator.call("ironflock.privileges.lock.list"))["locks"]
+    waiting = [each for each in found if each["reason"] == RESTORED and (everybody or each["key"] in (who or []))]
+    if everybody:
+        confirm(f"Let all {len(waiting)} in again, whoever was taken out since the backup too?", is_said=yes)
+    for each in waiting:
+        said = {"lock_key": each["lock_key"], **reason_of(because)}
+        await operator.call("ironflock.privileges.lock.end", repeatable=False, **said)
+    operator.output.result({"ended": waiting}, _table(waiting))
 
 
 async def _lock(operator: Operator, kind: str, key: int | str, said: Mapping[str, Any]) -> None:

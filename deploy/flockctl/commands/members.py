@@ -19,7 +19,9 @@ app = typer.Typer(help="Who works in a project.", no_args_is_help=True)
 async def members(operator: Operator, project: Project) -> None:
     """List who works in a project: its owner, its members, and who visits.
 
-    Example: flockctl members plant
+    Examples: flockctl members plant
+
+    flockctl member list plant
     """
     found = (await operator.call("ironflock.privileges.member.list", project=project_of(project)))["members"]
     rows = (

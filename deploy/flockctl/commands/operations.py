@@ -8,6 +8,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from deploy.flockctl.commands.device_apps import Device, Stage, which_app, which_device
+from deploy.flockctl.commands.device_networks import add_network_commands
+from deploy.flockctl.commands.terminal import device_terminal
 from deploy.flockctl.commands.watching import follow as stream
 from deploy.flockctl.confirming import confirm
 from deploy.flockctl.errors import CommandError, ExitStatus
@@ -124,6 +126,22 @@ ACTS: Final = {
     "reboot": ("Reboot the device {!a}?", "it reboots", "Reboot a device; everything on it is interrupted."),
     "shutdown": ("Switch the device {!a} off? Somebody must switch it on.", "it goes off", "Switch a device off."),
     "restart_agent": ("Restart the agent of {!a}?", "it restarts", "Restart a device's agent; apps keep running."),
+    "download_os_update": (
+        "Fetch the system update of {!a}?",
+        "it is fetched",
+        "Have a device fetch its system update.",
+    ),
+    "install_os_update": (
+        "Install the system update on {!a}? It reboots.",
+        "it is installed",
+        "Have a device install a fetched update.",
+    ),
+    "scan_wifi": ("Have {!a} look for wireless networks?", "it looks", "Have a device look for wireless networks."),
+    "restart_wifi": (
+        "Switch the wireless adapter of {!a} off and on?",
+        "it is on again",
+        "Switch a wireless adapter off and on.",
+    ),
     "update_agent": ("Update the agent of {!a}?", "it updates itself", "Have a device's agent update itself."),
 }
 VIEWS: Final = {
@@ -143,6 +161,8 @@ def add_operation_commands(devices: typer.Typer) -> None:
     """Make all of these commands of `devices`."""
     command(devices, "exec")(device_exec)
     command(devices, "logs")(device_logs)
+    command(devices, "terminal")(device_terminal)
+    add_network_commands(devices)
     for verb, said in ACTS.items():
         command(devices, verb.replace("_", "-"))(_power(verb, *said))
     for verb, doc in VIEWS.items():

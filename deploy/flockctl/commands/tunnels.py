@@ -1,23 +1,13 @@
 """`flockctl tunnel ...`: ports of devices, declared, opened, closed; who may come, who came."""
 
-import hashlib
-import sys
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final
-from urllib.parse import quote, urlsplit
 
 import typer
-from attrs import frozen
 from rich.table import Table
-from twisted.internet.defer import Deferred
-from twisted.internet.error import CannotListenError
-from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.stdio import StandardIO
-from twisted.python.failure import Failure
-from typing_extensions import override
 
+from deploy.flockctl.commands.tunnel_recordings import add_recording_commands
 from deploy.flockctl.confirming import confirm
-from deploy.flockctl.datagrams import LocalDatagrams
 from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
@@ -26,16 +16,15 @@ from deploy.flockctl.paging import Everything, Limit, check_limit, newest, say_w
 from deploy.flockctl.rights_options import For, Until, WithinProject, Yes, project_of
 from deploy.flockctl.rights_options import ending as ends_of
 from deploy.flockctl.text import local_time, printable
-from deploy.flockctl.visits import LocalEnd, VisitSocket, ending, visit
+from deploy.flockctl.tunnel_ways import RECORDED, Way, over_port, over_stdio, ticket_for, url_of
 from deploy.flockctl.words import key_or_name
 
 app = typer.Typer(
     help="Tunnels: reach what devices offer, as far as you may; nobody reaches it otherwise.", no_args_is_help=True
 )
+add_recording_commands(app)
 
 TUNNELS: Final = "ironflock.tunnels.tunnel"
-RECORDING: Final = "ironflock.tunnels.recording"
-NO_TUNNELS: Final = "this platform tells of no tunnels: is it of this release?"
 NO_TUNNEL: Final = "there is no such tunnel; `flockctl tunnel list` shows yours, `flockctl tunnel declare` makes one"
 WHERE: Final = (
     "say the app and its port as APP:PORT, for example ssh:22, or APP:PORT/udp where there are more of a port"
@@ -43,10 +32,7 @@ WHERE: Final = (
 ONE: Final = "say --listen or --stdio, not both"
 NO_STDIO: Final = "datagrams go by a port of this machine: leave --stdio out"
 PROTOCOLS: Final = ("http", "https", "tcp", "udp")
-RECORDED: Final = "this visit is recorded: whatever the device shows, and whoever may read the audit log may read that"
-CHANGED: Final = "the recording is not what the platform recorded: its SHA-256 is another"
 MAX_PORT: Final = 65_535
-LOCAL: Final = "127.0.0.1"
 
 Device = Annotated[str, typer.Argument(help="The device's name or key.", metavar="DEVICE")]
 OrDevice = Annotated[str | None, typer.Argument(help="The device's name or key (default: all).", metavar="DEVICE")]
@@ -155,7 +141,7 @@ async def tunnel_ticket(
     Example: flockctl tunnel ticket press-1 ssh:22 --json
     """
     found = await _tunnel(operator, device, where, project)
-    issued = {**await _ticket(operator, found, hours), "url": _url(operator, found)}
+    issued = {**await ticket_for(operator, found, hours), "url": url_of(operator, found)}
     if issued["is_recorded"]:
         operator.output.notice(RECORDED)
     row = (issued["ticket"], local_time(issued["usable_until"]), local_time(issued["visit_ends_at"]), issued["url"])
@@ -192,9 +178,9 @@ async def tunnel_open(
     if stdio and is_udp:
         raise CommandError("usage", NO_STDIO, ExitStatus.USAGE)
     if stdio:
-        await _over_stdio(way)
+        await over_stdio(way)
     else:
-        await _over_port(way, listen or 0, is_udp=is_udp)
+        await over_port(way, listen or 0, is_udp=is_udp)
 
 
 @command(app, "visits")
@@ -215,186 +201,6 @@ async def tunnel_visits(
     page = await newest(operator, "ironflock.tunnels.visit.list", "visits", limit=limit, everything=everything, **where)
     operator.output.result(page, _visits(page["visits"]))
     say_whether_more(operator, page)
-
-
-@command(app, "record")
-async def tunnel_record(
-    operator: Operator,
-    project: Annotated[str, typer.Argument(help="The project's name or key.", metavar="PROJECT")],
-    apps: Annotated[
-        list[str] | None, typer.Argument(help="Apps whose raw tunnels carry terminals (none: record nothing).")
-    ] = None,
-) -> None:
-    """Record what devices show to whoever visits these apps of a project through raw tunnels, from now on.
-
-    Only what is plain on its way is readable then: of SSH, which is encrypted, sizes and times.
-
-    Example: flockctl tunnel record plant console telnet
-    """
-    chosen = await operator.call(f"{RECORDING}.choose", project=project_of(project), apps=apps or [])
-    names = ", ".join(printable(each) for each in chosen["apps"])
-    operator.output.result(chosen, f"recorded are visits to {names}" if names else "nothing is recorded")
-
-
-@command(app, "recordings")
-async def tunnel_recordings(
-    operator: Operator,
-    project: Annotated[str, typer.Argument(help="The project's name or key.", metavar="PROJECT")],
-    *,
-    limit: Limit = None,
-    everything: Everything = False,
-) -> None:
-    """List the recordings of a project, the newest first.
-
-    Example: flockctl tunnel recordings plant
-    """
-    check_limit(limit, everything=everything)
-    where = {"project": project_of(project)}
-    page = await newest(operator, f"{RECORDING}.list", "recordings", limit=limit, everything=everything, **where)
-    operator.output.result(page, _recordings(page["recordings"]))
-    say_whether_more(operator, page)
-
-
-@command(app, "recording")
-async def tunnel_recording(
-    operator: Operator, visit: Annotated[int, typer.Argument(help="The visit's key.", metavar="VISIT", min=1)]
-) -> None:
-    """Print the recording of a visit, an asciicast (version 2); that you read it is recorded.
-
-    Example: flockctl tunnel recording 118 > visit.cast && asciinema play visit.cast
-    """
-    pieces: list[str] = []
-    part: int | None = 0
-    piece: Mapping[str, Any] = {}
-    while part is not None:
-        piece = await operator.call(f"{RECORDING}.fetch", visit=visit, part=part)
-        pieces.append(piece["cast"])
-        part = piece["next"]
-    cast = "".join(pieces)
-    if piece["sha256"] not in (None, hashlib.sha256(cast.encode()).hexdigest()):
-        raise CommandError("changed", CHANGED)
-    if operator.output.as_json:
-        operator.output.result({"recording": {"visit_key": visit, "cast": cast, "sha256": piece["sha256"]}}, "")
-    else:
-        sys.stdout.write(cast)  # JSON in ASCII, a line a piece: nothing in it steers a terminal
-
-
-@frozen
-class Way:
-    """A tunnel that somebody wants to go through, each time with a ticket of its own."""
-
-    operator: Operator
-    tunnel: Mapping[str, Any]
-    hours: float | None
-
-    async def go(self) -> VisitSocket:
-        """A visit that is open."""
-        issued = await _ticket(self.operator, self.tunnel, self.hours)
-        if issued["is_recorded"]:
-            self.operator.output.notice(RECORDED)
-        url = _url(self.operator, self.tunnel)
-        return await visit(self.operator.reactor, url, self.operator.endpoints.ca, issued["ticket"])
-
-
-class Listening(Factory):
-    """A port of this machine: each connection is a visit."""
-
-    noisy = False
-
-    def __init__(self, way: Way) -> None:
-        """Go that way."""
-        self.way = way
-
-    @override
-    def buildProtocol(self, addr: object) -> Protocol:
-        return Incoming(self.way)
-
-
-class Incoming(Protocol):
-    """One connection; it is read once its visit is open."""
-
-    def __init__(self, way: Way) -> None:
-        """Go that way."""
-        self._way = way
-        self._end: LocalEnd | None = None
-        self._is_lost = False
-
-    @override
-    def connectionMade(self) -> None:
-        connected: Any = self.transport
-        connected.setTcpNoDelay(True)
-        connected.pauseProducing()
-        _came = Deferred.fromCoroutine(self._come()).addErrback(self._refused)
-
-    @override
-    def dataReceived(self, data: bytes) -> None:
-        if self._end is not None:
-            self._end.dataReceived(data)
-
-    @override
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._is_lost = True
-        if self._end is not None:
-            self._end.connectionLost(reason)
-
-    async def _come(self) -> None:
-        opened = await self._way.go()
-        if self._is_lost:
-            opened.sendClose(1000)
-            return
-        end: Any = LocalEnd(opened)
-        self._end = end
-        end.makeConnection(self.transport)
-        connected: Any = self.transport
-        connected.resumeProducing()
-        ended = ending(await opened.ended)
-        if ended is not None:
-            self._way.operator.output.notice(ended.message)
-
-    def _refused(self, failure: Failure) -> None:
-        connected: Any = self.transport
-        connected.abortConnection()
-        error = failure.value
-        self._way.operator.output.notice(error.message if isinstance(error, CommandError) else "something went wrong")
-
-
-async def _over_stdio(way: Way) -> None:
-    opened = await way.go()
-    StandardIO(LocalEnd(opened), reactor=way.operator.reactor)
-    ended = ending(await opened.ended)
-    if ended is not None:
-        raise ended
-
-
-async def _over_port(way: Way, port: int, *, is_udp: bool) -> None:
-    reactor, output = way.operator.reactor, way.operator.output
-    try:
-        if is_udp:
-            listening = reactor.listenUDP(port, LocalDatagrams(way.go, output.notice, reactor), interface=LOCAL)
-        else:
-            listening = reactor.listenTCP(port, Listening(way), interface=LOCAL)
-    except CannotListenError as error:
-        raise CommandError("port_taken", f"port {port} of this machine is taken; say another with --listen") from error
-    number, protocol = listening.getHost().port, "udp" if is_udp else "tcp"
-    said = f"{LOCAL}:{number} ({protocol}) leads to {printable(way.tunnel['device_name'])}; Ctrl-C ends it"
-    output.result({"listening": {"host": LOCAL, "port": number, "protocol": protocol}}, said)
-    await Deferred()
-
-
-async def _ticket(operator: Operator, tunnel: Mapping[str, Any], hours: float | None) -> dict[str, Any]:
-    lasting: dict[str, Any] = {} if hours is None else {"hours": hours}
-    issued: dict[str, Any] = await operator.call(
-        "ironflock.tunnels.ticket.issue", tunnel=tunnel["tunnel_key"], **lasting
-    )
-    return issued
-
-
-def _url(operator: Operator, tunnel: Mapping[str, Any]) -> str:
-    if operator.endpoints.visitors is None:
-        raise CommandError("not_supported", NO_TUNNELS)
-    host = urlsplit(operator.endpoints.visitors).netloc
-    behind = "/udp" if tunnel["protocol"] == "udp" else ""
-    return f"wss://{host}/visit/{tunnel['device_key']}/{quote(tunnel['app'])}/{tunnel['port']}{behind}"
 
 
 async def _listed(operator: Operator, device: str | None, project: str | None) -> list[dict[str, Any]]:
@@ -469,19 +275,3 @@ def _visits(visits: Iterable[Mapping[str, Any]]) -> Table:
         for each in visits
     )
     return table(("BEGAN", "DEVICE", "PORT", "ACCOUNT", "ENDED", "WHY", "OCTETS TO", "OCTETS FROM"), rows)
-
-
-def _recordings(recordings: Iterable[Mapping[str, Any]]) -> Table:
-    rows = (
-        (
-            each["visit_key"],
-            local_time(each["began_at"]),
-            each["device_key"],
-            each["app"],
-            "anybody" if each["account_key"] is None else each["account_key"],
-            each["octets"],
-            "" if each["ended_at"] is None else "cut short" if each["is_truncated"] else "whole",
-        )
-        for each in recordings
-    )
-    return table(("VISIT", "BEGAN", "DEVICE", "APP", "ACCOUNT", "OCTETS", ""), rows)

@@ -29,10 +29,13 @@ _REQUEST_OF: Final = {
     Message.RESULT: Message.CALL,
     Message.REGISTERED: Message.REGISTER,
     Message.SUBSCRIBED: Message.SUBSCRIBE,
+    Message.UNSUBSCRIBED: Message.UNSUBSCRIBE,
+    Message.UNREGISTERED: Message.UNREGISTER,
     Message.PUBLISHED: Message.PUBLISH,
 }
 _JOINING: Final = frozenset({Message.CHALLENGE, Message.WELCOME, Message.ABORT})
 _ERROR_URI_AT: Final = 4
+_EVENT_ARGS_AT: Final = 4
 
 
 class NotReachedError(Exception):
@@ -64,6 +67,8 @@ class Link(WebSocketClientProtocol):
         super().__init__()
         self.opened: Deferred[None] = Deferred(canceller=lambda _: self.drop())
         self.registrations: dict[int, str] = {}
+        self.subscriptions: dict[int, str] = {}
+        self.evented: Callable[[str, list[Any]], None] = lambda _topic, _args: None
         self.invoked: Callable[[list[Any]], None] = lambda _message: None
         self.said_goodbye = False
         self._clock = clock
@@ -129,6 +134,8 @@ class Link(WebSocketClientProtocol):
             raise WampError(str(reply[_ERROR_URI_AT]), reply[5] if len(reply) > _ERROR_URI_AT + 1 else [])
         if kind is Message.REGISTER:
             self.registrations[reply[2]] = str(rest[1])
+        if kind is Message.SUBSCRIBE:
+            self.subscriptions[reply[2]] = str(rest[1])
         return reply
 
     async def wait_lost(self, timeout_s: float | None = None) -> str:
@@ -216,6 +223,8 @@ class Link(WebSocketClientProtocol):
     def _take(self, code: Message, message: list[Any]) -> None:
         if code is Message.INVOCATION:
             self.invoked(message)
+        elif code is Message.EVENT:
+            self.evented(self.subscriptions.get(message[1], ""), message[4] if len(message) > _EVENT_ARGS_AT else [])
         elif code in _JOINING and self._joining is not None:
             waiting, self._joining = self._joining, None
             waiting.callback(message)

@@ -14,6 +14,7 @@ from deploy.flockctl.simulator.apps import Apps, Said, Wish
 from deploy.flockctl.simulator.flock import Flock
 from deploy.flockctl.simulator.lifecycle import Outcome
 from deploy.flockctl.simulator.link import Link, LinkLostError, NoReplyError, WampError
+from deploy.flockctl.simulator.shells import Shell, Shells
 from deploy.flockctl.simulator.traffic import (
     APP_CREDENTIAL,
     APP_STATES,
@@ -40,6 +41,9 @@ from deploy.flockctl.simulator.wire import (
 
 _ABORT_REASON_AT: Final = 2
 REQUEST_APP_STATE: Final = "request_app_state"
+DEVICE_TERMINAL: Final = "init_device_terminal"
+RESIZE: Final = "term_resize."
+WRITE: Final = "term_write."
 REGISTRY_TOKEN: Final = "reswarm.containers.get_registry_token"  # noqa: S105 - a procedure
 UPDATE_APP: Final = "reswarm.containers.update_app_on_device"
 
@@ -68,6 +72,7 @@ class Memory:
     reswarm_base_url: str | None = None
     refused: dict[str, str] = field(factory=dict)
     placed: Apps = field(factory=Apps)
+    shells: Shells = field(factory=Shells)
     has_connected: bool = False
 
 
@@ -90,6 +95,7 @@ class AgentSession:
             EndedError, NoReplyError, LinkLostError: The router refused; it did not answer; the connection ended.
         """
         self._link.invoked = self._invoked
+        self._link.evented = self._evented
         reply = await self._link.join_step(hello(self._memory.flock.authid))
         if reply[0] == Message.CHALLENGE:
             reply = await self._link.join_step(authenticate(self._memory.flock.secret, reply[2]))
@@ -180,7 +186,12 @@ class AgentSession:
         try:
             await self._allow(name, details, kwargs)
             self._survive(name, payload, args)
-            found = answer(name, Question(self._memory.flock, tuple(args), kwargs, self._now()))
+            if name == DEVICE_TERMINAL:
+                found = await self._open_shell(str(details.get("caller_authid")))
+            elif name.startswith(RESIZE):
+                found = self._resize(name.removeprefix(RESIZE), args)
+            else:
+                found = answer(name, Question(self._memory.flock, tuple(args), kwargs, self._now()))
             wished = self._memory.placed.request(kwargs) if name == REQUEST_APP_STATE else None
         except AnswerError as error:
             self._link.tell([Message.ERROR, Message.INVOCATION, request, {}, HANDLER_ERROR, [{"error": str(error)}]])
@@ -188,6 +199,50 @@ class AgentSession:
         self._link.tell([Message.YIELD, request, {}, *_yielded(found)])
         if wished is not None:
             await self._play(*wished)
+
+    # ---- shells
+
+    async def _open_shell(self, caller: str) -> Answer:
+        """A shell for `caller`; one that there is already is handed out again, as the agent does."""
+        shell, is_new = self._memory.shells.shell(caller)
+        uris = {each: self._uri(f"{each}.{shell.name}") for each in ("term_write", "data", "term_resize")}
+        known = {*self._link.registrations.values()}
+        if is_new or uris["term_resize"] not in known:
+            await self._link.request(Message.SUBSCRIBE, {}, uris["term_write"])
+            await self._link.request(Message.REGISTER, {}, uris["term_resize"])
+        topics = {"writeTopic": uris["term_write"], "dataTopic": uris["data"], "resizeTopic": uris["term_resize"]}
+        return Answer(({"sessionID": shell.name, **topics},))
+
+    def _resize(self, name: str, args: list[Any]) -> Answer:
+        shell, size = self._memory.shells.named(name), args[0] if args else None
+        if shell is None or not isinstance(size, dict):
+            raise AnswerError("failed to parse the size")
+        width, height = size.get("width"), size.get("height")
+        if type(width) is not int or type(height) is not int:
+            raise AnswerError("failed to parse the size")
+        shell.size = (width, height)
+        return Answer()
+
+    def _evented(self, topic: str, args: list[Any]) -> None:
+        shell = self._memory.shells.named(topic.removeprefix(self._uri(WRITE)))
+        if shell is not None and args and isinstance(args[0], str):
+            _telling = _spawn(self._print(shell, shell.typed(args[0])))
+
+    async def _print(self, shell: Shell, printed: list[str]) -> None:
+        for text in printed:
+            topic = self._uri(f"data.{shell.name}")
+            try:
+                await self._link.request(Message.PUBLISH, {"acknowledge": True}, topic, [text])
+            except (WampError, NoReplyError) as error:
+                self._memory.refused["shell"] = str(error)
+        if shell.is_over:
+            uri = self._uri(f"{RESIZE}{shell.name}")
+            for registration in [key for key, each in self._link.registrations.items() if each == uri]:
+                del self._link.registrations[registration]
+                await self._link.request(Message.UNREGISTER, registration)
+
+    def _uri(self, name: str) -> str:
+        return agent_uri(self._memory.flock.serial_number, name)
 
     # ---- apps
 

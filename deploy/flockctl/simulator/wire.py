@@ -27,11 +27,15 @@ class Message(IntEnum):
     PUBLISHED = 17
     SUBSCRIBE = 32
     SUBSCRIBED = 33
+    UNSUBSCRIBE = 34
+    UNSUBSCRIBED = 35
     EVENT = 36
     CALL = 48
     RESULT = 50
     REGISTER = 64
     REGISTERED = 65
+    UNREGISTER = 66
+    UNREGISTERED = 67
     INVOCATION = 68
     YIELD = 70
 

@@ -21,9 +21,19 @@ from ironflock_router.authentication.refusals import ENDED_DEVICE, NO_SUCH_REALM
 from ironflock_router.patterns import is_segment
 from ironflock_router.realm_names import AppAuthid, DataRealm
 from ironflock_router.records import AppCredential, Identity, RefusedApp
-from ironflock_router.wire_names import AGENTS_CALLER, APP, CALLS_AGENTS, DATA_SERVICES, DEVICE, REALM1, USER
+from ironflock_router.wire_names import (
+    AGENTS_CALLER,
+    APP,
+    CALLS_AGENTS,
+    DATA_SERVICES,
+    DEVICE,
+    REALM1,
+    TERMINAL,
+    TERMINAL_AUTHID,
+    USER,
+)
 from shared.board_tickets import is_well_formed
-from shared.identities import parse_device_authid
+from shared.identities import parse_account_authid, parse_device_authid
 
 log = structlog.get_logger()
 
@@ -158,6 +168,8 @@ class Proofs:
         )
 
     async def _service(self, claim: Claim, signature: str) -> Identity | Refusal:
+        if claim.authid.startswith(TERMINAL_AUTHID):
+            return self._terminal(claim, signature)
         may_be_there = claim.authid in DATA_SERVICES or DataRealm.parse(claim.realm) is None
         secret = self._credentials.service_find(claim.authid) if may_be_there else None
         if not _is_signed(claim.challenge, signature, secret):
@@ -165,6 +177,15 @@ class Proofs:
         is_agents_caller = claim.authid == CALLS_AGENTS and claim.realm == REALM1
         authid = AGENTS_CALLER if is_agents_caller else claim.authid
         return Identity(claim.realm, authid, claim.authid, "wampcra")
+
+    def _terminal(self, claim: Claim, signature: str) -> Identity | Refusal:
+        """A session by which a person's terminal is spoken with: by the secret of the service that calls agents."""
+        account_key = parse_account_authid(claim.authid.removeprefix(TERMINAL_AUTHID))
+        is_plausible = account_key is not None and claim.realm == REALM1
+        secret = self._credentials.service_find(CALLS_AGENTS) if is_plausible else None
+        if not _is_signed(claim.challenge, signature, secret):
+            return WRONG_PROOF
+        return Identity(REALM1, str(account_key), TERMINAL, CRA)
 
 
 def _fits(found: AppCredential, realm_name: str, app: AppAuthid) -> bool:

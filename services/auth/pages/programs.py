@@ -37,6 +37,7 @@ class Endpoint:
 
     methods: tuple[str, ...]
     handle: Handle
+    takes_query: bool = False
 
 
 class Programs(Resource):
@@ -68,7 +69,7 @@ class Programs(Resource):
             return answered(405, {"error": "invalid_request"}, [JSON, ("Allow", ", ".join(endpoint.methods))])
         try:
             async with asyncio.timeout(MAX_TIME_S):
-                return await endpoint.handle(call_of(asked))
+                return await endpoint.handle(call_of(asked, takes_query=endpoint.takes_query))
         except InvalidArgumentError as error:
             return _refused(HTTPStatus.BAD_REQUEST, "invalid_request", error.message)
         except (UnavailableError, OverLimitError, TimeoutError):
@@ -101,6 +102,8 @@ def endpoints_of(provider: Provider) -> dict[str, Endpoint]:
         "/oauth/revoke": Endpoint(("POST",), exchange.revoke),
         "/oauth/introspect": Endpoint(("POST",), exchange.introspect),
         "/oauth/device_authorization": Endpoint(("POST",), exchange.begin_device),
+        "/registry/token": Endpoint(("GET",), provider.registry.let_in, takes_query=True),
+        "/registry/certificates.pem": Endpoint(("GET",), provider.registry.show_certificates),
         "/oauth/userinfo": Endpoint(("GET", "POST"), provider.user_info.show),
     }
 
@@ -110,7 +113,7 @@ def endpoints_of_upstream(upstream: Upstream) -> dict[str, Endpoint]:
     return {f"/upstream/{name}/logout": Endpoint(("POST",), upstream.logouts.take) for name in upstream.providers}
 
 
-def call_of(asked: Asked) -> Call:
+def call_of(asked: Asked, *, takes_query: bool = False) -> Call:
     """The request as the provider takes it.
 
     Raises:
@@ -120,7 +123,8 @@ def call_of(asked: Asked) -> Call:
     if len(authorization) > MAX_AUTHORIZATION:
         raise InvalidArgumentError("the Authorization header is too long")
     came_from = source(asked.address, asked.headers.get("user-agent", ""))
-    return Call(asked.method, asked.path, _fields(asked), authorization.strip(), came_from)
+    fields = fields_of(asked.query) if takes_query else _fields(asked)
+    return Call(asked.method, asked.path, fields, authorization.strip(), came_from)
 
 
 def _fields(asked: Asked) -> Fields:

@@ -1,6 +1,7 @@
 """The WAMP surface of devices' credentials: for the router, and for flashing."""
 
 import secrets
+from hashlib import sha256
 from typing import Final
 
 from services.auth.keyring import Keyring
@@ -10,18 +11,29 @@ from services.auth.records.devices import (
     DeviceCredential,
     DeviceKey,
     DeviceSecrets,
+    EndedSecrets,
     FindByProof,
     FindDeviceCredential,
     FoundDeviceCredential,
     IssueDeviceCredential,
+    MoveDeviceCredential,
     ProvenDevice,
 )
-from services.auth.rules.devices import SECRET_OCTETS, belongs, device_key_of, device_secrets, tunnel_proof_digest
+from services.auth.rules.devices import (
+    SECRET_OCTETS,
+    belongs,
+    device_key_of,
+    device_secrets,
+    secret_context,
+    tunnel_proof_digest,
+)
 from services.auth.store.devices import (
     device_credential_end,
     device_credential_find,
     device_credential_find_by_proof,
     device_credential_lock_in_txn,
+    device_credential_move,
+    device_credential_set_app_cred_key,
     device_credential_upsert,
 )
 from shared import audit
@@ -62,7 +74,7 @@ class CredentialProcedures:
             return None
         return FoundDeviceCredential(
             state=credential.state,
-            secret=await self._keyring.open(credential.secret, _secret_of(device_key)),
+            secret=await self._keyring.open(credential.secret, secret_context(device_key)),
             device_key=device_key,
             project_key=credential.project_key,
             serial_number=credential.serial_number,
@@ -98,15 +110,45 @@ class CredentialProcedures:
             await audit.record(connection, _about_credential(service, audit.Action.DEVICE_CREDENTIAL_ISSUED, request))
         return fresh
 
+    @for_services("ironflock.auth.device_credential.move", MoveDeviceCredential)
+    async def device_credential_move(self, service: ServiceIdentity, request: MoveDeviceCredential) -> None:
+        """The device is in another project, with the secret that it has: what it cannot learn anew stays.
+
+        Its apps' credentials end with the project. A device that was flashed meanwhile, or moved again, is left alone.
+        """
+        serve_only(service, "devices")
+        fresh = device_secrets(secrets.token_bytes(2 * SECRET_OCTETS)).app_cred_key
+        sealed = await self._keyring.seal(fresh, app_cred_key_of(request.device_key))
+        async with self._database.transaction() as connection:
+            await device_credential_lock_in_txn(connection, request.device_key)
+            stored = await device_credential_find(connection, request.device_key)
+            if stored is None or stored.state != "active" or stored.flash_id != request.flash_id:
+                return
+            if stored.move_revision >= request.revision:
+                return
+            await device_credential_move(
+                connection, request.device_key, request.project_key, request.moved_from, revision=request.revision
+            )
+            if stored.project_key != request.project_key:
+                await device_credential_set_app_cred_key(connection, request.device_key, sealed)
+                await audit.record(
+                    connection, _about_credential(service, audit.Action.DEVICE_CREDENTIAL_MOVED, request)
+                )
+
     @for_services("ironflock.auth.device_credential.end", DeviceKey)
-    async def device_credential_end(self, service: ServiceIdentity, request: DeviceKey) -> None:
-        """End a device's secrets for good; repeating it changes nothing."""
+    async def device_credential_end(self, service: ServiceIdentity, request: DeviceKey) -> EndedSecrets | None:
+        """End a device's secrets for good, and say which they were; repeating it changes nothing."""
         serve_only(service, "devices")
         async with self._database.transaction() as connection:
             await device_credential_lock_in_txn(connection, request.device_key)
             if await device_credential_end(connection, request.device_key) is not None:
                 action = audit.Action.DEVICE_CREDENTIAL_ENDED
                 await audit.record(connection, _about_credential(service, action, request))
+            ended = await device_credential_find(connection, request.device_key)
+        if ended is None:
+            return None
+        secret = (await self._opened(ended)).secret
+        return EndedSecrets(sha256(secret.encode()).hexdigest(), ended.tunnel_proof_digest.hex())
 
     @for_services("ironflock.auth.app_cred_key.find", DeviceKey)
     async def app_cred_key_find(self, service: ServiceIdentity, request: DeviceKey) -> str:
@@ -125,20 +167,16 @@ class CredentialProcedures:
             serial_number=request.serial_number,
             state="active",
             flash_id=request.flash_id,
-            secret=await self._keyring.seal(fresh.secret, _secret_of(request.device_key)),
+            secret=await self._keyring.seal(fresh.secret, secret_context(request.device_key)),
             app_cred_key=await self._keyring.seal(fresh.app_cred_key, app_cred_key_of(request.device_key)),
             tunnel_proof_digest=tunnel_proof_digest(fresh.secret, request.device_key),
         )
 
     async def _opened(self, stored: DeviceCredential) -> DeviceSecrets:
         return DeviceSecrets(
-            secret=await self._keyring.open(stored.secret, _secret_of(stored.device_key)),
+            secret=await self._keyring.open(stored.secret, secret_context(stored.device_key)),
             app_cred_key=await self._keyring.open(stored.app_cred_key, app_cred_key_of(stored.device_key)),
         )
-
-
-def _secret_of(device_key: int) -> str:
-    return f"auth.device_credential/{device_key}/secret"
 
 
 def app_cred_key_of(device_key: int) -> str:
@@ -147,13 +185,13 @@ def app_cred_key_of(device_key: int) -> str:
 
 
 def _about_credential(
-    service: ServiceIdentity, action: audit.Action, request: IssueDeviceCredential | DeviceKey
+    service: ServiceIdentity, action: audit.Action, request: IssueDeviceCredential | MoveDeviceCredential | DeviceKey
 ) -> audit.Draft:
     return audit.Draft(
         action=action,
         aspect=audit.Aspect.CREDENTIAL,
         actor=audit.actor_of(service),
         asset=audit.Asset("device", request.device_key),
-        project_key=request.project_key if isinstance(request, IssueDeviceCredential) else None,
-        request_id=str(request.flash_id) if isinstance(request, IssueDeviceCredential) else None,
+        project_key=None if isinstance(request, DeviceKey) else request.project_key,
+        request_id=None if isinstance(request, DeviceKey) else str(request.flash_id),
     )

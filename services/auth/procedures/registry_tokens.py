@@ -8,14 +8,13 @@ from services.auth.locks import Locks
 from services.auth.procedures.callers import serve_only
 from services.auth.provider.signing_keys import SigningKeys
 from services.auth.records.devices import DeviceCredential
-from services.auth.records.registry_tokens import IssueRegistryToken
+from services.auth.records.registry_tokens import LOGIN, LOGIN_TYPE, IssueRegistryToken
 from services.auth.store.devices import device_credential_find
 from shared.database import Database
 from shared.errors import NotFoundError
 from shared.identities import ServiceIdentity, device_authid
 from shared.procedures import for_services
 
-AUDIENCE: Final = "registry"
 LIFE_S: Final = 15 * 60
 EARLY_S: Final = 60
 """Before now, for a registry whose clock is behind."""
@@ -51,14 +50,14 @@ class RegistryTokenProcedures:
         if self._locks.is_device_out(found.project_key, found.device_key):
             raise NotFoundError(NO_CREDENTIAL)
         signer = await self._keys.signer()
-        return signer.sign(self._claims(found, request.repositories), "JWT")
+        return signer.sign(self._claims(found, request.repositories), LOGIN_TYPE)
 
     def _claims(self, device: DeviceCredential, repositories: list[str]) -> dict[str, Any]:
         now = int(self._now())
         return {
             "iss": self._issuer,
             "sub": device_authid(device.project_key, device.device_key),
-            "aud": AUDIENCE,
+            "aud": LOGIN,
             "iat": now,
             "nbf": now - EARLY_S,
             "exp": now + LIFE_S,

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from joserfc.jwk import KeySetSerialization
@@ -10,6 +9,7 @@ from joserfc.jwk import KeySetSerialization
 from services.auth.locks import Locks
 from services.auth.procedures.callers import serve_only
 from services.auth.provider.access_tokens import AccessTokens
+from services.auth.provider.tickets import Tickets
 from services.auth.records.tickets import (
     AliveCredential,
     AskCredentials,
@@ -19,15 +19,12 @@ from services.auth.records.tickets import (
     VerifiedTicket,
     VerifyTicket,
 )
-from services.auth.rules.api_keys import opens
 from services.auth.signing import Signing
-from services.auth.store.api_keys import api_key_find, api_key_touch
 from services.auth.store.credentials import credential_list_alive
-from shared import api_keys, assertions
+from shared import assertions
 from shared.database import Database
 from shared.errors import NotAuthorizedError
 from shared.identities import Person, ServiceIdentity
-from shared.names import clean_token
 from shared.procedures import NoArguments, for_services
 from shared.scopes import scopes_of
 
@@ -48,7 +45,7 @@ class TicketProcedures:
         """Serve from `database`; `now` gives Unix seconds."""
         self._database = database
         self._locks = locks
-        self._access_tokens = access_tokens
+        self._tickets = Tickets(database, access_tokens, locks, now)
         self._signing = signing
         self._now = now
 
@@ -60,7 +57,7 @@ class TicketProcedures:
             UnavailableError: It would open, and locks cannot be looked up now.
         """
         serve_only(service, "router", "fleetdb", "tunnels")
-        return await self._opening(request.ticket, request.address)
+        return await self._tickets.opened_by(request.ticket, request.address)
 
     @for_services("ironflock.auth.credential.standing", AskCredentials)
     async def credential_standing(self, service: ServiceIdentity, request: AskCredentials) -> list[StandingCredential]:
@@ -78,7 +75,7 @@ class TicketProcedures:
     async def assertion_issue(self, service: ServiceIdentity, request: IssueAssertion) -> IssuedAssertion:
         """A proof that the holder of the ticket wants this one call, for the gateway alone."""
         serve_only(service, "gateway")
-        opened = await self._opening(request.ticket, request.address)
+        opened = await self._tickets.opened_by(request.ticket, request.address)
         if opened is None:
             raise NotAuthorizedError("the credential does not open anything; sign in again")
         person = Person(opened.account_key, 0, opened.credential, scopes_of(opened.scopes))
@@ -102,24 +99,3 @@ class TicketProcedures:
         if await self._locks.is_key_out(standing.credential):
             return True
         return await self._locks.is_out(standing.account_key, alive.owner_key)
-
-    async def _opening(self, ticket: str, address: str) -> VerifiedTicket | None:
-        ticket = ticket.strip()
-        if ticket.startswith(api_keys.PREFIX):
-            return await self._opening_by_key(ticket, address)
-        token = await self._access_tokens.verify(ticket)
-        if token is None or not token.reach.parts:
-            return None
-        return VerifiedTicket(token.account_key, token.credential, token.reach.texts, token.ends_at)
-
-    async def _opening_by_key(self, ticket: str, address: str) -> VerifiedTicket | None:
-        if not api_keys.is_well_formed(ticket):
-            return None
-        key_id, now = api_keys.key_id(ticket), datetime.fromtimestamp(self._now(), UTC)
-        key = await self._database.run(lambda connection: api_key_find(connection, key_id))
-        if key is None or not opens(key, presented=api_keys.key_hash(ticket), now=now):
-            return None
-        if await self._locks.is_key_out(key_id) or await self._locks.is_out(key.account_key, key.owner_key):
-            return None
-        await self._database.run(lambda connection: api_key_touch(connection, key_id, clean_token(address)[:64]))
-        return VerifiedTicket(key.account_key, key.key_id, key.scopes, key.ends_at.timestamp())

@@ -4,6 +4,7 @@ A key stays in the set for a week after its successor has begun, so that whateve
 """
 
 import asyncio
+import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,10 +13,13 @@ from typing import Any, Final
 
 import structlog
 from attrs import frozen
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate
 from joserfc import jwt
 from joserfc.jwk import KeyParameters, KeySet, KeySetSerialization, RSAKey
 
 from services.auth.keyring import Keyring
+from services.auth.provider.certificates import certificate_of
 from services.auth.records.provider import (
     SIGNING_ALGORITHM,
     SIGNING_KEY_BITS,
@@ -45,9 +49,11 @@ class Signer:
     keys: KeySet
     shown: KeySetSerialization
 
-    def sign(self, claims: dict[str, Any], kind: str) -> str:
-        """`claims` as a JWT of the type `kind` (RFC 8725 section 3.11)."""
-        header = {"alg": SIGNING_ALGORITHM, "kid": self.key.kid, "typ": kind}
+    def sign(self, claims: dict[str, Any], kind: str, certificate: Certificate | None = None) -> str:
+        """`claims` as a JWT of the type `kind` (RFC 8725 section 3.11), with the key's `certificate` if given."""
+        header: dict[str, Any] = {"alg": SIGNING_ALGORITHM, "kid": self.key.kid, "typ": kind}
+        if certificate is not None:
+            header["x5c"] = [base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()]
         return jwt.encode(header, claims, self.key, algorithms=[SIGNING_ALGORITHM])
 
 
@@ -62,6 +68,7 @@ class SigningKeys:
         self._signer: Signer | None = None
         self._read_at = 0.0
         self._private: dict[str, RSAKey] = {}
+        self._certificates: dict[str, Certificate] = {}
 
     async def signer(self) -> Signer:
         """What signs and verifies now.
@@ -72,6 +79,27 @@ class SigningKeys:
         if self._signer is None or not 0 <= self._now() - self._read_at < REMEMBERED_S:
             self._signer, self._read_at = await self._read(), self._now()
         return self._signer
+
+    async def certificates(self) -> dict[str, Certificate]:
+        """The certificates of all keys that sign, have signed or will sign, by their ids.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+        await self._keyring.load()
+        keys = await self._database.run(signing_key_list)
+        self._certificates = {key.key_id: await self._certificate(key) for key in keys}
+        return self._certificates
+
+    async def _certificate(self, key: SigningKey) -> Certificate:
+        known = self._certificates.get(key.key_id)
+        if known is not None:
+            return known
+        clear = await self._keyring.open(key.sealed, _context(key.key_id))
+        private = RSAKey.import_key(json.loads(clear)).private_key
+        if private is None:
+            raise LookupError("a key that signs has no private part")
+        return await asyncio.to_thread(certificate_of, private, key.key_id, key.created_at)
 
     async def rotate(self) -> None:
         """Make the next key where it is time, and forget those that nobody needs; of no effect otherwise."""

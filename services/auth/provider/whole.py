@@ -15,7 +15,9 @@ from services.auth.provider.devices import WaitingDevices
 from services.auth.provider.ending import Endings
 from services.auth.provider.exchange import Exchange
 from services.auth.provider.families import Families
+from services.auth.provider.registry import Registry
 from services.auth.provider.signing_keys import SigningKeys
+from services.auth.provider.tickets import Tickets
 from services.auth.provider.userinfo import UserInfo
 from services.auth.throttling import Throttle
 from shared.database import Database
@@ -37,6 +39,7 @@ class Provider:
     devices: WaitingDevices
     families: Families
     endings: Endings
+    registry: Registry
 
 
 def provider_of(
@@ -77,4 +80,7 @@ def provider_of(
         devices=WaitingDevices(database, throttle),
         families=Families(database),
         endings=Endings(database, access_tokens, now, chance, ca=clients_ca),
+        registry=Registry(
+            database, keyring, keys, Tickets(database, access_tokens, locks, now), rights, issuer=issuer, now=now
+        ),
     )

@@ -21,6 +21,8 @@ class DeviceCredential:
     secret: bytes = field(repr=False)
     app_cred_key: bytes = field(repr=False)
     tunnel_proof_digest: bytes = field(repr=False)
+    moved_from: int | None = None
+    move_revision: int = 0
 
 
 @frozen
@@ -29,6 +31,14 @@ class DeviceSecrets:
 
     secret: str = field(repr=False)
     app_cred_key: str = field(repr=False)
+
+
+@frozen
+class EndedSecrets:
+    """SHA-256, in hexadecimal, of the secret that ended, and of the proof by which its tunnels came."""
+
+    secret_sha256: str
+    tunnel_proof_sha256: str
 
 
 @frozen
@@ -75,6 +85,17 @@ class IssueDeviceCredential:
     device_key: Key
     project_key: Key
     serial_number: UUID
+
+
+@frozen
+class MoveDeviceCredential:
+    """`ironflock.auth.device_credential.move`; `moved_from` is the project under whose name it may come besides."""
+
+    flash_id: UUID
+    device_key: Key
+    project_key: Key
+    revision: Annotated[int, Meta(ge=1)]
+    moved_from: Key | None = None
 
 
 @frozen

@@ -42,5 +42,13 @@ def device_key_of(authid: str) -> int | None:
 
 
 def belongs(credential: DeviceCredential, authid: str) -> bool:
-    """Whether `authid` is the device's own: project and device must both be right."""
-    return parse_device_authid(authid) == (credential.project_key, credential.device_key)
+    """Whether `authid` is the device's own: device and project must both be right, also that from before a move."""
+    parsed = parse_device_authid(authid)
+    if parsed is None or parsed[1] != credential.device_key:
+        return False
+    return parsed[0] in (credential.project_key, credential.moved_from)
+
+
+def secret_context(device_key: int) -> str:
+    """Under which context the secret of a device is sealed."""
+    return f"auth.device_credential/{device_key}/secret"

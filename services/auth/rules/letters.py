@@ -1,7 +1,9 @@
-"""What may have changed about an account, in the languages that people read. Pure."""
+"""What may have changed about an account, and what devices tell of, in the languages that people read. Pure."""
 
+from collections.abc import Iterable
 from typing import Final, Literal
 
+from services.auth.records.alerts import AlertKind, MailedAlert
 from services.auth.records.people import Locale
 
 Change = Literal[
@@ -38,6 +40,38 @@ CHANGES: Final[dict[Locale, dict[Change, str]]] = {
         "upstream_unlinked": "die Anmeldung mit einem anderen Anbieter wurde gelöst",
     },
 }
+
+
+ALERTS: Final[dict[Locale, dict[AlertKind, str]]] = {
+    "en": {
+        "device_offline": "the device {} is offline",
+        "devices_offline": "{} devices are offline",
+        "device_emergency": "the device {} runs out of storage",
+        "app_failed": "the app {} has failed",
+        "device_duplicated": "two devices with the identity of {} are online",
+        "rollout_stopped": "the rollout {} has stopped",
+    },
+    "de": {
+        "device_offline": "das Gerät {} ist offline",
+        "devices_offline": "{} Geräte sind offline",
+        "device_emergency": "dem Gerät {} geht der Speicher aus",
+        "app_failed": "die App {} ist ausgefallen",
+        "device_duplicated": "zwei Geräte mit der Identität von {} sind online",
+        "rollout_stopped": "der Rollout {} wurde angehalten",
+    },
+}
+OVER: Final[dict[Locale, str]] = {"en": "over", "de": "vorbei"}
+MORE: Final[dict[Locale, str]] = {"en": "- and {} more", "de": "- und {} weitere"}
+
+
+def alert_lines(locale: Locale, alerts: Iterable[MailedAlert], more: int) -> list[str]:
+    """A line an alert, in that language; names stand on one line, whatever is in them."""
+    lines = []
+    for alert in alerts:
+        said = ALERTS[locale][alert.kind].format(" ".join(alert.about.split()))
+        over = f"{OVER[locale]}: " if alert.state == "resolved" else ""
+        lines.append(f"- {over}{said} ({alert.since})")
+    return [*lines, MORE[locale].format(more)] if more else lines
 
 
 def pause_after(attempts: int, chance: float) -> float:

@@ -10,7 +10,8 @@ from services.auth.store.sealing import START_LOCK
 from shared.database import Connection
 
 _CREDENTIAL: Final = (
-    "device_key, project_key, serial_number, state, flash_id, secret, app_cred_key, tunnel_proof_digest"
+    "device_key, project_key, serial_number, state, flash_id, secret, app_cred_key, tunnel_proof_digest,"
+    " moved_from, move_revision"
 )
 
 
@@ -37,10 +38,11 @@ async def device_credential_find_by_proof(connection: Connection, digest: bytes)
 async def device_credential_upsert(connection: Connection, credential: DeviceCredential) -> None:
     """Make `credential` the device's one; whatever it had before is gone."""
     await connection.execute(
-        f"INSERT INTO auth.device_credential ({_CREDENTIAL}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+        f"INSERT INTO auth.device_credential ({_CREDENTIAL}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
         " ON CONFLICT (device_key) DO UPDATE SET project_key = excluded.project_key, state = excluded.state,"
         " flash_id = excluded.flash_id, secret = excluded.secret, app_cred_key = excluded.app_cred_key,"
-        " tunnel_proof_digest = excluded.tunnel_proof_digest, issued_at = now(), ended_at = NULL",
+        " tunnel_proof_digest = excluded.tunnel_proof_digest, moved_from = NULL, move_revision = 0,"
+        " issued_at = now(), ended_at = NULL",
         [
             credential.device_key,
             credential.project_key,
@@ -50,7 +52,26 @@ async def device_credential_upsert(connection: Connection, credential: DeviceCre
             credential.secret,
             credential.app_cred_key,
             credential.tunnel_proof_digest,
+            credential.moved_from,
+            credential.move_revision,
         ],
+    )
+
+
+async def device_credential_move(
+    connection: Connection, device_key: int, project_key: int, moved_from: int | None, *, revision: int
+) -> None:
+    """The device is in that project, and may come under the name that it had in `moved_from`."""
+    await connection.execute(
+        "UPDATE auth.device_credential SET project_key = %s, moved_from = %s, move_revision = %s WHERE device_key = %s",
+        [project_key, moved_from, revision, device_key],
+    )
+
+
+async def device_credential_set_app_cred_key(connection: Connection, device_key: int, app_cred_key: bytes) -> None:
+    """Credentials of the device's apps come from this key from now on."""
+    await connection.execute(
+        "UPDATE auth.device_credential SET app_cred_key = %s WHERE device_key = %s", [app_cred_key, device_key]
     )
 
 

@@ -2,8 +2,10 @@
 
 from services.devices.app_records import (
     AppRelease,
+    ConfirmInstalls,
     DeviceApp,
     DeviceApps,
+    EndedInstalls,
     Install,
     NameApp,
     UpgradeApp,
@@ -73,10 +75,16 @@ class AppStateProcedures:
     async def app_cancel(self, person: Person, request: NameApp) -> DeviceApp:
         """What is under way with the app is to be given up (flag `INSTALL`); it then does not run."""
         device = await self._reaching.device(person, "INSTALL", request.device, request.project)
-        return shown(await self._app_states.cancel(Spot(person, device, request.app, request.stage)))
+        return shown(await self._app_states.cancel_transition(Spot(person, device, request.app, request.stage)))
 
     @for_people("ironflock.devices.app.confirm", NameDevice, is_narrowing=True)
     async def app_confirm(self, person: Person, request: NameDevice) -> DeviceApps:
         """What is listed is all that the device is to have (flag `INSTALL`): whatever else is on it goes."""
         device = await self._reaching.device(person, "INSTALL", request.device, request.project)
-        return DeviceApps([shown(app) for app in await self._app_states.confirm(person, device)])
+        return DeviceApps([shown(app) for app in await self._app_states.confirm(person, device)], is_confirmed=True)
+
+    @for_people("ironflock.devices.install.confirm", ConfirmInstalls, is_narrowing=True)
+    async def install_confirm(self, person: Person, request: ConfirmInstalls) -> EndedInstalls:
+        """Let go from devices what the project (flag `INSTALL_APPS`) does not have, however much it is."""
+        project = await self._reaching.project(person, "INSTALL_APPS", request.project)
+        return EndedInstalls(await self._installs.confirm(person, project.project_key))

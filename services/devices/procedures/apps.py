@@ -1,7 +1,5 @@
 """What people do with apps on devices, and what auth asks of them."""
 
-from typing import Final
-
 from services.devices import rules
 from services.devices.app_records import (
     AppRelease,
@@ -17,20 +15,17 @@ from services.devices.app_records import (
     RotatedCredential,
 )
 from services.devices.app_rules import shown
-from services.devices.app_states import NO_APP, Placing, Spot, locked
+from services.devices.app_states import NO_APP, Placing, Spot
 from services.devices.assembly import Parts
 from services.devices.installs import NOT_INSTALLED
 from services.devices.records import READ, Device, NameDevice
 from services.devices.store import apps as store
-from services.devices.store.app_states import state_find, state_list
+from services.devices.store.app_states import list_is_committed, state_find, state_list
 from shared import audit
 from shared.database import Connection
 from shared.errors import ConflictError, NotAuthorizedError
 from shared.identities import Person, ServiceIdentity
 from shared.procedures import for_people, for_services
-
-OVERLAP_S: Final = 15 * 60.0 + 10.0
-"""The old credential opens for 15 minutes from when auth says so, which a call later than here may be (10 s)."""
 
 
 class DeviceAppProcedures:
@@ -44,6 +39,7 @@ class DeviceAppProcedures:
         self._app_states = parts.app_states
         self._credentials = parts.credentials
         self._flock = parts.flock
+        self._rotating = parts.rotating
         self._environments = parts.environments
 
     @for_people("ironflock.devices.app.install", InstallApp, is_narrowing=True)
@@ -77,26 +73,16 @@ class DeviceAppProcedures:
     async def app_list(self, person: Person, request: NameDevice) -> DeviceApps:
         """The apps on the device (flag `READ`), those too that are to go."""
         device = await self._reaching.device(person, READ, request.device, request.project)
-        found = await self._database.run(lambda connection: state_list(connection, device.device_key))
-        return DeviceApps([shown(app) for app in found])
+        async with self._database.transaction() as connection:
+            found = await state_list(connection, device.device_key)
+            is_confirmed = await list_is_committed(connection, device.device_key)
+        return DeviceApps([shown(app) for app in found], is_confirmed)
 
     @for_people("ironflock.devices.app.rotate_credential", NameApp, is_narrowing=True)
     async def app_rotate_credential(self, person: Person, request: NameApp) -> RotatedCredential:
         """A new credential for an app (flag `INSTALL`); the old one opens for 15 minutes, then its sessions end."""
         meant = await self._reaching.device(person, "INSTALL", request.device, request.project)
-        async with self._database.transaction() as connection:
-            device = await locked(connection, meant)
-            await _require(connection, device, request)
-            # Before auth acts: what is ended in vain comes back, what is not ended would stay.
-            which = {"app_key": request.app, "stage": request.stage}
-            key = await store.ending_insert(connection, device.serial_number, which, after_s=OVERLAP_S)
-        rotated = await self._credentials.rotate_app(
-            device.device_key, request.app, request.stage, account_key=person.account_key
-        )
-        older = {"epoch_below": rotated.epoch}
-        await self._database.run(lambda connection: store.ending_narrow(connection, key, older))
-        await self._app_states.renewed(Spot(person, meant, request.app, request.stage), rotated.epoch)
-        return rotated
+        return await self._rotating.rotate(person, meant, request)
 
     @for_people("ironflock.devices.app.environment", NameApp, is_narrowing=True)
     async def app_environment(self, person: Person, request: NameApp) -> Environment:

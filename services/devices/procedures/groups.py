@@ -51,6 +51,7 @@ class GroupProcedures:
         self._reaching = parts.reaching
         self._telling = parts.telling
         self._feed = parts.feed
+        self._applying = parts.group_applying
 
     @for_people("ironflock.devices.group.create", CreateGroup, is_narrowing=True)
     async def group_create(self, person: Person, request: CreateGroup) -> Group:
@@ -214,6 +215,7 @@ class GroupProcedures:
 
     async def _told(self, device_key: int, group: Group) -> None:
         await self._telling.hurry(AssetKind.DEVICE, device_key)
+        self._applying.wake()
         self._feed.tell(Change(device_key=device_key, project_key=group.project_key))
 
 

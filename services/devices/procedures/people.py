@@ -23,6 +23,7 @@ from services.devices.records import (
 )
 from services.devices.store import devices as store
 from services.devices.store import outbox
+from services.devices.store.app_states import list_begin
 from services.devices.store.projects import project_upsert
 from shared import audit
 from shared.database import Connection
@@ -66,6 +67,7 @@ class PeopleProcedures:
                     description=description,
                     serial_number=uuid4(),
                 )
+                await list_begin(connection, key)
                 device = await _present_in_txn(connection, key)
                 await outbox.put_device(connection, key, creator_account_key=person.account_key)
                 await audit.record(connection, _created(person, device))
@@ -77,16 +79,15 @@ class PeopleProcedures:
 
     @for_people("ironflock.devices.device.list", ListDevices, is_reading=True, is_narrowing=True)
     async def device_list(self, person: Person, request: ListDevices) -> DevicePage:
-        """The devices that the caller may see, paged."""
+        """The devices that the caller may see, or those of them that are looked for, paged."""
         after = position_after(request.cursor)
         group_key = None
         if request.group is not None:
             group_key = (await self._reaching.group(person, READ, request.group, request.project)).group_key
         reach = await self._reaching.devices(person, request.project)
+        search = rules.search_of(request, group_key)
         rows = await self._database.run(
-            lambda connection: store.device_list(
-                connection, reach, after=after, limit=request.limit + 1, group_key=group_key
-            )
+            lambda connection: store.device_list(connection, reach, after=after, limit=request.limit + 1, search=search)
         )
         devices, cursor = page([rules.public(row) for row in rows], request.limit, lambda device: device.device_key)
         return DevicePage(devices=devices, next=cursor)

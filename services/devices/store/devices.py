@@ -7,14 +7,17 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.devices.records import Device, Machine, Reach, Status
+from services.devices.records import Device, Machine, Reach, Search, Status
 from shared.database import Connection
 
+EVERY: Final = Search()
 _SELECT: Final = (
     "SELECT d.device_key, d.project_key, p.name AS project_name, p.owner_account_key, p.owner_name, d.name,"
     " d.description, d.serial_number, d.state, d.flash_id, d.status, d.status_since, d.session, d.created_at,"
     " d.flashed_at, d.architecture, d.os, d.agent_version, d.moved_from, d.claim_digest IS NOT NULL AS is_claimable,"
-    " ARRAY(SELECT m.group_key FROM devices.group_member m WHERE m.device_key = d.device_key) AS groups"
+    " ARRAY(SELECT m.group_key FROM devices.group_member m WHERE m.device_key = d.device_key) AS groups,"
+    " d.seen_at, d.stats, coalesce((SELECT jsonb_object_agg(t.name, t.value) FROM devices.device_tag t"
+    " WHERE t.device_key = d.device_key), '{}') AS tags"
     " FROM devices.device d JOIN devices.project p USING (project_key)"
 )
 _WITHIN: Final = (
@@ -27,6 +30,16 @@ _WITHIN: Final = (
 _IN_GROUP: Final = (
     "(%(group)s::bigint IS NULL OR EXISTS (SELECT 1 FROM devices.group_member m WHERE m.device_key = d.device_key"
     " AND m.group_key = %(group)s))"
+)
+
+_LIKE: Final = (
+    "(%(status)s::text IS NULL OR d.status = %(status)s)"
+    " AND (%(agent_version)s::text IS NULL OR d.agent_version = %(agent_version)s)"
+    " AND (%(architecture)s::text IS NULL OR d.architecture = %(architecture)s)"
+    " AND (%(name)s::text IS NULL OR position(%(name)s IN d.name_canonical) > 0)"
+    " AND NOT EXISTS (SELECT 1 FROM unnest(%(tag_names)s::text[], %(tag_values)s::text[]) w (name, value)"
+    " WHERE NOT EXISTS (SELECT 1 FROM devices.device_tag t WHERE t.device_key = d.device_key AND t.name = w.name"
+    " AND (w.value IS NULL OR t.value = w.value)))"
 )
 
 
@@ -66,11 +79,23 @@ async def device_find_by_name(connection: Connection, reach: Reach, name_canonic
 
 
 async def device_list(
-    connection: Connection, reach: Reach, *, after: int, limit: int, group_key: int | None = None
+    connection: Connection, reach: Reach, *, after: int, limit: int, search: Search = EVERY
 ) -> list[Device]:
-    """At most `limit` devices within `reach`, of one group or of all, with keys above `after`, in the order of keys."""
-    query = f"{_SELECT} WHERE {_WITHIN} AND {_IN_GROUP} AND d.device_key > %(after)s ORDER BY 1 LIMIT %(limit)s"
-    more = {"after": after, "limit": limit, "group": group_key}
+    """At most `limit` devices within `reach` that are looked for, with keys above `after`, in the order of keys."""
+    query = (
+        f"{_SELECT} WHERE {_WITHIN} AND {_IN_GROUP} AND {_LIKE} AND d.device_key > %(after)s ORDER BY 1 LIMIT %(limit)s"
+    )
+    more = {
+        "after": after,
+        "limit": limit,
+        "group": search.group_key,
+        "status": search.status,
+        "agent_version": search.agent_version,
+        "architecture": search.architecture,
+        "name": search.name,
+        "tag_names": [name for name, _ in search.tags],
+        "tag_values": [value for _, value in search.tags],
+    }
     return await _many(connection, query, {**_parameters(reach), **more})
 
 
@@ -139,6 +164,50 @@ async def device_move(
     )
 
 
+async def device_begin_move(connection: Connection, device_key: int) -> None:
+    """A device that was just moved: auth is to be told; one that was never flashed has nothing under its old name."""
+    await connection.execute(
+        "UPDATE devices.device SET untold_move = revision,"
+        " moved_from = CASE WHEN flash_id IS NULL THEN NULL ELSE moved_from END WHERE device_key = %s",
+        [device_key],
+    )
+
+
+async def device_end_move(connection: Connection, device_key: int, project_key: int) -> bool:
+    """The device has come under its new name: auth is to be told, its old name ends; False where that is known."""
+    cursor = await connection.execute(
+        "UPDATE devices.device SET moved_from = NULL, revision = revision + 1, untold_move = revision + 1"
+        " WHERE device_key = %s AND project_key = %s AND moved_from IS NOT NULL AND state = 'flashed'"
+        " RETURNING device_key",
+        [device_key, project_key],
+    )
+    return await cursor.fetchone() is not None
+
+
+async def device_list_untold_moves(connection: Connection) -> list[int]:
+    """Devices of whose move auth is still to be told, some of them."""
+    cursor = await connection.execute(
+        "SELECT device_key FROM devices.device WHERE untold_move IS NOT NULL AND state <> 'flashing'"
+        " ORDER BY device_key LIMIT 100"
+    )
+    return [int(row[0]) for row in await cursor.fetchall()]
+
+
+async def device_find_untold_move(connection: Connection, device_key: int) -> tuple[Device | None, int | None]:
+    """The device, and the revision that auth is still to be told of."""
+    cursor = await connection.execute("SELECT untold_move FROM devices.device WHERE device_key = %s", [device_key])
+    row = await cursor.fetchone()
+    return await device_find(connection, device_key), None if row is None else row[0]
+
+
+async def device_set_move_told(connection: Connection, device_key: int, revision: int) -> None:
+    """Auth knows of that revision."""
+    await connection.execute(
+        "UPDATE devices.device SET untold_move = NULL WHERE device_key = %s AND untold_move = %s",
+        [device_key, revision],
+    )
+
+
 async def device_list_in_transit(connection: Connection, *, older_than_s: float) -> list[Device]:
     """Devices whose flashing or deletion began that long ago and has not ended: their process is gone."""
     query = (
@@ -163,7 +232,8 @@ async def device_rename(connection: Connection, device_key: int, *, name: str, n
 async def device_begin_flashing(connection: Connection, device_key: int, flash_id: UUID) -> None:
     """Remember that secrets are being made for the device, under `flash_id`."""
     await connection.execute(
-        "UPDATE devices.device SET state = 'flashing', state_since = now(), flash_id = %s WHERE device_key = %s",
+        "UPDATE devices.device SET state = 'flashing', state_since = now(), flash_id = %s, untold_move = NULL"
+        " WHERE device_key = %s",
         [flash_id, device_key],
     )
 

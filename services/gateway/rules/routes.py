@@ -10,11 +10,23 @@ from typing import Final
 from services.gateway.records import Kind, Route
 
 PAGE: Final = {"cursor": Kind.TEXT, "limit": Kind.WHOLE}
+SEARCH: Final = {
+    "project": Kind.EITHER,
+    "group": Kind.EITHER,
+    "tag": Kind.NAMES,
+    "status": Kind.TEXT,
+    "agent_version": Kind.TEXT,
+    "architecture": Kind.TEXT,
+    "name": Kind.TEXT,
+    **PAGE,
+}
 SWARM: Final = {"swarm_key": "project"}
 INVITATION: Final = {"invitation_key": "invitation_key"}
 ASSET: Final = {"kind": Kind.TEXT, "key": Kind.WHOLE}
 DEVICE: Final = {"device_key": "device"}
+CHANNEL: Final = {"channel_key": "channel"}
 GROUP: Final = {"group_key": "group"}
+GROUP_APP: Final = GROUP | {"app_key": "app", "stage": "stage"}
 ON_DEVICE: Final = "/devices/{device_key}/apps/{app_key}/{stage}"
 DEVICE_APP: Final = DEVICE | {"app_key": "app", "stage": "stage"}
 SPAN: Final = {"since": Kind.TEXT, "until": Kind.TEXT}
@@ -46,11 +58,17 @@ CLIENT: Final = (
 APP: Final = {"app_key": "app"}
 BOARD: Final = {"board_key": "board"}
 BACKEND: Final = SWARM | APP | {"stage": "stage"}
+TERMINAL: Final = {"terminal": "terminal"}
 TUNNEL: Final = {"tunnel_key": "tunnel"}
+ROLLOUT: Final = {"rollout_key": "rollout"}
+ROLLED_OUT: Final = ("action", "app", "stage", "version", "group", "devices", "pace")
 
 _DEVICES: Final = "ironflock.devices.device"
 _APPS: Final = "ironflock.devices.app"
+_ALERTS: Final = "ironflock.devices.alert"
 _GROUPS: Final = "ironflock.devices.group"
+_GROUP_APPS: Final = "ironflock.devices.group_app"
+_ROLLOUTS: Final = "ironflock.devices.rollout"
 _PROJECTS: Final = "ironflock.realms.project"
 _REALMS: Final = "ironflock.realms"
 _AUTH: Final = "ironflock.auth"
@@ -60,7 +78,7 @@ _TUNNELS: Final = "ironflock.tunnels"
 
 ROUTES: Final[tuple[Route, ...]] = (
     # Devices
-    Route("GET", "/devices", f"{_DEVICES}.list", query={"project": Kind.EITHER, "group": Kind.EITHER, **PAGE}),
+    Route("GET", "/devices", f"{_DEVICES}.list", query=SEARCH),
     Route("GET", "/devices/{device_key}", f"{_DEVICES}.show", path=DEVICE),
     Route("PATCH", "/devices/{device_key}", f"{_DEVICES}.rename", path=DEVICE, body=("name",)),
     Route("POST", "/devices/{device_key}/flash", f"{_DEVICES}.flash", path=DEVICE, body=(), is_secret=True),
@@ -73,6 +91,10 @@ ROUTES: Final[tuple[Route, ...]] = (
         path=SWARM, query={"ids": Kind.KEYS}, many="ids",
     ),
     Route("DELETE", "/swarms/{swarm_key}/devices/{device_key}", f"{_DEVICES}.delete", path=SWARM | DEVICE),
+    Route("PATCH", "/devices/{device_key}/tags", f"{_DEVICES}.tag", path=DEVICE, body=("set", "remove")),
+    Route("POST", "/devices/{device_key}/decommission", f"{_DEVICES}.decommission", path=DEVICE, body=("data",)),
+    Route("GET", "/swarms/{swarm_key}/decommissions", "ironflock.devices.decommission.list", path=SWARM, query=PAGE),
+    Route("POST", "/devices/{device_key}/move", f"{_DEVICES}.move", path=DEVICE, body=("to", "name")),
     Route(
         "PUT", "/devices/{device_key}/claimable", f"{_DEVICES}.set_claimable",
         path=DEVICE, body=("is_claimable",), is_secret=True,
@@ -101,6 +123,9 @@ ROUTES: Final[tuple[Route, ...]] = (
         path=DEVICE_APP, body=("version",),
     ),
     Route("DELETE", "/devices/{device_key}/apps/{app_key}/{stage}", f"{_APPS}.uninstall", path=DEVICE_APP),
+    Route("POST", "/terminals/{terminal}/keys", f"{_DEVICES}.terminal_write", path=TERMINAL, body=("keys",)),
+    Route("PUT", "/terminals/{terminal}/size", f"{_DEVICES}.terminal_resize", path=TERMINAL, body=("columns", "rows")),
+    Route("DELETE", "/terminals/{terminal}", f"{_DEVICES}.terminal_close", path=TERMINAL),
     Route(
         "POST", "/devices/{device_key}/apps/{app_key}/{stage}/rotate-credential", f"{_APPS}.rotate_credential",
         path=DEVICE_APP, body=(),
@@ -158,6 +183,22 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET", "/devices/{device_key}/apps/{app_key}/{stage}/log-history", f"{_DEVICES}.app_log_history",
         path=DEVICE_APP,
     ),
+    Route(
+        "GET", "/swarms/{swarm_key}/alerts", f"{_ALERTS}.list", path=SWARM, query={"state": Kind.TEXT, **PAGE},
+    ),
+    Route("POST", "/alerts/{alert_key}/acknowledge", f"{_ALERTS}.acknowledge", path={"alert_key": "alert"}, body=()),
+    Route("GET", "/swarms/{swarm_key}/alert-rules", f"{_ALERTS}_rule.list", path=SWARM),
+    Route(
+        "PUT", "/swarms/{swarm_key}/alert-rules", f"{_ALERTS}_rule.set",
+        path=SWARM, body=("kind", "is_on", "severity", "after_s"),
+    ),
+    Route("GET", "/swarms/{swarm_key}/alert-channels", f"{_ALERTS}_channel.list", path=SWARM),
+    Route(
+        "POST", "/swarms/{swarm_key}/alert-channels", f"{_ALERTS}_channel.create",
+        path=SWARM, body=("name", "url", "account", "min_severity", "time_zone", "quiet"), status=201, is_secret=True,
+    ),
+    Route("DELETE", "/alert-channels/{channel_key}", f"{_ALERTS}_channel.delete", path=CHANNEL),
+    Route("POST", "/alert-channels/{channel_key}/test", f"{_ALERTS}_channel.test", path=CHANNEL, body=()),
     Route("GET", "/groups", f"{_GROUPS}.list", query={"project": Kind.EITHER, **PAGE}),
     Route(
         "POST", "/swarms/{swarm_key}/groups", f"{_GROUPS}.create",
@@ -166,6 +207,25 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/groups/{group_key}", f"{_GROUPS}.show", path=GROUP),
     Route("PATCH", "/groups/{group_key}", f"{_GROUPS}.rename", path=GROUP, body=("name",)),
     Route("DELETE", "/groups/{group_key}", f"{_GROUPS}.delete", path=GROUP),
+    Route("GET", "/groups/{group_key}/apps", f"{_GROUP_APPS}.list", path=GROUP),
+    Route(
+        "PUT", "/groups/{group_key}/apps/{app_key}/{stage}", f"{_GROUP_APPS}.set",
+        path=GROUP_APP, body=("version", "target", "values", "secrets"),
+    ),
+    Route("DELETE", "/groups/{group_key}/apps/{app_key}/{stage}", f"{_GROUP_APPS}.unset", path=GROUP_APP),
+    Route(
+        "POST", "/swarms/{swarm_key}/rollouts/plan", f"{_ROLLOUTS}.plan",
+        path=SWARM, body=(*ROLLED_OUT, "cursor", "limit"),
+    ),
+    Route(
+        "POST", "/swarms/{swarm_key}/rollouts", f"{_ROLLOUTS}.start",
+        path=SWARM, body=(*ROLLED_OUT, "digest"), status=201,
+    ),
+    Route("GET", "/swarms/{swarm_key}/rollouts", f"{_ROLLOUTS}.list", path=SWARM, query=PAGE),
+    Route("GET", "/rollouts/{rollout_key}", f"{_ROLLOUTS}.show", path=ROLLOUT, query={"state": Kind.TEXT, **PAGE}),
+    Route("POST", "/rollouts/{rollout_key}/pause", f"{_ROLLOUTS}.pause", path=ROLLOUT, body=()),
+    Route("POST", "/rollouts/{rollout_key}/resume", f"{_ROLLOUTS}.resume", path=ROLLOUT, body=("retry",)),
+    Route("POST", "/rollouts/{rollout_key}/abort", f"{_ROLLOUTS}.abort", path=ROLLOUT, body=("roll_back",)),
     Route("PUT", "/groups/{group_key}/devices/{device_key}", f"{_GROUPS}.add_device", path=GROUP | DEVICE),
     Route("DELETE", "/groups/{group_key}/devices/{device_key}", f"{_GROUPS}.remove_device", path=GROUP | DEVICE),
     # Projects
@@ -197,6 +257,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         path=APP, body=("version", "image", "data_template"), status=201,
     ),
     Route("GET", "/swarms/{swarm_key}/apps", f"{_REALMS}.install.list", path=SWARM),
+    Route("POST", "/swarms/{swarm_key}/apps/confirm", "ironflock.devices.install.confirm", path=SWARM, body=()),
     Route(
         "PUT", "/swarms/{swarm_key}/apps/{app_key}", f"{_REALMS}.install.create",
         path=SWARM | APP, body=("stage", "version"),

@@ -44,22 +44,30 @@ async def run(found: settings.ProvisionerSettings) -> None:
     authority = load_authority(found.ca_certificate, found.ca_key)
     around = Surroundings(connect, found.database.name, authority, lambda: dt.datetime.now(dt.UTC))
     while True:
+        tell_alive(found)
         try:
             async with await connect(found.database.name) as connection:
                 await connection.execute("SET lock_timeout = 0")
                 await cluster.take_turn(connection)
                 await connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}".encode())
                 await connection.execute("LISTEN provision")
-                await work(Provisioner(around, connection), connection)
+                await work(found, Provisioner(around, connection), connection)
         except psycopg.OperationalError as error:
             log.warning("database_lost", exc_info=error)
         await asyncio.sleep(PAUSE_S)
 
 
-async def work(provisioner: Provisioner, connection: Connection) -> None:
+def tell_alive(found: settings.ProvisionerSettings) -> None:
+    """Let whoever looks at the file's time see that this process goes on."""
+    if found.alive is not None:
+        found.alive.touch()
+
+
+async def work(found: settings.ProvisionerSettings, provisioner: Provisioner, connection: Connection) -> None:
     """Do what is due, then wait until something is said to be, or for a while."""
     watched = -WATCH_EVERY_S
     while True:
+        tell_alive(found)
         if asyncio.get_running_loop().time() >= watched + WATCH_EVERY_S:
             await provisioner.watch()
             watched = asyncio.get_running_loop().time()

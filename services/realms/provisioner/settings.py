@@ -13,11 +13,15 @@ LOGIN: Final = "provisioner"
 
 @frozen
 class ProvisionerSettings:
-    """Its settings: the control database, and the CA of the logins that it makes, certificate and key as PEM."""
+    """Its settings: the control database, and the CA of the logins that it makes, certificate and key as PEM.
+
+    `alive` is touched each time that it goes round, since it listens to nobody who could ask.
+    """
 
     database: DatabaseSettings
     ca_certificate: Path
     ca_key: Path
+    alive: Path | None
 
 
 def read(settings: Settings) -> ProvisionerSettings:
@@ -26,10 +30,12 @@ def read(settings: Settings) -> ProvisionerSettings:
     Raises:
         SettingsError: One is missing, malformed or unknown.
     """
+    alive = settings.text("ALIVE_FILE", "-")
     found = ProvisionerSettings(
         database=database_settings(settings, LOGIN, settings.path("CA_FILE")),
         ca_certificate=settings.path("LOGIN_CA_CERTIFICATE"),
         ca_key=settings.path("LOGIN_CA_KEY_FILE"),
+        alive=None if alive == "-" else Path(alive),
     )
     settings.refuse_unknown()
     return found

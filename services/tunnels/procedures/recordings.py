@@ -14,6 +14,7 @@ from services.tunnels.records.recordings import (
 from services.tunnels.records.visits import Cause, Visit
 from services.tunnels.rules.tunnels import app_of
 from services.tunnels.store import recordings as store
+from services.tunnels.store import tunnels
 from shared import audit
 from shared.errors import NotFoundError
 from shared.identities import Person
@@ -35,6 +36,7 @@ class RecordingProcedures:
         self._rights = parts.rights
         self._recordings = parts.recordings
         self._visiting = parts.visiting
+        self._open_ports = parts.open_ports
 
     @for_people("ironflock.tunnels.recording.choose", ChooseRecorded)
     async def recording_choose(self, person: Person, request: ChooseRecorded) -> RecordedApps:
@@ -46,6 +48,7 @@ class RecordingProcedures:
         await self._rights.require(person, "GRANT", project_asset(key), project_domain(key), absent=NO_PROJECT)
         apps = sorted({app_of(each) for each in request.apps})
         async with self._database.transaction() as connection:
+            await tunnels.tunnel_lock_raw_of_in_txn(connection, key)
             before = await store.recorded_app_list(connection, key)
             if before != apps:
                 await store.recorded_app_replace_in_txn(connection, key, apps)
@@ -57,6 +60,7 @@ class RecordingProcedures:
             return visit.project_key == key and visit.protocol == "tcp" and visit.app in new
 
         self._visiting.cut(is_meant, Cause.CLOSED)
+        self._open_ports.look()
         return RecordedApps(key, apps)
 
     @for_people("ironflock.tunnels.recording.list", ListRecordings, is_reading=True)

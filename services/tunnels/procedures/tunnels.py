@@ -16,8 +16,9 @@ from services.tunnels.records.tunnels import (
     TunnelPage,
 )
 from services.tunnels.records.visits import Cause
-from services.tunnels.rules.tunnels import check_end, name_of
+from services.tunnels.rules.tunnels import RAW, check_end, name_of
 from services.tunnels.store import tunnels as store
+from services.tunnels.store.recordings import recorded_app_list
 from shared import audit
 from shared.database import Connection
 from shared.errors import ConflictError, NotFoundError, OverLimitError
@@ -39,7 +40,8 @@ class TunnelProcedures:
         self._devices = parts.devices
         self._tunnels = parts.tunnels
         self._visiting = parts.visiting
-        self._recordings = parts.recordings
+        self._offering = parts.offering
+        self._open_ports = parts.open_ports
         self._now = parts.times.now
 
     @for_people("ironflock.tunnels.tunnel.declare", DeclareTunnel, is_narrowing=True)
@@ -77,6 +79,7 @@ class TunnelProcedures:
             await store.tunnel_delete(connection, tunnel.tunnel_key)
             await audit.record(connection, tunnel_draft(person, audit.Action.TUNNEL_WITHDRAWN, tunnel))
         self._visiting.cut(lambda visit: visit.tunnel_key == meant.tunnel_key, Cause.WITHDRAWN)
+        self._open_ports.look()
 
     @for_people("ironflock.tunnels.tunnel.publish", PublishTunnel, is_narrowing=True)
     async def tunnel_publish(self, person: Person, request: PublishTunnel) -> PublicTunnel:
@@ -86,10 +89,10 @@ class TunnelProcedures:
         """
         check_end(request.until, self._now())
         meant = await self._tunnels.with_flag(person, "UPDATE", request.tunnel)
-        if await self._recordings.is_recorded(meant.tunnel):
-            raise ConflictError(RECORDED)
         async with self._database.transaction() as connection:
             tunnel = await _locked(connection, meant.tunnel)
+            if tunnel.protocol == "tcp" and tunnel.app in await recorded_app_list(connection, tunnel.project_key):
+                raise ConflictError(RECORDED)
             await store.tunnel_publish(connection, tunnel.tunnel_key, request.until)
             said = {"public_until": _text(request.until)}
             await audit.record(connection, tunnel_draft(person, audit.Action.TUNNEL_PUBLISHED, tunnel, **said))
@@ -99,6 +102,8 @@ class TunnelProcedures:
                 lambda visit: visit.tunnel_key == key and visit.account_key is None and visit.hard_end > until,
                 Cause.NOT_PUBLIC,
             )
+        if meant.tunnel.protocol in RAW and self._offering.find(meant.tunnel.name) is not None:
+            await self._open_ports.settled(key)
         return await self._again(meant)
 
     @for_people("ironflock.tunnels.tunnel.unpublish", NameTunnel, is_narrowing=True)
@@ -112,6 +117,7 @@ class TunnelProcedures:
                 await audit.record(connection, tunnel_draft(person, audit.Action.TUNNEL_UNPUBLISHED, tunnel))
         key = meant.tunnel.tunnel_key
         self._visiting.cut(lambda visit: visit.tunnel_key == key and visit.account_key is None, Cause.NOT_PUBLIC)
+        self._open_ports.look()
         return await self._again(meant)
 
     async def _again(self, meant: Found) -> PublicTunnel:

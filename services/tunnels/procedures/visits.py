@@ -63,7 +63,7 @@ class VisitProcedures:
             visit_ends_at=ends_at,
         )
         async with self._database.transaction() as connection:
-            if await tunnels.tunnel_lock_in_txn(connection, tunnel.tunnel_key) is None:
+            if await tunnels.tunnel_hold_in_txn(connection, tunnel.tunnel_key) is None:
                 raise NotFoundError(NO_TUNNEL)
             usable_until = await tickets.ticket_insert(connection, ticket, USE_S)
             said = {"visit_ends_at": audit.rfc3339(ends_at)}

@@ -89,7 +89,8 @@ class Node:
 
     Args:
         secret: What its calls to us show.
-        host: Where it is, for us; its certificate is of that name.
+        host: Where agents dial it, and we to end a session; its certificate is of that name.
+        inside_host: Where devices' ports and hosts are open, for us alone.
         bind_port: Where agents dial it.
         http_port, https_port: Where it takes requests for hosts of web tunnels (`vhostHTTPPort`, `vhostHTTPSPort`).
     """
@@ -97,6 +98,7 @@ class Node:
     name: str
     secret: str = field(repr=False)
     host: str
+    inside_host: str
     bind_port: int
     http_port: int
     https_port: int

@@ -13,6 +13,14 @@ PartNumber = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 @frozen
+class Keeping:
+    """For how many days recordings lie, and how many octets of asciicasts of one project at the most."""
+
+    days: int
+    octets: int
+
+
+@frozen
 class Recording:
     """What is known of a recording without reading it.
 

@@ -1,7 +1,7 @@
 """The frps nodes of an installation, as its file says them. Pure.
 
-{"nodes": [{"name": "frps-1", "secret": "...", "host": "frps-1.example", "bind_port": 7000, "http_port": 8080,
-"https_port": 8444}], "fronts": ["192.0.2.7"]}
+{"nodes": [{"name": "frps-1", "secret": "...", "host": "frps-1.example", "inside_host": "10.0.0.7", "bind_port": 7000,
+"http_port": 8080, "https_port": 8444}], "fronts": ["192.0.2.7"]}; without an `inside_host` it is the host.
 """
 
 import ipaddress
@@ -28,6 +28,7 @@ class _Node(msgspec.Struct, forbid_unknown_fields=True):
     bind_port: Port
     http_port: Port
     https_port: Port
+    inside_host: str | None = None
 
 
 class _Fleet(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,8 +36,8 @@ class _Fleet(msgspec.Struct, forbid_unknown_fields=True):
     fronts: Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
-def fleet_of(text: str) -> Fleet:
-    """The nodes that the file's `text` says.
+def fleet_of(text: str, own_address: str = "") -> Fleet:
+    """The nodes that the file's `text` says; `own_address`, unless it is empty, is one more front.
 
     Raises:
         ValueError: It says none, or not as it should; the sentence says what, and no secret.
@@ -51,8 +52,8 @@ def fleet_of(text: str) -> Fleet:
         raise ValueError("two nodes have one name")
     if len({each.secret for each in said.nodes}) < len(said.nodes):
         raise ValueError("two nodes have one secret")
-    nodes = [Node(**{field: getattr(each, field) for field in _Node.__struct_fields__}) for each in said.nodes]
-    return Fleet(tuple(nodes), frozenset(_address(each) for each in said.fronts))
+    fronts = [*said.fronts, *([own_address] if own_address else [])]
+    return Fleet(tuple(map(_node, said.nodes)), frozenset(_address(each) for each in fronts))
 
 
 def _check(node: _Node) -> None:
@@ -60,8 +61,20 @@ def _check(node: _Node) -> None:
         raise ValueError("a node's name has small letters, digits and hyphens")
     if _SECRET.fullmatch(node.secret) is None:
         raise ValueError(f"the secret of node {node.name} is not 32 to 128 letters, digits, - and _")
-    if _HOST.fullmatch(node.host) is None:
+    if not all(_HOST.fullmatch(host) for host in (node.host, node.inside_host or node.host)):
         raise ValueError(f"the host of node {node.name} is none")
+
+
+def _node(said: _Node) -> Node:
+    return Node(
+        name=said.name,
+        secret=said.secret,
+        host=said.host,
+        inside_host=said.inside_host or said.host,
+        bind_port=said.bind_port,
+        http_port=said.http_port,
+        https_port=said.https_port,
+    )
 
 
 def _address(text: str) -> str:

@@ -14,6 +14,8 @@ from shared.errors import InvalidArgumentError
 MAX_APP: Final = 100
 _APP: Final = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?", re.ASCII)
 NO_APP: Final = "an app's name in a tunnel has letters, digits, dots, underscores and hyphens within"
+RAW: Final = ("tcp", "udp")
+"""A tunnel of these has a port of its own when it is public."""
 PAST: Final = "this is over already; say a time that is to come"
 
 
@@ -39,12 +41,17 @@ class Places:
 
 
 @frozen
-class Around:
-    """What a tunnel's state rests on besides its row; `problem` is why its device was refused last, if it was."""
+class Circumstances:
+    """What a tunnel's state rests on besides its row.
+
+    `problem` is why its device was refused last, if it was, or why its public port is not open; `is_port_open` says
+    whether anybody reaches that, where it has one.
+    """
 
     device_name: str
     offer: Offer | None
     problem: str | None
+    is_port_open: bool
     visits: int
 
 
@@ -83,36 +90,40 @@ def check_end(until: datetime | None, now: datetime) -> None:
         raise InvalidArgumentError(PAST, argument="until")
 
 
-def shown(tunnel: Tunnel, around: Around, places: Places, now: datetime) -> PublicTunnel:
+def shown(tunnel: Tunnel, about: Circumstances, places: Places, now: datetime) -> PublicTunnel:
     """The tunnel as people see it."""
-    state = _state(tunnel, around, now)
+    state = _state(tunnel, about, now)
     return PublicTunnel(
         tunnel_key=tunnel.tunnel_key,
         device_key=tunnel.device_key,
-        device_name=around.device_name,
+        device_name=about.device_name,
         project_key=tunnel.project_key,
         app=tunnel.app,
         port=tunnel.port,
         protocol=tunnel.protocol,
         state=state,
         public_until=tunnel.public_until if tunnel.is_public(now) else None,
-        url=_url(tunnel, around, places, state),
-        remote_port=around.offer.remote_port if around.offer is not None else None,
-        error=around.problem if state == "error" else None,
-        visits=around.visits,
+        url=_url(tunnel, about, places, state),
+        remote_port=about.offer.remote_port if about.offer is not None else None,
+        error=about.problem if state == "error" else None,
+        visits=about.visits,
         created_at=tunnel.created_at,
     )
 
 
-def _state(tunnel: Tunnel, around: Around, now: datetime) -> State:
-    if around.offer is None:
-        return "declared" if around.problem is None else "error"
-    return "public" if tunnel.is_public(now) else "offered"
+def _state(tunnel: Tunnel, about: Circumstances, now: datetime) -> State:
+    if about.offer is None:
+        return "declared" if about.problem is None else "error"
+    if not tunnel.is_public(now):
+        return "offered"
+    if tunnel.protocol not in RAW or about.is_port_open:
+        return "public"
+    return "offered" if about.problem is None else "error"
 
 
-def _url(tunnel: Tunnel, around: Around, places: Places, state: State) -> str | None:
+def _url(tunnel: Tunnel, about: Circumstances, places: Places, state: State) -> str | None:
     if tunnel.name.protocol in HTTP:
         return places.origin_of(subdomain(tunnel.name))
-    if state != "public" or around.offer is None:
+    if state != "public" or about.offer is None:
         return None
-    return f"{tunnel.protocol}://{places.domain}:{around.offer.remote_port}"
+    return f"{tunnel.protocol}://{places.domain}:{about.offer.remote_port}"

@@ -12,6 +12,7 @@ MAX_OF_AN_ADDRESS: Final = 32
 MAX_OF_A_DEVICE: Final = 128
 MAX_OF_STRANGERS: Final = 512
 """Of all public tunnels: who needs no account never takes the places of those who have one."""
+MAX_OF_STRANGERS_AT_A_DEVICE: Final = 96
 MAX_IN_ALL: Final = 1_024
 UNCONFIRMED_S: Final = 5.0
 """How long a visit goes on while nobody can say whether it may (decision 14)."""
@@ -19,6 +20,7 @@ TOO_MANY: Final = {
     "all": "too many visits are open; try again later",
     "tunnel": f"this tunnel has {MAX_OF_A_TUNNEL} visits already",
     "device": f"this device has {MAX_OF_A_DEVICE} visits already",
+    "strangers at the device": "too many visitors without an account are at this device already; try again later",
     "strangers": "too many visits to public tunnels are open; try again later",
     "person": f"you have {MAX_OF_A_PERSON} visits open already; close some",
     "address": f"there are {MAX_OF_AN_ADDRESS} visits from your address already",
@@ -66,6 +68,7 @@ def full(counts: dict[str, int]) -> str | None:
         "tunnel": MAX_OF_A_TUNNEL,
         "device": MAX_OF_A_DEVICE,
         "strangers": MAX_OF_STRANGERS,
+        "strangers at the device": MAX_OF_STRANGERS_AT_A_DEVICE,
         "person": MAX_OF_A_PERSON,
         "address": MAX_OF_AN_ADDRESS,
     }

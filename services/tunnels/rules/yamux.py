@@ -9,8 +9,6 @@ Source: fatedier/yamux d0154be01cd6 session.go, stream.go; hashicorp/yamux spec.
 from collections import deque
 from typing import Final
 
-from attrs import Factory, define
-
 from services.tunnels.errors import LocalProtocolError, RemoteProtocolError
 from services.tunnels.records.yamux import (
     Data,
@@ -37,9 +35,15 @@ from services.tunnels.rules.frames import (
     GoAwayCode,
     header,
 )
+from services.tunnels.rules.yamux_streams import (
+    INITIAL_WINDOW,
+    PEER_IS_DONE,
+    SENDING,
+    TRANSITIONS,
+    Stream,
+    take_waiting,
+)
 
-INITIAL_WINDOW: Final = 262_144
-"""Both ways, before anything is granted (spec.md, "Flow Control")."""
 MAX_STREAMS: Final = 256
 """As yamux' AcceptBacklog; one more is refused with RST."""
 MAX_FRAME_OCTETS: Final = 6_291_456
@@ -52,38 +56,6 @@ MAX_CONTROL_OCTETS: Final = 65_536
 SEND_OCTETS: Final = 65_536
 """Headers included: whole records of TLS."""
 
-TRANSITIONS: Final[dict[tuple[StreamState, Signal], StreamState]] = {
-    (StreamState.SYN_RECEIVED, Signal.ACCEPTED): StreamState.ESTABLISHED,
-    (StreamState.REMOTE_CLOSED, Signal.ACCEPTED): StreamState.REMOTE_CLOSED,
-    (StreamState.SYN_SENT, Signal.ACKNOWLEDGED): StreamState.ESTABLISHED,
-    (StreamState.ESTABLISHED, Signal.ACKNOWLEDGED): StreamState.ESTABLISHED,
-    (StreamState.LOCAL_CLOSED, Signal.ACKNOWLEDGED): StreamState.LOCAL_CLOSED,
-    (StreamState.REMOTE_CLOSED, Signal.ACKNOWLEDGED): StreamState.REMOTE_CLOSED,
-    (StreamState.SYN_SENT, Signal.FINISHED): StreamState.LOCAL_CLOSED,
-    (StreamState.ESTABLISHED, Signal.FINISHED): StreamState.LOCAL_CLOSED,
-    (StreamState.REMOTE_CLOSED, Signal.FINISHED): StreamState.CLOSED,
-    (StreamState.SYN_SENT, Signal.PEER_FINISHED): StreamState.REMOTE_CLOSED,
-    (StreamState.SYN_RECEIVED, Signal.PEER_FINISHED): StreamState.REMOTE_CLOSED,
-    (StreamState.ESTABLISHED, Signal.PEER_FINISHED): StreamState.REMOTE_CLOSED,
-    (StreamState.LOCAL_CLOSED, Signal.PEER_FINISHED): StreamState.CLOSED,
-}
-SENDING: Final = frozenset({StreamState.SYN_SENT, StreamState.ESTABLISHED, StreamState.REMOTE_CLOSED})
-PEER_IS_DONE: Final = frozenset({StreamState.REMOTE_CLOSED, StreamState.CLOSED})
-
-
-@define
-class _Stream:
-    stream_id: int
-    state: StreamState
-    window: int = INITIAL_WINDOW
-    receive_window: int = INITIAL_WINDOW
-    send_window: int = INITIAL_WINDOW
-    ungranted: int = 0
-    queue: deque[bytes] = Factory(deque)
-    waiting: int = 0
-    is_ready: bool = False
-    is_finishing: bool = False
-
 
 class Session:
     """Streams over one connection."""
@@ -93,13 +65,13 @@ class Session:
         self._next_id = 1 if role is Role.CLIENT else 2
         self._peer_parity = 0 if role is Role.CLIENT else 1
         self._last_peer_id = 0
-        self._streams: dict[int, _Stream] = {}
-        self._ready: deque[_Stream] = deque()
+        self._streams: dict[int, Stream] = {}
+        self._ready: deque[Stream] = deque()
         self._control: list[bytes] = []
         self._control_octets = 0
         self._head = b""
         self._missing = 0
-        self._into: _Stream | None = None
+        self._into: Stream | None = None
         self._is_fin_after = False
         self._keepalive = keepalive
         self._heard_at = now
@@ -150,7 +122,7 @@ class Session:
     def open(self, window: int = INITIAL_WINDOW) -> int:
         """A new stream on which the peer may send `window` octets ahead of us; its id."""
         self._must(not self.is_over, "the session is over")
-        stream = _Stream(self._next_id, StreamState.SYN_SENT, window, window)
+        stream = Stream(self._next_id, StreamState.SYN_SENT, window, window)
         self._next_id += 2
         self._streams[stream.stream_id] = stream
         self._queue(FrameType.WINDOW_UPDATE, SYN, stream.stream_id, window - INITIAL_WINDOW)
@@ -242,7 +214,7 @@ class Session:
             length = min(stream.waiting, stream.send_window, most - HEADER_OCTETS)
             if length:
                 out.append(header(FrameType.DATA, 0, stream.stream_id, length))
-                _take(stream, length, out)
+                take_waiting(stream, length, out)
                 most -= length + HEADER_OCTETS
             if stream.waiting:
                 self._make_ready(stream)
@@ -336,15 +308,15 @@ class Session:
         if len(self._streams) >= MAX_STREAMS:
             self._answer(FrameType.WINDOW_UPDATE, RST, stream_id, 0)
             return
-        self._streams[stream_id] = _Stream(stream_id, StreamState.SYN_RECEIVED)
+        self._streams[stream_id] = Stream(stream_id, StreamState.SYN_RECEIVED)
         events.append(Opened(stream_id))
 
-    def _acknowledged(self, stream: _Stream) -> None:
+    def _acknowledged(self, stream: Stream) -> None:
         if (stream.state, Signal.ACKNOWLEDGED) not in TRANSITIONS:
             self._fail("an answer to what was not asked")
         self._move(stream, Signal.ACKNOWLEDGED)
 
-    def _begin_payload(self, stream: _Stream | None, flags: int, length: int, events: list[Event]) -> None:
+    def _begin_payload(self, stream: Stream | None, flags: int, length: int, events: list[Event]) -> None:
         self._missing, self._into, self._is_fin_after = length, stream, bool(flags & FIN)
         if stream is None:
             return  # of a stream that is gone: read and forgotten
@@ -356,7 +328,7 @@ class Session:
         if flags & FIN and not length:
             self._peer_finished(stream, events)
 
-    def _take_window(self, stream: _Stream, flags: int, delta: int, events: list[Event]) -> None:
+    def _take_window(self, stream: Stream, flags: int, delta: int, events: list[Event]) -> None:
         stream.send_window += delta
         if stream.send_window > MAX_SEND_WINDOW:
             self._fail("a window without end")
@@ -365,7 +337,7 @@ class Session:
         if flags & FIN:
             self._peer_finished(stream, events)
 
-    def _peer_finished(self, stream: _Stream, events: list[Event]) -> None:
+    def _peer_finished(self, stream: Stream, events: list[Event]) -> None:
         if (stream.state, Signal.PEER_FINISHED) not in TRANSITIONS:
             self._fail("a second FIN")
         self._move(stream, Signal.PEER_FINISHED)
@@ -373,7 +345,7 @@ class Session:
 
     # ------------------------------------------------------------------------------------------------------- streams
 
-    def _move(self, stream: _Stream, signal: Signal) -> None:
+    def _move(self, stream: Stream, signal: Signal) -> None:
         found = TRANSITIONS.get((stream.state, signal))
         if found is None:
             raise LocalProtocolError(f"{signal.value}, while it is {stream.state.value}")
@@ -381,22 +353,22 @@ class Session:
         if found is StreamState.CLOSED:
             self._remove(stream)
 
-    def _remove(self, stream: _Stream) -> None:
+    def _remove(self, stream: Stream) -> None:
         stream.state = StreamState.CLOSED
         stream.queue.clear()
         stream.waiting = 0
         self._streams.pop(stream.stream_id, None)
 
-    def _make_ready(self, stream: _Stream) -> None:
+    def _make_ready(self, stream: Stream) -> None:
         if not stream.is_ready and stream.send_window > 0:
             stream.is_ready = True
             self._ready.append(stream)
 
-    def _grant(self, stream: _Stream, delta: int) -> None:
+    def _grant(self, stream: Stream, delta: int) -> None:
         stream.receive_window += delta
         self._queue(FrameType.WINDOW_UPDATE, 0, stream.stream_id, delta)
 
-    def _fin(self, stream: _Stream) -> bytes:
+    def _fin(self, stream: Stream) -> bytes:
         self._move(stream, Signal.FINISHED)
         return header(FrameType.WINDOW_UPDATE, FIN, stream.stream_id, 0)
 
@@ -419,19 +391,3 @@ class Session:
     def _must(self, is_so: bool, otherwise: str) -> None:  # noqa: FBT001 - a claim
         if not is_so:
             raise LocalProtocolError(otherwise)
-
-
-def _take(stream: _Stream, length: int, out: list[bytes]) -> None:
-    """Move `length` octets from the stream's queue to `out`."""
-    stream.waiting -= length
-    stream.send_window -= length
-    while length:
-        first = stream.queue[0]
-        if len(first) <= length:
-            out.append(first)
-            length -= len(first)
-            stream.queue.popleft()
-        else:
-            out.append(first[:length])
-            stream.queue[0] = first[length:]
-            length = 0

@@ -58,6 +58,15 @@ async def recording_end(connection: Connection, visit_key: int, sha256: str, *, 
     )
 
 
+async def recording_octets(connection: Connection, project_key: int) -> int:
+    """How many octets the asciicasts of the project have, of visits that go on as far as they are written."""
+    cursor = await connection.execute(
+        "SELECT coalesce(sum(octets), 0) FROM tunnels.recording WHERE project_key = %s", [project_key]
+    )
+    row = await cursor.fetchone()
+    return 0 if row is None else int(row[0])
+
+
 async def recording_find(connection: Connection, visit_key: int) -> Recording | None:
     """The recording of that visit."""
     async with connection.cursor(row_factory=class_row(Recording)) as cursor:

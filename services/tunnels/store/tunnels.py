@@ -38,6 +38,20 @@ async def tunnel_lock_in_txn(connection: Connection, tunnel_key: int) -> Tunnel 
     return await _one(connection, query, [tunnel_key])
 
 
+async def tunnel_hold_in_txn(connection: Connection, tunnel_key: int) -> Tunnel | None:
+    """As `tunnel_find`; it stays as it is until the transaction ends, for all who hold it at once."""
+    query = f"SELECT {_TUNNEL} FROM tunnels.tunnel WHERE tunnel_key = %s FOR SHARE"  # noqa: S608
+    return await _one(connection, query, [tunnel_key])
+
+
+async def tunnel_lock_raw_of_in_txn(connection: Connection, project_key: int) -> None:
+    """Nobody begins to visit a tunnel of tcp in the project until the transaction ends."""
+    await connection.execute(
+        "SELECT 1 FROM tunnels.tunnel WHERE project_key = %s AND protocol = 'tcp' ORDER BY tunnel_key FOR UPDATE",
+        [project_key],
+    )
+
+
 async def tunnel_find_by_name(connection: Connection, name: TunnelName) -> Tunnel | None:
     """The tunnel of that name."""
     return await _one(

@@ -1,6 +1,7 @@
 """Auth's procedures: who is served, what is kept, what is recorded."""
 
 import asyncio
+from hashlib import sha256
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -16,6 +17,7 @@ from services.auth.records.devices import (
     FindDeviceCredential,
     FoundDeviceCredential,
     IssueDeviceCredential,
+    MoveDeviceCredential,
     ProvenDevice,
 )
 from services.auth.records.sealing import OpenPersonal, PersonalItem, SealPersonal
@@ -41,6 +43,7 @@ ASSERTION = IssueAssertion(OWNER_KEY, "realms", "ironflock.realms.project.list",
 PAYLOADS: dict[str, tuple[Any, set[str]]] = {
     "ironflock.auth.device_credential.find": (FindDeviceCredential("3-7"), {"router"}),
     "ironflock.auth.device_credential.issue": (IssueDeviceCredential(UUID(int=1), 7, 3, SERIAL), {"devices"}),
+    "ironflock.auth.device_credential.move": (MoveDeviceCredential(UUID(int=1), 7, 4, 1), {"devices"}),
     "ironflock.auth.device_credential.end": (DeviceKey(7), {"devices"}),
     "ironflock.auth.app_cred_key.find": (DeviceKey(7), {"devices"}),
     "ironflock.auth.device_credential.find_by_proof": (FindByProof("0a" * 32), {"tunnels"}),
@@ -162,8 +165,11 @@ async def test_another_flash_replaces_everything_at_once(procedures: Procedures,
 async def test_ended_secrets_are_known_as_ended_and_no_more(procedures: Procedures, postgres: Postgres) -> None:
     issued = await procedures.device_credential_issue(DEVICES, order())
 
-    await procedures.device_credential_end(DEVICES, DeviceKey(7))
-    await procedures.device_credential_end(DEVICES, DeviceKey(7))
+    ended = await procedures.device_credential_end(DEVICES, DeviceKey(7))
+    assert await procedures.device_credential_end(DEVICES, DeviceKey(7)) == ended
+    assert ended is not None
+    assert ended.secret_sha256 == sha256(issued.secret.encode()).hexdigest()
+    assert ended.tunnel_proof_sha256 == tunnel_proof_digest(issued.secret, 7).hex()
 
     credential = await found(procedures)
     assert credential is not None
@@ -362,3 +368,31 @@ async def test_secrets_are_in_no_representation(procedures: Procedures) -> None:
     for value in (issued, credential, VerifyTicket(OWNER_KEY), ASSERTION):
         assert issued.secret not in repr(value)
         assert OWNER_KEY not in repr(value)
+
+
+async def test_a_moved_device_keeps_its_secret_and_comes_under_both_names_until_that_has_ended(
+    procedures: Procedures, postgres: Postgres
+) -> None:
+    flash = uuid4()
+    issued = await procedures.device_credential_issue(DEVICES, order(flash))
+
+    async def names() -> list[int]:
+        seen = [(project, await found(procedures, f"{project}-7")) for project in (3, 4, 5)]
+        assert {each.secret for _, each in seen if each} == {issued.secret}
+        return [project for project, each in seen if each]
+
+    await procedures.device_credential_move(DEVICES, MoveDeviceCredential(flash, 7, 4, 2, moved_from=3))
+    assert await names() == [3, 4]
+    renewed = await procedures.app_cred_key_find(DEVICES, DeviceKey(7))
+    assert renewed != issued.app_cred_key
+    for late in (MoveDeviceCredential(flash, 7, 5, 2), MoveDeviceCredential(uuid4(), 7, 5, 9)):
+        await procedures.device_credential_move(DEVICES, late)
+    assert await names() == [3, 4]
+    await procedures.device_credential_move(DEVICES, MoveDeviceCredential(flash, 7, 4, 3))
+
+    assert await names() == [4]
+    assert await procedures.app_cred_key_find(DEVICES, DeviceKey(7)) == renewed
+    assert [action for action, _ in postgres.audited()] == ["device_credential.issued", "device_credential.moved"]
+    await procedures.device_credential_issue(DEVICES, order(project_key=4))
+    await procedures.device_credential_end(DEVICES, DeviceKey(7))
+    await procedures.device_credential_move(DEVICES, MoveDeviceCredential(flash, 7, 5, 99))

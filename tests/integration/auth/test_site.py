@@ -20,7 +20,7 @@ from shared.https import MAX_BODY_OCTETS, listen_https
 from tests.integration.flockctl.certificates import Certificates, make_certificates
 from tests.integration.reactor import listening
 
-PARTS = ("exchange", "user_info", "keys")
+PARTS = ("exchange", "user_info", "keys", "registry")
 HOST = "localhost:8441"
 ORIGIN = f"https://{HOST}"
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from services.devices import app_states
+from services.devices.agent_records import UpdateAppOnDevice
 from services.devices.app_records import InstallApp, NameApp, PortRule, SetEnvironment, SetPorts
 from shared.errors import ConflictError, InvalidArgumentError, NotAuthorizedError, NotFoundError
 from shared.flags import AssetKind
@@ -52,6 +54,30 @@ async def test_what_cannot_be_an_environment_is_refused(world: World, values: di
     with pytest.raises(InvalidArgumentError):
         await set_values(world, values)
     assert (await world.app_settings.app_variables(ANNA, PRESS)).variables == []
+
+
+async def test_what_is_set_for_all_apps_of_a_device_fits_into_one_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = await placed(world)
+    await set_values(world, {"A": "x" * 1_000})
+    monkeypatch.setattr(app_states, "MAX_ENVIRONMENTS_OCTETS", 1_500)
+    monkeypatch.setattr(app_states, "MAX_PORTS_OCTETS", 1_500)
+
+    await world.install("press-1", 26, "DEV")
+    request = SetEnvironment("press-1", 26, "DEV", {"B": "x" * 1_000}, [])
+    with pytest.raises(InvalidArgumentError):
+        await world.app_settings.app_set_environment(ANNA, request)
+    said = UpdateAppOnDevice(26, device.key, "PROD", ports=[{"name": "x" * 1_600}])
+    with pytest.raises(InvalidArgumentError):
+        await world.agents.update_app_on_device(device.identity, said)
+    with pytest.raises(InvalidArgumentError):
+        await world.app_settings.app_set_ports(
+            ANNA, SetPorts("press-1", 26, "DEV", [PortRule(port, "x" * 90) for port in range(1, 11)])
+        )
+
+    assert (await world.app_settings.app_variables(ANNA, NameApp("press-1", 26, "DEV"))).variables == []
+    assert [row["ports"] for row in await device.listed()] == [[], []]
 
 
 async def test_ports_are_told_with_the_remote_port_that_was_allotted(world: World) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from services.devices import installs
-from services.devices.app_records import Install
-from shared.errors import ConflictError, UnavailableError
+from services.devices.app_records import ConfirmInstalls, Install
+from shared.errors import ConflictError, NotAuthorizedError, UnavailableError
+from shared.flags import AssetKind
 from shared.identities import SYSTEM_REALM
-from tests.integration.devices.world import World
+from tests.integration.devices.world import ANNA, World
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 PRESS = Install(3, 26, "DEV")
@@ -111,14 +112,48 @@ async def test_given_realms_away_when_an_install_ends_then_it_is_settled_later(w
     assert world.on_devices() == rest(keys)
 
 
-async def test_a_comparison_of_many_goes_through_all(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_given_realms_is_older_when_it_is_asked_then_nothing_goes_before_somebody_confirmed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await with_apps(world)
+    before = world.on_devices()
     monkeypatch.setattr(installs, "BATCH", 1)
     world.realms.installs.clear()
 
     await world.installs.compare()
+    assert world.on_devices() == before
 
+    reader = world.member(3, AssetKind.PROJECT, 3, "READ")
+    with pytest.raises(NotAuthorizedError):
+        await world.app_states.install_confirm(reader, ConfirmInstalls(3))
+    assert world.on_devices() == before
+    ended = await world.app_states.install_confirm(ANNA, ConfirmInstalls("plant"))
+
+    assert ended.installs == [PRESS, Install(3, 26, "PROD"), Install(3, 77, "DEV")]
     assert world.on_devices() == []
+    actors = world.postgres.rows(
+        "SELECT DISTINCT actor ->> 'key' FROM audit.queue WHERE action = 'device_app.uninstalled'"
+    )
+    assert actors == [("5",)]
+
+
+async def test_agents_are_told_of_apps_from_before_these_were_known_as_soon_as_they_are(world: World) -> None:
+    key = (await with_apps(world))[0]
+    world.postgres.run(
+        "UPDATE devices.device_app SET app_name = NULL, release_key = NULL, version = NULL, target = 'REMOVED',"
+        " revision = 1, told_revision = 0 WHERE device_key = %s",
+        key,
+    )
+    world.postgres.run("DELETE FROM devices.app_order")
+
+    for _ in range(2):
+        await world.installs.compare()
+
+    rows = world.postgres.rows(
+        "SELECT stage, target, app_name, revision FROM devices.device_app JOIN devices.app_order"
+        " USING (device_key, app_key, stage) ORDER BY stage"
+    )
+    assert rows == [("DEV", "REMOVED", "Press", 2), ("PROD", "PRESENT", "Press", 2)]
 
 
 async def test_what_is_installed_after_the_question_stays(world: World) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from services.devices import log_streams
 from services.devices.app_records import NameApp
@@ -19,6 +20,7 @@ from tests.harness.rights import MEMBER, project
 from tests.harness.waiting import eventually
 from tests.integration.devices.test_watching import Seen, ended
 from tests.integration.devices.world import ANNA, BERT, World
+from tests.unit.shared.memory_router import MemorySubscription
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 PRESS = NameApp("press-1", 26, "DEV")
@@ -166,3 +168,41 @@ async def test_given_the_device_goes_to_another_project_when_rights_change_then_
 
         assert isinstance(await ended(seen), NotFoundError)
     assert plain((await world.people.device_show(BERT, NameDevice(key))).project_key) == 9
+
+
+async def test_a_follower_that_comes_while_another_leaves_waits_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The router has one subscription a session: an UNSUBSCRIBE that crosses a SUBSCRIBE would end both."""
+    key, topic = await prepared(world)
+    answered: Deferred[None] = Deferred()
+    gone = asyncio.Event()
+    unsubscribe = MemorySubscription.unsubscribe
+
+    def slowly(subscription: MemorySubscription) -> "Deferred[Any]":
+        _gone = unsubscribe(subscription)
+        gone.set()
+        return answered
+
+    monkeypatch.setattr(MemorySubscription, "unsubscribe", slowly)
+    async with followed(world) as first:
+        first.task.cancel()
+        await gone.wait()
+        monkeypatch.undo()
+        seen = Seen()
+        seen.task = asyncio.create_task(LogProcedures(world.parts).device_follow_logs(ANNA, PRESS, seen.take))
+
+        async def is_begun() -> bool:
+            return len(recorded(world)) > 1
+
+        async def is_heard() -> bool:
+            return topics(world) == [topic]
+
+        await eventually(is_begun, 30, "it is recorded")
+        for _ in range(5):
+            await world.device(key)
+        assert topics(world) == []
+        answered.callback(None)
+        await eventually(is_heard, 30, "it is followed")
+        seen.task.cancel()
+        await asyncio.gather(seen.task, return_exceptions=True)

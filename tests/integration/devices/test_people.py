@@ -275,6 +275,7 @@ async def test_a_device_on_the_wire_is_plain_and_holds_what_the_contract_says(wo
     assert set(answer) == {
         *("device_key", "project_key", "project_name", "name", "description", "serial_number", "state", "status"),
         *("status_since", "created_at", "flashed_at", "architecture", "os", "agent_version"),
+        *("seen_at", "stats", "tags"),
     }
     assert json.loads(json.dumps(answer)) == answer
     assert set(answer) < {field.name for field in Device.__attrs_attrs__}

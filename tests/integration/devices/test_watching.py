@@ -29,7 +29,7 @@ class Seen:
     def __init__(self) -> None:
         """Nothing yet."""
         self._queue: asyncio.Queue[Any] = asyncio.Queue()
-        self.task: asyncio.Task[None]
+        self.task: asyncio.Task[Any]
 
     def take(self, value: Any) -> None:
         """As `progress`."""

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from autobahn.wamp.exception import ApplicationError
 
+from services.devices.alert_records import WebhookSettings
 from services.devices.app_records import DeviceApp, InstallApp, Stage
 from services.devices.assembly import assemble
 from services.devices.duplicates import Duplicates
@@ -39,6 +40,7 @@ END = "ironflock.router.session.end"
 FIND = "ironflock.realms.install.find"
 NAMES = {26: "Press", 77: "weather"}
 MASTERS = MasterKeys(active="m1", keys={"m1": bytes(32)})
+WEBHOOKS = WebhookSettings(None, may_be_private=True)
 VERSIONS = ("1.0.0", "1.1.0", "1.2.0")
 
 
@@ -75,11 +77,12 @@ class Auth:
         self.after()
         return {"secret": self.issued[device_key][1], "app_cred_key": "app key"}
 
-    async def end(self, *, device_key: int) -> None:
+    async def end(self, *, device_key: int) -> dict[str, str] | None:
         """`ironflock.auth.device_credential.end`."""
         await self._come()
         self.ended.append(device_key)
         self.after()
+        return {"secret_sha256": "aa", "tunnel_proof_sha256": "bb"} if device_key in self.issued else None
 
     async def app_cred_key(self, *, device_key: int) -> str:
         """`ironflock.auth.app_cred_key.find`."""
@@ -193,12 +196,12 @@ class World:
         self.rights.own(5, 3, 4)
         self.rights.own(6, 9)
         keys = DataKeys(MASTERS, database, "devices")
-        self.parts = assemble(self.bus, database, keys, self.rights, FLOCK, jitter=lambda: 0.0)
+        self.parts = assemble(self.bus, database, keys, self.rights, FLOCK, jitter=lambda: 0.0, webhooks=WEBHOOKS)
         self.feed, self.presence, self.lifecycle = self.parts.feed, self.parts.presence, self.parts.lifecycle
         self.locking, self.telling = self.parts.locking, self.parts.telling
         self.installs, self.app_sessions = self.parts.installs, self.parts.app_sessions
         self.delivery = self.parts.app_delivery
-        Duplicates(self.bus, database)
+        Duplicates(self.bus, database, self.parts.alerting)
         self.owners = Owners(self.bus, database)
         self.people, self.agents = PeopleProcedures(self.parts), AgentProcedures(self.parts)
         self.groups, self.claims = GroupProcedures(self.parts), ClaimProcedures(self.parts)

@@ -167,6 +167,18 @@ def test_an_app_is_installed_and_what_is_installed_listed(router: FakeRouter, fl
     assert heard(router, uri("install.list")) == [{"project": "plant"}]
 
 
+def test_many_uninstalls_are_confirmed_and_not_without_a_word(router: FakeRouter, flockctl: CommandLine) -> None:
+    uri, words = "ironflock.devices.install.confirm", ("app", "confirm-uninstalls", "--project", "plant")
+    gone = [{"project_key": 3, "app_key": 26, "stage": "PROD"}]
+    router.script.procedures[uri] = lambda **_: {"installs": gone}
+
+    assert flockctl(*words).status != 0
+    assert heard(router, uri) == []
+    assert flockctl(*words, "--yes", "--json").json == {"installs": gone}
+    assert "26 (PROD) is gone" in flockctl(*words, "--yes").out
+    assert heard(router, uri) == [{"project": "plant"}] * 2
+
+
 def test_uninstalling_asks_first(router: FakeRouter, flockctl: CommandLine) -> None:
     words = ("app", "uninstall", "press", "--project", "plant", "--stage", "dev")
 

@@ -118,6 +118,46 @@ def test_a_claim_without_an_answer_is_not_sent_again(router: FakeRouter, flockct
     assert len(heard(router, CLAIM)) == 1
 
 
+def test_a_device_is_moved(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.procedures["ironflock.devices.device.move"] = lambda **_: DEVICE
+
+    moved = flockctl("device", "move", "press-1", "--to", "depot", "--project", "plant", "--name", "left", "--json")
+
+    assert moved.json == {"device": DEVICE}
+    assert heard(router, "ironflock.devices.device.move") == [
+        {"device": "press-1", "project": "plant", "to": "depot", "name": "left"}
+    ]
+
+
+def test_a_device_is_tagged_and_found(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.procedures["ironflock.devices.device.tag"] = lambda **_: DEVICE
+    router.script.procedures["ironflock.devices.device.list"] = lambda **_: {"devices": [DEVICE], "next": None}
+
+    tagged = flockctl("device", "tag", "press-1", "line=4", "hall-", "--json")
+    wrong = flockctl("device", "tag", "press-1", "line", "--json")
+    flockctl("device", "list", "--tag", "line=4", "--status", "EMERGENCY", "--name", "press", "--json")
+
+    assert tagged.json == {"device": DEVICE}
+    assert (wrong.status, wrong.error["argument"]) == (1, "tags")
+    said = {"device": "press-1", "set": {"line": "4"}, "remove": ["hall"]}
+    assert heard(router, "ironflock.devices.device.tag") == [said]
+    (asked,) = heard(router, "ironflock.devices.device.list")
+    assert {"tag": ["line=4"], "status": "EMERGENCY", "name": "press"}.items() <= asked.items()
+
+
+def test_a_device_goes_out_of_service(router: FakeRouter, flockctl: CommandLine) -> None:
+    certificate = {"device": {"name": "press-1"}, "ended_at": "2026-11-30T09:00:00Z"}
+    certified = {"device_key": 7, "certificate": certificate, "sha256": "0a"}
+    router.script.procedures["ironflock.devices.device.decommission"] = lambda **_: certified
+    router.script.procedures["ironflock.devices.decommission.list"] = lambda **_: {"devices": [certified], "next": None}
+
+    ended = flockctl("device", "decommission", "press-1", "--yes")
+    listed = flockctl("device", "decommissioned", "--project", "plant")
+
+    assert json.loads(ended.out) == certificate
+    assert listed.out.splitlines()[1].split() == ["7", "press-1", "2026-11-30T09:00:00Z", "0a"]
+
+
 def test_groups_are_made_listed_and_shown(router: FakeRouter, flockctl: CommandLine) -> None:
     router.script.procedures["ironflock.devices.group.create"] = lambda **_: GROUP
     router.script.procedures["ironflock.devices.group.list"] = lambda **_: {"groups": [GROUP], "next": None}

@@ -1,5 +1,6 @@
 """`flockctl device exec`, `logs`, `reboot`, ... against a router that plays the platform."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,3 +90,48 @@ def test_only_an_apps_log_can_be_followed(flockctl: CommandLine) -> None:
 
     assert ended.status == 2
     assert "--app" in ended.err
+
+
+MAC = "02:00:00:00:00:01"
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "named"),
+    [
+        ("set_address", ("eth0", MAC), {"interface": "eth0", "mac": MAC, "method": "auto"}),
+        (
+            "set_address",
+            ("eth0", MAC, "192.0.2.7/24"),
+            {"interface": "eth0", "mac": MAC, "method": "manual", "address": "192.0.2.7", "prefix": 24},
+        ),
+        ("remove_wifi", ("hall",), {"ssid": "hall"}),
+        ("select_wifi", ("hall", MAC), {"ssid": "hall", "mac": MAC}),
+        ("prune_images", ("--all",), {"include_named": True}),
+        ("download_os_update", (), {}),
+        ("install_os_update", (), {}),
+        ("scan_wifi", (), {}),
+        ("restart_wifi", (), {}),
+    ],
+)
+def test_what_may_cut_a_device_off_is_asked_about_first(
+    router: FakeRouter, flockctl: CommandLine, verb: str, words: tuple[str, ...], named: dict[str, Any]
+) -> None:
+    uri, name = plays(router, verb, None), verb.replace("_", "-")
+
+    assert flockctl("device", name, "press-1", *words).status != 0
+    assert heard(router, uri) == []
+    assert flockctl("device", name, "press-1", *words, "--yes", "--json").json == {verb: None}
+    assert heard(router, uri) == [{"device": "press-1", **named}]
+
+
+def test_a_network_s_password_comes_from_a_file(router: FakeRouter, flockctl: CommandLine, tmp_path: Path) -> None:
+    uri = plays(router, "add_wifi", None)
+    (tmp_path / "password").write_text("correct horse\n", encoding="utf-8")
+
+    words = ("device", "add-wifi", "press-1", "hall")
+    assert flockctl(*words, "--password-file", str(tmp_path / "none")).status != 0
+    assert flockctl(*words, "--password-file", str(tmp_path / "password"), "--security", "wpa-psk").status == 0
+    assert heard(router, uri) == [
+        {"device": "press-1", "ssid": "hall", "password": "correct horse", "priority": 0, "security": "wpa-psk"}
+    ]
+    assert flockctl("device", "set-address", "press-1", "eth0", MAC, "192.0.2.7", "--yes").status != 0

@@ -4,10 +4,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from attrs import evolve
 
+from deploy.backup.reviving import RESTORED
+from services.privileges.records.locks import LockList
 from services.privileges.records.questions import Answer, PeoplePage
-from shared.procedures import plain
-from shared.rights.records import Rule
+from shared.procedures import NoArguments, plain
+from shared.rights.records import LockKind, Rule
 from tests.integration.flockctl.command_line import CommandLine, heard
 from tests.integration.flockctl.fake_fleet import DEVICE
 from tests.integration.flockctl.fake_rights import (
@@ -16,6 +19,7 @@ from tests.integration.flockctl.fake_rights import (
     EXPLANATION,
     FLAG,
     GRANT,
+    LOCK,
     NO,
     PERSON,
     PRESS,
@@ -285,3 +289,20 @@ def test_a_change_without_an_answer_is_not_sent_again(router: FakeRouter, flockc
 
     assert (ended.status, ended.error["code"]) == (3, "outcome_unknown")
     assert len(heard(router, uri(name))) == 1
+
+
+def test_after_a_restore_those_who_were_asked_are_let_in_and_no_other_lock_is_touched(
+    router: FakeRouter, flockctl: CommandLine
+) -> None:
+    waiting = [evolve(LOCK, lock_key=8, kind=LockKind.PERSON, key="5", reason=RESTORED)]
+    waiting.append(evolve(LOCK, lock_key=9, kind=LockKind.API_KEY, key="3Fh2kQ9sLm0P", reason=RESTORED))
+    answer_with(router, "lock.list", LockList([LOCK, *waiting]), NoArguments)
+
+    one = flockctl("lock", "confirm", "5", "7", "--because", "asked them", "--json")
+    everybody = flockctl("lock", "confirm", "--all", "--yes", "--json")
+
+    assert one.json == {"ended": [plain(waiting[0])]}
+    assert everybody.json == {"ended": [plain(each) for each in waiting]}
+    ended = [each["lock_key"] for each in heard(router, uri("lock.end"))]
+    assert ended == [8, 8, 9]
+    assert flockctl("lock", "confirm").status == flockctl("lock", "confirm", "5", "--all").status == 2

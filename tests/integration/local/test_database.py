@@ -9,15 +9,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from deploy.bootstrap.__main__ import main
 from deploy.local.authority import ensure_authority
-from deploy.local.bootstrap import LOGINS, SCHEMAS, Server, bootstrap
+from deploy.local.bootstrap import BACKUP, LOGINS, SCHEMAS, WITH_PASSWORD, Server, bootstrap
 from deploy.local.processes import PROVISIONER
 from deploy.local.project_template import DIGEST, TEMPLATE_NAME
 from tests.integration.local.sites import Site
 
 pytestmark = pytest.mark.real
 SERVICES = [login for login in LOGINS if login != "migrate"]
-EVERYBODY = [*LOGINS, PROVISIONER, "postgres"]
+EVERYBODY = [*LOGINS, PROVISIONER, BACKUP, "postgres"]
 PLAIN_STARTUP = struct.pack("!II", 23, 196_608) + b"user\0svc_auth\0\0"
 
 
@@ -199,6 +200,51 @@ def test_a_project_s_database_that_is_older_than_the_template_is_closed_as_it_is
             " (SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'd_older')"
         ).fetchone()
     assert row == (False, False, False, True, DIGEST)
+
+
+def test_a_server_of_elsewhere_is_set_up_by_a_process_of_its_own(
+    database: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "superuser").write_bytes((database.state.database_secrets / "postgres").read_bytes())
+    (tmp_path / "logins").mkdir()
+    for login in WITH_PASSWORD:
+        secret = (database.state.database_secrets / login).read_text()
+        (tmp_path / "logins" / login).write_text("another" if login == "svc_gateway" else secret)
+    for name, value in {
+        "CA_FILE": str(database.state.ca_certificate),
+        "DATABASE_HOST": "localhost",
+        "DATABASE_PORT": str(database.base + 6),
+        "SUPERUSER_PASSWORD_FILE": str(tmp_path / "superuser"),
+        "PASSWORDS": str(tmp_path / "logins"),
+    }.items():
+        monkeypatch.setenv(f"IRONFLOCK_BOOTSTRAP_{name}", value)
+
+    assert main() == 0
+
+    database.connect("svc_gateway", password="another").close()
+    monkeypatch.setenv("IRONFLOCK_BOOTSTRAP_PASSWORDS", str(database.state.database_secrets))
+    assert main() == 0
+    database.connect("svc_gateway").close()
+
+
+def test_a_server_that_does_not_answer_is_said_and_no_password_is(
+    database: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "superuser").write_text("wrong-s3cret")
+    for name, value in {
+        "CA_FILE": str(database.state.ca_certificate),
+        "DATABASE_HOST": "localhost",
+        "DATABASE_PORT": str(database.base + 6),
+        "SUPERUSER_PASSWORD_FILE": str(tmp_path / "superuser"),
+        "PASSWORDS": str(database.state.database_secrets),
+    }.items():
+        monkeypatch.setenv(f"IRONFLOCK_BOOTSTRAP_{name}", value)
+
+    assert main() == 1
+
+    said = capsys.readouterr().err
+    assert "bootstrap: " in said
+    assert "s3cret" not in said
 
 
 @pytest.mark.parametrize("statement", ["ALTER DATABASE ironflock_project ALLOW_CONNECTIONS true", "SET ROLE postgres"])

@@ -7,6 +7,7 @@ import urllib.request
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from tests.integration.router_node.node import Node, eventually, platform
 
@@ -32,6 +33,35 @@ def test_a_setting_that_does_not_fit_ends_the_node(
         node.exit_status()
         assert "router_start_failed" in node.log.read_text()
         assert name in node.log.read_text() or value in node.log.read_text()
+    finally:
+        node.stop()
+
+
+def serial_at(port: int, node: Node) -> int:
+    """The serial number of the certificate that is shown at `port`."""
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+        node.tls.wrap_socket(plain, server_hostname="localhost") as secure,
+    ):
+        octets = secure.getpeercert(binary_form=True)
+    assert octets is not None
+    return x509.load_der_x509_certificate(octets).serial_number
+
+
+@pytest.mark.asyncio
+async def test_services_and_operators_see_a_certificate_of_their_own(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("start")
+    inside = {"INSIDE_TLS_CERTIFICATE": str(folder / "inside.pem"), "INSIDE_TLS_KEY": str(folder / "inside.key")}
+    node = Node(folder, **inside)
+    serial = node.authority.issue(folder / "inside.pem", folder / "inside.key")
+    node.start()
+    try:
+        async with platform(node):
+            await eventually(lambda: report(node)["ready"])
+            assert (serial_at(node.services, node), serial_at(node.ops, node)) == (serial, serial)
+            assert serial_at(node.public, node) != serial
     finally:
         node.stop()
 

@@ -1,13 +1,15 @@
 """One HTTPS POST: what comes back, and what is not believed."""
 
 import asyncio
+import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared import posting
-from shared.posting import MAX_ANSWER_OCTETS, PostingError, fetch, post
+from shared.posting import MAX_ANSWER_OCTETS, MOST_ADDRESSES, TIMEOUT_S, PostingError, fetch, post
 from tests.integration.audit.receivers import HttpReceiver, serving
 from tests.integration.auth.standin import Answer, StandIn
 from tests.integration.flockctl.certificates import make_certificates
@@ -89,3 +91,76 @@ async def breaking_off(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf")
     await writer.drain()
     writer.close()
+
+
+async def test_an_answer_that_trickles_is_cut_also_where_its_connection_is_to_be_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "MAX_TIME_S", 0.5)
+    certificates = make_certificates(tmp_path)
+    async with serving(certificates, trickling) as port, asyncio.timeout(10):
+        with pytest.raises(PostingError):
+            await fetch(f"https://localhost:{port}/", {}, str(certificates.ca))
+
+
+async def trickling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An octet now and then, for more than twenty seconds."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\nconnection: close\r\n\r\n")
+    for _ in range(400):
+        if reader.at_eof():
+            break
+        writer.write(b"x")
+        await asyncio.sleep(0.05)
+    writer.close()
+
+
+async def test_of_many_addresses_that_answer_nothing_three_are_tried_and_no_longer_than_there_is_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waited: list[float] = []
+
+    def swallow(_: object, timeout_s: float) -> socket.socket:
+        waited.append(timeout_s)
+        raise TimeoutError
+
+    name(monkeypatch, *(f"192.0.2.{number}" for number in range(1, 51)))
+    monkeypatch.setattr(socket, "create_connection", swallow)
+    with pytest.raises(PostingError, match="TimeoutError"):
+        await post("https://hooks.example.com/", b"x", {}, None)
+    assert waited == [TIMEOUT_S] * MOST_ADDRESSES
+
+    waited.clear()
+    monkeypatch.setattr(posting, "MAX_TIME_S", 1.0)
+    with pytest.raises(PostingError, match="TimeoutError"):
+        await post("https://hooks.example.com/", b"x", {}, None)
+    assert len(waited) == MOST_ADDRESSES
+    assert all(0 < each <= 1.0 for each in waited)
+
+
+async def test_nobody_is_connected_to_or_told_anything_when_the_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates, receiver, late = make_certificates(tmp_path), HttpReceiver(), threading.Event()
+    real = socket.create_connection
+
+    def slow(*told: Any) -> socket.socket:
+        late.wait(0.6)
+        return real(*told)
+
+    async with serving(certificates, receiver.answer) as port:
+        monkeypatch.setattr(posting, "MAX_TIME_S", 0.3)
+        monkeypatch.setattr(socket, "create_connection", slow)
+        with pytest.raises(PostingError):
+            await post(f"https://localhost:{port}/", b"x", {}, str(certificates.ca))
+        monkeypatch.setattr(posting, "MAX_TIME_S", 0.0)
+        with pytest.raises(PostingError):
+            await post(f"https://localhost:{port}/", b"x", {}, str(certificates.ca))
+
+    assert receiver.requests == []
+
+
+def name(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
+    """Every name has these addresses."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)

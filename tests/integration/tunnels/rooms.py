@@ -21,6 +21,7 @@ from services.tunnels.procedures.recordings import RecordingProcedures
 from services.tunnels.procedures.tunnels import TunnelProcedures
 from services.tunnels.procedures.visits import VisitProcedures
 from services.tunnels.records.offers import Offer, TunnelName
+from services.tunnels.records.recordings import Keeping
 from services.tunnels.records.times import Times
 from services.tunnels.records.tunnels import DeclareTunnel, ListTunnels, PortRange, PublicTunnel
 from services.tunnels.records.visits import OpenedCredential
@@ -239,7 +240,9 @@ class Rooms:
         times = Times(self.now, self.visiting_clock)
         keys = DataKeys(MASTERS, database, "tunnels")
         base = Base(cast("Bus", self.others), database, self.rights, times, keys)
-        shape = Shape(Places("tunnels.example", 8458), ports, Bounds(life_s=43_200.0, idle_s=900.0), 30)
+        shape = Shape(
+            Places("tunnels.example", 8458), ports, Bounds(life_s=43_200.0, idle_s=900.0), Keeping(30, 1 << 30)
+        )
         self.base = base
         parts = self.parts = assemble(
             base, Seen(self.news, self.declared) if at_the_edge else Seen(self.offered, self.offered), shape

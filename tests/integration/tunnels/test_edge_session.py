@@ -12,7 +12,7 @@ from services.tunnels.records.happenings import ProxyRefused
 from services.tunnels.records.messages import CloseProxy, NewProxy, NewVisitorConn, Ping, Pong, StartWorkConn
 from services.tunnels.records.offers import Source
 from services.tunnels.rules.messages import encode
-from services.tunnels.rules.yamux import INITIAL_WINDOW
+from services.tunnels.rules.yamux_streams import INITIAL_WINDOW
 from services.tunnels.streams import MuxStream
 from tests.harness.frp_client import WINDOW
 from tests.harness.tunnel_edge import DEVICE, World, offered, run

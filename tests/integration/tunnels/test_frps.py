@@ -15,8 +15,9 @@ from services.tunnels.nodes import NO_UDP
 from services.tunnels.records.plugin import Fleet
 from services.tunnels.records.tunnels import ExposePort, PortRange
 from tests.harness import frpc
-from tests.harness.frpc import Frpc, NoFrpcError, built_frpc, built_frps
+from tests.harness.frpc import Frpc, built_frpc, built_frps
 from tests.harness.frps import LOCAL, Frps, local_fleet
+from tests.harness.go_programs import NoProgramError
 from tests.harness.local_services import LocalService, echo
 from tests.harness.ports import free_ports
 from tests.harness.waiting import wait_until
@@ -35,7 +36,7 @@ SSH = f"{PRESS}-ssh-22-tcp"
 def programs() -> tuple[Path, Path]:
     try:
         return built_frps(), built_frpc()
-    except NoFrpcError as error:
+    except NoProgramError as error:
         pytest.skip(f"{error}; test_plugin_front.py asks what it would ask")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.tunnels import arriving
-from services.tunnels.arriving import HEAD_S
+from services.tunnels import sharing
+from services.tunnels.first_octets import FIRST_S
 from services.tunnels.records.tunnels import NameTunnel, PublicTunnel, PublishTunnel
 from shared.tls import server_options
 from tests.harness.waiting import wait_until
@@ -127,7 +127,7 @@ def test_what_cannot_be_recorded_reaches_no_device(site: Whole, theirs: Certific
 def test_an_address_has_so_many_connections_at_once(
     site: Whole, theirs: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arriving, "MAX_OF_AN_ADDRESS", 2)
+    monkeypatch.setattr(sharing, "MAX_OF_A_VISITOR", 2)
     secure(site, device_with(theirs))
     with line(site, SECURE_HOST) as one:
         with line(site, SECURE_HOST) as two:
@@ -174,7 +174,7 @@ def test_a_hello_in_pieces_is_waited_for_and_a_slow_one_is_cut(site: Whole, thei
     with told(site) as limited, limited.connected() as slow:
         slow.sendall(hello[:100])
         limited.wait_for_timers(1)
-        limited.advance(HEAD_S - 0.1)
+        limited.advance(FIRST_S - 0.1)
         assert not limited.is_closed(slow)
         limited.advance(0.2)
         assert limited.is_closed(slow)

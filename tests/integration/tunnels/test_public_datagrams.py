@@ -1,5 +1,6 @@
 """Datagrams for people: by a visit of theirs, and by a public port for whoever sends something."""
 
+import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -9,7 +10,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from services.tunnels import public_datagrams
 from services.tunnels.records.messages import NewProxy
 from services.tunnels.records.tunnels import ExposePort, NameTunnel, PublicTunnel, PublishTunnel
-from services.tunnels.rules.udp import MAX_DATAGRAM
+from services.tunnels.rules.answers import FIRST_OCTETS, HEADER_OCTETS, PER_OCTET
+from services.tunnels.rules.udp import MAX_DATAGRAM, packet
 from tests.harness.frp_client import FrpClient
 from tests.harness.waiting import wait_until
 from tests.integration.database import Postgres
@@ -41,8 +43,9 @@ def dns(site: Whole, answering: Answering, key: int = PRESS) -> tuple[PublicTunn
 
 
 def published(site: Whole, tunnel: PublicTunnel) -> None:
-    site.do(site.rooms.people.tunnel_publish(ANNA, PublishTunnel(tunnel.tunnel_key)))
-    wait_until(lambda: ("udp", tunnel.tunnel_key) in opened(site), 5, "the port is open")
+    public = site.do(site.rooms.people.tunnel_publish(ANNA, PublishTunnel(tunnel.tunnel_key)))
+    assert public.state == "public"
+    assert ("udp", tunnel.tunnel_key) in opened(site)
 
 
 def opened(site: Whole) -> set[tuple[str, int]]:
@@ -172,6 +175,46 @@ def test_many_made_up_addresses_begin_few_visits(site: Whole, monkeypatch: pytes
         known.send(b"still here")
         assert known.recv(100) == b"echo:still here"
     assert len(visits(site)) == 3
+
+
+def test_little_that_is_sent_brings_little_back_whatever_the_port(site: Whole) -> None:
+    device = Pouring()
+    port = poured(site, device)
+    with asking(port) as one, asking(port) as two:
+        one.send(b"x")
+        found = [one.recv(2_000) for _ in range(4)]
+        two.send(b"y")
+        wait_until(lambda: device.poured == 2, 30, "the device answered both")
+        for each in (one, two):
+            each.settimeout(0.5)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    found.append(each.recv(2_000))
+    octets = sum(len(each) + HEADER_OCTETS for each in found)
+    assert 4 * Pouring.LENGTH <= octets <= FIRST_OCTETS + 2 * PER_OCTET * (1 + HEADER_OCTETS)
+
+
+class Pouring(Answering):
+    """A device that sends much for each datagram that it gets."""
+
+    LENGTH = 1_000
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.poured = 0
+
+    def dataReceived(self, data: bytes) -> None:
+        for _, visitor in self._reader.feed(data):
+            for _ in range(50):
+                self.streams[-1].write(packet(bytes(self.LENGTH), visitor))
+            self.poured += 1
+
+
+def poured(site: Whole, device: Pouring) -> int:
+    """The public port of such a device."""
+    tunnel, _, port = dns(site, device)
+    published(site, tunnel)
+    return port
 
 
 def test_whoever_is_silent_for_long_has_left_and_comes_again_by_another_visit(site: Whole) -> None:

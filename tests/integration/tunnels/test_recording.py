@@ -192,6 +192,27 @@ def test_whoever_shows_more_than_is_written_is_ended(site: Whole, monkeypatch: p
         assert why(visitor) == "not_recorded"
 
 
+def test_where_there_is_no_room_for_a_recording_nobody_comes_and_what_is_there_stays(site: Whole) -> None:
+    console(site, "console")
+    visit = recorded_visit(site)
+    site.rooms.postgres.run("UPDATE tunnels.recording SET octets = 1 << 30")
+
+    with pytest.raises(InvalidStatus) as refused:
+        site.come(key_of(site), CONSOLE)
+
+    assert refused.value.response.status_code == 429
+    assert b"over_limit" in (refused.value.response.body or b"")
+    wait_until(lambda: (visit + 1, "not_recorded") in causes(site), 30, "the second visit is over")
+    assert fetched(site, visit).sha256 is not None
+    choose(site)
+    with site.come(key_of(site), CONSOLE) as visitor:
+        assert visitor.recv(10) == "grüß Gott\r\n$ ".encode()
+
+
+def causes(site: Whole) -> list[tuple[Any, ...]]:
+    return site.rooms.postgres.rows("SELECT visit_key, cause FROM tunnels.visit WHERE cause IS NOT NULL")
+
+
 def test_a_recorded_tunnel_cannot_be_public(site: Whole) -> None:
     key = console(site, "console")
 

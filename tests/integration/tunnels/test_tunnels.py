@@ -164,6 +164,7 @@ async def test_a_tunnel_is_public_until_its_end_or_until_it_is_not(rooms: Rooms)
     made = await rooms.declare(app="ssh", port=22, protocol="tcp")
     offered(rooms, made, 7500)
     until = rooms.now() + timedelta(hours=1)
+    rooms.parts.open_ports.stand([made.tunnel_key], [])
 
     public = await rooms.people.tunnel_publish(ANNA, PublishTunnel(made.tunnel_key, until))
 

@@ -1,14 +1,17 @@
 """Visits: recorded before the first octet, cut within a second of what they rest on, recorded when they are over."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, cast
 
 import attrs
 import psycopg
 import pytest
 
 from services.tunnels.admitting import Wanted
+from services.tunnels.records.recordings import ChooseRecorded
 from services.tunnels.records.tunnels import NameTunnel, PublicTunnel, PublishTunnel
 from services.tunnels.records.visits import (
     Admitted,
@@ -23,6 +26,7 @@ from services.tunnels.records.visits import (
 from services.tunnels.rules.visits import MAX_OF_A_PERSON, MAX_OF_AN_ADDRESS
 from services.tunnels.store import tunnels as store
 from services.tunnels.visiting import OpenVisit, Visiting
+from shared.database import Database
 from shared.errors import (
     ConflictError,
     NotAuthorizedError,
@@ -36,11 +40,13 @@ from shared.flags import FLAGS, AssetKind
 from shared.identities import Person
 from shared.rights.records import LockKind
 from tests.harness.rights import project
+from tests.harness.waiting import eventually
 from tests.integration.tunnels.rooms import ANNA, BERT, CRANE, PLANT, PRESS, Rooms
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 ADDRESS = "192.0.2.1"
 SSH = Wanted("press-1", "ssh", 22)
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'svc_tunnels' AND wait_event_type = 'Lock'"
 RECORD = "audit.record(text, text, jsonb, jsonb, bigint, jsonb, jsonb, text, jsonb, text)"
 
 
@@ -65,10 +71,15 @@ async def begin(rooms: Rooms, person: Person = ANNA, wanted: Wanted = SSH) -> Op
     return await rooms.visiting.begin(await admit(rooms, person, wanted))
 
 
-async def anybody(rooms: Rooms, tunnel: PublicTunnel, address: str = ADDRESS) -> OpenVisit:
+async def stranger(rooms: Rooms, tunnel: PublicTunnel, address: str = ADDRESS) -> Admitted:
+    """Somebody without an account who found the tunnel as it is now."""
     found = await rooms.database.run(lambda connection: store.tunnel_find(connection, tunnel.tunnel_key))
     assert found is not None
-    return await rooms.visiting.begin(Admitted(found, Visitor(None, address, None)))
+    return Admitted(found, Visitor(None, address, None))
+
+
+async def anybody(rooms: Rooms, tunnel: PublicTunnel, address: str = ADDRESS) -> OpenVisit:
+    return await rooms.visiting.begin(await stranger(rooms, tunnel, address))
 
 
 async def ticket(rooms: Rooms, tunnel: PublicTunnel, by: Person = ANNA, hours: float | None = None) -> IssuedTicket:
@@ -339,6 +350,93 @@ async def test_visits_of_a_public_tunnel_end_when_it_is_not_any_more(rooms: Room
     with pytest.raises(ConflictError):
         await anybody(rooms, tunnel)
     assert [each.account_key for each in await seen(rooms)] == [5, None]
+
+
+async def test_who_found_a_tunnel_public_does_not_come_once_it_is_not_or_is_recorded(rooms: Rooms) -> None:
+    tunnel = await ssh(rooms)
+    until = rooms.now() + timedelta(hours=1)
+    await rooms.people.tunnel_publish(ANNA, PublishTunnel(tunnel.tunnel_key, until))
+    late = await stranger(rooms, tunnel)
+    rooms.later_s = 3_601.0
+    with pytest.raises(ConflictError):
+        await rooms.visiting.begin(late)
+    rooms.later_s = 0.0
+    await rooms.recorded.recording_choose(ANNA, ChooseRecorded("plant", ["ssh"]))
+    with pytest.raises(ConflictError):
+        await rooms.visiting.begin(late)
+    await rooms.recorded.recording_choose(ANNA, ChooseRecorded("plant", []))
+
+    await rooms.visiting.begin(late)
+
+
+async def test_an_earlier_end_counts_for_who_found_the_tunnel_before(rooms: Rooms) -> None:
+    tunnel = await published(rooms, await ssh(rooms))
+    early = await stranger(rooms, tunnel)
+    until = rooms.now() + timedelta(hours=1)
+    await rooms.people.tunnel_publish(ANNA, PublishTunnel(tunnel.tunnel_key, until))
+
+    opened = await rooms.visiting.begin(early)
+
+    assert opened.visit.hard_end == until
+
+
+async def test_who_comes_while_somebody_changes_the_tunnel_comes_to_what_it_is_then(rooms: Rooms) -> None:
+    tunnel = await published(rooms, await ssh(rooms))
+    early, mine = await stranger(rooms, tunnel), await admit(rooms)
+    with rooms.postgres.connect() as other:
+        with other.transaction():
+            other.execute("UPDATE tunnels.tunnel SET public_since = NULL")
+            coming, person = (asyncio.ensure_future(rooms.visiting.begin(each)) for each in (early, mine))
+            await eventually(lambda: both_wait(rooms), 30, "both wait for the tunnel")
+        assert (await person).visit.account_key == 5
+    with pytest.raises(ConflictError):
+        await coming
+    assert [each.account_key for each in await seen(rooms)] == [5]
+
+
+async def test_who_comes_by_a_ticket_while_the_tunnel_is_withdrawn_finds_none(rooms: Rooms) -> None:
+    tunnel = await ssh(rooms)
+    issued = await ticket(rooms, tunnel)
+    mine = await rooms.admissions.admit(issued.ticket, ADDRESS, SSH)
+    with rooms.postgres.connect() as other, other.transaction():
+        other.execute("SELECT 1 FROM tunnels.tunnel FOR UPDATE")
+        coming = asyncio.ensure_future(rooms.visiting.begin(mine))
+        await eventually(lambda: one_waits(rooms), 30, "they wait for the tunnel")
+        other.execute("DELETE FROM tunnels.tunnel")  # and its tickets
+    with pytest.raises(NotFoundError):
+        await coming
+
+
+async def one_waits(rooms: Rooms) -> bool:
+    return rooms.postgres.rows(WAITING) == [(1,)]
+
+
+async def both_wait(rooms: Rooms) -> bool:
+    return rooms.postgres.rows(WAITING) == [(2,)]
+
+
+async def test_a_visit_that_is_cut_before_it_is_committed_is_cut(rooms: Rooms) -> None:
+    await ssh(rooms)
+    admitted, cut_at = await admit(rooms), list[int]()
+    transaction = rooms.database.transaction
+
+    @asynccontextmanager
+    async def cutting() -> AsyncIterator[Any]:
+        async with transaction() as connection:
+            yield connection
+            cut_at.append(rooms.visiting.cut(lambda _: True, Cause.CLOSED))
+
+    rooms.visiting._around = attrs.evolve(rooms.visiting._around, database=cast("Database", Cutting(cutting)))
+    opened = await rooms.visiting.begin(admitted)
+
+    assert (cut_at, opened.cut.result()) == ([1], Cause.CLOSED)
+
+
+class Cutting:
+    """A database, of which the transaction alone is asked for."""
+
+    def __init__(self, transaction: Callable[[], Any]) -> None:
+        self.transaction = transaction
 
 
 async def test_withdrawing_ends_every_visit(rooms: Rooms) -> None:

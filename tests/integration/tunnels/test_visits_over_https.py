@@ -1,5 +1,6 @@
 """Visits as they are: frpc at the edge, people at the other listener, each recorded before its first octet."""
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -8,18 +9,22 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
-from twisted.internet.protocol import Protocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.connection import Connection
 
+from services.tunnels import visitors
 from services.tunnels.records.messages import StartWorkConn
 from services.tunnels.records.tunnels import ExposePort, NameTunnel, PublishTunnel
 from services.tunnels.records.visits import IssueTicket, OpenedCredential
 from services.tunnels.streams import MuxStream
 from shared.identities import Person
+from tests.harness.frp_client import WINDOW
 from tests.harness.waiting import wait_until
 from tests.integration.database import Postgres
 from tests.integration.flockctl.certificates import Certificates
@@ -166,7 +171,7 @@ def test_a_device_offers_what_is_declared_on_a_port_that_it_was_allotted_alone(s
 
     assert "not declared" in site.offer(crane, f"{CRANE}-ssh-22-tcp", theirs[0])
     site.declare(CRANE, "ssh", 22, "tcp")
-    assert "allotted" in site.offer(crane, f"{CRANE}-ssh-22-tcp", 7509)
+    assert "allotted" in site.offer(crane, f"{CRANE}-ssh-22-tcp", theirs[0] + 1)
     assert "another device" in site.offer(crane, f"{CRANE}-ssh-22-tcp", theirs[0])
     assert "another device" in site.offer(crane, f"{PRESS}-ssh-22-tcp", theirs[0])
 
@@ -219,6 +224,21 @@ def test_a_public_port_is_open_while_it_is_public_and_each_visit_is_recorded(sit
     assert tunnel.project_key == PLANT
 
 
+def test_a_port_that_something_else_has_is_not_shown_as_public(site: Whole) -> None:
+    tunnel, _ = site.ssh()
+    port = site.do(site.rooms.listed())[0].remote_port
+    assert port is not None
+    with socket.create_server(("127.0.0.1", port)):
+        public = site.do(site.rooms.people.tunnel_publish(ANNA, PublishTunnel(tunnel.tunnel_key)))
+        assert (public.state, public.url) == ("error", None)
+        assert "something else" in str(public.error)
+        assert public.remote_port == port
+    wait_until(lambda: site.do(site.rooms.listed())[0].state == "public", 30, "it is open once it can be")
+    site.do(site.rooms.people.tunnel_unpublish(ANNA, NameTunnel(tunnel.tunnel_key)))
+    [private] = site.do(site.rooms.listed())
+    assert (private.state, private.error) == ("offered", None)
+
+
 def test_an_earlier_end_of_being_public_is_one_for_who_is_there(site: Whole) -> None:
     tunnel, _ = site.ssh()
     port = site.do(site.rooms.listed())[0].remote_port
@@ -233,6 +253,70 @@ def test_an_earlier_end_of_being_public_is_one_for_who_is_there(site: Whole) -> 
         assert not left(visitor)
 
     assert is_open(port)
+
+
+def test_a_visitor_who_reads_slowly_still_reads_what_a_device_said_last(
+    site: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visitors, "CLOSE_S", 1)
+    octets = bytes(range(256)) * 4_000
+
+    def say_and_go(stream: MuxStream, _start: StartWorkConn, _first: bytes) -> None:
+        stream.attach(Protocol())
+        stream.write(octets)
+        stream.loseConnection()
+
+    site.declare(PRESS, "ssh", 22, "tcp")
+    port = site.do(site.rooms.agents.expose_port(agent(PRESS), ExposePort())).remote_port
+    assert not site.offer(site.device(PRESS, say_and_go), f"{PRESS}-ssh-22-tcp", port)
+    plain = socket.socket()
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)  # most of it waits on our side
+    plain.connect(("127.0.0.1", site.visitors_port))
+    with site.come(key_of(site), sock=plain, max_queue=1) as visitor:
+        wait_until(lambda: visits(site)[0][1] == "device_left", 30, "the visit is over")
+        Event().wait(1.6)  # this visitor is slower than others have to close
+        found = bytearray()
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                found += visitor.recv(30, decode=False)
+
+    assert hashlib.sha256(found).digest() == hashlib.sha256(octets).digest()
+    assert visitor.close_reason == "device_left"
+
+
+def test_what_a_visitor_said_last_still_reaches_the_device(site: Whole) -> None:
+    streams, heard = list[tuple[MuxStream, bytes]](), Heard()
+
+    def not_yet(stream: MuxStream, _start: StartWorkConn, first: bytes) -> None:
+        streams.append((stream, first))
+
+    site.declare(PRESS, "ssh", 22, "tcp")
+    port = site.do(site.rooms.agents.expose_port(agent(PRESS), ExposePort())).remote_port
+    assert not site.offer(site.device(PRESS, not_yet), f"{PRESS}-ssh-22-tcp", port)
+    octets = bytes(range(256)) * ((WINDOW + 150_000) // 256)  # more than the device takes: some of it waits at the edge
+    with site.come(key_of(site)) as visitor:
+        for at in range(0, len(octets), 65_536):
+            visitor.send(octets[at : at + 65_536])
+    wait_until(lambda: visits(site) == [(5, "visitor_left", len(octets), 0)], 30, "the visit is over")
+
+    [(stream, first)] = streams
+    site.do(called(lambda: stream.attach(heard, first)))
+    wait_until(lambda: heard.is_lost, 30, "the device has the end")
+    assert hashlib.sha256(heard.octets).digest() == hashlib.sha256(octets).digest()
+
+
+class Heard(Protocol):
+    """What a device was told."""
+
+    def __init__(self) -> None:
+        self.octets = bytearray()
+        self.is_lost = False
+
+    def dataReceived(self, data: bytes) -> None:
+        self.octets += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.is_lost = True
 
 
 def test_what_a_device_said_last_still_reaches_the_visitor_of_a_public_port(site: Whole) -> None:

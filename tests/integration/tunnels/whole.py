@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 from attrs import define
@@ -22,11 +23,12 @@ from shared.health import Health
 from shared.service import forever
 from shared.tls import server_options
 from tests.harness.frp_client import FrpClient, Work, echo
+from tests.harness.ports import free_port_base
 from tests.harness.tunnel_edge import run
 from tests.integration.database import Postgres
 from tests.integration.flockctl import reactor_thread
 from tests.integration.flockctl.certificates import Certificates
-from tests.integration.tunnels.rooms import PORTS, PRESS, Rooms, agent
+from tests.integration.tunnels.rooms import PRESS, Rooms, agent
 
 Result = TypeVar("Result")
 LOCAL = "127.0.0.1"
@@ -75,7 +77,7 @@ class Whole:
         assert not self.offer(client, f"{key}-ssh-22-tcp", port)
         return tunnel, client
 
-    def come(self, shown: str, path: str = "/visit/press-1/ssh/22") -> ClientConnection:
+    def come(self, shown: str, path: str = "/visit/press-1/ssh/22", **more: Any) -> ClientConnection:
         """A visitor with a WebSocket."""
         tls = ssl.create_default_context(cafile=str(self.certificates.ca))
         return connect(
@@ -86,21 +88,32 @@ class Whole:
             close_timeout=2,
             max_size=None,
             compression=None,
+            **more,
         )
+
+
+@cache
+def own_ports() -> PortRange:
+    """Some that nobody else opens while this process lives."""
+    first = free_port_base()
+    return PortRange(first, first + 9)
 
 
 @contextmanager
 def whole(
-    postgres: Postgres, certificates: Certificates, fleet: Fleet | None = None, allotted: PortRange = PORTS
+    postgres: Postgres, certificates: Certificates, fleet: Fleet | None = None, allotted: PortRange | None = None
 ) -> Iterator[Whole]:
-    """All of it, listening, until the end of the block; with a `fleet`, where its nodes ask, too."""
+    """All of it, listening, until the end of the block; with a `fleet`, where its nodes ask, too.
+
+    `allotted` are the ports that devices may be allotted: those of this process, if none are said.
+    """
     reactor_thread.start()
     reactor: Any = reactor_thread.reactor
 
     async def begin() -> tuple[Whole, Database, list["asyncio.Task[None]"], list[IListeningPort]]:
         database = Database(postgres.settings("svc_tunnels"), Health())
         await database.open()
-        rooms = Rooms(database, postgres, at_the_edge=True, ports=allotted)
+        rooms = Rooms(database, postgres, at_the_edge=True, ports=allotted or own_ports())
         provider = Provider("https://accounts.example", str(certificates.ca))
         listening = Listening(reactor, LOCAL, provider, is_bound_to_address=True, ca=certificates.ca, fleet=fleet)
         ways = ways_of(rooms.base, rooms.parts, rooms.news, rooms.declared, listening)

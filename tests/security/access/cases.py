@@ -18,9 +18,11 @@ PAST: Final = "2000-01-01T00:00:00Z"
 DEVICE: Final = {"device": "{device}"}
 PROJECT: Final = {"project": "{project}"}
 GROUP: Final = {"group": "{group}"}
+ROLLOUT: Final = {"rollout": "{rollout}"}
 APP: Final = {"app": "{app}"}
 BOARD: Final = {"board": "{board}"}
 TUNNEL: Final = {"tunnel": "{tunnel}"}
+NO_TERMINAL: Final = {"terminal": "00000000-0000-4000-8000-000000000001"}
 APP_ON_DEVICE: Final = {**DEVICE, "app": 2**53 - 1, "stage": "DEV"}
 """Which is not on the device: said once the decision about access is made."""
 ASSET: Final = {"kind": "device", "key": "{device}"}
@@ -140,6 +142,12 @@ _THINGS: Final = (
     Case(f"{DEVICES}.device.watch", "device READ", PROJECT, sees=has("devices", "device_key", "device")),
     Case(f"{DEVICES}.device.set_claimable", "device GRANT, device DELETE", {**DEVICE, "is_claimable": False}),
     Case(f"{DEVICES}.device.claim", "project CREATE_DEVICES", {**PROJECT, "code": "{code}"}, made.new_code),
+    Case(
+        f"{DEVICES}.device.move", "device GRANT, device DELETE, project CREATE_DEVICES", {**DEVICE, "to": "{project}"},
+    ),
+    Case(f"{DEVICES}.device.tag", "device UPDATE", {**DEVICE, "set": {"line": "4"}}),
+    Case(f"{DEVICES}.device.decommission", "device DELETE", DEVICE, made.new_device),
+    Case(f"{DEVICES}.decommission.list", "project READ", PROJECT),
     Case(f"{DEVICES}.device.exec", "device DEVELOP", {**DEVICE, "command": "true"}),
     Case(f"{DEVICES}.device.reboot", "device MAINTAIN", DEVICE),
     Case(f"{DEVICES}.device.shutdown", "device MAINTAIN", DEVICE),
@@ -172,6 +180,10 @@ _THINGS: Final = (
     Case(f"{DEVICES}.device.app_logs", "device READ", APP_ON_DEVICE),
     Case(f"{DEVICES}.device.app_log_history", "device READ", APP_ON_DEVICE),
     Case(f"{DEVICES}.device.follow_logs", "device READ", APP_ON_DEVICE),
+    Case(f"{DEVICES}.device.terminal", "device DEVELOP", DEVICE),
+    Case(f"{DEVICES}.device.terminal_write", OWN, {**NO_TERMINAL, "keys": "x"}),
+    Case(f"{DEVICES}.device.terminal_resize", OWN, {**NO_TERMINAL, "columns": 80, "rows": 24}),
+    Case(f"{DEVICES}.device.terminal_close", OWN, {**NO_TERMINAL}),
     Case(f"{DEVICES}.app.install", "device INSTALL", APP_ON_DEVICE),
     Case(f"{DEVICES}.app.uninstall", "device INSTALL", APP_ON_DEVICE),
     Case(f"{DEVICES}.app.list", "device READ", DEVICE),
@@ -188,6 +200,36 @@ _THINGS: Final = (
     Case(f"{DEVICES}.app.set_environment", "device DEVELOP", {**APP_ON_DEVICE, "values": {}}),
     Case(f"{DEVICES}.app.set_ports", "device UPDATE", {**APP_ON_DEVICE, "ports": []}),
     Case(f"{DEVICES}.app.confirm", "device INSTALL", DEVICE),
+    Case(f"{DEVICES}.group_app.set", "group UPDATE", {**GROUP, **APP, "stage": "DEV", "version": "1.0"}),
+    Case(f"{DEVICES}.group_app.unset", "group UPDATE", {**GROUP, **APP, "stage": "DEV"}),
+    Case(f"{DEVICES}.group_app.list", "group READ", GROUP),
+    Case(f"{DEVICES}.rollout.plan", "project READ", {**PROJECT, "action": "update_agent"}),
+    Case(
+        f"{DEVICES}.rollout.start", "project READ, device READ, device MAINTAIN",
+        {**PROJECT, "action": "update_agent", "devices": ["{device}"]}, made.without_rollouts,
+    ),
+    Case(
+        f"{DEVICES}.rollout.list", "project READ", PROJECT, made.new_rollout,
+        sees=has("rollouts", "rollout_key", "rollout"),
+    ),
+    Case(f"{DEVICES}.rollout.show", "project READ", ROLLOUT, made.new_rollout),
+    Case(f"{DEVICES}.rollout.watch", "project READ", ROLLOUT, made.new_rollout),
+    Case(f"{DEVICES}.rollout.pause", "project READ, project UPDATE", ROLLOUT, made.new_rollout),
+    Case(f"{DEVICES}.rollout.resume", "project READ, project UPDATE", ROLLOUT, made.new_rollout),
+    Case(f"{DEVICES}.rollout.abort", "project READ, project UPDATE", ROLLOUT, made.new_rollout),
+    Case(f"{DEVICES}.install.confirm", "project INSTALL_APPS", PROJECT),
+    Case(f"{DEVICES}.alert.list", "project READ", PROJECT),
+    Case(f"{DEVICES}.alert.acknowledge", "project UPDATE", {"alert": "{alert}"}, made.new_alert),
+    Case(f"{DEVICES}.alert.watch", "project READ", PROJECT),
+    Case(f"{DEVICES}.alert_rule.list", "project READ", PROJECT),
+    Case(f"{DEVICES}.alert_rule.set", "project UPDATE", {**PROJECT, "kind": "app_failed", "is_on": True}),
+    Case(
+        f"{DEVICES}.alert_channel.create", "project UPDATE", {**PROJECT, "name": "{name}", "url": "https://localhost:1/"},
+        made.new_channel_name,
+    ),
+    Case(f"{DEVICES}.alert_channel.list", "project UPDATE", PROJECT),
+    Case(f"{DEVICES}.alert_channel.delete", "project UPDATE", {"channel": "{channel}"}, made.new_channel),
+    Case(f"{DEVICES}.alert_channel.test", "project UPDATE", {"channel": "{channel}"}, made.new_channel),
     Case(f"{DEVICES}.group.create", "project CREATE_GROUPS", {**PROJECT, "name": "line"}),
     Case(f"{DEVICES}.group.list", "group READ", {"limit": 1000}, sees=has("groups", "group_key", "group")),
     Case(f"{DEVICES}.group.show", "group READ", GROUP),

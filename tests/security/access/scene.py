@@ -267,6 +267,47 @@ async def new_group(scene: Scene, _: Asker) -> dict[str, Any]:
     return {"group": group}
 
 
+async def new_rollout(scene: Scene, asker: Asker) -> dict[str, Any]:
+    """A rollout of the owner's: the device, which is never there, waits for its turn."""
+    await without_rollouts(scene, asker)
+    what = {"project": scene.known["project"], "action": "update_agent", "devices": [scene.known["device"]]}
+    return {"rollout": (await scene.owner.call(f"{DEVICES}.rollout.start", **what))["rollout_key"]}
+
+
+async def without_rollouts(scene: Scene, _: Asker) -> dict[str, Any]:
+    """No rollout is under way: a device has its turn in one of them at a time."""
+    scene.execute("DELETE FROM devices.rollout")
+    return {}
+
+
+async def new_alert(scene: Scene, _: Asker) -> dict[str, Any]:
+    """An alert of a device that was away."""
+    with scene.platform.database() as connection:
+        row = connection.execute(
+            "INSERT INTO devices.alert (project_key, kind, subject, severity, state, opened_at, state_since, seen_at)"
+            " VALUES (%s, 'rollout_stopped', %s, 'warning', 'open', now(), now(), now()) RETURNING alert_key",
+            [scene.known["project"], new_name("rollout")],
+        ).fetchone()
+    assert row is not None
+    return {"alert": row[0]}
+
+
+async def new_channel_name(scene: Scene, _: Asker) -> dict[str, Any]:
+    """A name that no channel has; and room for one more."""
+    for channel in await scene.owner.call(f"{DEVICES}.alert_channel.list", project=scene.known["project"]):
+        await scene.owner.call(f"{DEVICES}.alert_channel.delete", channel=channel["channel_key"])
+    return {"name": new_name("duty")}
+
+
+async def new_channel(scene: Scene, asker: Asker) -> dict[str, Any]:
+    """A channel."""
+    name = (await new_channel_name(scene, asker))["name"]
+    made = await scene.owner.call(
+        f"{DEVICES}.alert_channel.create", project=scene.known["project"], name=name, url="https://localhost:1/"
+    )
+    return {"channel": made["channel"]["channel_key"]}
+
+
 async def new_board(scene: Scene, _: Asker) -> dict[str, Any]:
     """A board."""
     return {"board": await scene.board()}

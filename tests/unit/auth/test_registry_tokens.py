@@ -52,8 +52,10 @@ def procedures(around: Around) -> RegistryTokenProcedures:
 async def test_a_token_names_the_device_and_opens_its_images_for_pulling() -> None:
     token = await procedures(Around()).registry_token_issue(DEVICES, ASKED)
 
-    claims = jwt.decode(token, KEY, algorithms=["RS256"]).claims
-    assert (claims["sub"], claims["aud"], claims["iss"]) == ("3-7", "registry", "https://accounts.test")
+    read = jwt.decode(token, KEY, algorithms=["RS256"])
+    claims = read.claims
+    assert read.header["typ"] == "registry-login+jwt"  # which no ID token has
+    assert (claims["sub"], claims["aud"], claims["iss"]) == ("3-7", "registry-login", "https://accounts.test")
     assert claims["access"] == [{"type": "repository", "name": "apps/prod_amd64_26_press", "actions": ["pull"]}]
     assert (claims["nbf"], claims["exp"]) == (999_940, 1_000_900)
 

@@ -5,15 +5,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from attrs import evolve
+from attrs import define, evolve, field
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.flockctl.simulator.answers import AnswerError
-from deploy.flockctl.simulator.apps import STATES, sequence, wish_of
+from deploy.flockctl.simulator.apps import ABSENT, CANCELLING, STATES, Wish, sequence, wish_of
 from services.devices import app_rules as rules
-from services.devices.app_records import AppCredential, AppOnDevice, AppRelease, AppState, SaidOfApp, Target
-from services.devices.records import Device
+from services.devices.app_records import AppCredential, AppOnDevice, AppRelease, AppState, Install, SaidOfApp, Target
+from services.devices.records import Device, FlockSettings
 from shared.errors import ConflictError, InvalidArgumentError
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
@@ -27,8 +27,9 @@ DEVICE = Device(
 )  # fmt: skip
 FRESH = AppOnDevice(
     device_key=7, app_key=26, stage="PROD", created_at=NOW, app_name="Press", target="PRESENT", state="UNINSTALLED",
-    state_since=None, release=RELEASES[0], present=None, previous=None, requestor_account_key=5, app_cred_epoch=1,
-    environment=None, ports=None, reported_ports=[], revision=1, told_revision=0, is_offered=False, refusal=None,
+    state_since=None, release=RELEASES[0], present=None, previous=None, wanted_before=(),
+    requestor_account_key=5, app_cred_epoch=1, environment=None, ports=None,
+    reported_ports=[], revision=1, told_revision=0, is_offered=False, refusal=None,
 )  # fmt: skip
 
 
@@ -41,31 +42,87 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("aim"), st.sampled_from(TARGETS)),
         st.tuples(st.just("upgrade"), st.sampled_from(RELEASES)),
-        st.tuples(st.sampled_from(["roll_back", "cancel", "agent", "fails", "nonsense"]), WORDS),
+        st.tuples(st.sampled_from(["roll_back", "cancel", "tell", "tell", "begin", "hear", "hear"]), st.none()),
     ),
-    max_size=20,
+    max_size=30,
 )
 
 
-def tell(app: AppOnDevice, state: str, *, cancels: bool = False) -> tuple[AppOnDevice, str]:
-    """The agent is told of the wish, and says what it does."""
-    wish = wish_of(rules.wish(app, DEVICE, {}, cancels=cancels))
-    app = evolve(app, told_revision=app.revision)
-    for each in sequence(state, wish):
-        state = each.state
-        app = rules.told(app, said(each.state, each.release_key, each.update_status))  # type: ignore[arg-type]
-    return app, state
+@define
+class Late:
+    """The platform and an agent whose words come late: what it has, what it is at, what it said and was not heard."""
 
+    app: AppOnDevice = FRESH
+    is_due: bool = True
+    cancels: bool = False
+    state: str = "UNINSTALLED"
+    has: int | None = None
+    doing: list[tuple[str, int | None, SaidOfApp]] = field(factory=list)
+    words: list[SaidOfApp] = field(factory=list)
 
-def step(app: AppOnDevice, state: str, what: str, how: Any) -> tuple[AppOnDevice, str]:
-    """Somebody wishes something, or the agent says something."""
-    if what == "agent":
-        return tell(app, state)
-    if what == "fails":
-        return rules.told(app, said("FAILED")), "FAILED"
-    if what == "nonsense":
-        return rules.told(app, said(how, 999)), how
-    return evolve(wished(app, what, how), revision=app.revision + 1), state
+    def wish(self, what: str, how: Any) -> None:
+        """Somebody wishes something."""
+        self.app = evolve(wished(self.app, what, how), revision=self.app.revision + 1)
+        self.is_due, self.cancels = True, self.cancels or what == "cancel"
+
+    def tell(self) -> None:
+        """The agent is told of the wish as it stands; it is at it, and says what it does."""
+        if not self.is_due:
+            return
+        wish = wish_of(rules.wish(self.app, DEVICE, {}, cancels=self.cancels))
+        is_deaf = rules.is_deaf(self.app) and not self.cancels
+        self.app = evolve(self.app, told_revision=self.app.revision)
+        self.is_due, self.cancels = is_deaf, False
+        if self.doing and (wish.cancels or self.state != "UPDATING") and wish.target in CANCELLING:
+            self.doing.clear()
+        if self.doing and self.state == "UPDATING":
+            return  # nothing else counts amid an update
+        self.finish()
+        self.begin(wish)
+
+    def begin(self, wish: Wish) -> None:
+        """Be at what is wished."""
+        fetched = wish.new_release_key or None
+        for each in sequence(self.state, wish):
+            has = {"UPDATING": self.has, "DOWNLOADING": None}.get(each.state, fetched)
+            if each.state in ABSENT or each.state == "DELETING":
+                has = None
+            elif each.update_status == "canceled" or (not wish.request_update and self.has is not None):
+                has = self.has
+            said = SaidOfApp(each.state, each.release_key, each.update_status)  # type: ignore[arg-type]
+            self.doing.append((each.state, has, said))
+
+    def step(self) -> None:
+        """The agent does one thing."""
+        if self.doing:
+            self.state, self.has, said = self.doing.pop(0)
+            self.words.append(said)
+
+    def finish(self) -> None:
+        """It does all that it is at."""
+        while self.doing:
+            self.step()
+
+    def hear(self) -> None:
+        """The oldest word comes."""
+        if not self.words:
+            return
+        word, before = self.words.pop(0), self.app
+        self.app = rules.told(before, word)
+        if rules.is_to_be_told_again(before, self.app, word):
+            self.app = evolve(self.app, revision=self.app.revision + 1)
+            self.is_due = True
+
+    def settle(self) -> int:
+        """Until nobody has anything to say; how many times it was told."""
+        for count in range(20):
+            self.finish()
+            while self.words:
+                self.hear()
+            if not self.is_due:
+                return count
+            self.tell()
+        raise AssertionError("it is told for ever")
 
 
 def wished(app: AppOnDevice, what: str, how: Any) -> AppOnDevice:
@@ -81,21 +138,75 @@ def wished(app: AppOnDevice, what: str, how: Any) -> AppOnDevice:
 
 
 @given(STEPS)
-def test_whatever_happens_the_newest_wish_is_reached(steps: list[tuple[str, Any]]) -> None:
-    app, state = FRESH, "UNINSTALLED"
+def test_however_late_an_agent_s_words_come_the_newest_wish_is_reached(steps: list[tuple[str, Any]]) -> None:
+    late = Late()
     for what, how in steps:
-        app, state = step(app, state, what, how)
-        assert wish_of(rules.listed(app, DEVICE, {})).app_key == 26
+        if what in ("tell", "hear", "begin"):
+            {"tell": late.tell, "hear": late.hear, "begin": late.step}[what]()
+        else:
+            late.wish(what, how)
+        assert wish_of(rules.listed(late.app, DEVICE, {})).app_key == 26
 
-    for _ in range(2):  # an update ends before the app starts
-        app, state = tell(app, state)
+    wanted = late.app.target, late.app.release
+    late.settle()
 
-    assert state == app.target
-    assert app.state == app.target
-    assert rules.is_gone(app) == (app.target == "UNINSTALLED")
-    assert not rules.is_updating(app)
-    if app.target in ("PRESENT", "RUNNING"):
-        assert app.present == app.release
+    assert (late.app.target, late.app.release) == wanted  # no word eats a wish
+    assert late.state == late.app.state == late.app.target
+    assert rules.is_gone(late.app) == (late.app.target == "UNINSTALLED")
+    assert not rules.is_updating(late.app)
+    if late.app.target in ("PRESENT", "RUNNING"):
+        assert late.app.present == late.app.release is not None
+        assert late.has == late.app.release.release_key
+
+
+@given(st.lists(st.tuples(WORDS, st.sampled_from([0, 50, 51, 999]), st.sampled_from(["", "canceled"]))))
+def test_no_word_changes_what_is_wanted(words: list[tuple[Any, int, Any]]) -> None:
+    app = rules.upgraded(FRESH, RELEASES[1])
+    for word in words:
+        app = rules.told(app, said(*word))
+        assert (app.target, app.release) == ("PRESENT", RELEASES[1])
+        assert wish_of(rules.wish(app, DEVICE, {}, cancels=False)).app_key == 26
+
+
+def test_given_an_update_that_ended_after_it_was_rolled_back_then_it_is_told_again() -> None:
+    before = rules.rolled_back(rules.upgraded(evolve(FRESH, present=RELEASES[0]), RELEASES[1]))
+    late = said("PRESENT", 51, "pending_remote_confirmation")
+
+    after = rules.told(before, late)
+
+    assert (after.present, after.release) == (RELEASES[1], RELEASES[0])
+    assert rules.is_to_be_told_again(before, after, late)
+
+
+def test_given_a_newer_wish_when_a_cancelling_ends_then_the_newer_one_stands_and_is_told() -> None:
+    updating = rules.told(rules.upgraded(evolve(FRESH, present=RELEASES[0]), RELEASES[1]), said("UPDATING", 50))
+    before = rules.upgraded(rules.cancelled(updating), RELEASES[2])
+    late = said("PRESENT", 50, "canceled")
+
+    after = rules.told(before, late)
+
+    assert after.release == RELEASES[2]
+    assert rules.is_to_be_told_again(before, after, late)
+
+
+INSTALLS = st.sets(st.builds(Install, st.integers(1, 3), st.integers(1, 4), st.just("PROD")), min_size=1)
+
+
+@given(INSTALLS, st.data())
+def test_many_ends_at_once_are_not_believed(every: set[Install], data: st.DataObject) -> None:
+    missing = data.draw(st.lists(st.sampled_from(sorted(every, key=repr)), unique=True))
+
+    held = rules.held_back(every, missing)
+
+    assert held <= {*missing}
+    if len(missing) > 3:
+        assert held == {*missing}
+    if len(missing) == 1:
+        assert not held
+    for project_key in (1, 2, 3):
+        had = [each for each in every if each.project_key == project_key]
+        if len(had) > 1 and {*had} <= {*missing}:
+            assert {*had} <= held
 
 
 def test_a_fresh_app_has_what_was_wanted_when_it_was_fetched() -> None:
@@ -110,7 +221,7 @@ def test_a_fresh_app_has_what_was_wanted_when_it_was_fetched() -> None:
 def test_an_update_that_was_cancelled_is_wanted_no_more() -> None:
     app = rules.told(rules.upgraded(evolve(FRESH, present=RELEASES[0]), RELEASES[1]), said("UPDATING", 50))
 
-    app = rules.told(app, said("PRESENT", 50, "canceled"))
+    app = rules.told(rules.cancelled(app), said("PRESENT", 50, "canceled"))
 
     assert (app.state, app.release, app.present) == ("PRESENT", RELEASES[0], RELEASES[0])
 
@@ -125,6 +236,28 @@ def test_the_release_before_is_the_one_to_go_back_to() -> None:
     assert (app.present, app.previous) == (RELEASES[1], RELEASES[0])
     back = rules.told(rules.rolled_back(app), said("PRESENT", 50, "pending_remote_confirmation"))
     assert (back.present, back.previous) == (RELEASES[0], RELEASES[1])
+
+
+def test_amid_an_update_an_agent_takes_no_start() -> None:
+    assert rules.is_deaf(evolve(FRESH, state="UPDATING", target="RUNNING"))
+    assert not rules.is_deaf(evolve(FRESH, state="UPDATING", target="PRESENT"))
+    assert not rules.is_deaf(evolve(FRESH, state="STARTING", target="RUNNING"))
+
+
+SETTINGS = FlockSettings("wss://x/ws-re-dev", "registry.test/", "apps/", "https://x", None)
+
+
+@pytest.mark.parametrize("architecture", [None, "", "amd64/../../x", "amd 64", "AMD64", "a" * 21, "amd64\n"])
+def test_what_a_device_calls_itself_names_no_repository_of_others(architecture: str | None) -> None:
+    assert rules.repositories([FRESH], evolve(DEVICE, architecture=architecture), SETTINGS) == []
+
+
+def test_repositories_are_named_as_registries_take_them() -> None:
+    device = evolve(DEVICE, architecture="amd64")
+
+    assert rules.repositories([FRESH, evolve(FRESH, app_name="a/b c")], device, SETTINGS) == [
+        "apps/prod_amd64_26_press"
+    ]
 
 
 def test_stopped_is_no_state_that_an_agent_takes_back() -> None:

@@ -40,6 +40,9 @@ CREDENTIAL: Final = "An API key or access token."
 TAGS: Final = {
     "devices": "Devices: the registry, and flashing.",
     "groups": "Groups of devices.",
+    "rollouts": "Rollouts: one change for many devices, in waves.",
+    "alerts": "What is wrong, and that somebody knows.",
+    "alert-channels": "Who is told of alerts.",
     "swarms": "Projects, which the wire calls swarms.",
     "apps": "Apps and their releases.",
     "boards": "Boards: what people look at data with.",
@@ -68,9 +71,30 @@ TAGS: Final = {
 }
 # What each parameter and field is; where one name has two meanings, the procedure's last words stand before it.
 WORDS: Final = {
+    "terminal": "A terminal, as its first answer names it.",
+    "keys": "What is typed, as a terminal sends it.",
+    "columns": "How many signs a line has.",
+    "rows": "How many lines there are.",
     "values": "Variables by name; null takes one away.",
     "secrets": "The names of those whose values nobody is to see; one that is secret stays so.",
     "ports": "The ports of the app, all of them: each a port, and its protocol where that is not http.",
+    "alert_key": "The alert's key.",
+    "channel_key": "The channel's key.",
+    "is_on": "Whether there are alerts of this kind at all; null is as it comes.",
+    "severity": "How grave it is; null is as it comes.",
+    "after_s": "After how many seconds of trouble; null is as it comes.",
+    "url": "Where a webhook is posted to, https:// alone.",
+    "min_severity": "From which severity on.",
+    "time_zone": "By which clock quiet times are, for example `Europe/Berlin`.",
+    "quiet": "When only what is critical is told: the days on which it begins, from when to when.",
+    "to": "The project that it goes to, by its key or by a name of one's own.",
+    "set": "Tags by name.",
+    "remove": "Names of tags that go.",
+    "tag": "Tags that a device must have: names, or `name=value`, separated by commas.",
+    "status": "How the device is: `CONNECTED`, `DISCONNECTED`, `CONFIGURING` or `EMERGENCY`.",
+    "agent_version": "The agent's release.",
+    "architecture": "The machine's architecture, as its agent says it.",
+    "data": "What becomes of the rows that it wrote: `keep`.",
     "cursor": "Where the page begins: the `next` of the answer before.",
     "limit": "How many at most.",
     "offset": "How many of the newest to leave out.",
@@ -161,12 +185,23 @@ WORDS: Final = {
     "security": "How the network is secured, where the device is to be told.",
     "lines": "How many lines at most, the newest.",
     "level": "The least grave level.",
+    "target": "How the app is wanted: `PRESENT` or `RUNNING`.",
+    "rollout_key": "The rollout's key.",
+    "devices": "Devices, by their keys or names.",
+    "pace": "How it goes from device to device: waves, soak time, budget, windows, time limits.",
+    "digest": "The plan that is meant: refused where something else would be done by now.",
+    "state": "Only those that stand so; left out, all devices, or alerts that are not resolved.",
+    "retry": "Whether devices that failed get another turn.",
+    "roll_back": "Whether each app is to be again as it was wanted before its device's turn.",
     "timestamps": "Whether each line begins with its time.",
 }
 EXAMPLES: Final[dict[str, Any]] = {
     "POST /swarms": {"name": "plant", "description": "the first line"},
     "POST /swarms/{swarm_key}/devices": {"name": "press-1"},
     "PATCH /devices/{device_key}": {"name": "press-2"},
+    "PATCH /devices/{device_key}/tags": {"set": {"line": "4"}, "remove": ["hall"]},
+    "POST /devices/{device_key}/decommission": {"data": "keep"},
+    "POST /devices/{device_key}/move": {"to": "depot"},
     "PUT /devices/{device_key}/claimable": {"is_claimable": True},
     "POST /devices/{device_key}/exec": {"command": "df", "arguments": ["-h"]},
     "POST /devices/{device_key}/images/prune": {"include_named": False},
@@ -174,7 +209,20 @@ EXAMPLES: Final[dict[str, Any]] = {
     "POST /devices/{device_key}/wifi/add": {"ssid": "hall", "password": "correct horse"},
     "POST /devices/{device_key}/wifi/remove": {"ssid": "hall"},
     "POST /devices/{device_key}/wifi/select": {"ssid": "hall", "mac": "02:00:00:00:00:01"},
+    "PUT /swarms/{swarm_key}/alert-rules": {"kind": "device_offline", "after_s": 600},
+    "POST /swarms/{swarm_key}/alert-channels": {"name": "duty", "url": "https://hooks.example.com/duty"},
     "POST /swarms/{swarm_key}/groups": {"name": "line-4"},
+    "PUT /groups/{group_key}/apps/{app_key}/{stage}": {"version": "1.4.0", "target": "RUNNING"},
+    "POST /swarms/{swarm_key}/rollouts/plan": {"action": "upgrade", "app": 7, "stage": "PROD", "version": "1.4.0"},
+    "POST /swarms/{swarm_key}/rollouts": {
+        "action": "upgrade",
+        "app": 7,
+        "stage": "PROD",
+        "version": "1.4.0",
+        "pace": {"waves": [1, "10%"], "soak_s": 600, "budget": "3%"},
+    },
+    "POST /rollouts/{rollout_key}/resume": {"retry": True},
+    "POST /rollouts/{rollout_key}/abort": {"roll_back": True},
     "POST /swarms/{swarm_key}/boards": {"name": "line-4"},
     "PATCH /boards/{board_key}": {"name": "line-5"},
     "POST /devices/{device_key}/tunnels": {"app": "ssh", "port": 22, "protocol": "tcp"},
@@ -439,7 +487,7 @@ def schema_of(field: Any) -> dict[str, Any]:
     made = inlined(msgspec.json.schema(field.type))
     default = field.default.factory() if hasattr(field.default, "factory") else field.default
     if default is not attrs.NOTHING and default is not None:
-        made["default"] = default
+        made["default"] = msgspec.to_builtins(default)
     return made
 
 

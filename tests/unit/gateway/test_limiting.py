@@ -1,8 +1,6 @@
 """Who has asked how often."""
 
-import pytest
-
-from services.gateway.limiting import Limiter, subscriber
+from services.gateway.limiting import Limiter
 from services.gateway.records import Rate
 
 
@@ -49,17 +47,3 @@ def test_memory_is_bounded_and_forgets_who_was_longest_away() -> None:
     assert len(limiter._arrivals) == 2
     assert not limiter.take("a").is_allowed
     assert limiter.take("b").is_allowed
-
-
-@pytest.mark.parametrize(
-    ("address", "who"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
-        ("", ""),
-        ("x", "x"),
-    ],
-)
-def test_one_subscriber_is_one(address: str, who: str) -> None:
-    assert subscriber(address) == who

@@ -7,6 +7,7 @@ import pytest
 
 from deploy.local.authority import AuthorityError
 from deploy.local.preparation import (
+    RestoreUnfinishedError,
     SecretLostError,
     check_kept_secrets,
     ensure_backend_login_authority,
@@ -45,6 +46,18 @@ def test_given_data_when_a_secret_of_theirs_is_lost_then_it_is_refused_by_its_na
         check_kept_secrets(state)
 
     assert str(file) in str(told.value)
+
+
+def test_given_half_of_a_restore_when_prepared_then_nothing_is_made(tmp_path: Path) -> None:
+    settings = local_settings({"IRONFLOCK_LOCAL_STATE": str(tmp_path / "state")})
+    state = StateFolder(settings.state)
+    state.root.mkdir()
+    state.restoring.touch()
+
+    with pytest.raises(RestoreUnfinishedError, match="flockctl restore"):
+        prepare(settings, None, NOW)
+
+    assert list(state.root.iterdir()) == [state.restoring]
 
 
 def test_given_no_data_yet_when_secrets_are_missing_then_they_are_made(state: StateFolder) -> None:

@@ -315,3 +315,20 @@ def test_a_ticket_is_no_secret_to_sign_with(tmp_path: Path) -> None:
 def test_an_answer_about_a_board_that_makes_no_sense_settles_nothing(tmp_path: Path, change: dict[str, Any]) -> None:
     failure = Case(tmp_path, BOARD | change).check(Door.APPS, APP_REALM, "", TICKET_OF_A_BOARD, TICKET)
     assert failure.check(CredentialsAwayError)
+
+
+def test_a_persons_terminal_is_joined_for_by_the_secret_of_devices_alone(tmp_path: Path) -> None:
+    (tmp_path / "svc_devices").write_text("d", encoding="utf-8")
+    (tmp_path / "svc_auth").write_text("a", encoding="utf-8")
+    case = Case(tmp_path)
+
+    identity = case.check(Door.SERVICES, "realm1", "terminal-5", signed("d"))
+
+    assert isinstance(identity, Identity)
+    assert (identity.role, identity.authid, identity.realm) == ("terminal", "5", "realm1")
+    assert case.check(Door.SERVICES, "realm1", "terminal-5", signed("a")) is WRONG_PROOF
+    assert case.check(Door.SERVICES, "ironflock.system", "terminal-5", signed("d")) is WRONG_PROOF
+    for authid in ("terminal-", "terminal-x", "terminal-05", "terminal-5 ", "terminal--5", "terminal-system"):
+        assert case.check(Door.SERVICES, "realm1", authid, signed("d")) is WRONG_PROOF
+    for door in (Door.DEVICES, Door.PEOPLE, Door.APPS):
+        assert not isinstance(case.check(door, "realm1", "terminal-5", signed("d")), Identity)

@@ -35,6 +35,16 @@ def test_a_service_may_send_what_its_own_end_of_the_connection_may_and_lag_a_few
     assert limits.waiting_in_all >= 4 * limits.waiting_per_connection
 
 
+def test_services_and_operators_have_what_the_public_has_unless_told_otherwise() -> None:
+    alike = RouterSettings.from_environment(GIVEN)
+    assert (alike.inside_tls_certificate, alike.inside_tls_key) == (alike.tls_certificate, alike.tls_key)
+    assert (alike.service_bind, alike.ops_bind) == ("127.0.0.1", "127.0.0.1")
+    inside = {"INSIDE_TLS_CERTIFICATE": "/in.pem", "INSIDE_TLS_KEY": "/in.key", "SERVICE_BIND": "::", "OPS_BIND": "::1"}
+    other = RouterSettings.from_environment(GIVEN | {f"IRONFLOCK_ROUTER_{name}": inside[name] for name in inside})
+    assert (str(other.inside_tls_certificate), str(other.inside_tls_key)) == ("/in.pem", "/in.key")
+    assert (other.service_bind, other.ops_bind, other.bind) == ("::", "::1", "127.0.0.1")
+
+
 @pytest.mark.parametrize("name", sorted(GIVEN))
 def test_a_missing_setting_is_named(name: str) -> None:
     with pytest.raises(SettingsError, match=name):

@@ -40,6 +40,7 @@ OWN: Final = {
         "SIGNING_KEYS_FILE": "signing",
         "PUBLIC_KEYS_FILE": "public",
         "HEAD_FILE": "head",
+        "LEDGER_FILE": "ledger",
     },
     "fleetdb": {
         **BUS,

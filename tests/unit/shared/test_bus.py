@@ -264,6 +264,48 @@ async def test_stopping_ends_the_streams_and_waits_for_the_calls(bus: Bus, route
     assert session.is_lost
 
 
+async def test_stopping_waits_for_the_ends_of_streams_and_for_what_these_leave_to_do(
+    bus: Bus, router: MemoryRouter
+) -> None:
+    ends: list[str] = []
+
+    async def finish() -> None:
+        await asyncio.sleep(0.05)
+        assert not session.is_lost
+        ends.append("left to do")
+
+    async def stream() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.05)
+            ends.append("stream")
+            bus.spawn(finish())
+
+    session = await router.join(bus, CONTROL_REALM)
+    _ = bus.task(stream(), is_stream=True)
+    await asyncio.sleep(0)
+
+    await bus.stop()
+
+    assert ends == ["stream", "left to do"]
+    assert session.is_lost
+
+
+async def test_stopping_waits_no_longer_than_its_bound(
+    bus: Bus, router: MemoryRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_module, "DRAIN_TIMEOUT_S", 0.05)
+    session = await router.join(bus, CONTROL_REALM)
+    stuck = bus.task(asyncio.Event().wait())
+
+    await asyncio.wait_for(bus.stop(), 10)
+
+    assert session.is_lost
+    with pytest.raises(asyncio.CancelledError):
+        await stuck
+
+
 async def test_what_fails_beside_is_said(bus: Bus, capsys: pytest.CaptureFixture[str]) -> None:
     async def fails() -> None:
         raise ValueError("beside")

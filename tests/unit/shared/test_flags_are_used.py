@@ -13,7 +13,6 @@ EVERYWHERE: Final = "GRANT"
 """On whatever there is: it lets its flags be given, and others be asked about."""
 APPS, YEARS = "apps, their releases and data", "running the installation for years"
 LATER: Final[dict[tuple[AssetKind, str], str]] = {
-    (AssetKind.PROJECT, "UPDATE"): APPS,
     (AssetKind.DATA_BACKEND, "CONNECT"): APPS,
     **{(AssetKind.INSTALLATION, flag): YEARS for flag in ("HEALTH", "ROTATE", "BACKUP", "PLACE")},
 }

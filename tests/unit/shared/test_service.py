@@ -28,6 +28,15 @@ def test_the_operators_listener_is_local_unless_told_otherwise() -> None:
     assert common_settings(settings({**COMMON, "OPS_BIND": "10.0.0.1"})).ops_bind == "10.0.0.1"
 
 
+def test_there_is_one_certificate_for_all_unless_told_otherwise() -> None:
+    inside = {"INSIDE_TLS_CERTIFICATE": "inside.pem", "INSIDE_TLS_KEY": "inside.key"}
+    alike, other = common_settings(settings(COMMON)), common_settings(settings({**COMMON, **inside}))
+
+    assert (alike.inside_certificate, alike.inside_key) == (alike.certificate, alike.key)
+    assert (other.inside_certificate, other.inside_key) == (Path("inside.pem"), Path("inside.key"))
+    assert other.certificate == alike.certificate
+
+
 @pytest.mark.parametrize("missing", COMMON)
 def test_given_a_missing_variable_when_settings_are_read_then_it_is_named(missing: str) -> None:
     with pytest.raises(SettingsError, match=f"IRONFLOCK_X_{missing}"):

@@ -27,7 +27,16 @@ def test_what_the_file_says_is_taken() -> None:
     )
     assert fleet.named("frps-2") is None
     assert fleet.fronts == {"127.0.0.1", "192.0.2.7"}
+    assert fleet_of(json.dumps(NODES), "10.1.2.3").fronts == fleet.fronts | {"10.1.2.3"}
     assert SECRET not in repr(fleet)
+
+
+def test_what_is_open_inside_may_be_elsewhere() -> None:
+    inside = fleet_of(json.dumps({**NODES, "nodes": [{**NODE, "inside_host": "10.0.0.7"}]})).nodes[0]
+    same = fleet_of(json.dumps(NODES)).nodes[0]
+
+    assert (inside.host, inside.inside_host) == ("localhost", "10.0.0.7")
+    assert (same.host, same.inside_host) == ("localhost", "localhost")
 
 
 @pytest.mark.parametrize(
@@ -37,6 +46,7 @@ def test_what_the_file_says_is_taken() -> None:
         ({"secret": "short-and-told"}, "secret"),
         ({"secret": "x" * 31 + "@"}, "secret"),
         ({"host": "a/b"}, "host"),
+        ({"inside_host": "a/b"}, "host"),
         ({"http_port": 0}, "list of nodes"),
         ({"surprise": 1}, "list of nodes"),
     ],

@@ -11,14 +11,12 @@ DNS = Offer(42, 7, "dns", 53, TunnelProtocol.UDP, "42-dns-53-udp", remote_port=1
 DNS_TCP = Offer(42, 7, "dns", 53, TunnelProtocol.TCP, "42-dns-53-tcp", remote_port=16_053)
 
 
-def test_an_offer_is_found_by_its_port_and_by_its_host() -> None:
+def test_an_offer_is_found_by_its_name() -> None:
     offers = Offers()
     for offer in (WEB, DNS, DNS_TCP):
         offers.add(offer)
 
-    assert offers.of_port(42, "web", 80) == [WEB]
-    assert offers.of_port(42, "dns", 53) == [DNS_TCP, DNS]
-    assert offers.of_label("42-WEB-80") == WEB
+    assert [offers.find(each.proxy_name) for each in (WEB, DNS, DNS_TCP)] == [WEB, DNS, DNS_TCP]
     assert len(offers) == 3
 
 
@@ -28,8 +26,7 @@ def test_an_offer_that_is_gone_is_not_found() -> None:
 
     offers.remove(WEB)
 
-    assert offers.of_port(42, "web", 80) == []
-    assert offers.of_label("42-web-80") is None
+    assert offers.find(WEB.proxy_name) is None
     assert len(offers) == 0
 
 
@@ -51,7 +48,7 @@ def test_what_is_anothers_is_not_registered_and_nothing_of_it_is(there: Offer, a
         offers.add(asked)
 
     offers.remove(asked)
-    assert offers.of_port(there.device_key, there.app, there.port) == [there]
+    assert offers.find(there.proxy_name) == there
     assert len(offers) == 1
 
 

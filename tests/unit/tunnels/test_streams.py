@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.tunnels.rules.yamux import INITIAL_WINDOW, MAX_WAITING
+from services.tunnels.rules.yamux import MAX_WAITING
+from services.tunnels.rules.yamux_streams import INITIAL_WINDOW
 from services.tunnels.streams import CLOSE_S
 from tests.unit.tunnels.joined import Joined, Producer, Remembering
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.tunnels.records.offers import Offer, TunnelProtocol
 from services.tunnels.records.tunnels import Tunnel
 from services.tunnels.rules.names import HTTP, label_problem, parse_proxy_name, proxy_name, subdomain
-from services.tunnels.rules.tunnels import Around, Places, check_end, name_of, shown
+from services.tunnels.rules.tunnels import Circumstances, Places, check_end, name_of, shown
 from shared.errors import InvalidArgumentError
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -25,8 +25,11 @@ def offer(tunnel: Tunnel, remote_port: int | None = None) -> Offer:
     return Offer(42, 9, name.app, name.port, name.protocol, proxy_name(name), remote_port)
 
 
-def seen(tunnel: Tunnel, found: Offer | None = None, problem: str | None = None, places: Places = PLACES) -> Any:
-    return shown(tunnel, Around("press-1", found, problem, 0), places, NOW)
+def seen(
+    tunnel: Tunnel, found: Offer | None = None, problem: str | None = None, places: Places = PLACES,
+    *, is_open: bool = True,
+) -> Any:  # fmt: skip
+    return shown(tunnel, Circumstances("press-1", found, problem, is_open, 0), places, NOW)
 
 
 @given(
@@ -80,6 +83,19 @@ def test_it_is_public_until_its_end_and_while_it_is_offered() -> None:
     assert (seen(public).state, seen(public).public_until) == ("declared", until)
     assert (seen(over, offer(WEB)).state, seen(over, offer(WEB)).public_until) == ("offered", None)
     assert seen(attrs.evolve(WEB, public_since=NOW), offer(WEB)).state == "public"
+
+
+def test_a_raw_tunnel_is_public_once_its_port_is_open() -> None:
+    public, there = attrs.evolve(RAW, public_since=NOW), offer(RAW, 7500)
+
+    early = seen(public, there, is_open=False)
+    assert (early.state, early.url, early.error) == ("offered", None, None)
+    taken = seen(public, there, "something else has it", is_open=False)
+    assert (taken.state, taken.url, taken.error) == ("error", None, "something else has it")
+    assert (seen(public, there).state, seen(public, there).url) == ("public", "tcp://tunnels.example:7500")
+    assert seen(RAW, there, is_open=False).state == "offered"
+    web = attrs.evolve(WEB, public_since=NOW)
+    assert seen(web, offer(web), is_open=False).state == "public"
 
 
 def test_a_web_tunnel_has_a_host_of_its_own() -> None:

@@ -10,15 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from services.tunnels.errors import LocalProtocolError, RemoteProtocolError
 from services.tunnels.records.yamux import Data, Event, Finished, GoneAway, Keepalive, Opened, Reset, Role, Signal
 from services.tunnels.rules.frames import ACK, FIN, HEADER_OCTETS, RST, SYN, FrameType, GoAwayCode, header
-from services.tunnels.rules.yamux import (
-    INITIAL_WINDOW,
-    MAX_CONTROL_OCTETS,
-    MAX_STREAMS,
-    MAX_WAITING,
-    SENDING,
-    TRANSITIONS,
-    Session,
-)
+from services.tunnels.rules.yamux import MAX_CONTROL_OCTETS, MAX_STREAMS, MAX_WAITING, Session
+from services.tunnels.rules.yamux_streams import INITIAL_WINDOW, SENDING, TRANSITIONS
 from tests.unit.tunnels.frp_vectors import desc, of_kind
 
 KINDS = (FrameType.DATA, FrameType.WINDOW_UPDATE)

@@ -1,0 +1,1 @@
+"""Backups of an installation: taken, restored, tried."""

@@ -1,0 +1,9 @@
+"""How a backup, a restore or a drill ends when it does not end well."""
+
+
+class BackupError(Exception):
+    """It could not be done; the text says why and what to do, and nothing that was there before is changed."""
+
+
+class UntrustedError(BackupError):
+    """What lies in the folder of backups is not what this installation wrote there."""

@@ -1,0 +1,124 @@
+"""What a backup is: a manifest, signed by the installation (C2SP signed-note), which names every part by its SHA-256.
+
+<place>/<id>/manifest        the note
+<place>/<id>/*.gz.age        the parts
+"""
+
+import datetime as dt
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from attrs import frozen
+
+from deploy.backup.errors import BackupError, UntrustedError
+from deploy.backup.sealing import Part
+from deploy.local.files import write_atomically
+from shared.tlog.errors import TlogError
+from shared.tlog.note import SignedNote, Signer, VerifierKey, signed_by
+
+FILE_NAME: Final = "manifest"
+KEY_NAME: Final = "ironflock.local/backup"
+FORMAT: Final = 1
+BASE: Final = "base.tar"
+FILES: Final = "files.tar"
+WAL: Final = "wal-"
+
+
+class Kind(StrEnum):
+    """What a backup holds: all of the cluster, what changed since its parent, or the write-ahead log alone."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+    WAL = "wal"
+
+
+@frozen
+class Manifest:
+    """A backup; moments in Unix seconds, positions in the write-ahead log as PostgreSQL writes them.
+
+    `restorable_until`: all that was acknowledged before is in it. `log_size`: entries that the audit log's head
+    covered when the files were taken, by which a ledger is read on.
+    """
+
+    format: int
+    backup_id: str
+    kind: Kind
+    parent: str | None
+    began_at: float
+    restorable_until: float
+    system_identifier: str
+    timeline: int
+    server_version: int
+    segment_octets: int
+    log_size: int
+    parts: tuple[Part, ...]
+
+    def part(self, name: str) -> Part | None:
+        """The part that begins with `name`."""
+        return next((part for part in self.parts if part.name.startswith(f"{name}.")), None)
+
+    @property
+    def segments(self) -> dict[str, Part]:
+        """The pieces of the write-ahead log in it, by the name that PostgreSQL gives them."""
+        return {part.name.removeprefix(WAL).partition(".")[0]: part for part in self.parts if part.name.startswith(WAL)}
+
+
+def new_id(now: float, kind: Kind) -> str:
+    """A name that sorts by time."""
+    return f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%dT%H%M%S%f}Z-{kind.value}"
+
+
+def write_manifest(place: Path, manifest: Manifest, signer: Signer) -> None:
+    """Sign `manifest` and put it beside its parts: from then on there is a backup."""
+    text = json.dumps(msgspec.to_builtins(manifest), separators=(",", ":")) + "\n"
+    note = SignedNote(text, ()).with_signatures([signer.sign(text)])
+    write_atomically(place / manifest.backup_id / FILE_NAME, note.octets)
+
+
+def read_manifest(folder: Path, keys: Sequence[VerifierKey]) -> Manifest:
+    """The manifest in `folder`.
+
+    Raises:
+        UntrustedError: It was not signed by one of `keys`, or is not one of this release.
+    """
+    try:
+        note = SignedNote.parse((folder / FILE_NAME).read_bytes())
+        signed_by(note, keys)
+        found = msgspec.json.decode(note.text.encode(), type=Manifest, strict=True)
+    except TlogError as error:
+        raise UntrustedError(f"{folder}: the manifest was not signed by the key of this installation") from error
+    except (OSError, msgspec.MsgspecError) as error:
+        raise UntrustedError(f"{folder}: there is no manifest that can be read") from error
+    if found.format != FORMAT or found.backup_id != folder.name:
+        raise UntrustedError(f"{folder}: the manifest is of another backup, or of another release")
+    return found
+
+
+def remove(place: Path, manifest: Manifest) -> None:
+    """Delete a backup; the manifest goes first, so that half of one never counts.
+
+    Raises:
+        BackupError: It cannot be deleted.
+    """
+    folder = place / manifest.backup_id
+    try:
+        (folder / FILE_NAME).unlink()
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise BackupError(f"{folder} cannot be deleted: {error.strerror}") from error
+
+
+def manifests(place: Path, keys: Sequence[VerifierKey]) -> Iterator[Manifest]:
+    """Every backup in `place`, the oldest first; what has no manifest was not finished, and is left out.
+
+    Raises:
+        UntrustedError: One is not what it should be.
+    """
+    for folder in sorted(place.iterdir()) if place.is_dir() else ():
+        if (folder / FILE_NAME).exists():
+            yield read_manifest(folder, keys)

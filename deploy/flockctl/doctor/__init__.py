@@ -1,0 +1,1 @@
+"""What `flockctl doctor` looks at, and how it judges what it saw."""

@@ -1,0 +1,128 @@
+"""Gathers the facts from a state folder, its processes and its database. What cannot be seen is said, never raised."""
+
+import shutil
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from deploy.backup.remembering import read_remembered
+from deploy.flockctl.doctor.asking import ask_database
+from deploy.flockctl.doctor.certificates import certificates
+from deploy.flockctl.doctor.listening import Door, knock
+from deploy.flockctl.doctor.records import Backups, Clock, Disk, Facts, Listener, LooseFile, Part, WeakSecret
+from deploy.local.health import unready
+from deploy.local.preparation import LISTENERS
+from deploy.local.records import PlatformRecord, read_record
+from deploy.local.settings import Ports
+from deploy.local.state import REPOSITORY, StateFolder
+from deploy.local.told import settings_told
+
+OPEN_TO_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+SHORTEST_SECRET: Final = 32
+MOST_LOOSE: Final = 20
+SQL: Final = ("postgres", "sql")
+
+
+def gather(folder: Path, now: float) -> Facts:
+    """What is seen of the installation in `folder` at `now`, in Unix seconds."""
+    state = StateFolder(folder)
+    record = read_record(state.processes)
+    ports = Ports(record.port_base)
+    listeners, clocks = _listeners(ports, state)
+    database, log, clock, problem = ask_database(ports.postgres, state)
+    return Facts(
+        now=now,
+        phase=record.state,
+        renewal_problem=record.renewal_problem,
+        parts=_parts(ports, state),
+        outdated=_outdated(record),
+        certificates=certificates(state, LISTENERS),
+        listeners=listeners,
+        clocks=(*clocks, *([clock] if clock is not None else [])),
+        disks=_disks(state),
+        loose_files=tuple(_loose(state))[:MOST_LOOSE],
+        weak_secrets=tuple(_weak(state)),
+        settings=settings_told(record),
+        database=database,
+        database_problem=problem,
+        log=log,
+        backups=_backups(state),
+    )
+
+
+def _parts(ports: Ports, state: StateFolder) -> tuple[Part, ...]:
+    reasons = unready(ports, state)
+    names = ("postgres", *ports.operations)
+    return tuple(Part(name, name not in reasons, reasons.get(name, "")) for name in names)
+
+
+def _outdated(record: PlatformRecord) -> tuple[str, ...]:
+    """The processes of ours that were started before the newest of our own files came here."""
+    folders = (REPOSITORY / "services", REPOSITORY / "shared", REPOSITORY / "router-config")
+    newest = max((path.stat().st_mtime for folder in folders for path in folder.rglob("*.py")), default=0.0)
+    return tuple(each.name for each in record.processes if each.name != "postgres" and each.since < newest)
+
+
+def doors(ports: Ports) -> tuple[Door, ...]:
+    """The listeners of a platform whose ports are `ports`; the edge of tunnels has a port that may be moved."""
+    named = {
+        "router": ports.router_public, "router, services": ports.router_services, "gateway": ports.gateway,
+        "auth": ports.accounts, "audit": ports.audit, "tunnels, visitors": ports.visitors,
+        "postgres": ports.postgres, "sql": ports.sql,
+    }  # fmt: skip
+    health = {f"{name}, health": port for name, port in ports.operations.items()}
+    return tuple(Door(name, port, name in SQL) for name, port in {**named, **health}.items())
+
+
+def _listeners(ports: Ports, state: StateFolder) -> tuple[tuple[Listener, ...], list[Clock]]:
+    seen = [knock(door, state.ca_certificate) for door in doors(ports)]
+    return tuple(listener for listener, _ in seen), [clock for _, clock in seen if clock is not None]
+
+
+def _disks(state: StateFolder) -> tuple[Disk, ...]:
+    # One row a disk, however many of our folders are on it.
+    found = {folder.stat().st_dev: folder for folder in (state.root, state.postgres) if folder.exists()}
+    usages = {folder: shutil.disk_usage(folder) for folder in found.values()}
+    return tuple(Disk(str(folder), usage.free, usage.total) for folder, usage in usages.items())
+
+
+def _loose(state: StateFolder) -> Iterator[LooseFile]:
+    """What others may read that is a secret, or stands where secrets stand."""
+    single = [state.owner_api_key, state.ca, state.secrets, state.log, state.mail]
+    below = [path for folder in (state.ca, state.secrets) for path in sorted(folder.rglob("*"))]
+    keys = sorted(state.tls.glob("*.key"))
+    for path in dict.fromkeys([*single, *below, *keys]):
+        try:
+            mode = stat.S_IMODE(path.lstat().st_mode)
+        except OSError:
+            continue
+        if mode & OPEN_TO_OTHERS:
+            yield LooseFile(str(path), mode)
+
+
+def _weak(state: StateFolder) -> Iterator[WeakSecret]:
+    texts: dict[Path, str] = {}
+    for folder in (state.bus_secrets, state.database_secrets):
+        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+            try:
+                texts[path] = path.read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeError):
+                continue
+    repeated = Counter(texts.values())
+    for path, text in texts.items():
+        if len(text) < SHORTEST_SECRET:
+            yield WeakSecret(str(path), f"it is shorter than {SHORTEST_SECRET} characters")
+        elif repeated[text] > 1:
+            yield WeakSecret(str(path), "another secret is the same")
+
+
+def _backups(state: StateFolder) -> Backups:
+    kept = read_remembered(state)
+    return Backups(
+        made_at=kept.made_at,
+        restorable_until=kept.restorable_until,
+        drilled_at=kept.drilled_at,
+        drill_failure=kept.drill_failure,
+    )

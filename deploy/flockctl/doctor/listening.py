@@ -1,0 +1,89 @@
+"""A port as a client sees it: is there verified TLS 1.2 or newer, is there an older one, what time is it there."""
+
+import email.utils
+import socket
+import ssl
+import struct
+import time
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+from OpenSSL import SSL
+
+from deploy.flockctl.doctor.records import Clock, Listener
+
+TIMEOUT_S: Final = 3.0
+SSL_REQUEST: Final = struct.pack("!II", 8, 80_877_103)
+"""PostgreSQL's protocol 3.0, message SSLRequest; `S` is the server's yes."""
+WHOLE_SECONDS: Final = 1.0
+MAX_HEAD: Final = 4_096
+
+
+@frozen
+class Door:
+    """A listener; `is_sql`: TLS is asked for there as PostgreSQL's protocol has it."""
+
+    name: str
+    port: int
+    is_sql: bool
+
+
+def knock(door: Door, ca: Path) -> tuple[Listener, Clock | None]:
+    """How it looks from outside, and what time it is there where it tells."""
+    try:
+        context = ssl.create_default_context(cafile=str(ca))
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        with _connected(door) as plain, context.wrap_socket(plain, server_hostname="localhost") as secured:
+            shown = secured.getpeercert() or {}
+            clock = _clock(door, secured) if door.name.endswith(", health") else None
+    except ssl.SSLCertVerificationError as error:
+        return Listener(door.name, door.port, f"its certificate is refused: {error.verify_message}"), None
+    except ConnectionRefusedError:
+        return Listener(door.name, door.port, "nothing listens there"), None
+    except (OSError, ValueError) as error:
+        return Listener(door.name, door.port, f"no TLS comes about ({type(error).__name__})"), None
+    ends = ssl.cert_time_to_seconds(str(shown["notAfter"])) if "notAfter" in shown else None
+    return Listener(door.name, door.port, takes_old_tls=_takes_old_tls(door), ends_at=ends), clock
+
+
+def _connected(door: Door) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", door.port), TIMEOUT_S)
+    if door.is_sql:
+        connection.sendall(SSL_REQUEST)
+        if connection.recv(1) != b"S":
+            connection.close()
+            raise ConnectionError("it speaks no TLS")
+    return connection
+
+
+def _takes_old_tls(door: Door) -> bool:
+    """Whether a handshake of TLS 1.0 or 1.1 comes to its end."""
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_VERSION)
+    context.set_max_proto_version(SSL.TLS1_1_VERSION)
+    context.set_cipher_list(b"ALL:@SECLEVEL=0")
+    try:
+        with _connected(door) as plain:
+            plain.settimeout(None)  # pyOpenSSL waits by itself only on a blocking socket
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(TIMEOUT_S), 0))
+            secured = SSL.Connection(context, plain)
+            secured.set_connect_state()
+            secured.do_handshake()
+    except (OSError, SSL.Error):
+        return False
+    return True
+
+
+def _clock(door: Door, secured: ssl.SSLSocket) -> Clock | None:
+    """What the `Date` of its health page says (RFC 9110 section 6.6.1)."""
+    asked = time.time()  # noqa: TID251 - measures another clock against this one
+    secured.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    head = secured.recv(MAX_HEAD).decode("latin-1")
+    answered = time.time()  # noqa: TID251 - as above
+    dates = [line.partition(":")[2].strip() for line in head.splitlines() if line.lower().startswith("date:")]
+    if not dates:
+        return None
+    there = email.utils.parsedate_to_datetime(dates[0]).timestamp()
+    here = (asked + answered) / 2
+    return Clock(door.name.split(",")[0], there - here, (answered - asked) / 2 + WHOLE_SECONDS)

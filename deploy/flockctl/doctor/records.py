@@ -1,0 +1,179 @@
+"""What was seen of an installation, as values: everything that a check judges, and nothing else."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+from attrs import frozen
+
+
+class Severity(IntEnum):
+    """How much a finding matters; the numbers are exit statuses."""
+
+    WARNING = 1
+    PROBLEM = 2
+
+
+@frozen
+class Part:
+    """A process as its health page tells of it."""
+
+    name: str
+    ready: bool
+    reason: str
+
+
+@frozen
+class Certificate:
+    """A certificate in a file; moments in Unix seconds. `fits_key` is None where there is no key beside it."""
+
+    name: str
+    starts_at: float
+    ends_at: float
+    is_chained: bool
+    fits_key: bool | None
+    problem: str = ""
+
+
+@frozen
+class Listener:
+    """A port as a client sees it: why no verified TLS 1.2 came about, whether TLS 1.1 did, until when it is good."""
+
+    name: str
+    port: int
+    problem: str = ""
+    takes_old_tls: bool = False
+    ends_at: float | None = None
+
+
+@frozen
+class Clock:
+    """By how many seconds the clock of `name` is ahead of ours, give or take `uncertainty_s`."""
+
+    name: str
+    ahead_s: float
+    uncertainty_s: float
+
+
+@frozen
+class Disk:
+    """The disk that a folder is on, in octets."""
+
+    folder: str
+    free: int
+    total: int
+
+
+@frozen
+class LooseFile:
+    """A file or folder that others than its user may read, or write; `mode` is its permission bits."""
+
+    path: str
+    mode: int
+
+
+@frozen
+class SchemaVersion:
+    """Migrations of a schema: how many ran, how many there are here, and those that are not what ran."""
+
+    schema: str
+    applied: int
+    known: int
+    changed: tuple[str, ...] = ()
+
+
+@frozen
+class Outbox:
+    """What one service still has to tell another: how much, and for how many seconds the oldest has waited."""
+
+    table: str
+    waiting: int
+    oldest_s: float
+
+
+@frozen
+class Log:
+    """The audit log: its newest head in the database and in the file beside it, and who vouches for it.
+
+    `cosigned_at` is when a witness last did; sizes are None where there is no head, or none that can be read.
+    """
+
+    size: int | None
+    file_size: int | None
+    oldest_queued_s: float
+    witnesses: int
+    cosigned_at: float | None
+
+
+@frozen
+class Database:
+    """The control database and its server."""
+
+    version: int
+    program_version: int | None
+    connections: int
+    max_connections: int
+    is_tls_on: bool
+    superusers: tuple[str, ...]
+    oldest_transaction_s: float
+    transaction_age: int
+    held_wal_octets: int
+    schemas: tuple[SchemaVersion, ...]
+    outboxes: tuple[Outbox, ...]
+    open_intents: int
+    legacy_projects: tuple[str, ...]
+    public_tunnels: int
+    locks_of_a_restore: int
+
+
+@frozen
+class Backups:
+    """What the installation remembers of its backups; moments in Unix seconds."""
+
+    made_at: float | None
+    restorable_until: float | None
+    drilled_at: float | None
+    drill_failure: str = ""
+
+
+@frozen
+class WeakSecret:
+    """A secret in `path` that can be guessed, or that stands somewhere else too, and why it is weak."""
+
+    path: str
+    why: str
+
+
+@frozen
+class Facts:
+    """Everything that was seen at `now`, in Unix seconds; `database` is None where it could not be asked.
+
+    `outdated`: processes that were started before the release that is installed now.
+    """
+
+    now: float
+    phase: str
+    renewal_problem: str
+    parts: tuple[Part, ...]
+    outdated: tuple[str, ...]
+    certificates: tuple[Certificate, ...]
+    listeners: tuple[Listener, ...]
+    clocks: tuple[Clock, ...]
+    disks: tuple[Disk, ...]
+    loose_files: tuple[LooseFile, ...]
+    weak_secrets: tuple[WeakSecret, ...]
+    settings: Mapping[str, str]
+    database: Database | None
+    database_problem: str
+    log: Log | None
+    backups: Backups
+
+
+@frozen
+class Finding:
+    """What is wrong, why it matters, what to do."""
+
+    code: str
+    severity: Severity
+    what: str
+    why: str
+    remedy: str

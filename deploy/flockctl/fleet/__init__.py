@@ -1,0 +1,1 @@
+"""A fleet as a file: what it says, what there is, and the steps from one to the other."""

@@ -1,0 +1,32 @@
+"""A stand-in's shells: one a caller, handed out again, ended by Ctrl-C and `exit`."""
+
+from deploy.flockctl.simulator.shells import Shells
+
+
+def test_each_caller_has_a_shell_of_its_own_which_is_handed_out_again_until_it_ends() -> None:
+    shells = Shells()
+    anna, is_new = shells.shell("5")
+    assert is_new
+    assert shells.shell("5") == (anna, False)
+    assert shells.shell("6")[0] is not anna
+    assert shells.named(anna.name) is anna
+
+    assert anna.typed("exit\n") == ["exit\r\n", "TERMINAL_EOF"]
+    assert shells.shell("5")[0].name != anna.name
+
+
+def test_what_is_typed_is_echoed_and_done() -> None:
+    shell, _ = Shells().shell("5")
+
+    assert shell.typed("echo a b\r") == ["echo a b\r\na b\r\n# "]
+    assert shell.typed("whoami\n") == ["whoami\r\nroot for 5\r\n# "]
+    assert shell.typed("nonsense\r") == ["nonsense\r\nnonsense: not found\r\n# "]
+
+
+def test_what_runs_takes_no_word_before_it_is_interrupted() -> None:
+    shell, _ = Shells().shell("5")
+    shell.typed("sleep 100\r")
+    assert shell.typed("exit\n") == []
+
+    assert shell.typed("\x03exit\n") == ["^C\r\n# exit\r\n", "TERMINAL_EOF"]
+    assert shell.typed("x") == ["TERMINAL_EOF"]
