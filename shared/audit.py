@@ -6,7 +6,7 @@ builds its log. `canonical_entry` is the one encoding of an entry; its octets ar
 """
 
 import base64
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from shared.database import Connection
 from shared.identities import Caller, DeviceIdentity, Person
+from shared.moments import rfc3339
 
 ENTRY_VERSION: Final = 1
 
@@ -301,11 +302,6 @@ async def record(connection: Connection, draft: Draft) -> None:
             values["outcome"],
         ],
     )
-
-
-def rfc3339(time: datetime) -> str:
-    """`time` as entries have it: UTC, microseconds, `Z`."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def canonical_entry(entry: Entry) -> bytes:

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 from deploy.backup.errors import BackupError
 from deploy.local.bootstrap import SCHEMAS
 from deploy.local.state import REPOSITORY
-from shared.audit import rfc3339
+from shared.moments import rfc3339
 
 RESTORED: Final = "restored without a ledger: somebody must confirm that this was not taken out since"
 """The reason of each lock that stands since such a restore; `flockctl doctor` knows them by it."""

@@ -5,7 +5,8 @@ from typing import Any
 import rfc8785
 
 from services.audit.records import CHOICES, Chosen, Row, Tombstone
-from shared.audit import ENTRY_VERSION, rfc3339
+from shared.audit import ENTRY_VERSION
+from shared.moments import rfc3339
 from shared.tlog.note import encode_base64
 
 

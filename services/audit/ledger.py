@@ -16,8 +16,9 @@ import structlog
 from services.audit.bell import Bell
 from services.audit.records import Row
 from services.audit.store import entries
-from shared.audit import Action, rfc3339
+from shared.audit import Action
 from shared.database import Database
+from shared.moments import rfc3339
 
 BATCH: Final = 1000
 LOOK_S: Final = 1.0

@@ -8,7 +8,8 @@ from typing import Final
 from services.audit.encoding import canonical
 from services.audit.records import Row
 from services.audit.settings import Forwarder
-from shared.audit import Outcome, rfc3339
+from shared.audit import Outcome
+from shared.moments import rfc3339
 from shared.posting import PostingError
 from shared.tls import client_context
 

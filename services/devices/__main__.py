@@ -5,11 +5,11 @@ from shared import service  # noqa: I001 - installs the reactor before anything 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 from services.devices import settings
-from services.devices.assembly import assemble
+from services.devices.assembly import Parts, assemble
 from services.devices.duplicates import Duplicates
 from services.devices.owners import Owners
 from services.devices.procedures.agents import AgentProcedures
@@ -66,6 +66,32 @@ TELLING_PAUSE_S: Final = 0.1
 ROLLOUT_PAUSE_S: Final = 0.05
 
 
+def loops(parts: Parts, owners: Owners, database: Database, health: Health) -> list[Coroutine[Any, Any, None]]:
+    """What devices does by itself, again and again."""
+    apps, alerts = parts.apps, parts.alerts
+    work: tuple[tuple[str, Callable[[], Awaitable[None]], float], ...] = (
+        ("presence", parts.presence.keep_true, PRESENCE_PAUSE_S),
+        ("owners", owners.following.keep_true, OWNERS_PAUSE_S),
+        ("repair", parts.lifecycle.repair, REPAIR_PAUSE_S),
+        ("intents", parts.operations.intents.repair, INTENTS_PAUSE_S),
+        ("left terminals", parts.terminals.end_left, TERMINALS_PAUSE_S),
+        ("rotations", apps.rotating.repair, REPAIR_PAUSE_S),
+        ("moving", parts.moving.keep_up, TELLING_PAUSE_S),
+        ("locking", parts.locking.keep_true, LOCKING_PAUSE_S),
+        ("telling", parts.telling.keep_up, TELLING_PAUSE_S),
+        ("app sessions", apps.sessions.keep_up, TELLING_PAUSE_S),
+        ("app delivery", apps.delivery.keep_up, TELLING_PAUSE_S),
+        ("rollouts", parts.rollouts.driving.keep_up, ROLLOUT_PAUSE_S),
+        ("group apps", apps.group_applying.keep_up, TELLING_PAUSE_S),
+        ("alerts", alerts.alerting.keep_true, TELLING_PAUSE_S),
+        ("alert feed", alerts.feed.keep_up, TELLING_PAUSE_S),
+        ("alert delivery", alerts.delivery.keep_up, TELLING_PAUSE_S),
+        ("installs", apps.installs.following.keep_true, OWNERS_PAUSE_S),
+    )
+    again = [service.forever(name, step, health, pause_s=pause_s) for name, step, pause_s in work]
+    return [service.probe_forever(database, health), *again]
+
+
 async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     """Bring devices up."""
     read = settings.read(environment)
@@ -75,7 +101,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     rights = Rights(bus, health, now=time.time, clock=time.monotonic)
     keys = DataKeys(read.masters, database, "devices")
     parts = assemble(bus, database, keys, rights, read.flock, jitter=random.random, webhooks=read.webhooks)
-    Duplicates(bus, database, parts.alerting)
+    Duplicates(bus, database, parts.alerts.alerting)
     owners = Owners(bus, database)
     assertions = service.assertions_for(bus, "devices", time.time)
     for surface in SURFACES_FOR_PEOPLE:
@@ -84,33 +110,11 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     bus.serve(RegistryProcedures(parts))
     await database.open()
     service.listen_ops(read.common, health)
-    loops = [
-        asyncio.create_task(coroutine)
-        for coroutine in (
-            service.probe_forever(database, health),
-            service.forever("presence", parts.presence.keep_true, health, pause_s=PRESENCE_PAUSE_S),
-            service.forever("owners", owners.following.keep_true, health, pause_s=OWNERS_PAUSE_S),
-            service.forever("repair", parts.lifecycle.repair, health, pause_s=REPAIR_PAUSE_S),
-            service.forever("intents", parts.intents.repair, health, pause_s=INTENTS_PAUSE_S),
-            service.forever("left terminals", parts.terminals.end_left, health, pause_s=TERMINALS_PAUSE_S),
-            service.forever("rotations", parts.rotating.repair, health, pause_s=REPAIR_PAUSE_S),
-            service.forever("moving", parts.moving.keep_up, health, pause_s=TELLING_PAUSE_S),
-            service.forever("locking", parts.locking.keep_true, health, pause_s=LOCKING_PAUSE_S),
-            service.forever("telling", parts.telling.keep_up, health, pause_s=TELLING_PAUSE_S),
-            service.forever("app sessions", parts.app_sessions.keep_up, health, pause_s=TELLING_PAUSE_S),
-            service.forever("app delivery", parts.app_delivery.keep_up, health, pause_s=TELLING_PAUSE_S),
-            service.forever("rollouts", parts.rollout_driving.keep_up, health, pause_s=ROLLOUT_PAUSE_S),
-            service.forever("group apps", parts.group_applying.keep_up, health, pause_s=TELLING_PAUSE_S),
-            service.forever("alerts", parts.alerting.keep_true, health, pause_s=TELLING_PAUSE_S),
-            service.forever("alert feed", parts.alert_feed.keep_up, health, pause_s=TELLING_PAUSE_S),
-            service.forever("alert delivery", parts.alert_delivery.keep_up, health, pause_s=TELLING_PAUSE_S),
-            service.forever("installs", parts.installs.following.keep_true, health, pause_s=OWNERS_PAUSE_S),
-        )
-    ]
+    running = [asyncio.create_task(loop) for loop in loops(parts, owners, database, health)]
     bus.start()
 
     async def stop() -> None:
-        for loop in loops:
+        for loop in running:
             loop.cancel()
         await bus.stop()
         await database.close()

@@ -1,44 +1,99 @@
 """The parts of devices, put together in the one order that fits; the tests put the same ones together."""
 
 from collections.abc import Callable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from attrs import frozen
 
-from services.devices.agent_calls import AgentCalls
-from services.devices.alert_delivery import AlertDelivery, AlertMail
-from services.devices.alert_feed import AlertFeed
-from services.devices.alert_records import WebhookSettings
-from services.devices.alerting import Alerting
-from services.devices.app_delivery import AppDelivery
-from services.devices.app_sessions import AppSessions
-from services.devices.app_states import AppStates
-from services.devices.environments import Environments
+from services.devices.alerts.alerting import Alerting
+from services.devices.alerts.delivery import AlertDelivery, AlertMail
+from services.devices.alerts.feed import AlertFeed
+from services.devices.apps.delivery import AppDelivery
+from services.devices.apps.environments import Environments
+from services.devices.apps.group_applying import GroupApplying
+from services.devices.apps.installs import Installs
+from services.devices.apps.rotating import Rotating
+from services.devices.apps.sessions import AppSessions
+from services.devices.apps.states import AppStates
 from services.devices.feed import Feed
-from services.devices.group_applying import GroupApplying
-from services.devices.installs import Installs
-from services.devices.intents import Intents
 from services.devices.lifecycle import Lifecycle
 from services.devices.locking import Locking
-from services.devices.log_streams import LogStreams
 from services.devices.moving import Moving
-from services.devices.operating import Operating
+from services.devices.operations.agent_calls import AgentCalls
+from services.devices.operations.intents import Intents
+from services.devices.operations.log_streams import LogStreams
+from services.devices.operations.operating import Operating
 from services.devices.presence import Presence
 from services.devices.projects import Credentials, Projects
 from services.devices.reaching import Reaching
-from services.devices.records import FlockSettings
-from services.devices.rollout_driving import RolloutDriving
-from services.devices.rollout_turns import Turns
-from services.devices.rollout_watching import RolloutWatching
-from services.devices.rollouts import Rollouts
-from services.devices.rotating import Rotating
+from services.devices.records.alerts import WebhookSettings
+from services.devices.records.devices import FlockSettings
+from services.devices.rollouts.driving import RolloutDriving
+from services.devices.rollouts.rollouts import Rollouts
+from services.devices.rollouts.turns import Turns
+from services.devices.rollouts.watching import RolloutWatching
 from services.devices.telling import Outbox
-from services.devices.terminals import Terminals
+from services.devices.terminals.terminals import Terminals
 from services.devices.watching import Watching
 from shared.bus import Bus
 from shared.database import Database
 from shared.keyring import DataKeys
 from shared.rights.decision_point import Rights
+
+
+@frozen
+class Ground:
+    """What every part stands on. `process` is this replica."""
+
+    bus: Bus
+    database: Database
+    keyring: DataKeys
+    rights: Rights
+    process: UUID
+    credentials: Credentials
+    reaching: Reaching
+
+
+@frozen
+class OperationParts:
+    """What people have single devices do."""
+
+    agents: AgentCalls
+    intents: Intents
+    operating: Operating
+    log_streams: LogStreams
+
+
+@frozen
+class AppParts:
+    """Apps on devices."""
+
+    sessions: AppSessions
+    installs: Installs
+    delivery: AppDelivery
+    states: AppStates
+    environments: Environments
+    rotating: Rotating
+    group_applying: GroupApplying
+
+
+@frozen
+class AlertParts:
+    """Alerts and their ways to people."""
+
+    alerting: Alerting
+    feed: AlertFeed
+    mail: AlertMail
+    delivery: AlertDelivery
+
+
+@frozen
+class RolloutParts:
+    """Changes over many devices."""
+
+    rollouts: Rollouts
+    driving: RolloutDriving
+    watching: RolloutWatching
 
 
 @frozen
@@ -59,25 +114,58 @@ class Parts:
     moving: Moving
     watching: Watching
     locking: Locking
-    app_sessions: AppSessions
-    installs: Installs
-    app_delivery: AppDelivery
-    app_states: AppStates
-    environments: Environments
-    agents: AgentCalls
-    intents: Intents
-    rotating: Rotating
-    operating: Operating
-    log_streams: LogStreams
-    rollouts: Rollouts
-    rollout_driving: RolloutDriving
-    rollout_watching: RolloutWatching
-    group_applying: GroupApplying
-    alerting: Alerting
-    alert_feed: AlertFeed
-    alert_mail: AlertMail
-    alert_delivery: AlertDelivery
+    operations: OperationParts
+    apps: AppParts
+    alerts: AlertParts
+    rollouts: RolloutParts
     terminals: Terminals
+
+
+def _operations(ground: Ground) -> OperationParts:
+    agents, intents = AgentCalls(ground.bus), Intents(ground.database)
+    operating = Operating(ground.database, ground.reaching, agents, intents)
+    return OperationParts(
+        agents=agents,
+        intents=intents,
+        operating=operating,
+        log_streams=LogStreams(ground.bus, ground.database, ground.rights, operating, intents),
+    )
+
+
+def _apps(ground: Ground, agents: AgentCalls) -> AppParts:
+    bus, database = ground.bus, ground.database
+    environments, sessions = Environments(ground.keyring), AppSessions(bus, database)
+    installs = Installs(bus, database, sessions)
+    delivery = AppDelivery(database, agents, environments, ground.process)
+    states = AppStates(database, sessions, delivery, environments)
+    return AppParts(
+        sessions=sessions,
+        installs=installs,
+        delivery=delivery,
+        states=states,
+        environments=environments,
+        rotating=Rotating(database, ground.credentials, states),
+        group_applying=GroupApplying(database, ground.rights, installs, ground.credentials, states, environments),
+    )
+
+
+def _alerts(ground: Ground, webhooks: WebhookSettings) -> AlertParts:
+    alerting, mail = Alerting(ground.database, ground.rights.now), AlertMail(ground.bus, ground.rights)
+    return AlertParts(
+        alerting=alerting,
+        feed=AlertFeed(ground.bus, ground.database, ground.rights, alerting),
+        mail=mail,
+        delivery=AlertDelivery(ground.database, alerting, ground.keyring, webhooks, mail),
+    )
+
+
+def _rollouts(ground: Ground, apps: AppParts, operations: OperationParts, alerting: Alerting) -> RolloutParts:
+    bus, database, rights = ground.bus, ground.database, ground.rights
+    agents, intents = operations.agents, operations.intents
+    turns = Turns(bus, database, rights, apps.installs, ground.credentials, apps.states, agents, intents)
+    driving = RolloutDriving(database, turns, alerting)
+    rollouts = Rollouts(database, ground.reaching, rights, apps.installs, driving)
+    return RolloutParts(rollouts=rollouts, driving=driving, watching=RolloutWatching(database, rights, rollouts))
 
 
 def assemble(
@@ -91,22 +179,12 @@ def assemble(
     webhooks: WebhookSettings,
 ) -> Parts:
     """All of them; `jitter` gives a number from 0 to 1."""
-    alerting, alert_mail = Alerting(database, rights.now), AlertMail(bus, rights)
-    process = uuid4()
-    environments = Environments(keyring)
-    feed, credentials, projects = Feed(bus), Credentials(bus), Projects(bus)
-    app_sessions = AppSessions(bus, database)
-    presence = Presence(bus, database, feed, rights, app_sessions)
+    projects, credentials, feed = Projects(bus), Credentials(bus), Feed(bus)
     reaching = Reaching(database, projects, rights)
-    telling = Outbox(bus, database, jitter)
-    installs, agents = Installs(bus, database, app_sessions), AgentCalls(bus)
-    app_delivery = AppDelivery(database, agents, environments, process)
-    intents = Intents(database)
-    operating = Operating(database, reaching, agents, intents)
-    app_states = AppStates(database, app_sessions, app_delivery, environments)
-    turns = Turns(bus, database, rights, installs, credentials, app_states, agents, intents)
-    driving = RolloutDriving(database, turns, alerting)
-    rollouts = Rollouts(database, reaching, rights, installs, driving)
+    ground = Ground(bus, database, keyring, rights, uuid4(), credentials, reaching)
+    operations, alerts, telling = _operations(ground), _alerts(ground, webhooks), Outbox(bus, database, jitter)
+    apps = _apps(ground, operations.agents)
+    presence = Presence(bus, database, feed, rights, apps.sessions)
     return Parts(
         bus=bus,
         database=database,
@@ -122,23 +200,9 @@ def assemble(
         moving=Moving(database, credentials, presence, feed, telling),
         watching=Watching(database, reaching, rights, feed),
         locking=Locking(bus, database, presence, rights),
-        app_sessions=app_sessions,
-        installs=installs,
-        app_delivery=app_delivery,
-        app_states=app_states,
-        environments=environments,
-        agents=agents,
-        intents=intents,
-        rotating=Rotating(database, credentials, app_states),
-        operating=operating,
-        log_streams=LogStreams(bus, database, rights, operating, intents),
-        rollouts=rollouts,
-        rollout_driving=driving,
-        rollout_watching=RolloutWatching(database, rights, rollouts),
-        group_applying=GroupApplying(database, rights, installs, credentials, app_states, environments),
-        alerting=alerting,
-        alert_feed=AlertFeed(bus, database, rights, alerting),
-        alert_mail=alert_mail,
-        alert_delivery=AlertDelivery(database, alerting, keyring, webhooks, alert_mail),
-        terminals=Terminals(bus, database, rights, reaching, intents, process=process),
+        operations=operations,
+        apps=apps,
+        alerts=alerts,
+        rollouts=_rollouts(ground, apps, operations, alerts.alerting),
+        terminals=Terminals(bus, database, rights, reaching, operations.intents, process=ground.process),
     )

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import structlog
 
-from services.devices.alert_records import Trouble
-from services.devices.alerting import Alerting
+from services.devices.alerts.alerting import Alerting
+from services.devices.records.alerts import Trouble
 from services.devices.store.devices import device_find
 from shared import audit
 from shared.bus import Bus

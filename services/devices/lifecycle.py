@@ -17,14 +17,15 @@ from attrs import evolve, frozen
 from autobahn.wamp.exception import ApplicationError, TransportLost
 from psycopg.errors import UniqueViolation
 
-from services.devices import decommission_rules, rules
-from services.devices.app_records import AppOnDevice
-from services.devices.decommission_records import Decommission, EndedSecrets
 from services.devices.feed import Change, Feed
 from services.devices.presence import REPLACED, Presence
 from services.devices.projects import Credentials
 from services.devices.reaching import NO_DEVICE
-from services.devices.records import Device, Project
+from services.devices.records.apps import AppOnDevice
+from services.devices.records.decommissions import Decommission, EndedSecrets
+from services.devices.records.devices import Device, Project
+from services.devices.rules import decommissions as decommission_rules
+from services.devices.rules import devices as rules
 from services.devices.store import devices as store
 from services.devices.store import outbox
 from services.devices.store.app_states import said_forget, state_list

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from services.devices.presence import LOCKED, Presence
-from services.devices.records import Device
+from services.devices.records.devices import Device
 from services.devices.store import devices as store
 from shared.bus import Bus
 from shared.database import Database

@@ -19,7 +19,7 @@ from services.devices.feed import Change, Feed
 from services.devices.presence import Presence
 from services.devices.projects import Credentials
 from services.devices.reaching import NO_DEVICE
-from services.devices.records import Device, Project
+from services.devices.records.devices import Device, Project
 from services.devices.store import devices as store
 from services.devices.store import outbox
 from services.devices.store.intents import intent_is_holding

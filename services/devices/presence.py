@@ -14,10 +14,10 @@ import structlog
 from autobahn.wamp.exception import ApplicationError, TransportLost
 from autobahn.wamp.types import EventDetails, SubscribeOptions
 
-from services.devices import rules
-from services.devices.app_sessions import AppSessions
+from services.devices.apps.sessions import AppSessions
 from services.devices.feed import Change, Feed
-from services.devices.records import Device, Status
+from services.devices.records.devices import Device, Status
+from services.devices.rules import devices as rules
 from services.devices.session_memory import SessionMemory
 from services.devices.store import devices as store
 from shared.bus import NO_SUCH_SESSION, Bus, call

@@ -3,10 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from services.devices.app_records import AppCredential, RotatedCredential, Stage
-from services.devices.app_rules import epoch_of
-from services.devices.decommission_records import EndedSecrets
-from services.devices.records import Device, Project
+from services.devices.records.apps import AppCredential, RotatedCredential, Stage
+from services.devices.records.decommissions import EndedSecrets
+from services.devices.records.devices import Device, Project
+from services.devices.rules.apps import epoch_of
 from shared.bus import Bus
 from shared.errors import NotFoundError
 from shared.identities import Person

@@ -9,9 +9,9 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from attrs import frozen
 
-from services.devices import rules
 from services.devices.projects import Projects
-from services.devices.records import Device, Group, Project, Reach
+from services.devices.records.devices import Device, Group, Project, Reach
+from services.devices.rules import devices as rules
 from services.devices.store.devices import device_find, device_find_by_name
 from services.devices.store.groups import group_find, group_find_by_name
 from shared.database import Connection, Database

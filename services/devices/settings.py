@@ -4,8 +4,8 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from services.devices.alert_records import WebhookSettings
-from services.devices.records import FlockSettings
+from services.devices.records.alerts import WebhookSettings
+from services.devices.records.devices import FlockSettings
 from shared.database import DatabaseSettings
 from shared.secrets import MasterKeys, SecretsError, parse_master_keys
 from shared.service import BusSettings, CommonSettings, bus_settings, common_settings, service_database_settings

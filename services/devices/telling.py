@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 from autobahn.wamp.exception import ApplicationError
 
-from services.devices.records import Telling
+from services.devices.records.devices import Telling
 from services.devices.store import outbox
 from shared.bus import Bus
 from shared.database import Database

@@ -6,10 +6,10 @@ second; realms is asked which projects there are only when they hold something i
 
 from typing import Final
 
-from services.devices import rules
 from services.devices.feed import Change, Feed, Watch
 from services.devices.reaching import Reaching
-from services.devices.records import Changed, Deleted, Reach, Snapshot
+from services.devices.records.devices import Changed, Deleted, Reach, Snapshot
+from services.devices.rules import devices as rules
 from services.devices.store import devices as store
 from shared.database import Database
 from shared.errors import NotFoundError

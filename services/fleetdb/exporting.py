@@ -22,6 +22,7 @@ from shared.database import Database
 from shared.errors import NotFoundError, OverLimitError
 from shared.flags import AssetKind
 from shared.identities import Person
+from shared.moments import rfc3339
 from shared.names import lookup_name
 from shared.procedures import Progress
 from shared.rights.decision_point import Rights
@@ -126,7 +127,7 @@ class Exporting:
         backend = realm.backend
         about: dict[str, Any] = {"app_key": backend.app_key, "stage": backend.stage.value, "table": asked.table}
         span = {"since": asked.since, "until": asked.until}
-        said = {name: moment and audit.rfc3339(moment) for name, moment in span.items()}
+        said = {name: moment and rfc3339(moment) for name, moment in span.items()}
         entry = audit.Draft(
             action=audit.Action.DATA_EXPORTED,
             aspect=audit.Aspect.READING,

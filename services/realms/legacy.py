@@ -18,6 +18,7 @@ from services.realms.store import projects as store
 from shared import audit
 from shared.database import Database
 from shared.identities import Person
+from shared.moments import rfc3339
 
 AT_ONCE: Final = 100
 ITSELF: Final = audit.Actor(audit.ActorKind.SERVICE, "realms")
@@ -85,5 +86,5 @@ def _over(before: Project, after: Project) -> audit.Draft:
 
 def _said(projects: Iterable[Project]) -> Iterable[dict[str, Any]]:
     for each in projects:
-        until = None if each.legacy_until is None else audit.rfc3339(each.legacy_until)
+        until = None if each.legacy_until is None else rfc3339(each.legacy_until)
         yield {"legacy_mode": each.legacy_mode.value, "legacy_until": until}

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from services.devices import rules
-from services.devices.agent_records import (
+from services.devices.assembly import Parts
+from services.devices.feed import Change
+from services.devices.records.agents import (
     AskAppStates,
     CheckPrivilege,
     DeviceMetadata,
@@ -16,10 +17,9 @@ from services.devices.agent_records import (
     UpdateDeviceArchitecture,
     UpdateDeviceStatus,
 )
-from services.devices.app_records import SaidOfApp
-from services.devices.assembly import Parts
-from services.devices.feed import Change
-from services.devices.records import Device, Machine
+from services.devices.records.apps import SaidOfApp
+from services.devices.records.devices import Device, Machine
+from services.devices.rules import devices as rules
 from services.devices.store import devices as store
 from shared import audit
 from shared.allowance import Allowance
@@ -52,7 +52,7 @@ class AgentProcedures:
         self._presence = parts.presence
         self._feed = parts.feed
         self._rights = parts.rights
-        self._app_states = parts.app_states
+        self._app_states = parts.apps.states
         self._flock = parts.flock
         self._base_url = parts.flock.update_url
         self._quiet = Quiet()

@@ -6,8 +6,8 @@ from typing import Any, Final
 from attrs import evolve
 from psycopg.errors import UniqueViolation
 
-from services.devices import alert_rules
-from services.devices.alert_records import (
+from services.devices.assembly import Parts
+from services.devices.records.alerts import (
     AlertRule,
     Channel,
     ChannelTest,
@@ -19,8 +19,8 @@ from services.devices.alert_records import (
     SetAlertRule,
     SetRule,
 )
-from services.devices.assembly import Parts
-from services.devices.records import READ, Project
+from services.devices.records.devices import READ, Project
+from services.devices.rules import alerts as alert_rules
 from services.devices.store import alert_channels as channels
 from services.devices.store import alerts as store
 from services.devices.store.projects import project_upsert
@@ -48,9 +48,9 @@ class AlertSettingProcedures:
         self._database = parts.database
         self._reaching = parts.reaching
         self._projects = parts.projects
-        self._alerting = parts.alerting
-        self._delivery = parts.alert_delivery
-        self._mail = parts.alert_mail
+        self._alerting = parts.alerts.alerting
+        self._delivery = parts.alerts.delivery
+        self._mail = parts.alerts.mail
         self._allowance = Allowance(TESTS, WINDOW_S)
 
     @for_people("ironflock.devices.alert_rule.list", NameProject, is_reading=True, is_narrowing=True)

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from services.devices.alert_records import Alert, AlertPage, ListAlerts, NameAlert, NameProject
 from services.devices.assembly import Parts
-from services.devices.records import READ
+from services.devices.records.alerts import Alert, AlertPage, ListAlerts, NameAlert, NameProject
+from services.devices.records.devices import READ
 from services.devices.store import alerts as store
 from shared import audit
 from shared.errors import ConflictError, NotFoundError
@@ -23,8 +23,8 @@ class AlertProcedures:
         """Serve with these."""
         self._database = parts.database
         self._reaching = parts.reaching
-        self._alerting = parts.alerting
-        self._feed = parts.alert_feed
+        self._alerting = parts.alerts.alerting
+        self._feed = parts.alerts.feed
 
     @for_people("ironflock.devices.alert.list", ListAlerts, is_reading=True, is_narrowing=True)
     async def alert_list(self, person: Person, request: ListAlerts) -> AlertPage:

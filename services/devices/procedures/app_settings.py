@@ -1,16 +1,16 @@
 """What people set for apps on devices: variables of their environment, and their ports."""
 
-from services.devices.app_records import (
+from services.devices.apps.states import Spot
+from services.devices.assembly import Parts
+from services.devices.records.apps import (
     AppVariables,
     DeviceApp,
     NameApp,
     SetEnvironment,
     SetPorts,
 )
-from services.devices.app_rules import changed_variables, masked, port_rules, shown
-from services.devices.app_states import Spot
-from services.devices.assembly import Parts
-from services.devices.records import READ
+from services.devices.records.devices import READ
+from services.devices.rules.apps import changed_variables, masked, port_rules, shown
 from shared.identities import Person
 from shared.procedures import for_people
 
@@ -21,8 +21,8 @@ class AppSettingProcedures:
     def __init__(self, parts: Parts) -> None:
         """Serve with these."""
         self._reaching = parts.reaching
-        self._app_states = parts.app_states
-        self._environments = parts.environments
+        self._app_states = parts.apps.states
+        self._environments = parts.apps.environments
 
     @for_people("ironflock.devices.app.variables", NameApp, is_reading=True, is_narrowing=True)
     async def app_variables(self, person: Person, request: NameApp) -> AppVariables:

@@ -1,6 +1,8 @@
 """What people want of apps on devices: running or not, of which release, and what became of it."""
 
-from services.devices.app_records import (
+from services.devices.apps.states import Spot
+from services.devices.assembly import Parts
+from services.devices.records.apps import (
     AppRelease,
     ConfirmInstalls,
     DeviceApp,
@@ -10,10 +12,8 @@ from services.devices.app_records import (
     NameApp,
     UpgradeApp,
 )
-from services.devices.app_rules import NO_RELEASE, shown
-from services.devices.app_states import Spot
-from services.devices.assembly import Parts
-from services.devices.records import READ, NameDevice
+from services.devices.records.devices import READ, NameDevice
+from services.devices.rules.apps import NO_RELEASE, shown
 from shared.errors import ConflictError
 from shared.identities import Person
 from shared.procedures import for_people
@@ -25,8 +25,8 @@ class AppStateProcedures:
     def __init__(self, parts: Parts) -> None:
         """Serve with these."""
         self._reaching = parts.reaching
-        self._installs = parts.installs
-        self._app_states = parts.app_states
+        self._installs = parts.apps.installs
+        self._app_states = parts.apps.states
 
     @for_people("ironflock.devices.app.status", NameApp, is_reading=True, is_narrowing=True)
     async def app_status(self, person: Person, request: NameApp) -> DeviceApp:

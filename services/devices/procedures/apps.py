@@ -1,7 +1,9 @@
 """What people do with apps on devices, and what auth asks of them."""
 
-from services.devices import rules
-from services.devices.app_records import (
+from services.devices.apps.installs import NOT_INSTALLED
+from services.devices.apps.states import NO_APP, Placing, Spot
+from services.devices.assembly import Parts
+from services.devices.records.apps import (
     AppRelease,
     DeviceApp,
     DeviceApps,
@@ -14,11 +16,9 @@ from services.devices.app_records import (
     NameApp,
     RotatedCredential,
 )
-from services.devices.app_rules import shown
-from services.devices.app_states import NO_APP, Placing, Spot
-from services.devices.assembly import Parts
-from services.devices.installs import NOT_INSTALLED
-from services.devices.records import READ, Device, NameDevice
+from services.devices.records.devices import READ, Device, NameDevice
+from services.devices.rules import devices as rules
+from services.devices.rules.apps import shown
 from services.devices.store import apps as store
 from services.devices.store.app_states import list_is_committed, state_find, state_list
 from shared import audit
@@ -35,12 +35,12 @@ class DeviceAppProcedures:
         """Serve with these."""
         self._database = parts.database
         self._reaching = parts.reaching
-        self._installs = parts.installs
-        self._app_states = parts.app_states
+        self._installs = parts.apps.installs
+        self._app_states = parts.apps.states
         self._credentials = parts.credentials
         self._flock = parts.flock
-        self._rotating = parts.rotating
-        self._environments = parts.environments
+        self._rotating = parts.apps.rotating
+        self._environments = parts.apps.environments
 
     @for_people("ironflock.devices.app.install", InstallApp, is_narrowing=True)
     async def app_install(self, person: Person, request: InstallApp) -> DeviceApp:

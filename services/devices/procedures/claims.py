@@ -5,11 +5,11 @@ import base64
 import secrets
 from typing import Final
 
-from services.devices import rules
 from services.devices.assembly import Parts
 from services.devices.lifecycle import NO_CLAIM
 from services.devices.reaching import NO_DEVICE
-from services.devices.records import Claimable, ClaimDevice, Device, Flashed, SetClaimable
+from services.devices.records.devices import Claimable, ClaimDevice, Device, Flashed, SetClaimable
+from services.devices.rules import devices as rules
 from services.devices.store import devices as store
 from shared import audit
 from shared.allowance import Allowance

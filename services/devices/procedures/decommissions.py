@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from services.devices import decommission_rules as rules
 from services.devices.assembly import Parts
-from services.devices.decommission_records import Certified, CertifiedPage, DecommissionDevice, ListDecommissions
-from services.devices.records import READ
+from services.devices.records.decommissions import Certified, CertifiedPage, DecommissionDevice, ListDecommissions
+from services.devices.records.devices import READ
+from services.devices.rules import decommissions as rules
 from services.devices.store import decommissions as store
 from shared.errors import NotSupportedError
 from shared.identities import Person

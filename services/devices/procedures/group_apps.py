@@ -4,12 +4,12 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from services.devices.app_records import AppRelease, Install, SetEnvironment
-from services.devices.app_rules import NO_RELEASE, changed_variables
 from services.devices.assembly import Parts
-from services.devices.group_app_records import GroupApp, GroupApps, NameGroupApp, SetGroupApp, ShownGroupApp
 from services.devices.reaching import NO_GROUP
-from services.devices.records import READ, Group, NameGroup
+from services.devices.records.apps import AppRelease, Install, SetEnvironment
+from services.devices.records.devices import READ, Group, NameGroup
+from services.devices.records.group_apps import GroupApp, GroupApps, NameGroupApp, SetGroupApp, ShownGroupApp
+from services.devices.rules.apps import NO_RELEASE, changed_variables
 from services.devices.store import group_apps as store
 from services.devices.store.devices import clock
 from services.devices.store.groups import group_lock_in_txn
@@ -31,9 +31,9 @@ class GroupAppProcedures:
         """Serve with these."""
         self._database = parts.database
         self._reaching = parts.reaching
-        self._installs = parts.installs
-        self._environments = parts.environments
-        self._applying = parts.group_applying
+        self._installs = parts.apps.installs
+        self._environments = parts.apps.environments
+        self._applying = parts.apps.group_applying
 
     @for_people("ironflock.devices.group_app.set", SetGroupApp, is_narrowing=True)
     async def group_app_set(self, person: Person, request: SetGroupApp) -> ShownGroupApp:

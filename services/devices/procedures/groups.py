@@ -7,7 +7,7 @@ from psycopg.errors import ForeignKeyViolation, UniqueViolation
 from services.devices.assembly import Parts
 from services.devices.feed import Change
 from services.devices.reaching import NO_DEVICE, NO_GROUP
-from services.devices.records import (
+from services.devices.records.devices import (
     READ,
     CreateGroup,
     Device,
@@ -51,7 +51,7 @@ class GroupProcedures:
         self._reaching = parts.reaching
         self._telling = parts.telling
         self._feed = parts.feed
-        self._applying = parts.group_applying
+        self._applying = parts.apps.group_applying
 
     @for_people("ironflock.devices.group.create", CreateGroup, is_narrowing=True)
     async def group_create(self, person: Person, request: CreateGroup) -> Group:

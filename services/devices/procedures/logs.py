@@ -1,9 +1,9 @@
 """What people read of the logs on devices."""
 
-from services.devices import operations as can
-from services.devices.app_records import NameApp
 from services.devices.assembly import Parts
-from services.devices.operation_records import DeviceAnswer, QueryAppLogs, QueryLogs
+from services.devices.records.apps import NameApp
+from services.devices.records.operations import DeviceAnswer, QueryAppLogs, QueryLogs
+from services.devices.rules import operations as can
 from shared.identities import Person
 from shared.procedures import Progress, for_people
 
@@ -13,8 +13,8 @@ class LogProcedures:
 
     def __init__(self, parts: Parts) -> None:
         """Serve with these."""
-        self._operating = parts.operating
-        self._log_streams = parts.log_streams
+        self._operating = parts.operations.operating
+        self._log_streams = parts.operations.log_streams
 
     @for_people("ironflock.devices.device.logs", QueryLogs, is_reading=True, is_narrowing=True)
     async def device_logs(self, person: Person, request: QueryLogs) -> DeviceAnswer:

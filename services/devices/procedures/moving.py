@@ -1,8 +1,8 @@
 """How a device goes from one project of somebody's to another of theirs."""
 
-from services.devices import rules
 from services.devices.assembly import Parts
-from services.devices.records import MoveDevice, PublicDevice
+from services.devices.records.devices import MoveDevice, PublicDevice
+from services.devices.rules import devices as rules
 from shared.identities import Person
 from shared.names import clean_name
 from shared.procedures import for_people

@@ -1,9 +1,9 @@
 """What people ask and change about the networks of devices."""
 
-from services.devices import operations as can
 from services.devices.assembly import Parts
-from services.devices.operation_records import AddWifi, DeviceAnswer, RemoveWifi, SelectWifi, SetAddress
-from services.devices.records import NameDevice
+from services.devices.records.devices import NameDevice
+from services.devices.records.operations import AddWifi, DeviceAnswer, RemoveWifi, SelectWifi, SetAddress
+from services.devices.rules import operations as can
 from shared.identities import Person
 from shared.procedures import for_people
 
@@ -13,7 +13,7 @@ class NetworkProcedures:
 
     def __init__(self, parts: Parts) -> None:
         """Serve with these."""
-        self._operating = parts.operating
+        self._operating = parts.operations.operating
 
     @for_people("ironflock.devices.device.addresses", NameDevice, is_reading=True, is_narrowing=True)
     async def device_addresses(self, person: Person, request: NameDevice) -> DeviceAnswer:

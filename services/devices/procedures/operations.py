@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from services.devices import operations as can
 from services.devices.assembly import Parts
-from services.devices.operation_records import DeviceAnswer, PruneImages, RunCommand
-from services.devices.records import NameDevice
+from services.devices.records.devices import NameDevice
+from services.devices.records.operations import DeviceAnswer, PruneImages, RunCommand
+from services.devices.rules import operations as can
 from shared.identities import Person
 from shared.procedures import for_people
 
@@ -17,7 +17,7 @@ class OperationProcedures:
 
     def __init__(self, parts: Parts) -> None:
         """Serve with these."""
-        self._operating = parts.operating
+        self._operating = parts.operations.operating
 
     @for_people("ironflock.devices.device.exec", RunCommand, is_narrowing=True)
     async def device_exec(self, person: Person, request: RunCommand) -> DeviceAnswer:

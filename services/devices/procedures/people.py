@@ -4,11 +4,10 @@ from uuid import uuid4
 
 from psycopg.errors import UniqueViolation
 
-from services.devices import rules
 from services.devices.assembly import Parts
 from services.devices.feed import Change
 from services.devices.reaching import NO_DEVICE
-from services.devices.records import (
+from services.devices.records.devices import (
     READ,
     CreateDevice,
     Device,
@@ -21,6 +20,7 @@ from services.devices.records import (
     RenameDevice,
     WatchDevices,
 )
+from services.devices.rules import devices as rules
 from services.devices.store import devices as store
 from services.devices.store import outbox
 from services.devices.store.app_states import list_begin

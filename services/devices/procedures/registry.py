@@ -1,7 +1,7 @@
 """What other services ask about devices: whom they are for, who may see them, how they stand."""
 
 from services.devices.assembly import Parts
-from services.devices.records import (
+from services.devices.records.devices import (
     AskStanding,
     Device,
     DeviceStanding,

@@ -2,9 +2,8 @@
 
 from collections import Counter
 
-from services.devices import rollout_rules
 from services.devices.assembly import Parts
-from services.devices.rollout_records import (
+from services.devices.records.rollouts import (
     AbortRollout,
     ListRollouts,
     NameRollout,
@@ -17,6 +16,7 @@ from services.devices.rollout_records import (
     ShowRollout,
     StartRollout,
 )
+from services.devices.rules import rollouts as rollout_rules
 from shared.identities import MAX_KEY, Person
 from shared.paging import page, position_after
 from shared.procedures import Progress, for_people
@@ -27,8 +27,8 @@ class RolloutProcedures:
 
     def __init__(self, parts: Parts) -> None:
         """Serve with these."""
-        self._rollouts = parts.rollouts
-        self._watching = parts.rollout_watching
+        self._rollouts = parts.rollouts.rollouts
+        self._watching = parts.rollouts.watching
 
     @for_people("ironflock.devices.rollout.plan", PlanRollout, is_reading=True, is_narrowing=True)
     async def rollout_plan(self, person: Person, request: PlanRollout) -> Plan:

@@ -2,12 +2,12 @@
 
 from typing import Any, Final
 
-from services.devices import rules
 from services.devices.assembly import Parts
 from services.devices.feed import Change
 from services.devices.lifecycle import locked
 from services.devices.reaching import NO_DEVICE
-from services.devices.records import Device, PublicDevice, TagDevice
+from services.devices.records.devices import Device, PublicDevice, TagDevice
+from services.devices.rules import devices as rules
 from services.devices.store import tags as store
 from services.devices.store.devices import device_find
 from shared import audit

@@ -1,7 +1,7 @@
 """Terminals of people on devices."""
 
 from services.devices.assembly import Parts
-from services.devices.terminal_records import (
+from services.devices.records.terminals import (
     CloseTerminal,
     OpenTerminal,
     ResizeTerminal,

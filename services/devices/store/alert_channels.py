@@ -9,7 +9,7 @@ from attrs import asdict
 from psycopg.rows import kwargs_row
 from psycopg.types.json import Jsonb
 
-from services.devices.alert_records import Alert, Channel, CreateChannel, QuietTime, Severity, Telling
+from services.devices.records.alerts import Alert, Channel, CreateChannel, QuietTime, Severity, Telling
 from shared.database import Connection
 
 _SELECT: Final = (

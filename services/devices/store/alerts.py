@@ -6,7 +6,7 @@ from typing import Any, Final
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.devices.alert_records import Alert, AlertRule, AlertState, Offline, SetRule, Severity, Trouble
+from services.devices.records.alerts import Alert, AlertRule, AlertState, Offline, SetRule, Severity, Trouble
 from shared.database import Connection
 
 LOOKING: Final = 0x414C4552  # "ALER": one process looks for troubles at a time

@@ -6,7 +6,7 @@ from uuid import UUID
 from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
-from services.devices.app_records import AppOnDevice, AppOrder, AppRelease, FoundInstall, Install, Places, Stage
+from services.devices.records.apps import AppOnDevice, AppOrder, AppRelease, FoundInstall, Install, Places, Stage
 from shared.database import Connection
 
 _SELECT: Final = (

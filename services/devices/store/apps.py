@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.devices.app_records import Ending, Install, Installed, InstalledApp, RemovedApp, Stage
+from services.devices.records.apps import Ending, Install, Installed, InstalledApp, RemovedApp, Stage
 from shared.database import Connection
 
 

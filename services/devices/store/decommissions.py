@@ -6,7 +6,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.devices.decommission_records import Decommission
+from services.devices.records.decommissions import Decommission
 from shared.database import Connection
 
 _SELECT: Final = (

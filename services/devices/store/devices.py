@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.devices.records import Device, Machine, Reach, Search, Status
+from services.devices.records.devices import Device, Machine, Reach, Search, Status
 from shared.database import Connection
 
 EVERY: Final = Search()

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from psycopg.rows import class_row, kwargs_row
 
-from services.devices.app_records import AppRelease, Stage
-from services.devices.group_app_records import Applied, AppliedState, Due, GroupApp, Refusal
+from services.devices.records.apps import AppRelease, Stage
+from services.devices.records.group_apps import Applied, AppliedState, Due, GroupApp, Refusal
 from shared.database import Connection
 
 _SELECT: Final = (

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from psycopg.rows import class_row
 
-from services.devices.records import Group, Reach
+from services.devices.records.devices import Group, Reach
 from shared.database import Connection
 
 _SELECT: Final = (

@@ -7,7 +7,7 @@ from attrs import frozen
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from services.devices.app_records import Rotation, Stage
+from services.devices.records.apps import Rotation, Stage
 from shared.database import Connection
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from psycopg.rows import class_row
 
-from services.devices.records import Telling
+from services.devices.records.devices import Telling
 from shared.database import Connection
 from shared.flags import AssetKind
 

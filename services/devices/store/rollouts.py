@@ -8,8 +8,8 @@ import msgspec
 from psycopg.rows import class_row, kwargs_row
 from psycopg.types.json import Jsonb
 
-from services.devices.app_records import Stage
-from services.devices.rollout_records import Aim, Before, Pace, Rollout, Turn, TurnState, WaveTally
+from services.devices.records.apps import Stage
+from services.devices.records.rollouts import Aim, Before, Pace, Rollout, Turn, TurnState, WaveTally
 from shared.database import Connection
 
 _ROLLOUT: Final = (

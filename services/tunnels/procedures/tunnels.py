@@ -23,6 +23,7 @@ from shared import audit
 from shared.database import Connection
 from shared.errors import ConflictError, NotFoundError, OverLimitError
 from shared.identities import Person
+from shared.moments import rfc3339
 from shared.paging import page, position_after
 from shared.procedures import for_people
 
@@ -140,4 +141,4 @@ async def _locked(connection: Connection, meant: Tunnel) -> Tunnel:
 
 
 def _text(until: datetime | None) -> str | None:
-    return None if until is None else audit.rfc3339(until)
+    return None if until is None else rfc3339(until)

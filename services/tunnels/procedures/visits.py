@@ -25,6 +25,7 @@ from services.tunnels.store import visits as store
 from shared import audit
 from shared.errors import NotAuthorizedError, NotFoundError
 from shared.identities import Person
+from shared.moments import rfc3339
 from shared.paging import page, position_after
 from shared.procedures import for_people
 
@@ -66,7 +67,7 @@ class VisitProcedures:
             if await tunnels.tunnel_hold_in_txn(connection, tunnel.tunnel_key) is None:
                 raise NotFoundError(NO_TUNNEL)
             usable_until = await tickets.ticket_insert(connection, ticket, USE_S)
-            said = {"visit_ends_at": audit.rfc3339(ends_at)}
+            said = {"visit_ends_at": rfc3339(ends_at)}
             await audit.record(connection, tunnel_draft(person, audit.Action.TUNNEL_TICKET_ISSUED, tunnel, **said))
         return IssuedTicket(text, usable_until, ends_at, await self._recordings.is_recorded(tunnel))
 

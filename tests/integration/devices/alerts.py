@@ -13,7 +13,7 @@ class Times:
         """It is what the database says."""
         self.world = world
         self.moment: datetime = world.postgres.rows("SELECT clock_timestamp()")[0][0]
-        world.parts.alerting._clock = self.seconds
+        world.parts.alerts.alerting._clock = self.seconds
 
     def seconds(self) -> float:
         """Unix seconds."""
@@ -54,7 +54,7 @@ class Times:
 
     async def look(self) -> None:
         """Alerts say what is."""
-        await self.world.parts.alerting.look()
+        await self.world.parts.alerts.alerting.look()
 
 
 def stored(world: World) -> list[tuple[Any, ...]]:

@@ -6,9 +6,9 @@ from uuid import uuid4
 from attrs import fields
 
 from deploy.flockctl.simulator.apps import Apps, Said, Wish
-from services.devices.agent_records import UpdateAppOnDevice
 from services.devices.procedures.rollouts import RolloutProcedures
-from services.devices.rollout_records import Pace, RolloutDetails, ShownRollout, ShowRollout, StartRollout
+from services.devices.records.agents import UpdateAppOnDevice
+from services.devices.records.rollouts import Pace, RolloutDetails, ShownRollout, ShowRollout, StartRollout
 from shared.identities import DeviceIdentity, Person
 from tests.integration.devices.world import ANNA, World
 
@@ -100,8 +100,8 @@ class RolloutFleet:
     async def go_on(self, times: int = 1) -> None:
         """Rollouts go on, and agents are told."""
         for _ in range(times):
-            self.world.parts.rollout_driving.wake()
-            await self.world.parts.rollout_driving.keep_up()
+            self.world.parts.rollouts.driving.wake()
+            await self.world.parts.rollouts.driving.keep_up()
             self.world.delivery.wake()
             await self.world.delivery.keep_up()
 

@@ -11,8 +11,8 @@ from attrs import frozen
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallResult
 
-from services.devices.agent_calls import AgentAnswer, AgentCalls
-from services.devices.operations import NEEDS_DICTIONARY, NEVER_CALLED
+from services.devices.operations.agent_calls import AgentAnswer, AgentCalls
+from services.devices.rules.operations import NEEDS_DICTIONARY, NEVER_CALLED
 from shared.errors import ConflictError, OutcomeUnknownError, UnavailableError
 from shared.identities import CONTROL_REALM
 from tests.unit.shared.memory_router import MemoryRouter, new_bus

@@ -6,7 +6,7 @@ import pytest
 from autobahn.wamp.exception import ApplicationError
 
 from services.devices.procedures.agents import CHANGES
-from services.devices.records import NameMember
+from services.devices.records.devices import NameMember
 from shared.flags import AssetKind
 from shared.identities import DeviceIdentity
 from shared.procedures import NoArguments, declared, public_errors

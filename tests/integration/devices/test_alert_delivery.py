@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 from attrs import evolve
 
-from services.devices import alert_delivery
-from services.devices.alert_delivery import MAIL
-from services.devices.alert_records import CreateChannel, NameChannel, QuietTime, WebhookSettings
+from services.devices.alerts import delivery as alert_delivery
+from services.devices.alerts.delivery import MAIL
 from services.devices.procedures.alert_settings import AlertSettingProcedures
+from services.devices.records.alerts import CreateChannel, NameChannel, QuietTime, WebhookSettings
 from shared.flags import AssetKind
 from shared.identities import Person
 from shared.posting import Reply, post
@@ -55,7 +55,7 @@ class Hook:
     async def deliver(self) -> list[dict[str, Any]]:
         """Tell what is due; what the receiver got by that."""
         before = len(self.receiver.requests)
-        while await self.world.parts.alert_delivery.tell_due():
+        while await self.world.parts.alerts.delivery.tell_due():
             pass
         return [json.loads(body) for _, _, body in self.receiver.requests[before:]]
 
@@ -76,7 +76,7 @@ class Hook:
 async def hook(world: World, tmp_path: Path) -> AsyncIterator[Hook]:
     certificates, receiver = make_certificates(tmp_path), HttpReceiver()
     async with serving(certificates, receiver.answer) as port:
-        world.parts.alert_delivery._settings = WebhookSettings(str(certificates.ca), may_be_private=True)
+        world.parts.alerts.delivery._settings = WebhookSettings(str(certificates.ca), may_be_private=True)
         times = Times(world)
         yield Hook(world, times, receiver, f"https://localhost:{port}/alerts?to=me")
 
@@ -196,9 +196,9 @@ async def test_what_is_acknowledged_before_it_was_told_is_told_no_more(hook: Hoo
     await hook.create()
     await raised(hook.world, STOPPED)
     async with hook.world.database.transaction() as connection:
-        await hook.world.parts.alerting.set_state(connection, 1, "acknowledged", account_key=5)
+        await hook.world.parts.alerts.alerting.set_state(connection, 1, "acknowledged", account_key=5)
         key = hook.world.postgres.rows("SELECT alert_key FROM devices.alert")[0][0]
-        await hook.world.parts.alerting.set_state(connection, key, "acknowledged", account_key=5)
+        await hook.world.parts.alerts.alerting.set_state(connection, key, "acknowledged", account_key=5)
 
     assert await hook.deliver() == []
 
@@ -215,7 +215,7 @@ async def test_two_processes_tell_a_channel_once_and_a_slow_one_holds_up_nobody(
     hook.times.devices(1)
     await hook.create()
     await raised(hook.world, STOPPED)
-    await asyncio.gather(*(hook.world.parts.alert_delivery.tell_due() for _ in range(4)))
+    await asyncio.gather(*(hook.world.parts.alerts.delivery.tell_due() for _ in range(4)))
 
     assert len(hook.receiver.requests) == 1
 
@@ -247,7 +247,7 @@ async def test_a_later_outage_is_told_as_new_while_one_of_the_first_stays_away(h
     assert states(await hook.after(301)) == [["open"]]
     alert = hook.world.postgres.rows("SELECT alert_key FROM devices.alert")[0][0]
     async with hook.world.database.transaction() as connection:
-        await hook.world.parts.alerting.set_state(connection, alert, "acknowledged", account_key=5)
+        await hook.world.parts.alerts.alerting.set_state(connection, alert, "acknowledged", account_key=5)
     hook.times.set_status("CONNECTED", *keys[1:30])
     assert await hook.after(60) == []
 
@@ -280,7 +280,7 @@ async def test_an_outage_that_comes_while_a_channel_is_told_of_the_one_before_is
 
     with monkeypatch.context() as patched:
         patched.setattr(alert_delivery, "post", meanwhile)
-        await hook.world.parts.alert_delivery.tell_due()
+        await hook.world.parts.alerts.delivery.tell_due()
     (told,) = await hook.after(10)
 
     assert [(alert["state"], alert["details"]["devices"]) for alert in told["data"]["alerts"]] == [("open", 60)]
@@ -316,13 +316,13 @@ async def test_redirects_are_not_followed_and_addresses_of_this_network_are_refu
     assert (moved.is_delivered, moved.failure) == (False, "the receiver answered 302")
     assert len(hook.receiver.requests) == 1
 
-    settings = hook.world.parts.alert_delivery._settings
-    hook.world.parts.alert_delivery._settings = evolve(settings, may_be_private=False)
+    settings = hook.world.parts.alerts.delivery._settings
+    hook.world.parts.alerts.delivery._settings = evolve(settings, may_be_private=False)
     refused = await hook.surface.alert_channel_test(ANNA, test)
     assert refused.failure == "localhost: this address may not be reached from here"
     assert len(hook.receiver.requests) == 1
 
-    hook.world.parts.alert_delivery._settings = settings
+    hook.world.parts.alerts.delivery._settings = settings
     hook.receiver.answer_of = lambda _: (200, b"")
     assert (await hook.surface.alert_channel_test(ANNA, test)).is_delivered
     assert json.loads(hook.receiver.requests[-1][2])["type"] == "test"
@@ -338,7 +338,7 @@ async def test_a_person_is_written_to_by_auth_as_long_as_they_may_see_the_projec
     times.set_status("DISCONNECTED", key)
     times.go(301)
     await times.look()
-    await world.parts.alert_delivery.tell_due()
+    await world.parts.alerts.delivery.tell_due()
 
     (mail,) = mails
     assert (mail["account_key"], mail["project_name"], mail["more"]) == (reader.account_key, "plant", 0)
@@ -349,7 +349,7 @@ async def test_a_person_is_written_to_by_auth_as_long_as_they_may_see_the_projec
     world.rights.hold(reader.account_key, project_domain(3), Standing(is_owner=False, is_member=True))
     await raised(world, STOPPED)
     times.go(10)
-    await world.parts.alert_delivery.tell_due()
+    await world.parts.alerts.delivery.tell_due()
     assert len(mails) == 1
     assert "left the project" in world.postgres.rows("SELECT failure FROM devices.alert_channel")[0][0]
 
@@ -365,10 +365,10 @@ async def test_given_auth_away_when_somebody_is_to_be_written_to_then_it_is_trie
     surface = AlertSettingProcedures(world.parts)
     await surface.alert_channel_create(ANNA, CreateChannel(3, "me", account=5))
     await raised(world, STOPPED)
-    await world.parts.alert_delivery.tell_due()
+    await world.parts.alerts.delivery.tell_due()
     assert world.postgres.rows("SELECT attempts, failure FROM devices.alert_channel") == [(1, "auth: no")]
 
     world.router.answers[MAIL] = lambda **mail: mails.append(mail)
     times.go(10)
-    await world.parts.alert_delivery.tell_due()
+    await world.parts.alerts.delivery.tell_due()
     assert len(mails) == 1

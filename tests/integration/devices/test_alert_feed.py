@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from attrs import asdict
 
-from services.devices import alert_feed
-from services.devices.alert_records import NameProject
+from services.devices.alerts import feed as alert_feed
 from services.devices.procedures.alerts import AlertProcedures
+from services.devices.records.alerts import NameProject
 from shared.errors import NotFoundError, OverLimitError, UnavailableError
 from shared.flags import AssetKind
 from shared.identities import SYSTEM_REALM, Person
@@ -49,11 +49,11 @@ async def test_a_watch_shows_what_is_open_then_each_change_and_ends_with_the_rig
 
     shown = await watch.next()
     assert [alert["subject"] for alert in shown["alerts"]] == ["rollout/4"]
-    await world.parts.alert_feed.tell_untold()
+    await world.parts.alerts.feed.tell_untold()
     assert (await watch.next())["alert"]["state"] == "open"
     await resolved(world, STOPPED)
-    assert await world.parts.alert_feed.tell_untold() == 1
-    assert await world.parts.alert_feed.tell_untold() == 0
+    assert await world.parts.alerts.feed.tell_untold() == 1
+    assert await world.parts.alerts.feed.tell_untold() == 0
     assert (await watch.next())["alert"]["state"] == "resolved"
 
     world.rights.hold(reader.account_key, project_domain(3), Standing(is_owner=False, is_member=True))
@@ -80,10 +80,10 @@ async def test_a_change_that_could_not_be_told_is_told_when_the_bus_is_back(worl
     await raised(world, STOPPED)
     world.system.lose()
     with pytest.raises(UnavailableError):
-        await world.parts.alert_feed.tell_untold()
+        await world.parts.alerts.feed.tell_untold()
 
     world.system = await world.router.join(world.bus, SYSTEM_REALM)
-    assert await world.parts.alert_feed.tell_untold() == 1
+    assert await world.parts.alerts.feed.tell_untold() == 1
     assert alert_feed.TOPIC in [topic for topic, _ in world.router.published]
 
 

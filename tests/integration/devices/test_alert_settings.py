@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from services.devices.alert_records import CreateChannel, NameChannel, NameProject, QuietTime, SetAlertRule
 from services.devices.procedures import alert_settings
 from services.devices.procedures.alert_settings import AlertSettingProcedures
+from services.devices.records.alerts import CreateChannel, NameChannel, NameProject, QuietTime, SetAlertRule
 from shared.errors import (
     AlreadyExistsError,
     InvalidArgumentError,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.devices.alert_records import ListAlerts, NameAlert, Trouble
 from services.devices.duplicates import TOPIC
 from services.devices.procedures.alerts import NO_ALERT, AlertProcedures
+from services.devices.records.alerts import ListAlerts, NameAlert, Trouble
 from shared.errors import ConflictError, NotAuthorizedError, NotFoundError
 from shared.flags import AssetKind
 from shared.identities import SYSTEM_REALM
@@ -23,12 +23,12 @@ TWICE = Trouble("device_duplicated", 3, "device/7", {"device_key": 7})
 
 async def raised(world: World, trouble: Trouble) -> None:
     async with world.database.transaction() as connection:
-        await world.parts.alerting.raise_(connection, trouble)
+        await world.parts.alerts.alerting.raise_(connection, trouble)
 
 
 async def resolved(world: World, trouble: Trouble) -> None:
     async with world.database.transaction() as connection:
-        await world.parts.alerting.resolve(connection, trouble.kind, trouble.project_key, trouble.subject)
+        await world.parts.alerts.alerting.resolve(connection, trouble.kind, trouble.project_key, trouble.subject)
 
 
 async def test_a_device_is_offline_after_five_minutes_and_not_when_it_is_back(world: World) -> None:
@@ -104,7 +104,7 @@ async def test_what_is_not_committed_is_no_alert(world: World) -> None:
     Times(world).devices(1)
     with suppress(ZeroDivisionError):
         async with world.database.transaction() as connection:
-            await world.parts.alerting.raise_(connection, STOPPED)
+            await world.parts.alerts.alerting.raise_(connection, STOPPED)
             raise ZeroDivisionError
 
     assert stored(world) == []

@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from services.devices import app_delivery
-from services.devices.agent_records import UpdateAppOnDevice
-from services.devices.app_delivery import AppDelivery
-from services.devices.app_records import NameApp, Places, UpgradeApp, Variable
-from services.devices.app_states import NOBODY_SAID
-from services.devices.records import NameDevice
+from services.devices.apps import delivery as app_delivery
+from services.devices.apps.delivery import AppDelivery
+from services.devices.apps.states import NOBODY_SAID
+from services.devices.records.agents import UpdateAppOnDevice
+from services.devices.records.apps import NameApp, Places, UpgradeApp, Variable
+from services.devices.records.devices import NameDevice
 from shared.errors import ConflictError, UnavailableError
 from shared.identities import DeviceIdentity
 from tests.integration.devices.test_app_states import PRESS, Placed, placed
@@ -101,7 +101,7 @@ async def test_a_list_that_is_put_together_has_what_was_wanted_meanwhile(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = await placed(world)
-    opened = world.parts.environments.opened
+    opened = world.parts.apps.environments.opened
 
     async def slow(app: Any) -> dict[str, Variable]:
         monkeypatch.undo()
@@ -109,7 +109,7 @@ async def test_a_list_that_is_put_together_has_what_was_wanted_meanwhile(
         await device.told()
         return await opened(app)
 
-    monkeypatch.setattr(world.parts.environments, "opened", slow)
+    monkeypatch.setattr(world.parts.apps.environments, "opened", slow)
     rows = await device.listed()
 
     assert rows[0]["new_release_key"] == 261
@@ -122,7 +122,7 @@ async def test_a_list_that_never_stands_still_is_asked_for_again(world: World, m
         world.postgres.run("UPDATE devices.device_app SET revision = revision + 1")
         return {}
 
-    monkeypatch.setattr(world.parts.environments, "opened", restless)
+    monkeypatch.setattr(world.parts.apps.environments, "opened", restless)
     with pytest.raises(UnavailableError):
         await device.listed()
 
@@ -132,7 +132,7 @@ async def test_a_wish_told_beside_another_process_s_list_is_told_once_more_after
 ) -> None:
     device = await placed(world)
     monkeypatch.setattr(app_delivery, "LIST_OVERTAKES_S", 60.0)
-    other = AppDelivery(world.database, world.parts.agents, world.parts.environments, uuid4())
+    other = AppDelivery(world.database, world.parts.operations.agents, world.parts.apps.environments, uuid4())
     await device.listed()
     before = len(device.apps.wishes)
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
-from services.devices import app_sessions
-from services.devices.app_records import Install
+from services.devices.apps import sessions as app_sessions
+from services.devices.records.apps import Install
 from services.devices.store import apps as store
 from shared.errors import UnavailableError
 from shared.identities import SYSTEM_REALM

@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.devices import app_states
-from services.devices.agent_records import UpdateAppOnDevice
-from services.devices.app_records import InstallApp, NameApp, PortRule, SetEnvironment, SetPorts
+from services.devices.apps import states as app_states
+from services.devices.records.agents import UpdateAppOnDevice
+from services.devices.records.apps import InstallApp, NameApp, PortRule, SetEnvironment, SetPorts
 from shared.errors import ConflictError, InvalidArgumentError, NotAuthorizedError, NotFoundError
 from shared.flags import AssetKind
 from shared.identities import Person
@@ -84,7 +84,7 @@ async def test_ports_are_told_with_the_remote_port_that_was_allotted(world: Worl
     device = await placed(world)
     rules = [PortRule(80, "web", main=True), PortRule(22, "ssh", "tcp")]
     await world.app_settings.app_set_ports(ANNA, SetPorts("press-1", 26, "PROD", rules))
-    await world.parts.app_states.said_ports(
+    await world.parts.apps.states.said_ports(
         device.key, 26, "PROD", [{"port": 22.0, "protocol": "tcp", "remote_port": 31000.0}]
     )
 

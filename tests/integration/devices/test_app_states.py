@@ -8,10 +8,10 @@ from attrs import fields
 from autobahn.wamp.exception import ApplicationError
 
 from deploy.flockctl.simulator.apps import Apps, Said, Wish
-from services.devices.agent_records import AskAppStates, UpdateAppOnDevice
-from services.devices.app_records import InstallApp, NameApp, UpgradeApp
-from services.devices.app_states import INCOMPLETE, NOBODY_SAID
-from services.devices.records import ClaimDevice, NameDevice, SetClaimable
+from services.devices.apps.states import INCOMPLETE, NOBODY_SAID
+from services.devices.records.agents import AskAppStates, UpdateAppOnDevice
+from services.devices.records.apps import InstallApp, NameApp, UpgradeApp
+from services.devices.records.devices import ClaimDevice, NameDevice, SetClaimable
 from shared.errors import ConflictError, InvalidArgumentError, NotAuthorizedError, NotFoundError
 from shared.flags import AssetKind
 from shared.identities import DeviceIdentity

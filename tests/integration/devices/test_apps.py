@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.devices import app_states
-from services.devices.app_records import FindInstalled, InstallApp, NameApp
-from services.devices.records import ClaimDevice, NameDevice, SetClaimable
+from services.devices.apps import states as app_states
+from services.devices.records.apps import FindInstalled, InstallApp, NameApp
+from services.devices.records.devices import ClaimDevice, NameDevice, SetClaimable
 from shared.errors import (
     ConflictError,
     NotAuthorizedError,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.devices.procedures.claims import ATTEMPTS
-from services.devices.records import ClaimDevice, NameDevice, NameMember, SetClaimable
+from services.devices.records.devices import ClaimDevice, NameDevice, NameMember, SetClaimable
 from shared.errors import (
     AlreadyExistsError,
     ConflictError,

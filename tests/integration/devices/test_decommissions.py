@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import rfc8785
 
-from services.devices.decommission_records import DecommissionDevice, ListDecommissions
 from services.devices.procedures.decommissions import DecommissionProcedures
+from services.devices.records.decommissions import DecommissionDevice, ListDecommissions
 from shared.errors import NotAuthorizedError, NotFoundError, NotSupportedError, UnavailableError
 from shared.flags import AssetKind
 from tests.integration.devices.test_lifecycle import POINTS, well_again

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from services.devices import app_states
-from services.devices.app_records import NameApp, SetEnvironment, UpgradeApp
-from services.devices.group_app_records import NameGroupApp, SetGroupApp, ShownGroupApp
+from services.devices.apps import states as app_states
 from services.devices.procedures import group_apps as procedures
 from services.devices.procedures.group_apps import GroupAppProcedures
-from services.devices.records import NameGroup, NameMember
+from services.devices.records.apps import NameApp, SetEnvironment, UpgradeApp
+from services.devices.records.devices import NameGroup, NameMember
+from services.devices.records.group_apps import NameGroupApp, SetGroupApp, ShownGroupApp
 from shared.errors import ConflictError, InvalidArgumentError, NotFoundError, OverLimitError
 from shared.flags import AssetKind
 from tests.integration.devices.rollout_fleet import Agent, RolloutFleet
@@ -56,8 +56,8 @@ class Line:
     async def go_on(self) -> ShownGroupApp:
         """All that is due is done; how the group stands then."""
         for _ in range(2):
-            self.world.parts.group_applying.wake()
-            await self.world.parts.group_applying.keep_up()
+            self.world.parts.apps.group_applying.wake()
+            await self.world.parts.apps.group_applying.keep_up()
             self.world.delivery.wake()
             await self.world.delivery.keep_up()
         (app,) = (await self.procedures.group_app_list(ANNA, NameGroup("line-1"))).apps
@@ -114,8 +114,8 @@ async def test_who_leaves_keeps_it_and_so_do_all_when_it_is_unset(line: Line) ->
 
     await line.procedures.group_app_unset(ANNA, NameGroupApp("line-1", 26, "PROD"))
     await line.procedures.group_app_unset(ANNA, NameGroupApp("line-1", 26, "PROD"))
-    line.world.parts.group_applying.wake()
-    await line.world.parts.group_applying.keep_up()
+    line.world.parts.apps.group_applying.wake()
+    await line.world.parts.apps.group_applying.keep_up()
     assert line.states()[:3] == [("RUNNING", 260), ("RUNNING", 261), ("RUNNING", 261)]
     assert len(line.world.on_devices()) == 3
     assert (await line.procedures.group_app_list(ANNA, NameGroup("line-1"))).apps == []

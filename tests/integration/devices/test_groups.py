@@ -8,7 +8,7 @@ from autobahn.wamp.exception import ApplicationError
 from psycopg.errors import ForeignKeyViolation
 
 from services.devices.procedures import groups as procedures
-from services.devices.records import CreateGroup, ListGroups, NameDevice, NameGroup, NameMember, RenameGroup
+from services.devices.records.devices import CreateGroup, ListGroups, NameDevice, NameGroup, NameMember, RenameGroup
 from services.devices.store import groups as store
 from shared.errors import (
     AlreadyExistsError,

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.devices import installs
-from services.devices.app_records import ConfirmInstalls, Install
+from services.devices.apps import installs
+from services.devices.records.apps import ConfirmInstalls, Install
 from shared.errors import ConflictError, NotAuthorizedError, UnavailableError
 from shared.flags import AssetKind
 from shared.identities import SYSTEM_REALM

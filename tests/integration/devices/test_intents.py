@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from services.devices.intents import UNKNOWN
-from services.devices.operation_records import RunCommand
+from services.devices.operations.intents import UNKNOWN
 from services.devices.procedures.moving import MovingProcedures
 from services.devices.procedures.operations import OperationProcedures
-from services.devices.records import ClaimDevice, MoveDevice, SetClaimable
+from services.devices.records.devices import ClaimDevice, MoveDevice, SetClaimable
+from services.devices.records.operations import RunCommand
 from shared.errors import ConflictError, NotFoundError
 from tests.integration.devices.stand_in import StandIn
 from tests.integration.devices.world import ANNA, BERT, Crash, World
@@ -43,12 +43,12 @@ async def killed(world: World, agent: StandIn) -> None:
 async def test_given_a_process_that_died_when_its_time_is_over_then_the_log_says_so_once(world: World) -> None:
     agent = await prepared(world)
     await killed(world, agent)
-    await world.parts.intents.repair()
+    await world.parts.operations.intents.repair()
     assert [row[0] for row in ends(world)] == ["intended"]
 
     world.postgres.run("UPDATE devices.open_intent SET due_at = now() - interval '1 s'")
     for _ in range(2):
-        await world.parts.intents.repair()
+        await world.parts.operations.intents.repair()
 
     rows = ends(world)
     assert [row[:2] for row in rows] == [("intended", None), ("failed", UNKNOWN)]
@@ -58,7 +58,7 @@ async def test_given_a_process_that_died_when_its_time_is_over_then_the_log_says
 async def test_what_ended_is_not_repaired(world: World) -> None:
     await prepared(world)
     await OperationProcedures(world.parts).device_exec(ANNA, COMMAND)
-    await world.parts.intents.repair()
+    await world.parts.operations.intents.repair()
 
     assert [row[0] for row in ends(world)] == ["intended", "done"]
     assert world.postgres.rows("SELECT FROM devices.open_intent") == []
@@ -89,14 +89,14 @@ async def test_given_an_end_after_the_repair_when_it_comes_then_the_log_keeps_wh
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await prepared(world)
-    ask = world.parts.agents.ask
+    ask = world.parts.operations.agents.ask
 
     async def late(*which: Any, **how: Any) -> Any:
         world.postgres.run("UPDATE devices.open_intent SET due_at = now() - interval '1 s'")
-        await world.parts.intents.repair()
+        await world.parts.operations.intents.repair()
         return await ask(*which, **how)
 
-    monkeypatch.setattr(world.parts.agents, "ask", late)
+    monkeypatch.setattr(world.parts.operations.agents, "ask", late)
     await OperationProcedures(world.parts).device_exec(ANNA, COMMAND)
 
     assert [row[:2] for row in ends(world)] == [("intended", None), ("failed", UNKNOWN)]

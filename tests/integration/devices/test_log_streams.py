@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
-from services.devices import log_streams
-from services.devices.app_records import NameApp
+from services.devices.operations import log_streams
 from services.devices.procedures.logs import LogProcedures
-from services.devices.records import ClaimDevice, NameDevice, SetClaimable
+from services.devices.records.apps import NameApp
+from services.devices.records.devices import ClaimDevice, NameDevice, SetClaimable
 from shared.errors import ConflictError, NotAuthorizedError, NotFoundError, OverLimitError, UnavailableError
 from shared.flags import AssetKind
 from shared.identities import Person

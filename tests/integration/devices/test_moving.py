@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
-from services.devices.agent_records import ReadDeviceMetadata
 from services.devices.procedures.moving import MovingProcedures
-from services.devices.records import MoveDevice, NameMember
+from services.devices.records.agents import ReadDeviceMetadata
+from services.devices.records.devices import MoveDevice, NameMember
 from shared.errors import AlreadyExistsError, ConflictError, NotAuthorizedError, NotFoundError
 from shared.flags import AssetKind
 from shared.identities import DeviceIdentity

@@ -8,10 +8,10 @@ import pytest_asyncio
 from attrs import frozen
 from autobahn.wamp.exception import ApplicationError
 
-from services.devices.operations import OPERATIONS
 from services.devices.procedures.logs import LogProcedures
 from services.devices.procedures.networks import NetworkProcedures
 from services.devices.procedures.operations import OperationProcedures
+from services.devices.rules.operations import OPERATIONS
 from shared.flags import AssetKind
 from shared.identities import Credential, Person
 from shared.procedures import declared, public_errors

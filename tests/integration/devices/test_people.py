@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
-from services.devices.records import CreateDevice, Device, ListDevices, NameDevice, RenameDevice, WatchDevices
+from services.devices.records.devices import CreateDevice, Device, ListDevices, NameDevice, RenameDevice, WatchDevices
 from shared.errors import AlreadyExistsError, ConflictError, InvalidArgumentError, NotFoundError, UnavailableError
 from shared.procedures import declared, public_errors
 from tests.integration.devices.world import ANNA, BERT, World

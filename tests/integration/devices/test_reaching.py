@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from services.devices import rules
-from services.devices.records import (
+from services.devices.records.devices import (
     ClaimDevice,
     CreateDevice,
     CreateGroup,
@@ -20,6 +19,7 @@ from services.devices.records import (
     RenameDevice,
     RenameGroup,
 )
+from services.devices.rules import devices as rules
 from services.devices.store import devices as store
 from shared.errors import ConflictError, NotAuthorizedError, NotFoundError, UnavailableError
 from shared.flags import FLAGS, AssetKind

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.devices.procedures.registry import RegistryProcedures
-from services.devices.records import AskStanding, ReachDevice, ReachedDevice, VisibleDevices
+from services.devices.records.devices import AskStanding, ReachDevice, ReachedDevice, VisibleDevices
 from shared.errors import ConflictError, NotAuthorizedError, NotFoundError, UnavailableError
 from shared.flags import FLAGS, AssetKind
 from shared.identities import Person, ServiceIdentity

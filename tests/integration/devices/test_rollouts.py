@@ -7,13 +7,11 @@ import pytest
 from attrs import evolve
 from autobahn.wamp.exception import ApplicationError
 
-from services.devices import rollout_rules, rollout_turns
-from services.devices.app_records import NameApp, UpgradeApp
-from services.devices.intents import UNKNOWN
-from services.devices.operating import draft_of
-from services.devices.records import NameMember
-from services.devices.rollout_driving import RolloutDriving
-from services.devices.rollout_records import (
+from services.devices.operations.intents import UNKNOWN
+from services.devices.operations.operating import draft_of
+from services.devices.records.apps import NameApp, UpgradeApp
+from services.devices.records.devices import NameMember
+from services.devices.records.rollouts import (
     AbortRollout,
     ListRollouts,
     NameRollout,
@@ -24,6 +22,9 @@ from services.devices.rollout_records import (
     ShowRollout,
     StartRollout,
 )
+from services.devices.rollouts import turns as rollout_turns
+from services.devices.rollouts.driving import RolloutDriving
+from services.devices.rules import rollouts as rollout_rules
 from services.devices.store import app_states as app_store
 from services.devices.store import rollouts as rollout_store
 from services.devices.store.devices import device_lock_in_txn
@@ -47,8 +48,8 @@ def tags(fleet: RolloutFleet) -> list[str]:
 def turn_parts(world: World) -> tuple[Any, ...]:
     """What turns are given with."""
     parts = world.parts
-    places = (parts.installs, parts.credentials, parts.app_states)
-    return (parts.bus, parts.database, parts.rights, *places, parts.agents, parts.intents)
+    places = (parts.apps.installs, parts.credentials, parts.apps.states)
+    return (parts.bus, parts.database, parts.rights, *places, parts.operations.agents, parts.operations.intents)
 
 
 @pytest.fixture
@@ -472,7 +473,7 @@ async def test_an_agent_that_updates_itself_holds_its_device_and_whose_process_d
     await world.settle()
     assert held == [True]
     world.postgres.run("UPDATE devices.open_intent SET due_at = clock_timestamp() - interval '1 s'")
-    await world.parts.intents.repair()
+    await world.parts.operations.intents.repair()
 
     rows = world.postgres.rows("SELECT outcome, reason FROM audit.queue WHERE action = 'device.operated' ORDER BY id")
     assert [row[0] for row in rows] == ["intended", "failed"]
@@ -537,7 +538,7 @@ async def test_one_process_drives_and_another_takes_over_after_its_death(fleet: 
     world = fleet.world
     key = (await fleet.start(waves=[5, 10], at_once=3)).rollout_key
     await fleet.go_on()
-    other = RolloutDriving(world.database, rollout_turns.Turns(*turn_parts(world)), world.parts.alerting)
+    other = RolloutDriving(world.database, rollout_turns.Turns(*turn_parts(world)), world.parts.alerts.alerting)
     before = await fleet.states(key)
     other.wake()
     await other.keep_up()  # which has no lease
@@ -546,8 +547,8 @@ async def test_one_process_drives_and_another_takes_over_after_its_death(fleet: 
     world.postgres.run("UPDATE devices.rollout SET driven_until = clock_timestamp()")  # the first one died
     for _ in range(40):
         other.wake()
-        world.parts.rollout_driving.wake()
-        await asyncio.gather(other.keep_up(), world.parts.rollout_driving.keep_up())
+        world.parts.rollouts.driving.wake()
+        await asyncio.gather(other.keep_up(), world.parts.rollouts.driving.keep_up())
         world.delivery.wake()
         await world.delivery.keep_up()
     assert (await fleet.details(key)).rollout.state == "done"

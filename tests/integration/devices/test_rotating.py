@@ -35,10 +35,10 @@ async def test_given_a_process_that_dies_after_auth_acted_when_it_is_repaired_th
     rotates(world, Crash())
     with pytest.raises(Crash):
         await world.apps.app_rotate_credential(ANNA, PRESS)
-    await world.parts.rotating.repair()
+    await world.parts.apps.rotating.repair()
     assert world.postgres.rows(EPOCH)[0][0] == 1  # it may be under way
 
-    await world.parts.rotating.repair(older_than_s=0)
+    await world.parts.apps.rotating.repair(older_than_s=0)
 
     assert world.postgres.rows(EPOCH) == [(2, True)]
     assert world.postgres.rows("SELECT conditions ->> 'epoch_below' FROM devices.app_ending") == [("2",)]
@@ -53,10 +53,10 @@ async def test_given_auth_away_when_it_is_repaired_then_it_stays_open_until_auth
     with pytest.raises(UnavailableError):
         await world.apps.app_rotate_credential(ANNA, PRESS)
 
-    await world.parts.rotating.repair(older_than_s=0)
+    await world.parts.apps.rotating.repair(older_than_s=0)
     assert len(world.postgres.rows(OPEN)) == 1
     world.auth.is_away = False
-    await world.parts.rotating.repair(older_than_s=0)
+    await world.parts.apps.rotating.repair(older_than_s=0)
 
     assert world.postgres.rows(OPEN) == []
     assert world.postgres.rows(EPOCH)[0][0] == 1  # nothing was rotated

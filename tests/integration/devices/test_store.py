@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from psycopg.errors import CheckViolation, ForeignKeyViolation, UniqueViolation
 
-from services.devices.records import Reach
+from services.devices.records.devices import Reach
 from services.devices.store import devices as store
 from services.devices.store.projects import project_upsert
 from shared.database import Connection, Database

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from services.devices.procedures.tags import MAX_TAGS, TagProcedures
-from services.devices.records import ListDevices, TagDevice
+from services.devices.records.devices import ListDevices, TagDevice
 from shared.errors import InvalidArgumentError, NotAuthorizedError, NotFoundError, OverLimitError
 from shared.flags import AssetKind
 from tests.integration.devices.world import ANNA, BERT, World

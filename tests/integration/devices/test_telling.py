@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
-from services.devices.records import NameDevice, NameGroup, NameMember, RenameDevice
+from services.devices.records.devices import NameDevice, NameGroup, NameMember, RenameDevice
 from services.devices.store import outbox
 from services.devices.telling import Outbox
 from shared.errors import UnavailableError

@@ -13,16 +13,16 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet.defer import Deferred, fail, succeed
 
 from deploy.flockctl.simulator.shells import Shells
-from services.devices import shells, terminals
 from services.devices.procedures.terminals import TerminalProcedures
-from services.devices.terminal_records import (
+from services.devices.records.terminals import (
     CloseTerminal,
     OpenTerminal,
     ResizeTerminal,
     TerminalOrder,
     WriteTerminal,
 )
-from services.devices.terminals import Terminals, own_uri
+from services.devices.terminals import shells, terminals
+from services.devices.terminals.terminals import Terminals, own_uri
 from shared.bus import Apart
 from shared.errors import ConflictError, NotAuthorizedError, NotFoundError, OverLimitError, UnavailableError
 from shared.flags import AssetKind
@@ -338,7 +338,9 @@ async def test_a_person_has_one_on_a_device_and_it_is_nobody_elses(desk: Desk) -
 
 async def test_what_is_typed_at_another_process_reaches_the_one_that_has_it(desk: Desk) -> None:
     parts = desk.world.parts
-    other = Terminals(parts.bus, parts.database, parts.rights, parts.reaching, parts.intents, process=uuid4())
+    other = Terminals(
+        parts.bus, parts.database, parts.rights, parts.reaching, parts.operations.intents, process=uuid4()
+    )
     mine = parts.terminals
 
     async def passed_on(**order: Any) -> None:
@@ -347,7 +349,7 @@ async def test_what_is_typed_at_another_process_reaches_the_one_that_has_it(desk
             await mine.passed_on(ServiceIdentity("gateway", 1), told)
         await mine.passed_on(ServiceIdentity("devices", 1), told)
 
-    desk.world.router.answers[own_uri(parts.app_delivery.process)] = passed_on
+    desk.world.router.answers[own_uri(parts.apps.delivery.process)] = passed_on
     async with desk.at() as seen:
         terminal = UUID((await seen.next())["terminal"])
         await other.tell(TerminalOrder(terminal, 5, "key-1", keys="echo a\r"))
@@ -356,7 +358,7 @@ async def test_what_is_typed_at_another_process_reaches_the_one_that_has_it(desk
             await other.tell(TerminalOrder(terminal, 6, "key-1", keys="x"))
         with pytest.raises(NotFoundError):
             await other.tell(TerminalOrder(uuid4(), 5, "key-1", keys="x"))
-        del desk.world.router.answers[own_uri(parts.app_delivery.process)]
+        del desk.world.router.answers[own_uri(parts.apps.delivery.process)]
         with pytest.raises((UnavailableError, ApplicationError)):
             await other.tell(TerminalOrder(terminal, 5, "key-1", keys="x"))
 

@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from services.devices import watching
-from services.devices.records import NameDevice, NameGroup, NameMember, RenameDevice
+from services.devices.records.devices import NameDevice, NameGroup, NameMember, RenameDevice
 from shared.errors import NotAuthorizedError, NotFoundError, UnavailableError
 from shared.flags import AssetKind
 from shared.identities import Person

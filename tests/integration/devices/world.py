@@ -8,8 +8,6 @@ from uuid import UUID, uuid4
 
 from autobahn.wamp.exception import ApplicationError
 
-from services.devices.alert_records import WebhookSettings
-from services.devices.app_records import DeviceApp, InstallApp, Stage
 from services.devices.assembly import assemble
 from services.devices.duplicates import Duplicates
 from services.devices.owners import Owners
@@ -20,7 +18,17 @@ from services.devices.procedures.apps import DeviceAppProcedures
 from services.devices.procedures.claims import ClaimProcedures
 from services.devices.procedures.groups import GroupProcedures
 from services.devices.procedures.people import PeopleProcedures
-from services.devices.records import CreateDevice, CreateGroup, Device, FlockSettings, Group, NameDevice, PublicDevice
+from services.devices.records.alerts import WebhookSettings
+from services.devices.records.apps import DeviceApp, InstallApp, Stage
+from services.devices.records.devices import (
+    CreateDevice,
+    CreateGroup,
+    Device,
+    FlockSettings,
+    Group,
+    NameDevice,
+    PublicDevice,
+)
 from services.devices.store import devices as store
 from shared.database import Database
 from shared.flags import AssetKind
@@ -199,9 +207,9 @@ class World:
         self.parts = assemble(self.bus, database, keys, self.rights, FLOCK, jitter=lambda: 0.0, webhooks=WEBHOOKS)
         self.feed, self.presence, self.lifecycle = self.parts.feed, self.parts.presence, self.parts.lifecycle
         self.locking, self.telling = self.parts.locking, self.parts.telling
-        self.installs, self.app_sessions = self.parts.installs, self.parts.app_sessions
-        self.delivery = self.parts.app_delivery
-        Duplicates(self.bus, database, self.parts.alerting)
+        self.installs, self.app_sessions = self.parts.apps.installs, self.parts.apps.sessions
+        self.delivery = self.parts.apps.delivery
+        Duplicates(self.bus, database, self.parts.alerts.alerting)
         self.owners = Owners(self.bus, database)
         self.people, self.agents = PeopleProcedures(self.parts), AgentProcedures(self.parts)
         self.groups, self.claims = GroupProcedures(self.parts), ClaimProcedures(self.parts)

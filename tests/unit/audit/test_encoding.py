@@ -9,7 +9,7 @@ import pytest
 
 from services.audit.encoding import canonical_octets, entry_line, spoken, tombstone_line
 from services.audit.records import Chosen, Row, Tombstone
-from shared.audit import rfc3339
+from shared.moments import rfc3339
 
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "vectors" / "audit_entry.json").read_text(encoding="utf-8")

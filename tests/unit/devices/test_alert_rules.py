@@ -11,8 +11,8 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.devices import alert_rules as rules
-from services.devices.alert_records import Alert, Offline, QuietTime, SetRule, Telling
+from services.devices.records.alerts import Alert, Offline, QuietTime, SetRule, Telling
+from services.devices.rules import alerts as rules
 from shared.errors import InvalidArgumentError
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)

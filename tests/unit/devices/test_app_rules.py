@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from deploy.flockctl.simulator.answers import AnswerError
 from deploy.flockctl.simulator.apps import ABSENT, CANCELLING, STATES, Wish, sequence, wish_of
-from services.devices import app_rules as rules
-from services.devices.app_records import AppCredential, AppOnDevice, AppRelease, AppState, Install, SaidOfApp, Target
-from services.devices.records import Device, FlockSettings
+from services.devices.records.apps import AppCredential, AppOnDevice, AppRelease, AppState, Install, SaidOfApp, Target
+from services.devices.records.devices import Device, FlockSettings
+from services.devices.rules import apps as rules
 from shared.errors import ConflictError, InvalidArgumentError
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from services.devices.app_records import AppOnDevice, AppRelease
-from services.devices.group_app_records import Applied, GroupApp
-from services.devices.group_app_rules import Step, flags, sets_environment, step
+from services.devices.records.apps import AppOnDevice, AppRelease
+from services.devices.records.group_apps import Applied, GroupApp
+from services.devices.rules.group_apps import Step, flags, sets_environment, step
 from tests.unit.devices.test_rollout_rules import app
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)

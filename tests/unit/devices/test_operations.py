@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from deploy.flockctl.simulator.strictness import TAKEN, misread
 from deploy.flockctl.simulator.wire import PROCEDURES
-from services.devices.operation_records import AddWifi, QueryAppLogs, QueryLogs, RunCommand, SetAddress
-from services.devices.operations import (
+from services.devices.records.operations import AddWifi, QueryAppLogs, QueryLogs, RunCommand, SetAddress
+from services.devices.rules.operations import (
     NEEDS_DICTIONARY,
     OPERATIONS,
     Operation,

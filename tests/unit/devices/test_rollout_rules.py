@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.devices import rollout_rules as rules
-from services.devices.app_records import AppOnDevice, AppRelease
-from services.devices.rollout_records import (
+from services.devices.records.apps import AppOnDevice, AppRelease
+from services.devices.records.rollouts import (
     Aim,
     Before,
     Candidate,
@@ -21,7 +20,8 @@ from services.devices.rollout_records import (
     WaveTally,
     Window,
 )
-from services.devices.rollout_rules import Act
+from services.devices.rules import rollouts as rules
+from services.devices.rules.rollouts import Act
 from shared.errors import InvalidArgumentError
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)  # a Monday

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.devices import rules
-from services.devices.agent_records import CheckPrivilege
-from services.devices.app_records import AppCredential
-from services.devices.records import Device, FlockSettings, Group, Machine, PublicDevice
+from services.devices.records.agents import CheckPrivilege
+from services.devices.records.apps import AppCredential
+from services.devices.records.devices import Device, FlockSettings, Group, Machine, PublicDevice
+from services.devices.rules import devices as rules
 from shared.flags import AssetKind
 from shared.identities import DeviceIdentity
 from shared.rights.records import Asset, Default, Grant, Standing

@@ -1,6 +1,6 @@
 """What a device takes its time for is waited for as long as devices waits, and nothing else is."""
 
-from services.devices.operations import OPERATIONS, SLOW_S
+from services.devices.rules.operations import OPERATIONS, SLOW_S
 from services.gateway.calling import DEVICE_TIMEOUT_S, SLOW
 from services.gateway.serving import TIME_LIMIT_S
 

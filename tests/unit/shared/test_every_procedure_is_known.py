@@ -43,7 +43,7 @@ from services.devices.procedures.registry import RegistryProcedures
 from services.devices.procedures.rollouts import RolloutProcedures
 from services.devices.procedures.tags import TagProcedures
 from services.devices.procedures.terminals import TerminalProcedures
-from services.devices.terminals import own_uri
+from services.devices.terminals.terminals import own_uri
 from services.fleetdb.procedures.exports import ExportProcedures
 from services.privileges.procedures.apps import AppTransferProcedures
 from services.privileges.procedures.grants import GrantProcedures

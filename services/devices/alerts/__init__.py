@@ -1,0 +1,1 @@
+"""Alerts: raised in the transaction of what they tell of, told through the channels of a project."""

@@ -1,0 +1,1 @@
+"""What people have single devices do, recorded before and after."""

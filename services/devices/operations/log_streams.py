@@ -1,0 +1,152 @@
+"""What apps on devices print, as it comes: to who asked and may, and to nobody once they may not.
+
+An agent publishes an app's output only while somebody subscribes its topic, so it is subscribed for as long as one
+follows. Followers share nothing but the topic; each has a queue of its own, and who does not keep up is let go.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+from attrs import evolve
+
+from services.devices.operations.intents import ALIVE_S, Intents
+from services.devices.operations.operating import Operating, draft_of
+from services.devices.reaching import NO_DEVICE
+from services.devices.records.apps import NameApp
+from services.devices.records.devices import READ, Device
+from services.devices.records.operations import LogPiece
+from services.devices.rules import devices as rules
+from services.devices.rules import operations
+from services.devices.store.devices import device_find
+from shared import audit
+from shared.bus import AWAY, Bus
+from shared.database import Database
+from shared.errors import NotFoundError, OverLimitError, UnavailableError
+from shared.identities import CONTROL_REALM, Person
+from shared.procedures import Progress
+from shared.rights.decision_point import Rights
+
+LOOK_EVERY_S: Final = 0.5
+WAITING_PIECES: Final = 256
+"""An agent sends a piece of up to 256 KiB at most five times a second: who is so far behind does not read."""
+
+
+class _Pieces:
+    """What was heard and not told yet."""
+
+    def __init__(self) -> None:
+        """Nothing."""
+        self._queue: asyncio.Queue[LogPiece | None] = asyncio.Queue()
+        self._is_late = False
+
+    def hear(self, *args: Any, **_: Any) -> None:
+        """Take in what an agent published."""
+        piece = operations.log_piece(args[0] if args else None)
+        if piece is not None and self._queue.qsize() < WAITING_PIECES:
+            self._queue.put_nowait(piece)
+        elif piece is not None:
+            self._is_late = True
+
+    def wake(self) -> None:
+        """It is time to look."""
+        self._queue.put_nowait(None)
+
+    async def next(self) -> LogPiece | None:
+        """The next piece within half a second; None where there is none, or it is time to look.
+
+        Raises:
+            OverLimitError: One was lost, because they come faster than they are read.
+        """
+        if self._is_late:
+            raise OverLimitError("the log comes faster than it is read; follow again")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_EVERY_S):
+                return await self._queue.get()
+        return None
+
+
+class LogStreams:
+    """Lets people follow what apps print."""
+
+    def __init__(self, bus: Bus, database: Database, rights: Rights, operating: Operating, intents: Intents) -> None:
+        """Listen over `bus`."""
+        self._intents = intents
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._bus = bus
+        self._database = database
+        self._rights = rights
+        self._operating = operating
+
+    async def run(self, person: Person, request: NameApp, progress: Progress) -> None:
+        """Tell each piece through `progress` until the caller ends it. Recorded when it begins and when it ends.
+
+        Raises:
+            NotFoundError, NotAuthorizedError: They may not read the device's logs, or not any more.
+            ConflictError: The app is not on the device.
+            OverLimitError: The caller does not keep up.
+            UnavailableError: What is printed, or changes of rights, may have been missed: follow again.
+        """
+        device, container = await self._operating.app_log_of(person, request)
+        pieces = _Pieces()
+        about = {"log": "follow_logs", "app_key": request.app, "stage": request.stage}
+        order = evolve(draft_of(person, device, about), request_id=str(uuid4()))
+        order = evolve(order, action=audit.Action.DEVICE_LOGS_READ, aspect=audit.Aspect.READING)
+        await self._intents.open_intent(device, order, for_s=ALIVE_S, is_holding=False)
+        told = 0
+        try:
+            async with self._intents.kept_alive(order):
+                with self._rights.follow(person.account_key, pieces.wake) as following:
+                    await self._require(person, device)
+                    async with self._subscribed(f"reswarm.logs.{device.serial_number}.{container}", pieces) as is_heard:
+                        while True:
+                            piece = await pieces.next()
+                            if following.is_due():
+                                await self._require(person, device)
+                            if not is_heard():
+                                raise UnavailableError(AWAY)
+                            if piece is not None:
+                                told += 1
+                                progress(piece)
+        finally:
+            await asyncio.shield(self._intents.close_intent(evolve(order, after={**about, "pieces": told})))
+
+    async def _require(self, person: Person, device: Device) -> None:
+        """The person may read the device's logs, and it is where it was."""
+        found = await self._database.run(lambda connection: device_find(connection, device.device_key))
+        if found is None or found.project_key != device.project_key:
+            raise NotFoundError(NO_DEVICE)
+        place = rules.domain(found.project_key)
+        await self._rights.require(person, READ, rules.asset(found), place, absent=NO_DEVICE)
+
+    @asynccontextmanager
+    async def _subscribed(self, topic: str, pieces: _Pieces) -> AsyncIterator[Callable[[], bool]]:
+        """Hear the topic in every cell; says whether all of them are still heard.
+
+        A session has one subscription of a topic, however many follow: one that ends while another begins would end
+        both, so they do not cross.
+        """
+        lock = self._changing.setdefault(topic, asyncio.Lock())
+        async with lock:
+            sessions = self._bus.sessions(CONTROL_REALM)
+            if not sessions:
+                raise UnavailableError(AWAY)
+            loop = asyncio.get_running_loop()
+            made = [await session.subscribe(pieces.hear, topic).asFuture(loop) for session in sessions]
+        try:
+            yield lambda: self._bus.sessions(CONTROL_REALM) == sessions
+        finally:
+            await asyncio.shield(_unsubscribe(made, lock))
+
+
+async def _unsubscribe(subscriptions: list[Any], lock: asyncio.Lock) -> None:
+    async with lock:
+        for subscription in subscriptions:
+            if subscription.active:
+                # Where the session is lost there is nothing to end.
+                await asyncio.gather(
+                    subscription.unsubscribe().asFuture(asyncio.get_running_loop()), return_exceptions=True
+                )

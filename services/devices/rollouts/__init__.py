@@ -1,0 +1,1 @@
+"""Rollouts: a change over many devices, in waves."""

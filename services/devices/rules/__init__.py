@@ -1,0 +1,1 @@
+"""The decisions of devices, pure: no I/O, no clock."""

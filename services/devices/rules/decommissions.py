@@ -1,0 +1,59 @@
+"""What certifies that a device is out of service. Pure."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+
+import rfc8785
+
+from services.devices.records.apps import AppOnDevice
+from services.devices.records.decommissions import Certified, Decommission, EndedSecrets
+from services.devices.records.devices import Device
+from shared.moments import rfc3339
+
+FORM: Final = "ironflock/decommission/v1"
+NOT_ERASED: Final = "the agent erases nothing when it ends: what was on the device's own storage is on it still"
+DATA_KEPT: Final = "rows that the device wrote stay with the project, for as long as its retention says"
+
+
+def certificate(
+    begun: Decommission, device: Device, secrets: EndedSecrets | None, apps: Iterable[AppOnDevice], now: datetime
+) -> dict[str, Any]:
+    """The certificate, which says what was ended, and also what was not."""
+    return {
+        "form": FORM,
+        "certificate_id": str(begun.certificate_id),
+        "device": {
+            "device_key": device.device_key,
+            "serial_number": str(device.serial_number),
+            "name": device.name,
+            "project_key": device.project_key,
+            "project_name": device.project_name,
+        },
+        "account_key": begun.account_key,
+        "begun_at": rfc3339(begun.begun_at),
+        "ended_at": rfc3339(now),
+        "secrets_ended": None
+        if secrets is None
+        else {"secret_sha256": secrets.secret_sha256, "tunnel_proof_sha256": secrets.tunnel_proof_sha256},
+        "sessions_ended": True,
+        "apps_not_known_as_gone": [
+            {"app_key": app.app_key, "stage": app.stage, "state": app.state}
+            for app in apps
+            if app.state not in ("REMOVED", "UNINSTALLED")
+        ],
+        "data": DATA_KEPT,
+        "device_storage": NOT_ERASED,
+    }
+
+
+def digest(document: dict[str, Any]) -> str:
+    """SHA-256 of a certificate's canonical JSON (RFC 8785), in hexadecimal: what the log has of it."""
+    return sha256(rfc8785.dumps(document)).hexdigest()
+
+
+def certified(row: Decommission) -> Certified:
+    """A device that is out of service, as people see it."""
+    document = row.certificate or {}
+    return Certified(row.device_key, document, digest(document))

@@ -1,0 +1,1 @@
+"""Shells of people on devices."""
