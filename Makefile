@@ -38,8 +38,8 @@ status: setup ## Say how the platform is
 # ----------------------------------------------------------------------------------------------------------------------- proving
 
 .PHONY: test soak check bench format
-test: $(BIN)/.test $(REST)/.rest sdk ## Run all tests at their smaller counts (some 20 minutes; given up after 29)
-	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --session-timeout=1740 $(ARGS)
+test: $(BIN)/.test $(REST)/.rest sdk ## Run all tests at their smaller counts (some 25 minutes; given up after 35)
+	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --session-timeout=2100 $(ARGS)
 
 soak: $(BIN)/.test $(REST)/.rest sdk ## Run the full counts of every bar (long)
 	@exec $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)

@@ -14,12 +14,14 @@ from urllib.parse import urlsplit
 import structlog
 from attrs import evolve, frozen
 from autobahn.wamp.exception import ApplicationError, SessionNotReady, TransportLost
+from autobahn.wamp.request import Registration
 from autobahn.wamp.types import RegisterOptions
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorCore, IReactorTime
 
+from shared import tracing
 from shared.errors import NotAuthorizedError, OutcomeUnknownError, PublicError, UnavailableError, from_wire
 from shared.health import Health
 from shared.identities import CONTROL_REALM, SYSTEM_REALM, Credential
@@ -64,6 +66,7 @@ class Link:
         """Prepare a link of `bus` to `realm` at the router `url`."""
         self.realm = realm
         self.session: BusSession | None = None
+        self._registrations: list[Registration] = []
         self.part = f"bus {realm} at {urlsplit(url).netloc}"
         self._bus = bus
         clock = cast("IReactorTime", bus.reactor)
@@ -76,20 +79,32 @@ class Link:
         """Begin to connect, and never give up."""
         self._client.startService()
 
+    async def withdraw(self) -> None:
+        """Have the router send no more calls here; those that run go on."""
+        registrations, self._registrations = self._registrations, []
+        await unregister(registrations)
+
     async def stop(self) -> None:
         """Leave the realm and stop connecting."""
         if self.session is not None:
-            self.session.leave()
+            with suppress(SessionNotReady, TransportLost):  # it is over already
+                self.session.leave()
         await _future(self._client.stopService())
 
     def _joined(self, session: BusSession) -> None:
         self._bus.spawn(self._settle(session))
 
     async def _settle(self, session: BusSession) -> None:
+        registrations: list[Registration] = []
         try:
             for served in self._bus.served(self.realm):
-                await _future(session.register(*_registration(self._bus, served)))
-            self.session = session
+                if self._bus.is_ending:
+                    break
+                registrations.append(await _future(session.register(*_registration(self._bus, served))))
+            self.session, self._registrations = session, registrations
+            if self._bus.is_ending:  # the session stays until stop(), for the calls that run
+                await self.withdraw()
+                return
             for listener in self._bus.join_listeners(self.realm):
                 await listener(session)
         except (ApplicationError, TransportLost, SessionNotReady, PublicError) as error:
@@ -102,6 +117,7 @@ class Link:
     def _left(self, session: BusSession, reason: str) -> None:
         if self.session in (session, None):
             self.session = None
+            self._registrations = []  # autobahn has them active for ever
             self._bus.health.set(self.part, ok=False, reason=f"not joined: {reason}")
 
 
@@ -113,6 +129,8 @@ class Bus:
         self.reactor = reactor
         self.credential = credential
         self.health = health
+        self.is_ending = False
+        """Whether stop() has begun: nothing is registered any more."""
         self._served: list[_Served] = []
         self._listeners: list[tuple[str, JoinListener]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -178,12 +196,16 @@ class Bus:
             link.start()
 
     async def stop(self) -> None:
-        """End the streams, let the calls that run and what all these leave to do finish within bounds, then leave."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                await self._drain()
-        _cancel(self._tasks | self._streams)
-        await asyncio.gather(*(link.stop() for link in self._links))
+        """Take no more calls, end the streams, let what runs and what that leaves to do finish within bounds, leave."""
+        self.is_ending = True
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                    await asyncio.gather(*(link.withdraw() for link in self._links))
+                    await self._drain()
+        finally:
+            _cancel(self._tasks | self._streams)
+            await asyncio.gather(*(link.stop() for link in self._links))
 
     async def _drain(self) -> None:
         """Wait until nothing runs; each stream is told once, since its end may take a while and begin more."""
@@ -214,7 +236,9 @@ class Bus:
         Raises:
             PublicError: What the service refused with; `UnavailableError` where it is away or silent.
         """
-        return await call(self._any(SYSTEM_REALM), procedure, timeout_s=timeout_s, kwargs=arguments)
+        session = self._any(SYSTEM_REALM)
+        with tracing.called(procedure):
+            return await call(session, procedure, timeout_s=timeout_s, kwargs=arguments)
 
     async def credential_of(self, session_id: int) -> Credential:
         """By which credential the person's session `session_id` is there, as the router's authenticator noted it.
@@ -291,6 +315,16 @@ async def call(
         raise UnavailableError(AWAY) from error
     except (TimeoutError, TransportLost) as error:
         raise OutcomeUnknownError(LOST) from error
+
+
+async def unregister(registrations: Iterable[Registration]) -> None:
+    """Be sent no more calls; where the session is over, or the router refuses, there is nothing to be done."""
+    ending: list[asyncio.Future[Any]] = []
+    for each in registrations:
+        if each.active:
+            with suppress(TransportLost):  # raised at once, not by the Deferred
+                ending.append(_future(each.unregister()))
+    await asyncio.gather(*ending, return_exceptions=True)
 
 
 async def _unless_lost(joining: "asyncio.Future[BusSession]", lost: asyncio.Event) -> BusSession:

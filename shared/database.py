@@ -17,6 +17,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, TooManyRequests
 from typing_extensions import override
 
+from shared import tracing
 from shared.errors import OutcomeUnknownError, OverLimitError, PublicError, UnavailableError
 from shared.health import Health
 from shared.settings import Settings
@@ -136,8 +137,11 @@ class Database:
             UnavailableError: No connection in time, or the server went away.
         """
         try:
-            async with self._pool.connection() as connection:
-                return await query(connection)
+            with tracing.queried("query") as doing:
+                async with self._pool.connection() as connection:
+                    result = await query(connection)
+                doing.counted(result)
+                return result
         except psycopg.OperationalError as error:
             raise refusal_of(error) from error
 
@@ -155,9 +159,10 @@ class Database:
         """
         is_committing = False
         try:
-            async with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
-                yield connection
-                is_committing = True
+            with tracing.queried("transaction"):
+                async with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
+                    yield connection
+                    is_committing = True
         except psycopg.OperationalError as error:
             if is_committing and error.sqlstate is None:
                 raise OutcomeUnknownError(LOST) from error

@@ -14,6 +14,8 @@ from structlog.typing import EventDict
 from twisted.logger import ILogObserver, LogEvent, LogLevel, formatEvent, globalLogBeginner
 from zope.interface import implementer
 
+from shared import tracing
+
 
 def configure(service: str) -> None:
     """Set the process's logging up; `service` stands in every line."""
@@ -25,6 +27,7 @@ def configure(service: str) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             partial(_add_service, service),
+            _add_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
             tracebacks,
@@ -40,6 +43,12 @@ def configure(service: str) -> None:
 def _add_service(service: str, _logger: Any, _method: str, event: EventDict) -> EventDict:
     """In every line: a context variable would miss what Twisted calls from elsewhere."""
     event["service"] = service
+    return event
+
+
+def _add_trace(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """The present span, so that a trace leads to its lines and a line to its trace."""
+    event.update(tracing.in_log())
     return event
 
 

@@ -1,4 +1,4 @@
-"""One HTTPS request, in a thread: verified TLS, bounded in time and size, no redirects."""
+"""One HTTPS request, in a thread: verified TLS, bounded in time and size, no redirects. Names are looked up apart."""
 
 import asyncio
 import http.client
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from attrs import field, frozen
 from typing_extensions import override
 
+from shared.resolving import Resolving
 from shared.tls import client_context
 
 TIMEOUT_S: Final = 5.0
@@ -25,6 +26,7 @@ MOST_ADDRESSES: Final = 3
 MAX_ANSWER_OCTETS: Final = 65_536
 
 MayReach = Callable[[str], bool]
+_RESOLVING: Final = Resolving()
 
 
 class PostingError(Exception):
@@ -55,33 +57,74 @@ async def post(
     Raises:
         PostingError: There is none.
     """
-    return await asyncio.to_thread(_ask, "POST", url, content, headers, ca, may_reach=may_reach)
+    return await _asked("POST", url, content, headers, ca, may_reach=may_reach)
 
 
 async def fetch(url: str, headers: Mapping[str, str], ca: str | None) -> Reply:
     """What lies at `url`. Errors as `post`."""
-    return await asyncio.to_thread(_ask, "GET", url, None, headers, ca)
+    return await _asked("GET", url, None, headers, ca)
+
+
+@frozen
+class _Target:
+    """Where to: all addresses of the name may be reached; `until` is of the monotonic clock."""
+
+    host: str
+    port: int
+    addresses: tuple[str, ...]
+    until: float
+
+
+@frozen
+class _Request:
+    """What is asked."""
+
+    method: str
+    url: str
+    content: bytes | None = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+
+
+async def _asked(
+    method: str,
+    url: str,
+    content: bytes | None,
+    headers: Mapping[str, str],
+    ca: str | None,
+    *,
+    may_reach: MayReach | None = None,
+) -> Reply:
+    until, host = time.monotonic() + MAX_TIME_S, ""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 443
+        found = await _RESOLVING.addresses(host, port)
+    except (OSError, ValueError) as error:
+        raise PostingError(f"{host}: {type(error).__name__}") from error
+    if not found or not all(map(may_reach or _anywhere, found)):
+        raise PostingError(f"{host}: this address may not be reached from here")
+    target = _Target(host, port, tuple(found[:MOST_ADDRESSES]), until)
+    return await asyncio.to_thread(_ask, target, _Request(method, url, content, dict(headers)), ca)
 
 
 class _Connection(http.client.HTTPSConnection):
-    """A connection to an address that may be reached, which is cut `MAX_TIME_S` from now."""
+    """A connection to the first address that takes it, which is cut when the time is over."""
 
-    def __init__(self, host: str, port: int, context: ssl.SSLContext, may_reach: MayReach) -> None:
-        super().__init__(host, port, timeout=TIMEOUT_S, context=context)
+    def __init__(self, target: _Target, context: ssl.SSLContext) -> None:
+        super().__init__(target.host, target.port, timeout=TIMEOUT_S, context=context)
         self._tls = context
-        self._may_reach = may_reach
-        self._until = time.monotonic() + MAX_TIME_S
+        self._target = target
         # `sock` is let go, though still read, once an answer says that no other request may follow.
         self._octets: ssl.SSLSocket | None = None
 
     @property
     def is_late(self) -> bool:
         """Whether the time is over."""
-        return time.monotonic() >= self._until
+        return time.monotonic() >= self._target.until
 
     @override
     def connect(self) -> None:
-        reached = _connected(self.host, self.port, self._may_reach, self._until)
+        reached = _connected(self._target)
         self.sock = self._tls.wrap_socket(reached, server_hostname=self.host, do_handshake_on_connect=False)
         self._octets = self.sock
         if self.is_late:  # what cuts it may have come before there was anything to cut
@@ -96,47 +139,35 @@ class _Connection(http.client.HTTPSConnection):
                 socket.socket.shutdown(self._octets, socket.SHUT_RDWR)
 
 
-def _connected(host: str, port: int, may_reach: MayReach, until: float) -> socket.socket:
-    """A connection to the first address of `host` that takes it, where all of them may be reached.
+def _connected(target: _Target) -> socket.socket:
+    """A connection to the first address that takes it.
 
     Raises:
-        PostingError: One of them may not be reached.
-        OSError: None of the first few takes it before `until`, of the monotonic clock.
+        OSError: None does before the time is over.
     """
-    found = [each[4] for each in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    if not found or not all(may_reach(str(address[0])) for address in found):
-        raise PostingError(f"{host}: this address may not be reached from here")
     failure: OSError = TimeoutError()
-    for address in found[:MOST_ADDRESSES]:
-        left = until - time.monotonic()
+    for address in target.addresses:
+        left = target.until - time.monotonic()
         if left <= 0:
             break
         try:
-            return socket.create_connection((str(address[0]), port), min(TIMEOUT_S, left))
+            return socket.create_connection((address, target.port), min(TIMEOUT_S, left))
         except OSError as error:
             failure = error
     raise failure
 
 
-def _ask(
-    method: str,
-    url: str,
-    content: bytes | None,
-    headers: Mapping[str, str],
-    ca: str | None,
-    *,
-    may_reach: MayReach | None = None,
-) -> Reply:
-    parts = urlsplit(url)
+def _ask(target: _Target, request: _Request, ca: str | None) -> Reply:
+    parts = urlsplit(request.url)
     try:
         context = client_context(None if ca is None else Path(ca))
-        connection = _Connection(parts.hostname or "", parts.port or 443, context, may_reach or _anywhere)
-        deadline = threading.Timer(MAX_TIME_S, connection.cut)
+        connection = _Connection(target, context)
+        deadline = threading.Timer(max(0.0, target.until - time.monotonic()), connection.cut)
         deadline.daemon = True
         deadline.start()
         try:
-            target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-            connection.request(method, target, body=content, headers=dict(headers))
+            path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+            connection.request(request.method, path, body=request.content, headers=request.headers)
             answer = connection.getresponse()
             received = answer.read(MAX_ANSWER_OCTETS + 1)
         finally:

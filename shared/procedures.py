@@ -21,6 +21,7 @@ from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallDetails
 from prometheus_client import Histogram
 
+from shared import tracing
 from shared.errors import InternalError, InvalidArgumentError, NotAuthorizedError, OutcomeUnknownError, PublicError
 from shared.identities import (
     DEVICE_ROLE,
@@ -151,7 +152,7 @@ def public_errors(
 
     async def invoke(*args: Any, details: CallDetails, **kwargs: Any) -> Any:
         outcome = "cancelled"
-        with seconds.time() as timer:
+        with seconds.time() as timer, tracing.served(declaration.uri, _carried(details)) as doing:
             try:
                 caller = await _identify(declaration, details, kwargs, verifier)
                 if isinstance(caller, Person):
@@ -162,12 +163,19 @@ def public_errors(
             except Exception as error:  # noqa: BLE001 - the one place that stands between any fault and a caller
                 refusal = _public(declaration, error, details)
                 outcome = refusal.code
+                doing.refused(outcome)
                 raise ApplicationError(refusal.uri, refusal.message, **refusal.details()) from None
             finally:
                 timer.labels(declaration.uri, outcome)
         return result
 
     return invoke
+
+
+def _carried(details: CallDetails) -> str | None:
+    """The trace that the call belongs to, where a service of ours calls; see `BusSession`."""
+    is_ours = (details.caller_authrole or "").startswith(SERVICE_ROLE_PREFIX)
+    return details.transaction_hash if is_ours else None
 
 
 async def _run(

@@ -7,6 +7,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -14,6 +15,9 @@ from twisted.internet import asyncioreactor
 
 LOOP: Final = asyncio.new_event_loop()
 asyncioreactor.install(LOOP)
+# autobahn has numpy wherever it is there, for UBJSON and flatbuffers: 9 MiB a process for what no service speaks.
+for unspoken in ("bjdata", "autobahn.flatbuffers", "autobahn.wamp.message_fbs"):
+    sys.modules[unspoken] = None  # type: ignore[assignment]
 
 import structlog  # noqa: E402 - the reactor comes first
 from attrs import frozen  # noqa: E402
@@ -33,6 +37,7 @@ from shared.logging import configure  # noqa: E402
 from shared.session import BusCredential  # noqa: E402
 from shared.settings import Settings, SettingsError  # noqa: E402
 from shared.tls import ServerOptions, server_options  # noqa: E402
+from shared.trace_settings import trace_settings  # noqa: E402
 
 PROBE_INTERVAL_S: Final = 2.0
 RETRY_S: Final = 5.0
@@ -71,6 +76,7 @@ def common_settings(settings: Settings) -> CommonSettings:
     Without an inside certificate there is one for all.
     """
     certificate, key = settings.path("TLS_CERTIFICATE"), settings.path("TLS_KEY")
+    trace_settings(settings)  # known here, acted upon by `run`
     return CommonSettings(
         ca=settings.path("CA_FILE"),
         certificate=certificate,
@@ -162,10 +168,12 @@ def run(name: str, start: Callable[[Settings], Coroutine[Any, Any, Callable[[], 
     configure(name)
     core = cast(Any, reactor)
     failed: list[BaseException] = []
+    endings: list[Callable[[], None]] = []
 
     async def begin() -> None:
         try:
             settings = Settings(name.upper(), os.environ)
+            endings.extend(_traced(name, settings))
             stop = await start(settings)
         except Exception as error:  # noqa: BLE001 - whatever stops the start must end the process, said once
             failed.append(error)
@@ -178,8 +186,18 @@ def run(name: str, start: Callable[[Settings], Coroutine[Any, Any, Callable[[], 
     starting = LOOP.create_task(begin())
     core.run()
     starting.cancel()
+    for end in endings:
+        end()
     if failed:
         _explain(failed[0])
+
+
+def _traced(name: str, settings: Settings) -> list[Callable[[], None]]:
+    """Send traces, where the settings say so; what ends that."""
+    found = trace_settings(settings)
+    if found is None:
+        return []
+    return [import_module("shared.trace_export").begin(name, found)]
 
 
 async def _stopped(stop: Callable[[], Awaitable[None]]) -> None:

@@ -1,6 +1,7 @@
 """The WAMP session of a service, and how it gets to the router: TLS verified, CBOR, pings, a bound on every wait."""
 
 from collections.abc import Callable
+from contextvars import Context
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -15,12 +16,24 @@ from autobahn.wamp.exception import ApplicationError, TransportLost
 from autobahn.wamp.request import CallRequest
 from autobahn.wamp.serializer import CBORSerializer
 from autobahn.wamp.types import Challenge, CloseDetails, SessionDetails
-from twisted.internet.defer import Deferred
+from OpenSSL import SSL
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.interfaces import IDelayedCall, IReactorCore, IReactorTime, IStreamClientEndpoint
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IProtocol,
+    IProtocolFactory,
+    IReactorCore,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
 from twisted.python.failure import Failure
 from typing_extensions import override
+from zope.interface import implementer
 
+from shared import tracing
+from shared.identities import SYSTEM_REALM
 from shared.tls import client_options
 from shared.websocket import send_at_once
 
@@ -120,7 +133,9 @@ class BusSession(ApplicationSession):
         answered: Deferred[Any] = Deferred(cancel)
         self._call_reqs[number] = CallRequest(number, procedure, answered, None)
         try:
-            self._transport.send(message.Call(number, procedure, args=args, kwargs=kwargs))
+            self._transport.send(
+                message.Call(number, procedure, args=args, kwargs=kwargs, transaction_hash=self._trace())
+            )
         except BaseException:
             del self._call_reqs[number]
             raise
@@ -130,6 +145,13 @@ class BusSession(ApplicationSession):
         """Drop the connection at once; the link connects again."""
         if self._transport is not None:
             self._transport.abort()
+
+    def _trace(self) -> str | None:
+        """What the callee continues the present trace by, in the one WAMP option that a router passes on as it is.
+
+        On the realm of services alone: nobody else is told of traces, and nobody else is believed.
+        """
+        return tracing.carried_on() if self._realm_name == SYSTEM_REALM else None
 
     def _rest(self) -> None:
         if self._deadline is not None and self._deadline.active():
@@ -151,7 +173,8 @@ class _Connection(WampWebSocketClientProtocol):
         session: Any = self._session
         if session is not None:
             session.message_octets = len(payload)
-        super().onMessage(payload, isBinary)
+        # The event loop calls in the context in which somebody last touched the socket: of some other call's trace.
+        Context().run(super().onMessage, payload, isBinary)
 
 
 def session_factory(
@@ -183,7 +206,7 @@ def session_factory(
 
 
 def client_endpoint(reactor: IReactorCore, url: str, ca: Path) -> IStreamClientEndpoint:
-    """Where `url` (`wss://host:port/path`) connects: TLS, verified against `ca` and the host's name.
+    """Where `url` (`wss://host:port/path`) connects: TLS, verified against the host's name and who `ca` trusts then.
 
     Raises:
         ValueError: The URL is not `wss`.
@@ -192,4 +215,22 @@ def client_endpoint(reactor: IReactorCore, url: str, ca: Path) -> IStreamClientE
     if parts.scheme != "wss" or parts.hostname is None:
         raise ValueError(f"{url} is not a wss URL")
     plain = HostnameEndpoint(reactor, parts.hostname, parts.port or 443, timeout=CONNECT_TIMEOUT_S)
-    return wrapClientTLS(client_options(parts.hostname, ca), plain)
+    return _Secured(parts.hostname, ca, plain)
+
+
+@implementer(IStreamClientEndpoint)
+@frozen
+class _Secured:
+    """Reads the file of authorities for each connection: another one may have come into it."""
+
+    host: str
+    ca: Path
+    plain: IStreamClientEndpoint
+
+    def connect(self, factory: IProtocolFactory) -> "Deferred[IProtocol]":
+        """Connect, and verify."""
+        try:
+            options = client_options(self.host, self.ca)
+        except (OSError, ValueError, SSL.Error) as error:
+            return fail(ConnectError(string=f"the authorities in {self.ca} cannot be read ({type(error).__name__})"))
+        return wrapClientTLS(options, self.plain).connect(factory)

@@ -62,6 +62,17 @@ class Settings:
             raise SettingsError(f"{self._prefix}{name} must be above 0 and at most {maximum} seconds")
         return value
 
+    def ratio(self, name: str, default: float) -> float:
+        """A part of a whole, from 0 to 1."""
+        text = self.text(name, str(default))
+        try:
+            value = float(text)
+        except ValueError as error:
+            raise SettingsError(f"{self._prefix}{name} must be a number from 0 to 1") from error
+        if not 0 <= value <= 1:
+            raise SettingsError(f"{self._prefix}{name} must be a number from 0 to 1")
+        return value
+
     def path(self, name: str, default: Path | None = None) -> Path:
         """A file or folder; that it exists is checked by who opens it."""
         return Path(self.text(name, None if default is None else str(default)))

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from attrs import frozen
+from attrs import evolve, frozen
 
+from deploy.backup import person_keys
 from deploy.backup.chains import chain_for
+from deploy.backup.errors import BackupError
 from deploy.backup.keys import unopened
 from deploy.backup.locking import held
 from deploy.backup.manifest import manifests
@@ -71,7 +73,20 @@ def drill(wanted: Drill) -> Drilled:
         files = folder / "files"
         put_files(wanted.source, chain, files)
         with recovered(Scratch(folder, wanted.program, wanted.account, None)) as server:
-            return _look(server, files, chain.newest.backup_id, chain.until)
+            found = _look(server, files, chain.newest.backup_id, chain.until)
+            return evolve(found, failures=(*found.failures, *_keyless(wanted, server)))
+
+
+def _keyless(wanted: Drill, server: Server) -> list[str]:
+    """Of how many people there is no key beside the backups: what the log says of them would open no more."""
+    try:
+        kept = person_keys.read_kept(wanted.source.place, wanted.keys, wanted.source.identities)
+    except BackupError as error:
+        return [str(error)]
+    with server.connect(DATABASE_NAME) as connection:
+        rows = connection.execute("SELECT account_key FROM auth.person_key").fetchall()
+    missing = sum(row[0] not in kept for row in rows)
+    return [f"the keys of {missing} people are not beside the backups"] if missing else []
 
 
 def _look(server: Server, files: Path, backup: str, until: float) -> Drilled:

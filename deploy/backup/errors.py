@@ -7,3 +7,7 @@ class BackupError(Exception):
 
 class UntrustedError(BackupError):
     """What lies in the folder of backups is not what this installation wrote there."""
+
+
+class LogLostError(BackupError):
+    """No log can be taken that goes on from a backup: there is none, or the server has thrown its log away since."""

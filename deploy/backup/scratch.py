@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from attrs import frozen
+from attrs import evolve, frozen
 
 from deploy.backup.errors import BackupError
 from deploy.backup.materialising import WAL_FOLDER
@@ -26,6 +26,8 @@ STOP_S: Final = 120.0
 LOOK_S: Final = 0.1
 SOCKET: Final = "socket"
 LOG: Final = "log"
+NEVER_REACHED: Final = b"recovery ended before configured recovery target was reached"
+"""Source: PostgreSQL, src/backend/access/transam/xlogrecovery.c."""
 # As large as the primary's, or recovery refuses; everything that reaches out is off.
 _FIXED: Final = {
     "listen_addresses": "",
@@ -66,19 +68,29 @@ def recovered(scratch: Scratch) -> Iterator["Server"]:
     Raises:
         BackupError: It does not come up; the text has the end of what it said.
     """
+    process = _begun(scratch)
+    try:
+        if not _is_up(process, scratch):
+            # Nothing was written between the moment and the end of the log: the end is the moment.
+            if scratch.point is None or NEVER_REACHED not in (scratch.folder / LOG).read_bytes():
+                raise _failed(scratch)
+            process = _begun(evolve(scratch, point=None))
+            if not _is_up(process, scratch):
+                raise _failed(scratch)
+        yield Server(scratch.folder / SOCKET)
+    finally:
+        _stop(process)
+
+
+def _begun(scratch: Scratch) -> "subprocess.Popen[bytes]":
     data = scratch.folder / "data"
     _configure(scratch)
     write_atomically(data / "recovery.signal", b"", owner=scratch.account)
     with (scratch.folder / LOG).open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own program, no shell
+        return subprocess.Popen(  # noqa: S603 - our own program, no shell
             _process(scratch, data).leashed(os.getpid()),
             env=program_environment(scratch.program), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
-    try:
-        _wait(process, scratch)
-        yield Server(scratch.folder / SOCKET)
-    finally:
-        _stop(process)
 
 
 @frozen
@@ -117,18 +129,23 @@ def _process(scratch: Scratch, data: Path) -> Process:
     return Process("scratch", command, environment, scratch.folder, scratch.account, orphan_signal=signal.SIGQUIT)
 
 
-def _wait(process: "subprocess.Popen[bytes]", scratch: Scratch) -> None:
+def _is_up(process: "subprocess.Popen[bytes]", scratch: Scratch) -> bool:
+    """Whether it has come up: it has ended, or it was too slow, otherwise."""
     server, end, pause = Server(scratch.folder / SOCKET), time.monotonic() + RECOVERY_S, threading.Event()
     while time.monotonic() < end:
         try:
             server.connect("postgres").close()
         except psycopg.OperationalError:
             if process.poll() is not None:
-                break
+                return False
             pause.wait(LOOK_S)
         else:
-            return
-    raise BackupError(f"the restored cluster does not start: {said((scratch.folder / LOG).read_bytes())}")
+            return True
+    return False
+
+
+def _failed(scratch: Scratch) -> BackupError:
+    return BackupError(f"the restored cluster does not start: {said((scratch.folder / LOG).read_bytes())}")
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

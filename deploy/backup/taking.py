@@ -13,8 +13,8 @@ from typing import IO, Any, Final, cast
 import psycopg
 from attrs import evolve, frozen
 
-from deploy.backup import wal
-from deploy.backup.errors import BackupError
+from deploy.backup import person_keys, wal
+from deploy.backup.errors import BackupError, LogLostError
 from deploy.backup.locking import held
 from deploy.backup.manifest import BASE, FILES, FORMAT, Kind, Manifest, new_id, write_manifest
 from deploy.backup.remembering import read_remembered, remember
@@ -68,14 +68,17 @@ def take(taking: Taking, *, is_full: bool) -> Manifest:
         folder = _folder(taking, draft.backup_id)
         base, base_manifest = _base(tools, folder, taking.recipients, _kept(taking.state) if parent else None)
         moment = wal.receive(tools, connection, draft.segment_octets, taking.state.postgres)
+        retired = _retired(taking.state)
         files, log_size = seal_files(taking.state, folder, taking.recipients)
         parts = wal.seal_spooled(taking.state.postgres, folder, taking.recipients, _after(taking.state, parent))
         made = evolve(draft, restorable_until=moment.at, log_size=log_size, parts=(base, files, *parts))
+        _keep_person_keys(taking, connection)
         # Without it the next backup is a full one: cut off anywhere here, none goes on from what is not its parent.
         _kept(taking.state).unlink(missing_ok=True)
         sync_folder(taking.state.postgres)
         _finish(taking, made, place=str(taking.place), newest=made.backup_id, made_at=taking.now)
         write_atomically(_kept(taking.state), base_manifest)
+        _forget(retired)
     return made
 
 
@@ -83,22 +86,26 @@ def take_log(taking: Taking) -> Manifest:
     """Take the write-ahead log since the last backup, and the files: a few seconds of work, for every few minutes.
 
     Raises:
-        BackupError: There is no backup to go on from, or it could not be taken whole.
+        LogLostError: There is no backup to go on from: `take` one.
+        BackupError: It could not be taken whole.
     """
     with _reached(taking.state) as (tools, connection), _alone(taking.state):
         kept = read_remembered(taking.state)
         if not kept.newest or kept.place != str(taking.place):
-            raise BackupError(f"there is no backup in {taking.place} to go on from: take one first")
+            raise LogLostError(f"there is no backup in {taking.place} to go on from: take one first")
         if not wal.is_kept(connection):
             remember(taking.state, newest="")
-            raise BackupError("the server has not kept its log since the last backup: take one now")
+            raise LogLostError("the server has not kept its log since the last backup: take one now")
         draft = _draft(taking, connection, Kind.WAL, None)
         folder = _folder(taking, draft.backup_id)
         moment = wal.receive(tools, connection, draft.segment_octets, taking.state.postgres)
+        retired = _retired(taking.state)
         files, log_size = seal_files(taking.state, folder, taking.recipients)
         parts = wal.seal_spooled(taking.state.postgres, folder, taking.recipients, kept.last_segment)
         made = evolve(draft, restorable_until=moment.at, log_size=log_size, parts=(files, *parts))
+        _keep_person_keys(taking, connection)
         _finish(taking, made)
+        _forget(retired)
     return made
 
 
@@ -109,6 +116,23 @@ def _alone(state: StateFolder) -> Iterator[None]:
     ensure_folder(spool)
     with held(spool, "another backup"):
         yield
+
+
+def _retired(state: StateFolder) -> dict[Path, bytes]:
+    """Master keys that left their files since the last backup, which takes them."""
+    return {path: path.read_bytes() for path in sorted(state.retired_master_keys.glob("*.json"))}
+
+
+def _forget(retired: dict[Path, bytes]) -> None:
+    """They are in a backup; one that has changed since waits for the next."""
+    for path, content in retired.items():
+        if path.read_bytes() == content:
+            path.unlink()
+
+
+def _keep_person_keys(taking: Taking, connection: psycopg.Connection[Any]) -> None:
+    signer = signer_of(taking.state)
+    person_keys.keep(connection, taking.state, taking.place, taking.recipients, signer, now=taking.now)
 
 
 def _after(state: StateFolder, parent: str | None) -> str:
@@ -245,10 +269,14 @@ def seal_files(state: StateFolder, folder: Path, recipients: Sequence[Recipient]
 
 
 def kept_files(state: StateFolder) -> list[Path]:
-    """What the database is worth nothing without; server certificates are made anew, messages are people's own."""
+    """What the database is worth nothing without; server certificates are made anew, messages are people's own.
+
+    What seals the keys of people is not among it: see `person_keys`.
+    """
     single = (state.audit_public_keys, state.audit_head, state.ledger, state.owner_api_key)
     below = (path for folder in (state.ca, state.secrets) for path in sorted(folder.rglob("*")) if path.is_file())
-    return [path for path in (*single, *below) if path.is_file() and not path.is_symlink()]
+    found = [path for path in (*single, *below) if path.is_file() and not path.is_symlink()]
+    return [path for path in found if path != state.person_keys]
 
 
 def head_size(state: StateFolder) -> int:

@@ -1,17 +1,20 @@
-"""`python -m deploy.bootstrap`: bring roles, databases, schemas and rights of a PostgreSQL server into their state.
+"""`python -m deploy.bootstrap [cluster]`: bring roles, databases, schemas and rights of a server into their state.
+
+`cluster`: of a server that is to have projects' databases alone, beside the first one.
 
 Connects as superuser, at each installation and upgrade, before `deploy.migrate`. Nothing else ever has this login.
 """
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import psycopg
 from attrs import field, frozen
 
-from deploy.local.bootstrap import WITH_PASSWORD, Server, bootstrap
+from deploy.local.bootstrap import WITH_PASSWORD, Server, bootstrap, bootstrap_cluster
+from deploy.local.processes import PROVISIONER
 from shared.settings import Settings, SettingsError
 
 
@@ -23,18 +26,22 @@ class BootstrapSettings:
     passwords: Mapping[str, str] = field(repr=False)
 
 
-def main() -> int:
+def main(words: Sequence[str]) -> int:
     """Do it and return the exit status."""
+    is_cluster = list(words) == ["cluster"]
     try:
-        found = bootstrap_settings(os.environ)
-        bootstrap(found.server, found.passwords)
+        found = bootstrap_settings(os.environ, (PROVISIONER,) if is_cluster else WITH_PASSWORD)
+        if is_cluster:
+            bootstrap_cluster(found.server, found.passwords[PROVISIONER])
+        else:
+            bootstrap(found.server, found.passwords)
     except (SettingsError, psycopg.Error) as error:
         sys.stderr.write(f"bootstrap: {error}\n")
         return 1
     return 0
 
 
-def bootstrap_settings(environ: Mapping[str, str]) -> BootstrapSettings:
+def bootstrap_settings(environ: Mapping[str, str], logins: Sequence[str] = WITH_PASSWORD) -> BootstrapSettings:
     """The settings out of `IRONFLOCK_BOOTSTRAP_*`; `PASSWORDS` is a folder with one file a login.
 
     Raises:
@@ -48,7 +55,7 @@ def bootstrap_settings(environ: Mapping[str, str]) -> BootstrapSettings:
         host=settings.text("DATABASE_HOST"),
     )
     folder = settings.path("PASSWORDS")
-    found = BootstrapSettings(server, {login: _password(folder / login) for login in WITH_PASSWORD})
+    found = BootstrapSettings(server, {login: _password(folder / login) for login in logins})
     settings.refuse_unknown()
     return found
 
@@ -64,4 +71,4 @@ def _password(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -29,6 +29,17 @@ def device_table(devices: Iterable[Mapping[str, Any]]) -> Table:
     return table(titles, rows)
 
 
+def decommissioned_row(device: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A device that is out of service: its key, name, when it was certified, how many rows went, the digest."""
+    certificate = device["certificate"] or {}
+    rows = sum(each["rows"] for each in device["erased"])
+    ended = "in the way: " + ", ".join(sorted({each["reason"] for each in device["obstacles"]}))
+    if not device["obstacles"]:
+        ended = "its rows are being deleted"
+    name = certificate.get("device", {}).get("name")
+    return (device["device_key"], name, certificate.get("ended_at", ended), rows, device["sha256"])
+
+
 def device_details(device: Mapping[str, Any]) -> Table:
     """One row a property."""
     rows = ((key, local_time(value) if key in _TIMES else value) for key, value in device.items())

@@ -87,7 +87,10 @@ def plan_text(plan: Mapping[str, Any]) -> str:
     reasons = ", ".join(f"{number} {_REASONS.get(reason, reason)}" for reason, number in sorted(out.items()))
     waves = " + ".join(map(str, sizes)) or "none"
     left = f"; left out: {reasons}" if reasons else ""
-    return f"{sum(sizes)} devices in {len(sizes)} waves ({waves}), of which {plan['budget']} may fail{left}"
+    power = plan.get("needs_develop") or []
+    where = ", ".join(map(printable, power))
+    needed = f"; it asks for power over them ({where}), which needs DEVELOP too" if power else ""
+    return f"{sum(sizes)} devices in {len(sizes)} waves ({waves}), of which {plan['budget']} may fail{left}{needed}"
 
 
 def what_text(rollout: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """What a person types for a project, device, person or flag, before it goes anywhere."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from deploy.flockctl.errors import CommandError, ExitStatus
 from shared.names import clean_name
@@ -54,3 +54,15 @@ def flags_of(word: str) -> list[str]:
             argument="flags",
         )
     return list(dict.fromkeys(each.upper() for each in said))
+
+
+def port_of(word: str) -> dict[str, Any]:
+    """A port of an app and what it speaks, as procedures are told: `80`, or `22/tcp`.
+
+    Raises:
+        CommandError: It is none.
+    """
+    number, _, protocol = word.partition("/")
+    if not number.isdecimal():
+        raise CommandError("invalid_argument", f"{word!r} is no port; say it as 80 or 22/tcp")
+    return {"port": int(number), **({"protocol": protocol} if protocol else {})}

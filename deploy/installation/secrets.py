@@ -41,6 +41,7 @@ MAKERS: Final = {
     **{f"bus/svc_{name}": token for name in SERVICES},
     **{f"database/{login}": token for login in (SUPERUSER, *WITH_PASSWORD)},
     **{f"master-keys/{name}": master_keys for name in ("auth", "devices", "fleetdb", "tunnels")},
+    "person-keys": master_keys,
     "audit-signing-keys": signing_keys,
     "owner-api-key": api_key,
     "frps-nodes": frps_nodes,
@@ -96,7 +97,7 @@ def _of_service(name: str) -> dict[str, str]:
         files["master-keys"] = f"master-keys/{name}"
     own = {
         "audit": {"signing-keys": "audit-signing-keys"},
-        "auth": {"owner-api-key": "owner-api-key"},
+        "auth": {"owner-api-key": "owner-api-key", "person-keys": "person-keys"},
         "tunnels": {"frps-nodes": "frps-nodes"},
     }
     return {**files, **own.get(name, {})}

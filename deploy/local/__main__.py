@@ -19,7 +19,7 @@ from twisted.python.logfile import LogFile
 from deploy.local.background import down, status, up
 from deploy.local.errors import PlatformError
 from deploy.local.launcher import Launcher, Plan, Shell
-from deploy.local.ports import check_ports, database_listener, listeners
+from deploy.local.ports import check_ports, database_listeners, listeners
 from deploy.local.preparation import ensure_state, prepare
 from deploy.local.processes import (
     SERVICES,
@@ -29,7 +29,8 @@ from deploy.local.processes import (
     service_process,
 )
 from deploy.local.records import read_record
-from deploy.local.rotation import ALL, Kind, Surroundings, rotate
+from deploy.local.rotation import ALL, CA, Kind, rotate
+from deploy.local.running import Surroundings
 from deploy.local.settings import LocalSettings, local_settings
 from deploy.local.state import LauncherLock, StateFolder
 from deploy.local.survivors import end_survivors
@@ -48,7 +49,7 @@ def main() -> int:
     for name, (explanation, _) in COMMANDS.items():
         commands.add_parser(name, help=explanation)
     rotating = commands.add_parser("rotate", help="make secrets anew, while the platform runs")
-    rotating.add_argument("kinds", nargs="+", choices=[*Kind, "all"], help="which secrets")
+    rotating.add_argument("kinds", nargs="+", choices=[*Kind, "ca", "all"], help="which secrets")
     words = parser.parse_args()
     try:
         if words.command == "rotate":
@@ -91,7 +92,7 @@ def launch(settings: LocalSettings, plan: Plan) -> int:
         try:
             for name in end_survivors(read_record(state.processes).processes):
                 terminal.say(f"{name} was left by an earlier launcher and is ended")
-            check_ports(listeners(settings) if plan.services else [database_listener(settings)])
+            check_ports(listeners(settings) if plan.services else database_listeners(settings))
             prepared = prepare(settings, account, now())
             launcher = Launcher(REACTOR, settings, prepared, plan, Shell(now, terminal.say))
             return supervise(launcher, terminal.say, lambda: welcome(settings, whole=bool(plan.services)))
@@ -170,8 +171,9 @@ def show_status(settings: LocalSettings) -> int:
 
 def rotate_secrets(settings: LocalSettings, kinds: list[str]) -> int:
     """`rotate`."""
-    wanted = ALL if "all" in kinds else frozenset(map(Kind, kinds))
-    rotate(StateFolder(settings.state), wanted, Surroundings(time.sleep, _tell))
+    several: dict[str, frozenset[Kind]] = {"all": ALL, "ca": CA}
+    wanted = frozenset[Kind]().union(*(several.get(kind) or {Kind(kind)} for kind in kinds))
+    rotate(StateFolder(settings.state), wanted, Surroundings(time.sleep, _tell), now())
     return 0
 
 

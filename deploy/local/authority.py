@@ -1,11 +1,13 @@
 """The development certificate authority: one long-lived CA, short-lived server certificates that it renews.
 
+`ca.pem` is what others trust: the one that signs by `ca.key`, and another one while it takes over (`succession`).
 Keys are ECDSA P-256. A certificate counts as due when two thirds of its life are over, when it does not carry the host
 that is asked for, when it is not signed by the present CA, or when its key is not there.
 """
 
 import datetime as dt
 import ipaddress
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -64,19 +66,47 @@ def ensure_authority(folder: Path, now: dt.datetime, *, name: str = NAME) -> Aut
     certificate_path, key_path = folder / "ca.pem", folder / "ca.key"
     if not certificate_path.exists():
         # The key is written first: a crash in between leaves a key that nobody trusts yet, and both are made anew.
-        authority = _new_authority(now, name)
-        write_atomically(key_path, _pem_of_key(authority.key))
+        key = ec.generate_private_key(ec.SECP256R1())
+        authority = Authority(authority_certificate(key, name, now), key)
+        write_atomically(key_path, pem_of_key(authority.key))
         write_atomically(certificate_path, pem_of(authority.certificate))
+    return load_authority(folder)
+
+
+def load_authority(folder: Path) -> Authority:
+    """The CA in `folder` that signs: of those that are trusted, the one whose key is there.
+
+    Raises:
+        AuthorityError: There is no such key.
+        OSError, ValueError: The files cannot be read.
+    """
+    key_path = folder / "ca.key"
     if not key_path.exists():
         raise AuthorityError(f"{key_path} is missing: put it back, or remove {folder} to start a new CA")
-    return Authority(x509.load_pem_x509_certificate(certificate_path.read_bytes()), _load_key(key_path))
+    key = load_key(key_path)
+    certificate = certificate_of(key, trusted(folder))
+    if certificate is None:
+        raise AuthorityError(f"{key_path} belongs to no certificate of {folder / 'ca.pem'}")
+    return Authority(certificate, key)
+
+
+def trusted(folder: Path) -> list[x509.Certificate]:
+    """The certificates in `ca.pem` of `folder`."""
+    return x509.load_pem_x509_certificates((folder / "ca.pem").read_bytes())
+
+
+def certificate_of(
+    key: ec.EllipticCurvePrivateKey, certificates: Iterable[x509.Certificate]
+) -> x509.Certificate | None:
+    """The one of `certificates` that is `key`'s."""
+    return next((each for each in certificates if each.public_key() == key.public_key()), None)
 
 
 def is_due(authority: Authority, order: Order, now: dt.datetime) -> bool:
     """Whether `order` must be issued (again)."""
     try:
         certificate = x509.load_pem_x509_certificate(order.certificate.read_bytes())
-        key = _load_key(order.key)
+        key = load_key(order.key)
         certificate.verify_directly_issued_by(authority.certificate)
         hosts = _hosts_in(certificate)
     except (OSError, ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound, UnsupportedAlgorithm):
@@ -95,7 +125,7 @@ def issue(authority: Authority, order: Order, now: dt.datetime) -> None:
     """
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _server_certificate(authority, order, key, now)
-    write_atomically(order.key, _pem_of_key(key), owner=order.owner)
+    write_atomically(order.key, pem_of_key(key), owner=order.owner)
     write_atomically(order.certificate, pem_of(certificate), owner=order.owner)
 
 
@@ -107,15 +137,15 @@ def renew(authority: Authority, orders: list[Order], now: dt.datetime) -> list[O
     return due
 
 
-def _new_authority(now: dt.datetime, called: str) -> Authority:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{called} {now:%Y-%m-%d %H:%M}")])
+def authority_certificate(key: ec.EllipticCurvePrivateKey, called: str, now: dt.datetime) -> x509.Certificate:
+    """The certificate of a CA with `key`, signed by itself; the time in its name tells it from the one before it."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{called} {now:%Y-%m-%d %H:%M:%S}")])
     builder = (
         _builder(name, name, key, now, CA_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
     )
-    return Authority(builder.sign(key, hashes.SHA256()), key)
+    return builder.sign(key, hashes.SHA256())
 
 
 def _server_certificate(
@@ -181,13 +211,19 @@ def pem_of(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _pem_of_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+def pem_of_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The key as it stands in a file."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
-def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+def load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """The key in the file `path`.
+
+    Raises:
+        OSError, ValueError, TypeError: It cannot be read, or is of another kind.
+    """
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError(f"{path} holds no elliptic curve key")

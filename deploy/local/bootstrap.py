@@ -98,6 +98,18 @@ def bootstrap(server: Server, passwords: Mapping[str, str]) -> None:
         _close_database(server, database)
 
 
+def bootstrap_cluster(server: Server, password: str) -> None:
+    """Bring a server into its state that has projects' databases and nothing else; `password` is the provisioner's."""
+    with connect(server, "postgres") as connection:
+        _ensure_database(connection)  # empty: where the provisioner comes in
+        for database in (DATABASE_NAME, "postgres", "template1"):
+            _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
+        _ensure_provisioner(connection, password)
+        unlike = _databases_unlike_the_template(connection)
+    for database in unlike:
+        _close_database(server, database)
+
+
 def set_password(connection: psycopg.Connection[Any], login: str, password: str) -> None:
     """Give `login` the password; what it has open stays open."""
     # Hashed on this side, so that the password itself is in no statement that anything could write down.

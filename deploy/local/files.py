@@ -23,6 +23,12 @@ class Account:
     gid: int
 
 
+def account_of(path: Path) -> Account:
+    """Whose the file at `path` is."""
+    found = path.stat()
+    return Account(str(found.st_uid), found.st_uid, found.st_gid)
+
+
 def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE_FILE, owner: Account | None = None) -> None:
     """Put `content` at `path`: a reader, also after a crash, finds the old file or the new one, never half of one.
 

@@ -21,6 +21,12 @@ def with_active_master_alone(text: str) -> str:
     return _text(document["active"], {document["active"]: document["keys"][document["active"]]})
 
 
+def with_masters_of(text: str, older: str) -> str:
+    """The file with the keys of an older one besides, which only unwrap."""
+    document = json.loads(text)
+    return _text(document["active"], {**json.loads(older)["keys"], **document["keys"]})
+
+
 def is_taking_over(text: str) -> bool:
     """Whether a signing key is taking over from another: both sign."""
     return len(json.loads(text)["active"]) > 1

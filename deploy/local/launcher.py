@@ -14,14 +14,14 @@ from twisted.internet.interfaces import IReactorProcess, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from deploy.local.bootstrap import SUPERUSER, bootstrap
+from deploy.local.bootstrap import SUPERUSER, bootstrap, bootstrap_cluster
 from deploy.local.endpoints import write_endpoints
 from deploy.local.errors import PlatformError
 from deploy.local.files import tail
 from deploy.local.health import unready
 from deploy.local.postgres import postgres_process
 from deploy.local.preparation import Prepared
-from deploy.local.processes import Process
+from deploy.local.processes import SECOND_POSTGRES, Process
 from deploy.local.readiness import is_live
 from deploy.local.records import (
     RUNNING,
@@ -86,10 +86,10 @@ class Launcher:
             IReactorTime(reactor),
             shell.now,
             shell.say,
-            renewed=lambda: self._supervisor.hang_up("postgres"),
+            renewed=self._reload_databases,
             changed=self._write_record,
         )
-        self._renewal = Renewal(prepared.authority, prepared.orders, around)
+        self._renewal = Renewal(self._state.ca, prepared.orders, around)
         self._starting: Deferred[None] | None = None
         self._database_problem = ""
 
@@ -112,6 +112,7 @@ class Launcher:
         await gatherResults([Deferred.fromCoroutine(each) for each in services])
         await self._supervisor.stop("router")
         await self._supervisor.stop("postgres")
+        await self._supervisor.stop(SECOND_POSTGRES)
         self._enter(STOPPED)
 
     async def _start(self) -> None:
@@ -129,6 +130,8 @@ class Launcher:
 
     async def _start_database(self) -> None:
         self._supervisor.add(postgres_process(self._prepared.cluster))
+        if self._prepared.second is not None:
+            self._supervisor.add(postgres_process(self._prepared.second.cluster, SECOND_POSTGRES))
         if not await self._until(self._bootstrapped, DATABASE_TIMEOUT_S):
             reason = f"postgres could not be set up within {DATABASE_TIMEOUT_S:.0f} s"
             log = self._state.log / "postgres.log"
@@ -171,10 +174,16 @@ class Launcher:
         try:
             settle(self._prepared.server, self._state.database_secrets / SUPERUSER)
             bootstrap(self._prepared.server, self._prepared.passwords)
+            if self._prepared.second is not None:
+                bootstrap_cluster(self._prepared.second.server, self._prepared.second.password)
         except psycopg.Error as error:
             self._database_problem = str(error).strip()
             return False
         return True
+
+    def _reload_databases(self) -> None:
+        for name in ("postgres", SECOND_POSTGRES):
+            self._supervisor.hang_up(name)
 
     def _all_ready(self) -> bool:
         return not unready(self._settings.ports, self._state)

@@ -35,15 +35,17 @@ def listeners(settings: LocalSettings) -> list[Listener]:
         Listener("sql", settings.bind, ports.sql, is_movable=True),
         Listener("tunnels, devices", settings.bind, ports.tunnel, is_movable=True),
         Listener("tunnels, visitors", settings.bind, ports.visitors, is_movable=True),
-        database_listener(settings),
+        *database_listeners(settings),
         Listener("audit", loopback, ports.audit),
         *operations,
     ]
 
 
-def database_listener(settings: LocalSettings) -> Listener:
-    """The one of PostgreSQL, all there is where nothing else is started."""
-    return Listener("postgres", "127.0.0.1", settings.ports.postgres)
+def database_listeners(settings: LocalSettings) -> list[Listener]:
+    """Those of PostgreSQL, all there is where nothing else is started."""
+    first = Listener("postgres", "127.0.0.1", settings.ports.postgres)
+    second = Listener("postgres, second", "127.0.0.1", settings.ports.second)
+    return [first, second] if settings.has_second else [first]
 
 
 def check_ports(wanted: Iterable[Listener]) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +13,17 @@ from attrs import frozen
 from deploy.local.archive import ensure_unpacked, wheel_program
 from deploy.local.bootstrap import BACKEND_LOGIN, BACKUP, LOGINS, SUPERUSER
 from deploy.local.errors import PlatformError
-from deploy.local.files import PRIVATE_FILE, READABLE_FILE, Account, ensure_folder, sync_folder, write_atomically
-from deploy.local.processes import DATABASE_NAME, PROVISIONER, Process, StopStep
+from deploy.local.files import (
+    CROSSED_FOLDER,
+    PRIVATE_FILE,
+    PRIVATE_FOLDER,
+    READABLE_FILE,
+    Account,
+    ensure_folder,
+    sync_folder,
+    write_atomically,
+)
+from deploy.local.processes import DATABASE_NAME, PROVISIONER, SECOND, SECOND_POSTGRES, Process, StopStep
 from deploy.local.settings import LocalSettings
 from deploy.local.state import StateFolder
 from shared.tls import CIPHERS
@@ -105,6 +115,18 @@ class Cluster:
         return {"LD_LIBRARY_PATH": str(self.program / "lib"), "LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
 
 
+def ensure_second(settings: LocalSettings, first: Cluster, password_file: Path) -> Cluster:
+    """The second cluster, of the same program as the first, initialised and configured. Errors as `ensure_cluster`."""
+    state = StateFolder(settings.state)
+    ensure_folder(state.second_postgres, mode=PRIVATE_FOLDER if first.account is None else CROSSED_FOLDER)
+    cluster = Cluster(first.program, state.second_postgres, first.account)
+    if not cluster.data.exists():
+        _initialise(cluster, password_file.read_bytes())
+    _check_version(cluster)
+    _configure(cluster, {**own_values(settings, cluster), **second_values(settings)})
+    return cluster
+
+
 def ensure_cluster(settings: LocalSettings, account: Account | None, password_file: Path) -> Cluster:
     """The cluster of this platform, unpacked, initialised and configured.
 
@@ -117,10 +139,14 @@ def ensure_cluster(settings: LocalSettings, account: Account | None, password_fi
         _initialise(cluster, password_file.read_bytes())
     _check_version(cluster)
     _remove_older_programs(cluster)
-    shared_mode = PRIVATE_FILE if account is None else READABLE_FILE  # nothing in them is secret
-    write_atomically(cluster.access_rules, access_rules().encode(), mode=shared_mode)
-    write_atomically(cluster.configuration, configuration(settings, cluster).encode(), mode=shared_mode)
+    _configure(cluster, own_values(settings, cluster))
     return cluster
+
+
+def _configure(cluster: Cluster, own: Mapping[str, str]) -> None:
+    shared_mode = PRIVATE_FILE if cluster.account is None else READABLE_FILE  # nothing in them is secret
+    write_atomically(cluster.access_rules, access_rules().encode(), mode=shared_mode)
+    write_atomically(cluster.configuration, configuration(own).encode(), mode=shared_mode)
 
 
 def _remove_older_programs(cluster: Cluster) -> None:
@@ -130,11 +156,11 @@ def _remove_older_programs(cluster: Cluster) -> None:
             shutil.rmtree(program)
 
 
-def postgres_process(cluster: Cluster) -> Process:
+def postgres_process(cluster: Cluster, name: str = "postgres") -> Process:
     """The server's process."""
     program, configured = str(cluster.program / "bin" / "postgres"), f"config_file={cluster.configuration}"
     return Process(
-        name="postgres",
+        name=name,
         command=(program, "-D", str(cluster.data), "-c", configured),
         environment=cluster.environment,
         folder=cluster.folder,
@@ -163,19 +189,34 @@ def access_rules() -> str:
     )
 
 
-def configuration(settings: LocalSettings, cluster: Cluster) -> str:
-    """`postgresql.conf`: what is the same everywhere (`FIXED`), and the port and files of this platform."""
+def configuration(own: Mapping[str, str]) -> str:
+    """`postgresql.conf`: what is the same everywhere (`FIXED`), and the port and files of one server."""
+    lines = [f"{name} = {quoted(value)}" for name, value in {**FIXED, **own}.items()]
+    return "\n".join(["# Written by the launcher at each start.", *lines, ""])
+
+
+def own_values(settings: LocalSettings, cluster: Cluster) -> dict[str, str]:
+    """What is the platform's own: port and files."""
     state = StateFolder(settings.state)
-    values = {
-        **FIXED,
+    return {
         "port": str(settings.ports.postgres),
         "hba_file": str(cluster.access_rules),
         "ssl_cert_file": str(state.tls / "postgres.pem"),
         "ssl_key_file": str(state.tls / "postgres.key"),
         "ssl_ca_file": str(state.backend_login_ca_certificate),
     }
-    lines = [f"{name} = {quoted(value)}" for name, value in values.items()]
-    return "\n".join(["# Written by the launcher at each start.", *lines, ""])
+
+
+def second_values(settings: LocalSettings) -> dict[str, str]:
+    """What is otherwise at the second server; nothing is backed up from it yet, so its log is not kept for that."""
+    state = StateFolder(settings.state)
+    return {
+        "port": str(settings.ports.second),
+        "ssl_cert_file": str(state.tls / f"{SECOND_POSTGRES}.pem"),
+        "ssl_key_file": str(state.tls / f"{SECOND_POSTGRES}.key"),
+        "summarize_wal": "off",
+        "cluster_name": SECOND,
+    }
 
 
 def quoted(value: str) -> str:

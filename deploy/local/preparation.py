@@ -10,7 +10,7 @@ from typing import Final
 from attrs import frozen
 
 from deploy.local.accounts import check_crossable, check_owner, postgres_account
-from deploy.local.authority import Authority, Order, ensure_authority, hosts_of, pem_of, renew
+from deploy.local.authority import Order, ensure_authority, hosts_of, renew
 from deploy.local.bootstrap import SUPERUSER, WITH_PASSWORD, Server
 from deploy.local.errors import PlatformError
 from deploy.local.files import (
@@ -21,8 +21,8 @@ from deploy.local.files import (
     ensure_secret,
     write_atomically,
 )
-from deploy.local.postgres import Cluster, ensure_cluster
-from deploy.local.processes import SERVICES
+from deploy.local.postgres import Cluster, ensure_cluster, ensure_second
+from deploy.local.processes import PROVISIONER, SECOND, SECOND_POSTGRES, SERVICES
 from deploy.local.settings import LocalSettings
 from deploy.local.state import StateFolder
 from shared.api_keys import ENTROPY_OCTETS, mint
@@ -41,14 +41,23 @@ class RestoreUnfinishedError(PlatformError):
 
 
 @frozen
+class Second:
+    """The second PostgreSQL, where there is one, and the provisioner's password there."""
+
+    cluster: Cluster
+    server: Server
+    password: str
+
+
+@frozen
 class Prepared:
     """What the launcher starts from."""
 
-    authority: Authority
     orders: list[Order]
     cluster: Cluster
     server: Server
     passwords: Mapping[str, str]
+    second: Second | None
 
 
 def ensure_state(settings: LocalSettings, *, is_root: bool) -> Account | None:
@@ -67,7 +76,7 @@ def ensure_state(settings: LocalSettings, *, is_root: bool) -> Account | None:
     for folder in (state.root, state.tls, state.postgres):
         ensure_folder(folder, mode=crossed)
     closed = (state.ca, state.secrets, state.bus_secrets, state.database_secrets, state.backend_login_authority)
-    for folder in (*closed, state.router, state.log, state.agent_updates, state.mail):
+    for folder in (*closed, state.router, state.log, state.agent_updates, state.mail, state.clusters):
         ensure_folder(folder)
     return account
 
@@ -89,7 +98,27 @@ def prepare(settings: LocalSettings, account: Account | None, now: dt.datetime) 
     passwords = ensure_secrets(state)
     cluster = ensure_cluster(settings, account, state.database_secrets / SUPERUSER)
     server = Server(settings.ports.postgres, state.ca_certificate, passwords[SUPERUSER])
-    return Prepared(authority, orders, cluster, server, passwords)
+    return Prepared(orders, cluster, server, passwords, _second(settings, cluster))
+
+
+def _second(settings: LocalSettings, first: Cluster) -> Second | None:
+    state, told = StateFolder(settings.state), StateFolder(settings.state).clusters / f"{SECOND}.json"
+    if not settings.has_second:
+        told.unlink(missing_ok=True)
+        return None
+    ensure_folder(state.second_secrets)
+    logins = (SUPERUSER, PROVISIONER)
+    passwords = {login: ensure_secret(state.second_secrets / login, token) for login in logins}
+    cluster = ensure_second(settings, first, state.second_secrets / SUPERUSER)
+    said = {
+        "host": "localhost",
+        "port": settings.ports.second,
+        "ca_file": str(state.ca_certificate),
+        "password_file": str(state.second_secrets / PROVISIONER),
+    }
+    write_atomically(told, json.dumps(said).encode())
+    server = Server(settings.ports.second, state.ca_certificate, passwords[SUPERUSER])
+    return Second(cluster, server, passwords[PROVISIONER])
 
 
 def certificate_orders(settings: LocalSettings, account: Account | None) -> list[Order]:
@@ -103,16 +132,17 @@ def certificate_orders(settings: LocalSettings, account: Account | None) -> list
             tls / f"{name}.key",
             of_tunnels if name == "tunnels" else hosts,
             life,
-            account if name == "postgres" else None,
+            account if name in ("postgres", SECOND_POSTGRES) else None,
         )
-        for name in LISTENERS
+        for name in (*LISTENERS, *([SECOND_POSTGRES] if settings.has_second else []))
     ]
 
 
 def ensure_backend_login_authority(state: StateFolder, account: Account | None, now: dt.datetime) -> None:
     """The CA of the logins of data backends: its key for the provisioner, its certificate for PostgreSQL too."""
-    authority = ensure_authority(state.backend_login_authority, now, name=BACKEND_LOGIN_CA)
-    write_atomically(state.backend_login_ca_certificate, pem_of(authority.certificate), owner=account)
+    ensure_authority(state.backend_login_authority, now, name=BACKEND_LOGIN_CA)
+    trusted = (state.backend_login_authority / "ca.pem").read_bytes()
+    write_atomically(state.backend_login_ca_certificate, trusted, owner=account)
 
 
 def check_kept_secrets(state: StateFolder) -> None:
@@ -150,6 +180,7 @@ def ensure_secrets(state: StateFolder) -> dict[str, str]:
     for service in SERVICES:
         ensure_secret(state.bus_secrets / f"svc_{service}", token)
     ensure_secret(state.master_keys, master_keys)
+    ensure_secret(state.person_keys, master_keys)
     ensure_secret(state.fleetdb_master_keys, master_keys)
     ensure_secret(state.tunnels_master_keys, master_keys)
     ensure_secret(state.devices_master_keys, master_keys)

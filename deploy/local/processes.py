@@ -19,6 +19,10 @@ DATABASE_NAME: Final = "ironflock"
 SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb", "tunnels")
 PROVISIONER: Final = "provisioner"
 """Its process and its login."""
+SECOND: Final = "second"
+"""What the second cluster is called, where there is one."""
+SECOND_POSTGRES: Final = "postgres-second"
+"""Its server's process."""
 # What a child may know of our own environment, besides the variables of its own prefix.
 INHERITED: Final = frozenset({"LANG", "LC_ALL", "LC_CTYPE", "PATH", "PYTHONPATH", "SSL_CERT_FILE", "TMPDIR", "TZ"})
 
@@ -31,7 +35,8 @@ class StopStep:
     seconds: float
 
 
-ORDERLY: Final = (StopStep(signal.SIGTERM, 10.0), StopStep(signal.SIGKILL, 5.0))
+# Longer than a service takes for what it has begun (`shared.service.STOP_TIMEOUT_S`).
+ORDERLY: Final = (StopStep(signal.SIGTERM, 14.0), StopStep(signal.SIGKILL, 5.0))
 
 
 @frozen
@@ -81,7 +86,8 @@ def router_process(settings: LocalSettings, environ: Mapping[str, str]) -> Proce
 def service_process(name: str, settings: LocalSettings, environ: Mapping[str, str]) -> Process:
     """One of our services."""
     fixed = _service_variables(name, settings)
-    environment = child_environment(name.upper(), environ, fixed=fixed, defaults=_service_defaults(name, settings))
+    defaults = {**_service_defaults(name, settings), **settings.traces}
+    environment = child_environment(name.upper(), environ, fixed=fixed, defaults=defaults)
     return Process(name, (sys.executable, "-m", f"services.{name}"), environment, settings.repository)
 
 
@@ -93,6 +99,7 @@ def provisioner_process(settings: LocalSettings, environ: Mapping[str, str]) -> 
         **_database(state, settings, PROVISIONER),
         "LOGIN_CA_CERTIFICATE": str(state.backend_login_authority / "ca.pem"),
         "LOGIN_CA_KEY_FILE": str(state.backend_login_authority / "ca.key"),
+        "CLUSTERS_FOLDER": str(state.clusters),
     }
     command = (sys.executable, "-m", "services.realms.provisioner")
     return Process(PROVISIONER, command, child_environment("PROVISIONER", environ, fixed=fixed), settings.repository)
@@ -144,6 +151,7 @@ def _own_variables(  # noqa: PLR0911 - one a service
     if name == "auth":
         return {
             "MASTER_KEYS_FILE": str(state.master_keys),
+            "PERSON_KEYS_FILE": str(state.person_keys),
             "FIRST_OWNER_KEY_FILE": str(state.owner_api_key),
             "PORT": str(settings.ports.accounts),
             "BIND": settings.bind,
@@ -165,6 +173,7 @@ def _own_variables(  # noqa: PLR0911 - one a service
             "MASTER_KEYS_FILE": str(state.fleetdb_master_keys),
             "CLUSTER_HOST": "localhost",
             "CLUSTER_PORT": str(settings.ports.postgres),
+            "CLUSTERS_FOLDER": str(state.clusters),
             "SQL_PORT": str(settings.ports.sql),
             "SQL_BIND": settings.bind,
         }

@@ -2,12 +2,16 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-from deploy.local.authority import Authority, Order, renew
+from deploy.local.authority import Order, load_authority, renew
+
+LOOK_S: Final = 1.0
 
 
 @frozen
@@ -22,12 +26,18 @@ class Surroundings:
 
 
 class Renewal:
-    """Looks at `orders` again and again; `problem` says which could not be renewed, empty when all is well."""
+    """Looks at `orders` again and again, and as soon as another CA signs.
 
-    def __init__(self, authority: Authority, orders: Sequence[Order], around: Surroundings) -> None:
-        """Nothing happens before `start`."""
+    `problem` says which could not be renewed, empty when all is well.
+    """
+
+    def __init__(self, authority: Path, orders: Sequence[Order], around: Surroundings) -> None:
+        """Of the CA in the folder `authority`; nothing happens before `start`."""
         self.problem = ""
         self._authority = authority
+        self._seen = _stamp(authority)
+        self._due_at = 0.0
+        self._interval_s = LOOK_S
         self._orders = orders
         self._around = around
         self._calls = LoopingCall(self._act)
@@ -35,7 +45,9 @@ class Renewal:
 
     def start(self, interval_s: float) -> None:
         """Look every `interval_s` seconds from now on."""
-        self._calls.start(interval_s, now=False)  # type: ignore[unused-awaitable]  # it ends by `stop` only
+        self._interval_s = interval_s
+        self._due_at = self._around.reactor.seconds() + interval_s
+        self._calls.start(min(LOOK_S, interval_s), now=False)  # type: ignore[unused-awaitable]  # it ends by `stop` only
 
     def stop(self) -> None:
         """End; of no effect while it does not run."""
@@ -43,6 +55,10 @@ class Renewal:
             self._calls.stop()
 
     def _act(self) -> None:
+        now, seen = self._around.reactor.seconds(), _stamp(self._authority)
+        if now < self._due_at and seen == self._seen:
+            return
+        self._due_at, self._seen = now + self._interval_s, seen
         try:
             self._renew_all()
         except Exception as error:  # noqa: BLE001 - an end of this loop would be the end of every certificate
@@ -50,10 +66,11 @@ class Renewal:
 
     def _renew_all(self) -> None:
         renewed, failed = [], []
+        authority = load_authority(self._authority)
         for order in self._orders:  # each by itself: one that cannot be written keeps no other from its renewal
             name = order.certificate.stem
             try:
-                if renew(self._authority, [order], self._around.now()):
+                if renew(authority, [order], self._around.now()):
                     renewed.append(name)
             except Exception as error:  # noqa: BLE001 - whatever it is: two thirds of a life leave time to mend it
                 failed.append(f"{name}: {_in_words(error)}")
@@ -70,6 +87,14 @@ class Renewal:
         told = f"certificates could not be renewed, to be tried again: {problem}"
         self._around.say(told if problem else "all certificates can be renewed again")
         self._around.changed()
+
+
+def _stamp(folder: Path) -> int | None:
+    """Another one after each change of who signs."""
+    try:
+        return (folder / "ca.key").stat().st_ino
+    except OSError:
+        return None
 
 
 def _in_words(error: Exception) -> str:

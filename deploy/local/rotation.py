@@ -1,14 +1,14 @@
-"""`python -m deploy.local rotate ...`: new secrets for a running platform, one process after the other.
+"""`python -m deploy.local rotate ...`: new secrets for a running platform, a few processes at a time.
 
 Each process is restarted once and is away for some seconds; the router is not, so that whoever is connected stays. A
 rotation that is cut off anywhere is carried on by repeating it: files are written before what they stand for is
 changed, and a start brings the database's passwords to what the files say.
 """
 
+import datetime as dt
 import fcntl
 import os
-import signal
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -18,28 +18,37 @@ import psycopg
 from attrs import frozen
 from psycopg import sql
 
-from deploy.local.background import POLL_S, Sleep
-from deploy.local.bootstrap import BACKUP, MIGRATE, SUPERUSER, Server, connect, set_password
+from deploy.local.authority_rotation import AuthorityRotation
+from deploy.local.bootstrap import BACKUP, MIGRATE, SUPERUSER, connect, set_password
 from deploy.local.errors import PlatformError
-from deploy.local.files import tail, write_atomically
-from deploy.local.health import unready
+from deploy.local.files import ensure_folder, write_atomically
 from deploy.local.key_files import (
     is_taking_over,
     with_active_master_alone,
+    with_masters_of,
     with_new_master,
     with_new_signer,
     with_newest_signer_alone,
 )
+from deploy.local.person_keys import reseal, sealer_of
 from deploy.local.preparation import new_key, token
 from deploy.local.processes import DATABASE_NAME, PROVISIONER, SERVICES
 from deploy.local.records import RUNNING, read_record
+from deploy.local.running import RunningPlatform, Surroundings
 from deploy.local.settings import Ports
 from deploy.local.state import StateFolder, launcher_pid
 from deploy.local.superuser import change, settle
 from shared.keyring import LOCK
 from shared.secrets import MasterKeys, WrappedKey, parse_master_keys, rewrap
 
-RESTART_TIMEOUT_S: Final = 90.0
+AT_ONCE: Final = 2
+"""So many processes are restarted at a time: each is busy for a second with its own start."""
+_FOLLOWED: Final = (
+    "UPDATE auth.signing_key SET is_to_be_followed = true"
+    " WHERE created_at = (SELECT max(created_at) FROM auth.signing_key)"
+)
+REMEMBERED: Final = "backup.json"
+"""There where backups are taken. Source: deploy/backup/remembering.py."""
 
 
 class Kind(StrEnum):
@@ -50,26 +59,25 @@ class Kind(StrEnum):
     AUDIT_KEY_ALONE = "audit-key-alone"
     BUS_SECRETS = "bus-secrets"
     DATABASE_PASSWORDS = "database-passwords"
+    SIGNING_KEYS = "signing-keys"
+    CA_TRUST = "ca-trust"
+    CA_ISSUE = "ca-issue"
+    CA_DROP = "ca-drop"
+    PERSON_KEYS = "person-keys"
 
 
-ALL: Final = frozenset(Kind) - {Kind.AUDIT_KEY_ALONE}
-"""At once: the new key of the audit log signs alone when everybody who verifies has it, which people see to."""
+CA: Final = frozenset({Kind.CA_TRUST, Kind.CA_ISSUE, Kind.CA_DROP})
+"""Both authorities, from one to the next; at once where everybody who trusts them reads the file where it lies."""
+ALL: Final = frozenset(Kind) - {Kind.AUDIT_KEY_ALONE} - CA
+"""At once; people see to it that a new key of the audit log, or a new CA, is where it must be before it is alone."""
 
 
 class NotRunningError(PlatformError):
     """There is no running platform to rotate the secrets of."""
 
 
-@frozen
-class Surroundings:
-    """What reaches out of a rotation."""
-
-    sleep: Sleep
-    say: Callable[[str], None]
-
-
-def rotate(state: StateFolder, kinds: Collection[Kind], around: Surroundings) -> None:
-    """Make all of `kinds` anew.
+def rotate(state: StateFolder, kinds: Collection[Kind], around: Surroundings, now: dt.datetime) -> None:
+    """Make all of `kinds` anew, at `now`.
 
     Raises:
         PlatformError: The platform does not run, another rotation does, or a process did not come back: what is told
@@ -80,7 +88,9 @@ def rotate(state: StateFolder, kinds: Collection[Kind], around: Surroundings) ->
         if record.state != RUNNING or record.launcher != launcher_pid(state.lock):
             raise NotRunningError(f"the platform on {state.root} does not run: start it first")
         try:
-            _Rotation(state, frozenset(kinds), Ports(record.port_base), around).run()
+            platform = RunningPlatform(state, Ports(record.port_base), around)
+            _Rotation(state, frozenset(kinds), platform).run()
+            _succeed(frozenset(kinds), AuthorityRotation(platform, now))
         except psycopg.Error as error:
             raise PlatformError(f"the database did not take part ({error}): repeat the rotation") from error
 
@@ -97,29 +107,52 @@ def _one_at_a_time(state: StateFolder) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _succeed(kinds: frozenset[Kind], authorities: AuthorityRotation) -> None:
+    if Kind.CA_TRUST in kinds:
+        authorities.trust()
+    if Kind.CA_ISSUE in kinds:
+        authorities.issue()
+    if Kind.CA_DROP in kinds:
+        authorities.drop()
+
+
 @frozen
 class _Rotation:
     state: StateFolder
     kinds: frozenset[Kind]
-    ports: Ports
-    around: Surroundings
+    platform: RunningPlatform
 
     def run(self) -> None:
         """All of it."""
         masters = self._master_files() if Kind.MASTER_KEYS in self.kinds else {}
-        for file in masters.values():
+        person_keys = [self.state.person_keys] if Kind.PERSON_KEYS in self.kinds else []
+        for file in (*masters.values(), *person_keys):
             write_atomically(file, with_new_master(_read(file), *new_key()).encode())
         has_new_signers = self._rotate_audit_key()
         if Kind.DATABASE_PASSWORDS in self.kinds:
             self._new_superuser_password()
             for login in (MIGRATE, BACKUP):  # nobody keeps these open
                 self._new_password(login)
-        for name in (PROVISIONER, *SERVICES):
-            self._rotate_process(name, masters, has_new_signers=has_new_signers)
+        if Kind.SIGNING_KEYS in self.kinds:
+            self._have_signing_key_followed()
+        names = (PROVISIONER, *SERVICES)
+        for at in range(0, len(names), AT_ONCE):
+            self._rotate_processes(names[at : at + AT_ONCE], masters, has_new_signers=has_new_signers)
         for schema, file in masters.items():
             self._leave_old_masters(schema, file)
+        for file in person_keys:
+            self._leave_old_person_keys(file)
 
-    def _rotate_process(self, name: str, masters: Mapping[str, Path], *, has_new_signers: bool) -> None:
+    def _rotate_processes(self, names: tuple[str, ...], masters: Mapping[str, Path], *, has_new_signers: bool) -> None:
+        made = {name: self._made_anew(name, masters, has_new_signers=has_new_signers) for name in names}
+        concerned = {name: has_new for name, has_new in made.items() if has_new}
+        if concerned:
+            self.platform.restart(*concerned)
+        for name, has_new in concerned.items():
+            self.platform.around.say(f"{name} works with {', '.join(sorted(has_new))} made anew")
+
+    def _made_anew(self, name: str, masters: Mapping[str, Path], *, has_new_signers: bool) -> set[str]:
+        """What the process `name` finds anew at its next start, in words."""
         has_new = set()
         if Kind.DATABASE_PASSWORDS in self.kinds:
             self._new_password(name if name == PROVISIONER else f"svc_{name}")
@@ -129,11 +162,13 @@ class _Rotation:
             has_new.add("a secret on the bus")
         if name in masters:
             has_new.add("a master key")
+        if Kind.PERSON_KEYS in self.kinds and name == "auth":
+            has_new.add("a key for the keys of people")
         if has_new_signers and name == "audit":
             has_new.add("signing keys")
-        if has_new:
-            self._restart(name)
-            self.around.say(f"{name} works with {', '.join(sorted(has_new))} made anew")
+        if Kind.SIGNING_KEYS in self.kinds and name == "auth":
+            has_new.add("a key for tokens")
+        return has_new
 
     def _master_files(self) -> dict[str, Path]:
         """By schema, which is called as its service."""
@@ -150,55 +185,60 @@ class _Rotation:
         text = _read(file)
         if Kind.AUDIT_KEY in self.kinds and not is_taking_over(text):
             write_atomically(file, with_new_signer(text, *new_key()).encode())
-            self.around.say(
+            self.platform.around.say(
                 f"two keys sign the audit log's heads now: hand {keys} to everybody who verifies, then `rotate"
                 f" {Kind.AUDIT_KEY_ALONE}`"
             )
             return True
         if Kind.AUDIT_KEY_ALONE in self.kinds and is_taking_over(text):
             write_atomically(file, with_newest_signer_alone(text).encode())
-            self.around.say("from now on the new key alone signs the audit log's heads")
+            self.platform.around.say("from now on the new key alone signs the audit log's heads")
             return True
         return Kind.AUDIT_KEY in self.kinds  # begun before: audit may not have read it yet
 
+    def _have_signing_key_followed(self) -> None:
+        """Auth, which looks at its start, makes the next one; it signs once everybody can have heard of it."""
+        with connect(self.platform.server(), DATABASE_NAME) as connection:
+            connection.execute(_FOLLOWED)
+
     def _new_superuser_password(self) -> None:
-        file, server = self.state.database_secrets / SUPERUSER, self._server()
+        file, server = self.state.database_secrets / SUPERUSER, self.platform.server()
         settle(server, file)
         change(server, file, token())
 
     def _new_password(self, login: str) -> None:
         """In the file first: a start that comes between brings the database to it."""
         file = self.state.database_secrets / login
-        with connect(self._server(), DATABASE_NAME) as connection:
+        with connect(self.platform.server(), DATABASE_NAME) as connection:
             password = token()
             write_atomically(file, password.encode())
             set_password(connection, login, password)
 
-    def _restart(self, name: str) -> None:
-        before = self._pid(name)
-        if before is not None:
-            os.kill(before, signal.SIGTERM)
-        for _ in range(int(RESTART_TIMEOUT_S / POLL_S)):
-            self.around.sleep(POLL_S)
-            if self._pid(name) not in (None, before) and not unready(self.ports, self.state):
-                return
-        reasons = "; ".join(f"{part}: {reason}" for part, reason in unready(self.ports, self.state).items())
-        log = self.state.log / f"{name}.log"
-        raise PlatformError(f"{name} is not back ({reasons}); mend that and repeat; the end of {log}:\n{tail(log)}")
-
-    def _pid(self, name: str) -> int | None:
-        processes = read_record(self.state.processes).processes
-        return next((each.pid for each in processes if each.name == name), None)
-
-    def _server(self) -> Server:
-        return Server(self.ports.postgres, self.state.ca_certificate, _read(self.state.database_secrets / SUPERUSER))
-
     def _leave_old_masters(self, schema: str, file: Path) -> None:
         """Wrap every data key of `schema` by the active master key, then take the old ones out of the file."""
-        with connect(self._server(), DATABASE_NAME) as connection, connection.transaction():
+        with connect(self.platform.server(), DATABASE_NAME) as connection, connection.transaction():
             count = rewrap_all(connection, schema, parse_master_keys(_read(file)))
+        is_kept = self._retire_masters(file)
         write_atomically(file, with_active_master_alone(_read(file)).encode())
-        self.around.say(f"{schema}: {count} data keys are under the new master key, the old one is gone")
+        old = f"in {self.state.retired_master_keys} until the next backup" if is_kept else "gone"
+        self.platform.around.say(f"{schema}: {count} data keys are under the new master key, the old one is {old}")
+
+    def _retire_masters(self, file: Path) -> bool:
+        """Keep what leaves the file for the next backup, where there are any: moments of before need it."""
+        if not (self.state.root / REMEMBERED).exists():
+            return False
+        ensure_folder(self.state.retired_master_keys)
+        kept = self.state.retired_master_keys / file.name
+        text = _read(file)
+        write_atomically(kept, (with_masters_of(text, _read(kept)) if kept.exists() else text).encode())
+        return True
+
+    def _leave_old_person_keys(self, file: Path) -> None:
+        """From then on no backup of before opens on this machine either what was erased since."""
+        with connect(self.platform.server(), DATABASE_NAME) as connection:
+            count = reseal(connection, sealer_of(self.state))
+        write_atomically(file, with_active_master_alone(_read(file)).encode())
+        self.platform.around.say(f"{count} keys of people are sealed by the new key, the old one is gone")
 
 
 def rewrap_all(connection: psycopg.Connection[Any], schema: str, masters: MasterKeys) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from deploy.local.state import REPOSITORY, SETTING, find_state_folder
 from shared.settings import MAX_PORT, Settings, SettingsError
@@ -74,6 +74,11 @@ class Ports:
         return self.base + 6
 
     @property
+    def second(self) -> int:
+        """The second PostgreSQL, where there is one, on the loopback address only."""
+        return self.base + 2
+
+    @property
     def sql(self) -> int:
         """Where people read data backends by SQL: PostgreSQL's protocol, over TLS."""
         return self.base + 16
@@ -108,6 +113,10 @@ class LocalSettings:
     postgres_user: str
     certificate_life_s: float
     tunnel_domain: str
+    traces: Mapping[str, str] = field(factory=dict)
+    """What services are told of where traces are sent, by the last words of their settings; nothing where nowhere."""
+    has_second: bool = False
+    """Whether there is a second PostgreSQL, to which projects can be moved."""
 
 
 def local_settings(environ: Mapping[str, str]) -> LocalSettings:
@@ -127,6 +136,8 @@ def local_settings(environ: Mapping[str, str]) -> LocalSettings:
         postgres_user=settings.text("POSTGRES_USER", "-").removeprefix("-"),
         certificate_life_s=settings.seconds("CERTIFICATE_LIFE", CERTIFICATE_LIFE_S, maximum=365 * DAY_S),
         tunnel_domain=_domain(settings.text("TUNNEL_DOMAIN", "tunnels.localhost")),
+        traces=_traces(settings),
+        has_second=settings.integer("CLUSTERS", 1, minimum=1, maximum=2) == 2,  # noqa: PLR2004 - said in a word
     )
     settings.refuse_unknown()
     return found
@@ -150,6 +161,12 @@ def _ports(settings: Settings) -> Ports:
     base = settings.integer("PORT_BASE", FIRST_PORT, minimum=1, maximum=MAX_PORT - LAST_OFFSET)
     chosen = settings.integer("TUNNEL_PORT", 0, minimum=0, maximum=MAX_PORT)
     return Ports(base, chosen or None)
+
+
+def _traces(settings: Settings) -> dict[str, str]:
+    """They are read by who sends them; the platform's own authority is believed where no other one is named."""
+    told = {name: settings.text(name, "") for name in ("OTLP_ENDPOINT", "OTLP_CA_FILE", "OTLP_SAMPLE_RATIO")}
+    return {name: value for name, value in told.items() if value}
 
 
 def _domain(text: str) -> str:

@@ -106,6 +106,16 @@ class StateFolder:
         return self.secrets / "master-keys.json"
 
     @property
+    def person_keys(self) -> Path:
+        """The keys that seal the keys of people, by which what the audit log says of them opens: in no backup."""
+        return self.secrets / "person-keys.json"
+
+    @property
+    def retired_master_keys(self) -> Path:
+        """Master keys that left their files since the last backup, by the name of the file: the next one takes them."""
+        return self.secrets / "retired-master-keys"
+
+    @property
     def fleetdb_master_keys(self) -> Path:
         """As `master_keys`, for what the data backends of apps store encrypted."""
         return self.secrets / "fleetdb-master-keys.json"
@@ -169,6 +179,21 @@ class StateFolder:
     def postgres(self) -> Path:
         """PostgreSQL: its program, its configuration, its data."""
         return self.root / "postgres"
+
+    @property
+    def second_postgres(self) -> Path:
+        """The second PostgreSQL's configuration and data, where there is one."""
+        return self.root / "postgres-second"
+
+    @property
+    def second_secrets(self) -> Path:
+        """The passwords of the second PostgreSQL."""
+        return self.secrets / "database-second"
+
+    @property
+    def clusters(self) -> Path:
+        """What says where the clusters beside the first are, one file each, as `shared.clusters` reads it."""
+        return self.root / "clusters"
 
     @property
     def router(self) -> Path:

@@ -26,6 +26,9 @@ log = structlog.get_logger()
 SWEEP_EVERY_S: Final = 0.5
 BURST: Final = 4
 """Between two sweeps a connection may lag this many times its bound; beyond it is cut in the same turn."""
+PARTS: Final = 4
+"""What waits in all is looked at whenever so large a part of its bound was written, also within one turn of the
+reactor: in each an event goes to a hundred subscribers."""
 
 
 class GuardedConnection(ProtocolWrapper):
@@ -41,6 +44,7 @@ class GuardedConnection(ProtocolWrapper):
         self.is_joined = False
         self.is_shaking_hands = False
         self._has_tls = False
+        self._is_aborted = False
         self._octets_before_join = 0
         self._heard_at = born
 
@@ -74,8 +78,10 @@ class GuardedConnection(ProtocolWrapper):
     @override
     def write(self, data: bytes) -> None:
         """Octets to the peer."""
+        if self._is_aborted:
+            return
         super().write(data)  # type: ignore[no-untyped-call]
-        self.factory.written(self)
+        self.factory.written(self, len(data))
 
     @override
     def writeSequence(self, data: Iterable[bytes]) -> None:
@@ -93,8 +99,11 @@ class GuardedConnection(ProtocolWrapper):
         return int(len(tcp.dataBuffer) - tcp.offset + tcp._tempDataLen)  # noqa: SLF001
 
     def abort(self) -> None:
-        """Cut it; what waits is lost."""
+        """Cut it; what waits is lost, now and not when Twisted comes to it, and nothing more is taken."""
+        self._is_aborted = True
         tcp: Any = self.transport
+        tcp.dataBuffer, tcp.offset, tcp._tempDataLen = b"", 0, 0  # noqa: SLF001 - as above
+        tcp._tempDataBuffer.clear()  # noqa: SLF001 - as above
         tcp.abortConnection()
 
     @override
@@ -130,6 +139,7 @@ class Guard(WrappingFactory):
         self._by_address: dict[str, OrderedDict[GuardedConnection, None]] = {}
         self._handshakes: Handshakes[GuardedConnection] = Handshakes(limits, reactor.seconds)
         self._written: set[GuardedConnection] = set()  # where something may wait: few of many
+        self._unseen_octets = 0
         self._sweeps = Loop(reactor, self.sweep, SWEEP_EVERY_S)
 
     @override
@@ -171,11 +181,14 @@ class Guard(WrappingFactory):
         self._handshakes.end(connection)
         self._written.discard(connection)
 
-    def written(self, connection: GuardedConnection) -> None:
-        """Octets were given to its transport."""
+    def written(self, connection: GuardedConnection, octets: int) -> None:
+        """So many octets were given to its transport."""
         self._written.add(connection)
+        self._unseen_octets += octets
         if connection.waiting_octets() > BURST * self.limits.waiting_per_connection:
             self.drop(connection, "slow_reader")
+        if PARTS * self._unseen_octets > self.limits.waiting_in_all:
+            self._bound_all(self._waiting())
 
     def handshake_begun(self, connection: GuardedConnection) -> bool:
         """The first octet of TLS came: whether it may go on; above the bounds it is cut, or another one for it."""
@@ -220,14 +233,23 @@ class Guard(WrappingFactory):
         self._count()
 
     def _sweep_waiting(self) -> None:
+        waiting = self._waiting()
+        WAITING_OCTETS.labels(self._name).set(sum(waiting.values()))
+        lagging = [each for each, octets in waiting.items() if octets > self.limits.waiting_per_connection]
+        for connection in lagging:
+            self.drop(connection, "slow_reader")
+            del waiting[connection]
+        self._bound_all(waiting)
+
+    def _waiting(self) -> dict[GuardedConnection, int]:
         looked_at = {connection: connection.waiting_octets() for connection in self._written}
         waiting = {connection: octets for connection, octets in looked_at.items() if octets}
-        self._written = set(waiting)
-        for connection, octets in waiting.items():
-            if octets > self.limits.waiting_per_connection:
-                self.drop(connection, "slow_reader")
+        self._written, self._unseen_octets = set(waiting), 0
+        return waiting
+
+    def _bound_all(self, waiting: dict[GuardedConnection, int]) -> None:
+        """Cut those with most until the rest is within the bound."""
         total = sum(waiting.values())
-        WAITING_OCTETS.labels(self._name).set(total)
         if total <= self.limits.waiting_in_all:
             return
         for connection, octets in sorted(waiting.items(), key=lambda item: -item[1]):

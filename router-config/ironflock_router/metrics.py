@@ -14,7 +14,7 @@ DROPPED: Final = Counter(
 CONNECTIONS: Final = Gauge("ironflock_router_connections", "Open connections", ["listener"])
 UNJOINED: Final = Gauge("ironflock_router_unjoined_connections", "Open connections without a session", ["listener"])
 WAITING_OCTETS: Final = Gauge(
-    "ironflock_router_waiting_octets", "Octets that peers have not taken yet, at the last sweep", ["listener"]
+    "ironflock_router_waiting_bytes", "Octets that peers have not taken yet, at the last sweep", ["listener"]
 )
 SESSIONS: Final = Gauge("ironflock_router_sessions", "Joined sessions", ["role"])
 DATA_REALMS: Final = Gauge("ironflock_router_data_realms", "Data realms that are running")

@@ -40,6 +40,8 @@ BASE_OPTIONS: Final = {
     Action.SUBSCRIBE: frozenset({"match"}),
     Action.REGISTER: frozenset({"match"}),
 }
+# Services say which trace a call belongs to (shared/session.py), on the realm that is theirs alone.
+TRACED: Final = frozenset({"transaction_hash"})
 # An agent takes its own procedures over from its own dead session (decision 9).
 FORCE: Final = frozenset({"force_reregister"})
 # Services scale by replicas.
@@ -97,6 +99,12 @@ _PEOPLE: Final = (
     "ironflock.realms.board.update",
     "ironflock.realms.board.delete",
     "ironflock.realms.board.open",
+    "ironflock.realms.cluster.add",
+    "ironflock.realms.cluster.list",
+    "ironflock.realms.cluster.update",
+    "ironflock.realms.move.create",
+    "ironflock.realms.move.list",
+    "ironflock.realms.move.abandon",
     "ironflock.fleetdb.backend.export",
     "ironflock.devices.device.create",
     "ironflock.devices.device.list",
@@ -140,6 +148,7 @@ _PEOPLE: Final = (
     "ironflock.devices.device.app_logs",
     "ironflock.devices.device.app_log_history",
     "ironflock.devices.device.follow_logs",
+    "ironflock.devices.device.follow_progress",
     "ironflock.devices.device.terminal",
     "ironflock.devices.device.terminal_write",
     "ironflock.devices.device.terminal_resize",
@@ -293,9 +302,16 @@ _USERS: Final = tuple(Grant(USER, Action.CALL, REALM1, uri) for uri in _PEOPLE)
 # The service that calls agents, once for each person who has a terminal: an agent has a shell for each who calls it.
 _TERMINALS: Final = (
     Grant(TERMINAL, Action.CALL, REALM1, "re.mgmt.*.init_device_terminal"),
-    Grant(TERMINAL, Action.CALL, REALM1, "re.mgmt.*.term_resize.*"),
-    Grant(TERMINAL, Action.PUBLISH, REALM1, "re.mgmt.*.term_write.*"),
+    Grant(TERMINAL, Action.CALL, REALM1, "re.mgmt.*.request_terminal_session"),
+    Grant(TERMINAL, Action.CALL, REALM1, "re.mgmt.*.start_terminal_session"),
+    Grant(TERMINAL, Action.CALL, REALM1, "re.mgmt.*.stop_terminal_session"),
+    Grant(TERMINAL, Action.CALL, REALM1, "re.mgmt.*.term_resize.**"),  # a container's name may have dots
+    Grant(TERMINAL, Action.PUBLISH, REALM1, "re.mgmt.*.term_write.**"),
     Grant(TERMINAL, Action.SUBSCRIBE, REALM1, "re.mgmt.*.data.*"),
+    Grant(TERMINAL, Action.SUBSCRIBE, REALM1, "re.mgmt.*.term_data.**"),
+    Grant(
+        TERMINAL, Action.REGISTER, REALM1, "ironflock.devices.terminal_alive.*.*"
+    ),  # what a container's shell lives from
 )
 
 _SERVICES_OWN: Final = tuple(
@@ -310,6 +326,10 @@ _SERVICES_CONTROL: Final = (
     Grant("svc_devices", Action.CALL, REALM1, "re.mgmt.**"),  # issue 9: what the agents can do
     # What apps print, while somebody follows who may; an app's name may have dots.
     Grant("svc_devices", Action.SUBSCRIBE, REALM1, "reswarm.logs.**"),
+    # How far updates are, while somebody follows who may.
+    Grant("svc_devices", Action.SUBSCRIBE, REALM1, "re.mgmt.*.agent_update_progress"),
+    Grant("svc_devices", Action.SUBSCRIBE, REALM1, "re.mgmt.*.download_os_update_progress"),
+    Grant("svc_devices", Action.SUBSCRIBE, REALM1, "re.mgmt.*.install_os_update_progress"),
     # By which credential a person is there: the audit log names it.
     *(Grant(f"svc_{name}", Action.CALL, REALM1, "wamp.session.get") for name in SERVICES if name != "gateway"),
     # Presence: who is there, who comes and goes; and ending sessions whose device was flashed again or deleted.
@@ -336,6 +356,8 @@ _SERVICES_SYSTEM: Final = (
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.auth.app_credential.rotate"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.realms.install.find"),
     Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.realms.release.find"),
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.realms.release.contents"),
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.tunnels.tunnel.settle"),
     Grant("svc_devices", Action.SUBSCRIBE, SYSTEM, "ironflock.realms.install.changed"),
     Grant("svc_devices", Action.CALL, SYSTEM, SESSION_END),
     Grant("svc_auth", Action.CALL, SYSTEM, "ironflock.devices.app.installed"),
@@ -346,7 +368,13 @@ _SERVICES_SYSTEM: Final = (
     Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.backend.certify"),
     Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.backend.settled"),
     Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.backend.retained"),
+    Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.move.due"),
+    Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.move.switch"),
+    Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.move.give_up"),
     Grant("svc_fleetdb", Action.SUBSCRIBE, SYSTEM, "ironflock.realms.backend.changed"),
+    # A device that is out of service: what it wrote goes, where that is wished.
+    Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.backend.of_project"),
+    Grant("svc_devices", Action.CALL, SYSTEM, "ironflock.fleetdb.device.erase"),
     # Direct SQL: whose key it is that somebody shows as a password, whether the project lets them in, their login.
     Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.auth.ticket.verify"),
     Grant("svc_fleetdb", Action.CALL, SYSTEM, "ironflock.realms.project.resolve"),

@@ -12,8 +12,8 @@ from typing import Any, Final
 from attrs import frozen
 
 from ironflock_router.patterns import EXACT, OWN_SERIAL, Own, Pattern, Request, exactly, parse_request
-from ironflock_router.permissions import BASE_OPTIONS, INVOKE_POLICIES, TABLE, Grant
-from ironflock_router.wire_names import NEVER_PUBLISHED, Action
+from ironflock_router.permissions import BASE_OPTIONS, INVOKE_POLICIES, TABLE, TRACED, Grant
+from ironflock_router.wire_names import NEVER_PUBLISHED, SYSTEM, Action
 
 
 class Reason(Enum):
@@ -134,6 +134,7 @@ def _options_are_granted(grant: Grant, options: Mapping[str, Any]) -> bool:
     if not options:
         return True
     used = {name for name, value in options.items() if value is not None and value is not False}
-    if not used <= BASE_OPTIONS[grant.action] | grant.options:
+    traced = TRACED if grant.action is Action.CALL and grant.realm == SYSTEM else frozenset()
+    if not used <= BASE_OPTIONS[grant.action] | grant.options | traced:
         return False
     return options.get("invoke", "single") in INVOKE_POLICIES

@@ -24,7 +24,7 @@ LOOK_S: Final = 1.0
 Send = Callable[[list[Row]], Awaitable[None]]
 
 log = structlog.get_logger()
-behind = Gauge("ironflock_audit_forwarder_behind", "Entries that a forwarder has still to send", ["forwarder"])
+behind = Gauge("ironflock_audit_forwarder_waiting_entries", "Entries that a forwarder has still to send", ["forwarder"])
 
 
 class Forwarding:

@@ -34,8 +34,8 @@ RETRY_S: Final = 1.0
 PART: Final = "log"
 
 log = structlog.get_logger()
-integrated = Counter("ironflock_audit_integrated_entries", "Entries moved into the log by this process")
-tree_size = Gauge("ironflock_audit_tree_size", "Leaves of the newest head that this process published")
+integrated = Counter("ironflock_audit_integrated_entries_total", "Entries moved into the log by this process")
+tree_size = Gauge("ironflock_audit_tree_leaves", "Leaves of the newest head that this process published")
 
 
 class Integrator:

@@ -21,6 +21,7 @@ from services.auth.endings import Endings
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
 from services.auth.pages.desk import Desk
+from services.auth.pages.programs import Spawn
 from services.auth.pages.whole import front_of, site_of
 from services.auth.procedures.alerts import AlertProcedures
 from services.auth.procedures.accounts import AccountProcedures
@@ -64,7 +65,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     read = settings.read(environment)
     health = Health("database", "first owner", "https")
     database = Database(read.database, health)
-    keyring = Keyring(read.masters, database)
+    keyring = Keyring(read.masters, database, read.person_keys)
     bus = service.make_bus(read.bus, health)
     rights = Rights(bus, health, now=time.time, clock=time.monotonic)
     erasure, cuts = Erasure(bus, database), Cuts(bus, database, rights, time.monotonic)
@@ -84,7 +85,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     repeated = [service.forever(name, once, health, pause_s=pause_s) for name, once, pause_s in upkeep]
     loops = [probe, *(asyncio.create_task(loop) for loop in repeated)]
     bus.start()
-    port = listen(read, desk)
+    port = listen(read, desk, bus.task)
     health.set("https", ok=True)
 
     async def stop() -> None:
@@ -98,10 +99,10 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     return stop
 
 
-def listen(read: settings.AuthSettings, desk: Desk) -> IListeningPort:
-    """Open the site."""
+def listen(read: settings.AuthSettings, desk: Desk, spawn: Spawn) -> IListeningPort:
+    """Open the site; `spawn` runs what answers one request."""
     front = front_of(desk, origin=read.issuer, is_sign_up_open=read.is_sign_up_open)
-    root = site_of(front, desk.provider, desk.upstream, origin=read.issuer)
+    root = site_of(front, desk.provider, desk.upstream, spawn, origin=read.issuer)
     return listen_https(service.server_tls(read.common), read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S)
 
 

@@ -57,7 +57,7 @@ async def ensure(database: Database, keyring: Keyring, login_name: str, key: str
 
 async def _create_in_txn(connection: Connection, keyring: Keyring, login_name: str, person_key: bytes) -> int:
     account_key = await account_insert_first(connection, login_name, canonical_name(login_name))
-    sealed = await keyring.seal(person_key, personal.place_of_key(account_key))
+    sealed = keyring.seal_person_key(person_key, personal.place_of_key(account_key))
     await person_key_insert(connection, account_key, sealed)
     said = audit.Personal(account_key, personal.seal(person_key, account_key, login_name))
     await audit.record(

@@ -46,7 +46,7 @@ async def open_all(database: Database, keyring: Keyring, items: list[PersonalIte
     accounts = sorted({item.account_key for item in items})
     sealed = await database.run(lambda connection: person_key_list(connection, accounts))
     sealers = {
-        account_key: _sealer(await keyring.open_octets(key, place_of_key(account_key)))
+        account_key: _sealer(await keyring.open_person_key(key, place_of_key(account_key)))
         for account_key, key in sealed.items()
     }
     return [_opened(sealers, item) for item in items]
@@ -69,7 +69,7 @@ def _sealer(person_key: bytes) -> Sealer:
 async def key_in_txn(connection: Connection, keyring: Keyring, account_key: int) -> bytes | None:
     """The person's key in clear; None where it was destroyed."""
     found = (await person_key_list(connection, [account_key])).get(account_key)
-    return None if found is None else await keyring.open_octets(found, place_of_key(account_key))
+    return None if found is None else await keyring.open_person_key(found, place_of_key(account_key))
 
 
 async def said_in_txn(connection: Connection, keyring: Keyring, account_key: int, text: str) -> Personal | None:

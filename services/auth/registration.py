@@ -163,7 +163,7 @@ class Registration:
             return known
         account_key = await person_insert_pending(connection, name, login_canonical(name), locale)
         key = personal.new_person_key()
-        sealed = await self._parts.keyring.seal(key, personal.place_of_key(account_key))
+        sealed = self._parts.keyring.seal_person_key(key, personal.place_of_key(account_key))
         await person_key_insert(connection, account_key, sealed)
         said = audit.Personal(account_key, personal.seal(key, account_key, name))
         await audit.record(connection, about(audit.Action.ACCOUNT_CREATED, AUTH, account_key, said))

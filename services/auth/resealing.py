@@ -6,7 +6,7 @@ import structlog
 from attrs import evolve
 
 from services.auth.keyring import Keyring
-from services.auth.store.sealing import sealed_lock_in_txn, sealed_replace
+from services.auth.store.sealing import PERSON_COLUMNS, SEALED_COLUMNS, sealed_lock_in_txn, sealed_replace
 from shared.database import Database
 
 BATCH: Final = 500
@@ -32,8 +32,12 @@ async def reseal_some(database: Database, keyring: Keyring) -> int:
     """One batch, in one transaction; returns its size."""
     header = (await keyring.load()).header
     async with database.transaction() as connection:
-        rows = await sealed_lock_in_txn(connection, header, limit=BATCH)
+        rows = await sealed_lock_in_txn(connection, SEALED_COLUMNS, header, limit=BATCH)
         for row in rows:
             clear = await keyring.open_octets(row.sealed, row.place)
             await sealed_replace(connection, evolve(row, sealed=await keyring.seal(clear, row.place)))
-    return len(rows)
+        keys = await sealed_lock_in_txn(connection, PERSON_COLUMNS, keyring.person_header, limit=BATCH)
+        for row in keys:
+            clear = await keyring.open_person_key(row.sealed, row.place)
+            await sealed_replace(connection, evolve(row, sealed=keyring.seal_person_key(clear, row.place)))
+    return len(rows) + len(keys)

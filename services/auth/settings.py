@@ -29,6 +29,7 @@ class AuthSettings:
     bus: BusSettings
     database: DatabaseSettings
     masters: MasterKeys
+    person_keys: MasterKeys
     port: int
     bind: str
     issuer: str
@@ -54,7 +55,8 @@ def read(settings: Settings) -> AuthSettings:
         common=common,
         bus=bus_settings(settings, "auth", common.ca),
         database=service_database_settings(settings, "auth", common.ca),
-        masters=_masters(settings.path("MASTER_KEYS_FILE")),
+        masters=_masters("MASTER_KEYS_FILE", settings.path("MASTER_KEYS_FILE")),
+        person_keys=_masters("PERSON_KEYS_FILE", settings.path("PERSON_KEYS_FILE")),
         port=settings.port("PORT"),
         bind=settings.text("BIND", LOCAL),
         issuer=_origin(settings, "ISSUER"),
@@ -116,8 +118,8 @@ def _tunnels(settings: Settings) -> str | None:
     return None if settings.text("TUNNELS", "-") == "-" else _origin(settings, "TUNNELS")
 
 
-def _masters(path: Path) -> MasterKeys:
+def _masters(name: str, path: Path) -> MasterKeys:
     try:
         return parse_master_keys(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, SecretsError) as error:
-        raise SettingsError(f"IRONFLOCK_AUTH_MASTER_KEYS_FILE names {path}: {error}") from error
+        raise SettingsError(f"IRONFLOCK_AUTH_{name} names {path}: {error}") from error

@@ -59,6 +59,7 @@ SURFACES_FOR_PEOPLE: Final = (
 PRESENCE_PAUSE_S: Final = 1.0
 OWNERS_PAUSE_S: Final = 2.0
 REPAIR_PAUSE_S: Final = 3.0
+ERASURES_PAUSE_S: Final = 1.0
 INTENTS_PAUSE_S: Final = 5.0
 TERMINALS_PAUSE_S: Final = 5.0
 LOCKING_PAUSE_S: Final = 0.1
@@ -73,6 +74,7 @@ def loops(parts: Parts, owners: Owners, database: Database, health: Health) -> l
         ("presence", parts.presence.keep_true, PRESENCE_PAUSE_S),
         ("owners", owners.following.keep_true, OWNERS_PAUSE_S),
         ("repair", parts.lifecycle.repair, REPAIR_PAUSE_S),
+        ("erasures", parts.erasures.keep_up, ERASURES_PAUSE_S),
         ("intents", parts.operations.intents.repair, INTENTS_PAUSE_S),
         ("left terminals", parts.terminals.end_left, TERMINALS_PAUSE_S),
         ("rotations", apps.rotating.repair, REPAIR_PAUSE_S),
@@ -80,6 +82,7 @@ def loops(parts: Parts, owners: Owners, database: Database, health: Health) -> l
         ("locking", parts.locking.keep_true, LOCKING_PAUSE_S),
         ("telling", parts.telling.keep_up, TELLING_PAUSE_S),
         ("app sessions", apps.sessions.keep_up, TELLING_PAUSE_S),
+        ("tunnels of apps", apps.tunnel_telling.keep_up, TELLING_PAUSE_S),
         ("app delivery", apps.delivery.keep_up, TELLING_PAUSE_S),
         ("rollouts", parts.rollouts.driving.keep_up, ROLLOUT_PAUSE_S),
         ("group apps", apps.group_applying.keep_up, TELLING_PAUSE_S),

@@ -12,9 +12,12 @@ from services.devices.apps.delivery import AppDelivery
 from services.devices.apps.environments import Environments
 from services.devices.apps.group_applying import GroupApplying
 from services.devices.apps.installs import Installs
+from services.devices.apps.releases import Releases
 from services.devices.apps.rotating import Rotating
 from services.devices.apps.sessions import AppSessions
 from services.devices.apps.states import AppStates
+from services.devices.apps.tunnel_telling import TunnelTelling
+from services.devices.certifying import Erasures
 from services.devices.feed import Feed
 from services.devices.lifecycle import Lifecycle
 from services.devices.locking import Locking
@@ -70,6 +73,8 @@ class AppParts:
 
     sessions: AppSessions
     installs: Installs
+    releases: Releases
+    tunnel_telling: TunnelTelling
     delivery: AppDelivery
     states: AppStates
     environments: Environments
@@ -111,6 +116,7 @@ class Parts:
     reaching: Reaching
     telling: Outbox
     lifecycle: Lifecycle
+    erasures: Erasures
     moving: Moving
     watching: Watching
     locking: Locking
@@ -128,7 +134,7 @@ def _operations(ground: Ground) -> OperationParts:
         agents=agents,
         intents=intents,
         operating=operating,
-        log_streams=LogStreams(ground.bus, ground.database, ground.rights, operating, intents),
+        log_streams=LogStreams(ground.bus, ground.database, ground.rights, ground.reaching, operating, intents),
     )
 
 
@@ -136,16 +142,22 @@ def _apps(ground: Ground, agents: AgentCalls) -> AppParts:
     bus, database = ground.bus, ground.database
     environments, sessions = Environments(ground.keyring), AppSessions(bus, database)
     installs = Installs(bus, database, sessions)
-    delivery = AppDelivery(database, agents, environments, ground.process)
-    states = AppStates(database, sessions, delivery, environments)
+    releases = Releases(database, ground.rights, installs)
+    delivery = AppDelivery(database, agents, environments, releases, ground.process)
+    tunnel_telling = TunnelTelling(bus, database)
+    states = AppStates(database, sessions, delivery, environments, releases, tunnel_telling)
     return AppParts(
         sessions=sessions,
         installs=installs,
+        releases=releases,
+        tunnel_telling=tunnel_telling,
         delivery=delivery,
         states=states,
         environments=environments,
         rotating=Rotating(database, ground.credentials, states),
-        group_applying=GroupApplying(database, ground.rights, installs, ground.credentials, states, environments),
+        group_applying=GroupApplying(
+            database, ground.rights, installs, releases, ground.credentials, states, environments
+        ),
     )
 
 
@@ -162,9 +174,9 @@ def _alerts(ground: Ground, webhooks: WebhookSettings) -> AlertParts:
 def _rollouts(ground: Ground, apps: AppParts, operations: OperationParts, alerting: Alerting) -> RolloutParts:
     bus, database, rights = ground.bus, ground.database, ground.rights
     agents, intents = operations.agents, operations.intents
-    turns = Turns(bus, database, rights, apps.installs, ground.credentials, apps.states, agents, intents)
+    turns = Turns(bus, database, rights, apps.installs, apps.releases, ground.credentials, apps.states, agents, intents)
     driving = RolloutDriving(database, turns, alerting)
-    rollouts = Rollouts(database, ground.reaching, rights, apps.installs, driving)
+    rollouts = Rollouts(database, ground.reaching, rights, apps.installs, apps.releases, driving)
     return RolloutParts(rollouts=rollouts, driving=driving, watching=RolloutWatching(database, rights, rollouts))
 
 
@@ -197,6 +209,7 @@ def assemble(
         reaching=reaching,
         telling=telling,
         lifecycle=Lifecycle(database, credentials, presence, feed, telling),
+        erasures=Erasures(bus, database),
         moving=Moving(database, credentials, presence, feed, telling),
         watching=Watching(database, reaching, rights, feed),
         locking=Locking(bus, database, presence, rights),

@@ -17,19 +17,18 @@ from attrs import evolve, frozen
 from autobahn.wamp.exception import ApplicationError, TransportLost
 from psycopg.errors import UniqueViolation
 
+from services.devices.certifying import certify_in_txn
 from services.devices.feed import Change, Feed
 from services.devices.presence import REPLACED, Presence
 from services.devices.projects import Credentials
 from services.devices.reaching import NO_DEVICE
-from services.devices.records.apps import AppOnDevice
-from services.devices.records.decommissions import Decommission, EndedSecrets
+from services.devices.records.decommissions import Data, Decommission
 from services.devices.records.devices import Device, Project
-from services.devices.rules import decommissions as decommission_rules
 from services.devices.rules import devices as rules
 from services.devices.store import devices as store
 from services.devices.store import outbox
 from services.devices.store.app_states import said_forget, state_list
-from services.devices.store.decommissions import decommission_certify, decommission_find, decommission_insert
+from services.devices.store.decommissions import decommission_find, decommission_insert
 from services.devices.store.intents import intent_is_holding
 from services.devices.store.projects import project_upsert
 from services.devices.store.tags import tag_forget
@@ -122,24 +121,29 @@ class Lifecycle:
         """
         await self._delete(person, meant, None)
 
-    async def decommission(self, person: Person, meant: Device) -> Decommission:
-        """Delete the device, and certify what was ended by that. Errors as `delete`."""
-        await self._delete(person, meant, uuid4())
+    async def decommission(self, person: Person, meant: Device, data: Data) -> Decommission:
+        """Delete the device, and certify what was ended by that. Errors as `delete`.
+
+        With `data` `delete` what it wrote goes too, and the certificate comes when it has gone.
+        """
+        await self._delete(person, meant, (uuid4(), data))
         found = await self._database.run(lambda connection: decommission_find(connection, meant.device_key))
-        if found is None or found.certificate is None:
+        if found is None or (found.certificate is None and found.draft is None):
             raise UnavailableError(BEGUN)
         return found
 
-    async def _delete(self, person: Person, meant: Device, certificate_id: UUID | None) -> None:
+    async def _delete(self, person: Person, meant: Device, wish: tuple[UUID, Data] | None) -> None:
+        """`wish` is the key of the certificate that is to be, and what becomes of the device's rows."""
         async with self._database.transaction() as connection:
             device = await locked(connection, meant)
-            if certificate_id is not None:
+            if wish is not None:
                 await decommission_insert(
                     connection,
                     device.device_key,
-                    certificate_id,
+                    wish[0],
                     project_key=device.project_key,
                     account_key=person.account_key,
+                    data=wish[1],
                 )
             await store.device_begin_deleting(connection, device.device_key)
             order = _Order(person, _deletion_of(device))
@@ -219,7 +223,7 @@ class Lifecycle:
         async with self._database.transaction() as connection:
             apps = await state_list(connection, device.device_key)
             if await store.device_delete(connection, device.device_key):
-                await _certify(connection, device, ended, apps)
+                await certify_in_txn(connection, device, ended, apps)
                 await outbox.forget(connection, AssetKind.DEVICE, device.device_key, device.project_key)
                 order = _Order(person, _deletion_of(device))
                 await audit.record(connection, _draft(audit.Action.DEVICE_DELETED, device, order, audit.Outcome.DONE))
@@ -287,25 +291,6 @@ async def locked(connection: Connection, meant: Device) -> Device:
 def _refuse_transit(device: Device) -> None:
     if device.state in IN_TRANSIT:
         raise ConflictError(IN_TRANSIT[device.state])
-
-
-async def _certify(connection: Connection, device: Device, ended: EndedSecrets | None, apps: list[AppOnDevice]) -> None:
-    """Certify that the device is out of service, where that was wished."""
-    begun = await decommission_find(connection, device.device_key)
-    if begun is None:
-        return
-    certificate = decommission_rules.certificate(begun, device, ended, apps, await store.clock(connection))
-    await decommission_certify(connection, device.device_key, certificate)
-    draft = audit.Draft(
-        action=audit.Action.DEVICE_DECOMMISSIONED,
-        aspect=audit.Aspect.EXISTENCE,
-        actor=audit.Actor(audit.ActorKind.PERSON, begun.account_key),
-        asset=audit.Asset("device", device.device_key),
-        project_key=device.project_key,
-        after={"certificate_sha256": decommission_rules.digest(certificate)},
-        request_id=str(begun.certificate_id),
-    )
-    await audit.record(connection, draft)
 
 
 async def _record_claim(connection: Connection, before: Device, after: Device, order: _Order) -> None:

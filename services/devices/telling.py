@@ -15,6 +15,7 @@ from autobahn.wamp.exception import ApplicationError
 
 from services.devices.records.devices import Telling
 from services.devices.store import outbox
+from shared import tracing
 from shared.bus import Bus
 from shared.database import Database
 from shared.errors import OutcomeUnknownError, PublicError, UnavailableError
@@ -79,6 +80,10 @@ class Outbox:
 
     async def _tell(self, row: Telling) -> bool:
         """Whether it was taken; if it was refused, it is due again later."""
+        with tracing.posted("assets"):
+            return await self._told(row)
+
+    async def _told(self, row: Telling) -> bool:
         try:
             await self._call(row)
         except (UnavailableError, OutcomeUnknownError):

@@ -11,7 +11,10 @@ from typing import Any, Final
 
 from services.fleetdb import settings
 from services.fleetdb.assembly import Parts, Times, assemble
+from services.fleetdb.erasing import Erasing
+from services.fleetdb.connections import ForReading
 from services.fleetdb.exporting import Exporting, Sources
+from services.fleetdb.procedures.erasures import ErasureProcedures
 from services.fleetdb.procedures.exports import ExportProcedures
 from services.fleetdb.sql_assembly import Surroundings, sql_front
 from shared.database import Database
@@ -35,8 +38,12 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     rights = Rights(bus, health, now=time.time, clock=time.monotonic)
     around = Surroundings(bus, database, rights, parts.realms, lambda: datetime.now(UTC))
     front = sql_front(around, read)
-    sources = Sources(bus, database, rights, lambda: parts.realms.realms, parts.connections)
+    sources = Sources(bus, database, rights, lambda: parts.realms.realms, ForReading(parts.connections))
     bus.serve(ExportProcedures(Exporting(sources)), service.assertions_for(bus, "fleetdb", time.time))
+    erasing = Erasing(
+        bus, lambda: parts.realms.realms, parts.connections, parts.transforms, alone_with=parts.tending.alone_with
+    )
+    bus.serve(ErasureProcedures(erasing))
     await database.open()
     await front.listen(read.sql_bind, read.sql_port)
     service.listen_ops(read.common, health)
@@ -62,10 +69,15 @@ def _loops(parts: Parts, health: Health) -> tuple[Coroutine[Any, Any, None], ...
     async def transforms() -> None:
         parts.transforms.look(lambda: parts.realms.backends, datetime.now(UTC))
 
+    async def moves() -> None:
+        if parts.moving is not None:
+            await parts.moving.keep_up()
+
     return (
         service.forever("realms", parts.realms.keep_true, health, pause_s=0.0),
         service.forever("transforms", transforms, health, pause_s=LOOK_PAUSE_S),
         service.forever("retention", parts.tending.tend, health, pause_s=RETENTION_PAUSE_S),
+        service.forever("moves", moves, health, pause_s=LOOK_PAUSE_S),
         service.forever("followers", parts.followers.write_down, health, pause_s=FOLLOWERS_PAUSE_S),
         service.forever("connections", parts.connections.keep_up, health, pause_s=KEEPING_PAUSE_S),
     )

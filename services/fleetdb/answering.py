@@ -20,6 +20,7 @@ from services.fleetdb.gates import Gate
 from services.fleetdb.live import LiveRealm
 from services.fleetdb.procedures.declaring import Declared, Method
 from services.fleetdb.records.calls import Asked
+from shared import tracing
 from shared.errors import InternalError, OutcomeUnknownError, PublicError
 
 PLACES: Final = 6
@@ -35,7 +36,7 @@ async def answer(declared: Declared, method: Method, gate: Gate, realm: LiveReal
         ApplicationError: As the client reads it.
     """
     outcome = "cancelled"
-    with seconds.time() as timer:
+    with seconds.time() as timer, tracing.served(declared.uri) as doing:
         try:
             async with gate.enter(declared.lane, asked.octets), asyncio.timeout(declared.max_time_s):
                 result = await method(realm, asked)
@@ -43,6 +44,7 @@ async def answer(declared: Declared, method: Method, gate: Gate, realm: LiveReal
         except Exception as error:  # noqa: BLE001 - the one place that stands between any fault and a caller
             refusal = _refusal(declared, realm, asked, error)
             outcome = refusal.error.rpartition(".")[2]
+            doing.refused(outcome)
             raise refusal from None
         finally:
             timer.labels(declared.uri, outcome)

@@ -5,16 +5,17 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from services.fleetdb.authority import RealmsAuthority
-from services.fleetdb.connections import Connections
+from services.fleetdb.connections import Connections, ForReading
 from services.fleetdb.followers import Followers
 from services.fleetdb.foreign_reads import ForeignReads
 from services.fleetdb.joining import Surroundings
 from services.fleetdb.keys import Keyring
 from services.fleetdb.logins import Logins
 from services.fleetdb.making import Making
+from services.fleetdb.moving import Moving
 from services.fleetdb.pools import ConnectionSettings
 from services.fleetdb.problems import Problems
 from services.fleetdb.procedures.access import AccessProcedures
@@ -70,21 +71,33 @@ class Parts:
     tending: Tending
     followers: Followers
     realms: Realms
+    moving: Moving | None = None
 
 
 def assemble(bus: Bus, database: Database, settings: FleetdbSettings, times: Times) -> Parts:
     """All of them."""
     keyring = Keyring(settings.masters, database)
     cluster = settings.cluster
-    where = ConnectionSettings(cluster.host, cluster.port, cluster.ca, cluster.connections)
-    connections = Connections(where, Logins(database, keyring, RealmsAuthority(bus), times.now))
-    return assemble_on(Base(bus, database, keyring, settings.bus.urls), connections, times)
+    where = ConnectionSettings(cluster.host, cluster.port, cluster.ca, cluster.connections, cluster.others)
+    logins = Logins(database, keyring, RealmsAuthority(bus), times.now)
+    connections = Connections(where, logins)
+    base = Base(bus, database, keyring, settings.bus.urls)
+    parts = assemble_on(base, connections, times, for_reading=ForReading(connections))
+    moving = Moving(
+        RealmsAuthority(bus),
+        connections,
+        lambda: Connections(where, logins),
+        alone_with=parts.tending.alone_with,
+        find=parts.realms.find,
+    )
+    return evolve(parts, moving=moving)
 
 
-def assemble_on(base: Base, connections: Any, times: Times) -> Parts:
-    """All of them, over these connections to data backends."""
+def assemble_on(base: Base, connections: Any, times: Times, *, for_reading: Any = None) -> Parts:
+    """All of them, over these connections to data backends; those who only read over others, where there are any."""
+    reads = for_reading or connections
     bus, database, secrets = base.bus, base.database, Secrets(base.keyring)
-    writing, reading = Writing(connections, secrets), Reading(connections)
+    writing, reading = Writing(connections, secrets), Reading(reads)
     recorded = ForeignReads(database, times.clock)
     problems = Problems(writing, times.now, times.clock)
     realms: list[Realms] = []
@@ -98,7 +111,7 @@ def assemble_on(base: Base, connections: Any, times: Times) -> Parts:
     marked = tuple(each for surface in surfaces for each in declared(surface))
     around = Surroundings(bus, marked, asyncio.Semaphore(JOINS_AT_ONCE), times.jitter)
     news = TransformNews(problems, lambda backend: realms[0].find(place_of(backend)))
-    transforms = Transforms(database, connections, reading, news)
+    transforms = Transforms(database, reads, reading, news)
     taking = Taking(Backing(connections, RealmsAuthority(bus)), Making(connections), writing, transforms)
     realms.append(Realms(around, base.urls, taking, times.clock))
     resealing = Resealing(database, connections, secrets)

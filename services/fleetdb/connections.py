@@ -1,30 +1,33 @@
 """Connections to data backends: each under the backend's own login, by client certificate, over verified TLS.
 
 No connection is ever shared between two backends. A pool is opened by its first use and closed when nobody used it for
-a minute; over all pools there are never more connections than the setting says (decision 22).
+a minute; to each cluster there are never more connections than the setting says (decision 22).
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Final
 
 import psycopg
 import structlog
+from attrs import frozen
 
 from services.fleetdb.errors import typed
 from services.fleetdb.logins import Logins
 from services.fleetdb.pools import IDLE_S, MAX_WAITING, ConnectionSettings, Pool, is_turned_away, open_pool
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.logins import Login
+from shared import tracing
 from shared.database import BUSY, LOST, Connection, refusal_of
-from shared.errors import OutcomeUnknownError, OverLimitError, PublicError
+from shared.errors import OutcomeUnknownError, OverLimitError, PublicError, UnavailableError
 
 WAIT_S: Final = 5.0
 RENEWAL_PAUSE_S: Final = 600.0
 DRAIN_S: Final = 45.0
 """Longer than any statement of a backend's login may take."""
+MOVING: Final = "the data are just being brought to another server; nothing was changed, try again in a moment"
 DISK_FULL: Final = "53100"
 """disk_full: PostgreSQL, appendix A."""
 
@@ -42,9 +45,10 @@ class Connections:
         self._draining: dict[Pool, asyncio.Task[None]] = {}
         self._opening: dict[int, asyncio.Lock] = {}
         self._waiting: set[asyncio.Event] = set()
+        self._held: dict[int, asyncio.Event] = {}
 
     @asynccontextmanager
-    async def connection(self, backend: Backend) -> AsyncIterator[Connection]:
+    async def connection(self, backend: Backend, *, writes: bool = True) -> AsyncIterator[Connection]:
         """A connection on which each statement is a transaction by itself.
 
         Raises:
@@ -53,7 +57,7 @@ class Connections:
             OutcomeUnknownError: The server went away during a statement.
             Refusal: `storage_full`.
         """
-        async with self._lent(backend) as connection:
+        async with self._lent(backend, writes=writes) as connection:
             try:
                 yield connection
             except psycopg.OperationalError as error:
@@ -62,7 +66,7 @@ class Connections:
                 raise
 
     @asynccontextmanager
-    async def transaction(self, backend: Backend) -> AsyncIterator[Connection]:
+    async def transaction(self, backend: Backend, *, writes: bool = True) -> AsyncIterator[Connection]:
         """A connection inside one transaction; not in pipeline mode, in which there is no COPY.
 
         Raises:
@@ -70,7 +74,7 @@ class Connections:
             OutcomeUnknownError: The server went away while it committed. And what else `connection` raises.
         """
         is_committing = False
-        async with self._lent(backend) as connection:
+        async with self._lent(backend, writes=writes) as connection:
             try:
                 async with connection.transaction():
                     yield connection
@@ -88,12 +92,37 @@ class Connections:
         """
         async with self._lock(backend.backend_key):
             old = self._pools.get(backend.backend_key)
-            if old is None or old.backend.epoch < backend.epoch:
+            if old is None or _is_older(old.backend, backend):
                 self._swap(await self._proven(backend, await self._logins.login_of(backend)))
         while self._is_draining(backend.backend_key):
             await asyncio.wait([task for pool, task in self._draining.items() if _is_of(pool, backend.backend_key)])
         await self._logins.settle(backend)
         log.info("login_followed", backend=backend.backend_key, epoch=backend.epoch)
+
+    @asynccontextmanager
+    async def held(self, backend_key: int, within_s: float) -> AsyncIterator[None]:
+        """Nobody changes rows of the backend while the block runs, which begins when those who did have ended.
+
+        Who asks for a connection meanwhile waits as for any other, and is refused then. Who only reads goes on.
+
+        Raises:
+            TimeoutError: One was not given back within that time; nobody is held up any more.
+        """
+        over = self._held[backend_key] = asyncio.Event()
+        try:
+            async with asyncio.timeout(within_s):
+                for pool in (*self._pools.values(), *self._draining):
+                    if _is_of(pool, backend_key) and pool.writing:
+                        await pool.unwritten.wait()
+            yield
+        finally:
+            del self._held[backend_key]
+            over.set()
+
+    async def follow_to(self, backend: Backend) -> None:
+        """The backend is on another server now: work there. Errors as `follow`."""
+        async with self._lock(backend.backend_key):
+            self._swap(await self._proven(backend, await self._logins.login_of(backend)))
 
     async def forget(self, backend_key: int) -> None:
         """The backend is gone: close what is open to it, and forget its keys."""
@@ -125,12 +154,14 @@ class Connections:
             await self._end(pool)
 
     @asynccontextmanager
-    async def _lent(self, backend: Backend) -> AsyncIterator[Connection]:
+    async def _lent(self, backend: Backend, *, writes: bool) -> AsyncIterator[Connection]:
         pool = await self._leased(backend)
         try:
-            async with pool.connections.connection() as connection:
-                pool.was_let_in = True
-                yield connection
+            with tracing.queried("backend"):
+                async with pool.connections.connection() as connection:
+                    pool.was_let_in = True
+                    with self._writing(pool) if writes else nullcontext():
+                        yield connection
         except psycopg.OperationalError as error:
             if not pool.was_let_in and not pool.is_examined:
                 await self._examine(pool)
@@ -138,15 +169,35 @@ class Connections:
         finally:
             self._give_back(pool)
 
+    @contextmanager
+    def _writing(self, pool: Pool) -> Iterator[None]:
+        """Count who writes; who waited in `pool` until the backend began to leave its server does not any more."""
+        key = pool.backend.backend_key
+        now = self._pools.get(key)
+        if key in self._held or (now is not None and now.backend.placed > pool.backend.placed):
+            raise UnavailableError(MOVING)
+        pool.writing += 1
+        pool.unwritten.clear()
+        try:
+            yield
+        finally:
+            pool.writing -= 1
+            if pool.writing == 0:
+                pool.unwritten.set()
+
     async def _leased(self, backend: Backend) -> Pool:
         deadline = asyncio.get_running_loop().time() + WAIT_S
         while True:
             pool = await self._pool(backend)
-            if not pool.needs_another or self._size < self._settings.max_connections:
+            held = self._held.get(backend.backend_key)
+            if held is not None:
+                await _passed(held, deadline)
+                continue
+            if not pool.needs_another or self._size_at(backend.cluster) < self._settings.max_connections:
                 pool.leased += 1
                 pool.unused.clear()
                 return pool
-            await self._make_room(deadline, pool)
+            await self._make_room(deadline, backend.cluster, pool)
 
     def _give_back(self, pool: Pool) -> None:
         pool.leased -= 1
@@ -156,9 +207,10 @@ class Connections:
         for waiting in self._waiting:
             waiting.set()
 
-    async def _make_room(self, deadline: float, needed: Pool | None) -> None:
+    async def _make_room(self, deadline: float, cluster: str, needed: Pool | None) -> None:
         """End the pool that nobody has used for the longest time, or wait until somebody gives a connection back."""
-        idle = next((pool for pool in self._pools.values() if pool.leased == 0 and pool is not needed), None)
+        at = self._pools.values()
+        idle = next((each for each in at if each.leased == 0 and each is not needed and _is_at(each, cluster)), None)
         if idle is not None:
             await self._end(idle)
         else:
@@ -177,12 +229,11 @@ class Connections:
         finally:
             self._waiting.discard(room)
 
-    @property
-    def _size(self) -> int:
-        return sum(pool.size for pool in (*self._pools.values(), *self._draining))
+    def _size_at(self, cluster: str) -> int:
+        return sum(pool.size for pool in (*self._pools.values(), *self._draining) if _is_at(pool, cluster))
 
     async def _pool(self, backend: Backend) -> Pool:
-        """The pool of the backend; one of a later epoch than `backend` knows is as good."""
+        """The pool of the backend; one of a later epoch or place than `backend` knows is as good."""
         found = self._found(backend)
         if found is None:
             async with self._lock(backend.backend_key):
@@ -196,7 +247,7 @@ class Connections:
 
     def _found(self, backend: Backend) -> Pool | None:
         pool = self._pools.get(backend.backend_key)
-        if pool is None or pool.backend.epoch < backend.epoch:
+        if pool is None or _is_older(pool.backend, backend):
             return None
         self._pools.move_to_end(backend.backend_key)
         return pool
@@ -211,8 +262,8 @@ class Connections:
             PublicError: It was not.
         """
         deadline = asyncio.get_running_loop().time() + WAIT_S
-        while self._size >= self._settings.max_connections:
-            await self._make_room(deadline, None)
+        while self._size_at(backend.cluster) >= self._settings.max_connections:
+            await self._make_room(deadline, backend.cluster, None)
         pool = await open_pool(self._settings, backend, login, wait_s=WAIT_S)
         is_proven = False
         try:
@@ -274,6 +325,38 @@ class Connections:
 
     def _is_draining(self, backend_key: int) -> bool:
         return any(_is_of(pool, backend_key) for pool in self._draining)
+
+
+@frozen
+class ForReading:
+    """Lends connections to who changes no rows of apps: a move does not wait until they are given back."""
+
+    connections: Connections
+
+    def connection(self, backend: Backend) -> AbstractAsyncContextManager[Connection]:
+        """See `Connections.connection`."""
+        return self.connections.connection(backend, writes=False)
+
+    def transaction(self, backend: Backend) -> AbstractAsyncContextManager[Connection]:
+        """See `Connections.transaction`."""
+        return self.connections.transaction(backend, writes=False)
+
+
+async def _passed(held: asyncio.Event, deadline: float) -> None:
+    try:
+        async with asyncio.timeout_at(deadline):
+            await held.wait()
+    except TimeoutError as error:
+        raise UnavailableError(MOVING) from error
+
+
+def _is_older(known: Backend, told: Backend) -> bool:
+    """Whether the backend has had another login, or another cluster, since it was known so."""
+    return known.epoch < told.epoch or known.placed < told.placed
+
+
+def _is_at(pool: Pool, cluster: str) -> bool:
+    return pool.backend.cluster == cluster
 
 
 def _is_of(pool: Pool, backend_key: int) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import structlog
 from attrs import frozen
 from autobahn.wamp.exception import ApplicationError, SessionNotReady, TransportLost
+from autobahn.wamp.request import Registration
 from autobahn.wamp.types import CallDetails, EventDetails, RegisterOptions, SubscribeOptions
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
@@ -22,7 +23,7 @@ from services.fleetdb.gates import Gate
 from services.fleetdb.live import LiveRealm
 from services.fleetdb.procedures.declaring import Declared, Method
 from services.fleetdb.records.calls import Asked, Caller
-from shared.bus import Bus
+from shared.bus import Bus, unregister
 from shared.session import BusSession, client_endpoint, session_factory
 
 REALM_GONE: Final = "wamp.close.realm_gone"
@@ -56,6 +57,9 @@ class RealmLink:
         self._realm = realm
         self._gate = gate
         self._session: BusSession | None = None
+        self._registrations: list[Registration] = []
+        self._running: set[asyncio.Task[Any]] = set()
+        self._is_draining = False
 
     async def run(self) -> None:
         """Be in the realm until the router ends it."""
@@ -68,6 +72,13 @@ class RealmLink:
                     return
             await asyncio.sleep(pause * (0.7 + 0.6 * self._around.jitter()))  # so that not all come at once
             pause = min(pause * GROWTH, LONGEST_PAUSE_S)
+
+    async def drain(self) -> None:
+        """Be sent no more calls, and answer those that run; the session stays."""
+        self._is_draining = True
+        await unregister(self._registrations)
+        if self._running:
+            await asyncio.wait(self._running)
 
     def leave(self) -> None:
         """End the session, if there is one."""
@@ -96,6 +107,8 @@ class RealmLink:
         def left(session: BusSession, reason: str) -> None:
             if self._realm.sessions.get(self._url) is session:
                 del self._realm.sessions[self._url]
+            if self._session is session:
+                self._registrations.clear()  # autobahn has them active for ever
             if not joined.done():
                 joined.set_exception(TransportLost(reason))
             if not ended.done():
@@ -113,8 +126,11 @@ class RealmLink:
         )
         await _future(client_endpoint(bus.reactor, self._url, bus.credential.ca).connect(factory))
         self._session = session = await joined
+        self._registrations.clear()
         # Whoever publishes before the calls are open would otherwise miss what it asks for.
         surface = sorted(self._around.surface, key=lambda each: not each[0].is_topic)
+        if self._is_draining:
+            surface = [each for each in surface if each[0].is_topic]
         # Asked for in that order, and not waited for one by one: on a busy machine each answer takes its time.
         await asyncio.gather(*(self._open(session, declared, method) for declared, method in surface))
         if not ended.done():
@@ -129,7 +145,10 @@ class RealmLink:
             await _future(session.subscribe(self._on_event(session, declared, method), uri, options))
         else:
             shared = RegisterOptions(match=match, invoke="roundrobin", details=True)
-            await _future(session.register(self._on_call(session, declared, method), uri, shared))
+            registration = await _future(session.register(self._on_call(session, declared, method), uri, shared))
+            self._registrations.append(registration)
+            if self._is_draining:
+                await unregister([registration])
 
     def _on_call(self, session: BusSession, declared: Declared, method: Method) -> Callable[..., Any]:
         prefix = len(declared.on(self._realm.backend))
@@ -139,7 +158,10 @@ class RealmLink:
             name = (details.procedure or "")[prefix:]
             asked = Asked(name, args, kwargs, caller, session.message_octets, details.progress)
             work = answer(declared, method, self._gate, self._realm, asked)
-            return _answered(session, self._around.bus.task(work))
+            task = self._around.bus.task(work)
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+            return _answered(session, task)
 
         return endpoint
 

@@ -109,6 +109,8 @@ class LiveRealm:
 
     async def _ask(self, caller: Caller) -> dict[str, Any]:
         needed = "board_key" if caller.role in BOARDS else "device_key"
+        if not self.sessions:  # a call may come before all procedures are open, and nobody can be asked until they are
+            raise errors.no_such_procedure("this realm is not served yet; try again in a moment")
         for session in tuple(self.sessions.values()):
             try:
                 details = await call(session, "wamp.session.get", args=(caller.session,))

@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 from services.fleetdb.key_files import KeyFiles
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.logins import Login
+from shared.clusters import FIRST, Address, Clusters
 from shared.database import CONNECT_TIMEOUT_S, check_open
 
 POOL_SIZE: Final = 4
@@ -23,19 +24,34 @@ TURNED_AWAY: Final = ("certificate", "SSL error")
 """What libpq says where one side does not take the other's certificate; it gives no code for it."""
 
 
+NO_OTHERS: Final = Clusters(None)
+
+
 @frozen
 class ConnectionSettings:
-    """Where data backends are, and how many connections to them there may be."""
+    """Where data backends are, on the first cluster and on others, and how many connections there may be to each."""
 
     host: str
     port: int
     ca: Path
     max_connections: int = MAX_CONNECTIONS
+    others: Clusters = NO_OTHERS
+
+    def address_of(self, cluster: str) -> Address:
+        """Where the cluster of that name is.
+
+        Raises:
+            UnavailableError: The settings do not say it.
+        """
+        return Address(self.host, self.port, self.ca) if cluster == FIRST else self.others.find(cluster)
 
 
 @define(eq=False)
 class Pool:
-    """The connections of one backend under one login; `leased` counts who has one or waits for one."""
+    """The connections of one backend under one login.
+
+    `leased` counts who has one or waits for one, `writing` who has one and may change rows.
+    """
 
     backend: Backend
     login: Login
@@ -44,9 +60,11 @@ class Pool:
     used_at: float
     renew_at: float = 0.0
     leased: int = 0
+    writing: int = 0
     was_let_in: bool = False
     is_examined: bool = False
     unused: asyncio.Event = field(factory=asyncio.Event)
+    unwritten: asyncio.Event = field(factory=asyncio.Event)
 
     @property
     def size(self) -> int:
@@ -72,10 +90,14 @@ class Pool:
 
 
 async def open_pool(settings: ConnectionSettings, backend: Backend, login: Login, *, wait_s: float) -> Pool:
-    """A pool without a connection yet; who asks it for one waits for `wait_s` seconds at most."""
-    files = KeyFiles(login)
+    """A pool without a connection yet; who asks it for one waits for `wait_s` seconds at most.
+
+    Raises:
+        UnavailableError: The settings do not say where the backend's cluster is.
+    """
+    arguments, files = _arguments(settings, backend), KeyFiles(login)
     connections = AsyncConnectionPool(
-        kwargs={**_arguments(settings, backend), **files.arguments()},
+        kwargs={**arguments, **files.arguments()},
         min_size=0,
         max_size=POOL_SIZE,
         max_waiting=MAX_WAITING,
@@ -108,13 +130,14 @@ async def is_turned_away(settings: ConnectionSettings, pool: Pool) -> bool:
 
 
 def _arguments(settings: ConnectionSettings, backend: Backend) -> dict[str, Any]:
+    address = settings.address_of(backend.cluster)
     return {
-        "host": settings.host,
-        "port": settings.port,
+        "host": address.host,
+        "port": address.port,
         "dbname": backend.database,
         "user": backend.login,
         "sslmode": "verify-full",
-        "sslrootcert": str(settings.ca),
+        "sslrootcert": str(address.ca),
         "sslcertmode": "require",
         "require_auth": "none",  # the certificate is all that this login has
         "gssencmode": "disable",

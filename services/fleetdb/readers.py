@@ -5,7 +5,6 @@ import ssl
 import weakref
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives import serialization
@@ -16,6 +15,7 @@ from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.logins import Admitted, Login
 from services.fleetdb.records.sql import Admission
 from shared.bus import Bus
+from shared.clusters import Address
 from shared.errors import UnavailableError
 from shared.procedures import answered
 from shared.tls import client_context
@@ -31,10 +31,10 @@ GONE: Final = "your login is to be made anew; connect again"
 class Readers:
     """The logins of those who have come."""
 
-    def __init__(self, bus: Bus, ca: Path, now: Callable[[], datetime]) -> None:
-        """Ask realms over `bus`; PostgreSQL is verified by `ca`; `now` is the time in UTC."""
+    def __init__(self, bus: Bus, address_of: Callable[[str], Address], now: Callable[[], datetime]) -> None:
+        """Ask realms over `bus`; `address_of` has the CA of each cluster; `now` is the time in UTC."""
         self._bus = bus
-        self._ca = ca
+        self._address_of = address_of
         self._now = now
         self._tls: dict[tuple[int, int], ssl.SSLContext] = {}
         self._turns: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
@@ -69,7 +69,7 @@ class Readers:
         login = Login(backend.backend_key, 0, private, admitted.certificate, self._now(), admitted.ends_at)
         place = backend.backend_key, account_key
         self._tls.pop(place, None)
-        self._tls[place] = self._context(login)
+        self._tls[place] = self._context(login, backend.cluster)
         while len(self._tls) > REMEMBERED:
             del self._tls[next(iter(self._tls))]
         return admitted.login
@@ -85,10 +85,9 @@ class Readers:
             raise UnavailableError(GONE)
         return tls
 
-    def _context(self, login: Login) -> ssl.SSLContext:
-        files = KeyFiles(login)
+    def _context(self, login: Login, cluster: str) -> ssl.SSLContext:
+        context, files = client_context(self._address_of(cluster).ca), KeyFiles(login)
         try:
-            context = client_context(self._ca)
             named = files.arguments()
             context.load_cert_chain(named["sslcert"], named["sslkey"])
         finally:

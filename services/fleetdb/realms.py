@@ -34,11 +34,12 @@ LOOKS_OF_PROJECT: Final = 4
 """What an app's template asks for may take long to make: the looks at one project leave room for others."""
 SETTLE_S: Final = 120.0
 PAGE: Final = 200
+DRAIN_S: Final = 5.0
 LATE_S: Final = 10.0
 """How long a realm may be without its sessions before it is in trouble."""
 
 log = structlog.get_logger()
-TROUBLED: Final = Gauge("ironflock_data_realms_troubled", "Data realms that are not served as they should be")
+TROUBLED: Final = Gauge("ironflock_data_troubled_realms", "Data realms that are not served as they should be")
 
 
 class Hands(Protocol):
@@ -87,6 +88,7 @@ class Realms:
         self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
         self._looks_of: weakref.WeakValueDictionary[int, asyncio.Semaphore] = weakref.WeakValueDictionary()
         self._is_due = asyncio.Event()
+        self._is_ending = False
         self._compared_at: float | None = None
         self._bus.on_join(SYSTEM_REALM, self._subscribe)
 
@@ -126,9 +128,14 @@ class Realms:
         self._complain(now)
 
     async def stop(self) -> None:
-        """Leave all of them."""
+        """Take no more calls, answer those that run within bounds, and leave all of them."""
+        self._is_ending = True
         for looked in self._looked.values():
             looked.task.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                links = [link for served in self._served.values() for link in served.links]
+                await asyncio.gather(*(link.drain() for link in links))
         for place in list(self._served):
             self._leave(place)
 
@@ -160,6 +167,8 @@ class Realms:
         return backends
 
     def _look_at(self, place: Place) -> None:
+        if self._is_ending:
+            return
         looked = self._looked.get(place)
         if looked is not None:
             looked.is_again = True

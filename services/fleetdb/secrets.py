@@ -9,7 +9,8 @@ from services.fleetdb.errors import typed
 from services.fleetdb.keys import Keyring
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.tables import DEVICE, Table
-from services.fleetdb.rules.sealed import is_ciphertext, is_kept, octets_of, place_of, prefix_of, text_of
+from services.fleetdb.rules.sealed import is_ciphertext, is_kept, place_of
+from shared.sealed_texts import octets_of, prefix_of, text_of
 from shared.secrets import SecretsError
 
 log = structlog.get_logger()

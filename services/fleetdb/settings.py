@@ -4,6 +4,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from shared.clusters import Clusters
 from shared.database import DatabaseSettings
 from shared.secrets import MasterKeys, SecretsError, parse_master_keys
 from shared.service import LOCAL, BusSettings, CommonSettings, bus_settings, common_settings, service_database_settings
@@ -12,12 +13,16 @@ from shared.settings import Settings, SettingsError
 
 @frozen
 class ClusterSettings:
-    """The PostgreSQL server that has the databases of projects, and how many connections all backends share there."""
+    """The PostgreSQL servers that have the databases of projects, and how many connections all backends share at each.
+
+    The first one is told by host and port, `others` by a folder.
+    """
 
     host: str
     port: int
     ca: Path
     connections: int
+    others: Clusters
 
 
 @frozen
@@ -39,7 +44,7 @@ def read(settings: Settings) -> FleetdbSettings:
     Raises:
         SettingsError: One is missing, malformed or unknown.
     """
-    common = common_settings(settings)
+    common, folder = common_settings(settings), settings.text("CLUSTERS_FOLDER", "-")
     read_settings = FleetdbSettings(
         common=common,
         bus=bus_settings(settings, "fleetdb", common.ca),
@@ -49,6 +54,7 @@ def read(settings: Settings) -> FleetdbSettings:
             port=settings.port("CLUSTER_PORT"),
             ca=common.ca,
             connections=settings.integer("CLUSTER_CONNECTIONS", 120, minimum=4, maximum=10_000),
+            others=Clusters(None if folder == "-" else Path(folder)),
         ),
         sql_port=settings.port("SQL_PORT"),
         sql_bind=settings.text("SQL_BIND", LOCAL),

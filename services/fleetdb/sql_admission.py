@@ -57,6 +57,7 @@ class Admissions:
             database=backend.database,
             login="",
             ends_at=opened["ends_at"],
+            cluster=backend.cluster,
         )
         await self._require(admission, opened["scopes"])
         return attrs.evolve(admission, login=await self._login_of(backend, admission.account_key))

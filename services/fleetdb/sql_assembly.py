@@ -5,6 +5,7 @@ from datetime import datetime
 
 from attrs import frozen
 
+from services.fleetdb.pools import ConnectionSettings
 from services.fleetdb.readers import Readers
 from services.fleetdb.realms import Realms
 from services.fleetdb.records.backends import Backend
@@ -37,10 +38,11 @@ def sql_front(around: Surroundings, settings: FleetdbSettings) -> SqlFront:
         return next((backend for backend in around.realms.backends if backend.realm == realm), None)
 
     cluster, common = settings.cluster, settings.common
-    readers = Readers(around.bus, cluster.ca, around.now)
+    where = ConnectionSettings(cluster.host, cluster.port, cluster.ca, others=cluster.others)
+    readers = Readers(around.bus, where.address_of, around.now)
     parts = FrontParts(
         Admissions(around.bus, around.rights, find, readers.login_of),
-        Upstreams(cluster.host, cluster.port, readers.tls_of),
+        Upstreams(where.address_of, readers.tls_of),
         SqlRecording(around.database),
     )
     tls = ServerContexts(common.certificate, common.key)

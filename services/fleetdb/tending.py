@@ -1,6 +1,7 @@
 """The upkeep of every realm's tables, each minute: what fails, or takes long, at one realm is no other's concern."""
 
 import asyncio
+import weakref
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
@@ -37,6 +38,11 @@ class Tending:
         self._retention = retention
         self._resealing = resealing
         self._now = now
+        self._alone: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
+
+    def alone_with(self, backend_key: int) -> asyncio.Lock:
+        """What keeps the backend's tables from being tended, for whoever holds it: rows only come then, none change."""
+        return self._alone.setdefault(backend_key, asyncio.Lock())
 
     async def tend(self) -> None:
         """Do it for all of them.
@@ -55,8 +61,11 @@ class Tending:
 
     async def _is_tended(self, realm: LiveRealm, turn: asyncio.Lock, places: asyncio.Semaphore) -> bool:
         backend, tables = realm.backend, realm.offer.tables
+        alone = self.alone_with(backend.backend_key)
+        if alone.locked():
+            return True
         try:
-            async with turn, places, asyncio.timeout(LONGEST_S):
+            async with turn, places, alone, asyncio.timeout(LONGEST_S):
                 await self._retention.tend(backend, Made(tables, ()), self._now())
                 await self._resealing.reseal(backend, tables.values())
         except Exception as error:  # noqa: BLE001 - one backend's fault is no other's

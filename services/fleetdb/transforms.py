@@ -139,6 +139,18 @@ class Transforms:
         while self._running:
             await asyncio.wait(self._running.values())
 
+    async def refresh(self, backend: Backend) -> None:
+        """Make what is kept of transforms anew, from the rows that there are now; what cannot be so made goes.
+
+        Raises:
+            PublicError: A database is away, or has too much to do.
+        """
+        async with self._database.transaction() as connection:
+            made = await made_list(connection, backend.backend_key)
+        for each in made.values():
+            if each.is_materialized:
+                await self._make_anew(backend, each)
+
     async def forget(self, backend_key: int) -> None:
         """The backend is gone; should it come back, its views are made anew."""
         self._asked.pop(backend_key, None)
@@ -184,6 +196,20 @@ class Transforms:
         rows = await self._viewing.view(backend, transform.table, _EVERYTHING, None)
         rows.reverse()
         return rows
+
+    async def _make_anew(self, backend: Backend, made: Made) -> None:
+        try:
+            async with (
+                self._turns.setdefault(backend.project_key, asyncio.Lock()),
+                self._places,
+                self._connections.connection(backend) as connection,
+            ):
+                await view_refresh(connection, backend.schema, made.name)
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            await self._tell(backend, made.name, _said(error))
+            await self._drop(backend, [made])
 
     async def _tell(self, backend: Backend, name: str, problem: str) -> None:
         """Once, until it is another problem or none."""

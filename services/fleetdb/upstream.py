@@ -11,6 +11,7 @@ from services.fleetdb.records.sql import Admission, Cancel, Frame
 from services.fleetdb.rules import pgwire
 from services.fleetdb.rules.pgwire import ProtocolError
 from services.fleetdb.sql_sessions import Link, begin_tls, hang_up, refuse_waiting
+from shared.clusters import Address
 from shared.errors import InvalidArgumentError, OverLimitError, PublicError, UnavailableError
 
 CONNECT_S: Final = 5.0
@@ -27,14 +28,15 @@ UNFIT: Final = b"C22023"
 
 TlsOf = Callable[[Admission], Awaitable[ssl.SSLContext]]
 """Gives the TLS settings with the client certificate of an admission's login."""
+AddressOf = Callable[[str], Address]
+"""Where the cluster of that name is."""
 
 
 @frozen
 class Upstreams:
     """Opens them."""
 
-    host: str
-    port: int
+    address_of: AddressOf
     tls_of: TlsOf
 
     async def open(self, admission: Admission, parameters: dict[str, str]) -> Link:
@@ -48,7 +50,7 @@ class Upstreams:
         passed = {name: value for name, value in parameters.items() if name.lower() in PASSED_ON}
         try:
             async with asyncio.timeout(CONNECT_S):
-                reader, writer = await self._connect(await self.tls_of(admission))
+                reader, writer = await self._connect(admission)
                 writer.write(pgwire.startup(admission.login, admission.database, passed))
                 return await _greeted(reader, writer)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError, ProtocolError) as error:
@@ -62,21 +64,22 @@ class Upstreams:
         """
         try:
             async with asyncio.timeout(CONNECT_S):
-                _, writer = await self._connect(await self.tls_of(admission))
+                _, writer = await self._connect(admission)
                 writer.write(pgwire.cancel(key.process_id, key.secret_key))
                 await writer.drain()
                 await hang_up(writer)
         except (OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError) as error:
             raise UnavailableError(AWAY) from error
 
-    async def _connect(self, tls: ssl.SSLContext) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection(self.host, self.port, limit=READ_OCTETS)
+    async def _connect(self, admission: Admission) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        tls, address = await self.tls_of(admission), self.address_of(admission.cluster)
+        reader, writer = await asyncio.open_connection(address.host, address.port, limit=READ_OCTETS)
         writer.write(pgwire.ssl_request())
         if await reader.readexactly(1) != b"S":
             writer.close()
             raise ConnectionError("the database does not speak TLS")
         refuse_waiting(reader)
-        await begin_tls(writer, tls, server_hostname=self.host)
+        await begin_tls(writer, tls, server_hostname=address.host)
         return reader, writer
 
 

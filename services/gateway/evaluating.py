@@ -13,6 +13,7 @@ from services.gateway.records import Answer, Asked, Decided, Evaluation, HttpRef
 from services.gateway.refusing import refused
 from services.gateway.rules import authzen, headers, refusals
 from services.gateway.rules.bodies import decoded
+from shared import tracing
 from shared.errors import NotFoundError, UnavailableError
 
 TIME_LIMIT_S: Final = 25.0
@@ -49,6 +50,7 @@ class Evaluating:
             raise NotFoundError("there is no such endpoint; /.well-known/authzen-configuration names all")
         if asked.method != "POST":
             raise HttpRefusedError("method_not_allowed", "an endpoint takes POST", headers=(("allow", "POST"),))
+        tracing.routed("POST", asked.path)
         visitor = self._entrance.visitor(asked, verdicts)
         if asked.query:
             raise HttpRefusedError("malformed", "an endpoint takes no query")

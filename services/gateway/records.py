@@ -7,7 +7,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 JSON_TYPE: Final = "application/json"
-TEXTS: Final = frozenset({"session", "passkey", "key_id", "client_id", "stage", "version", "terminal"})
+TEXTS: Final = frozenset({"session", "passkey", "key_id", "client_id", "stage", "version", "terminal", "cluster"})
 """What stands in a path as text."""
 BASE_PATH: Final = "/v1/ironflock"
 DECISIONS_PATH: Final = "/access/v1"

@@ -14,6 +14,7 @@ from services.gateway.refusing import refused
 from services.gateway.rules import arguments, headers, paging, refusals
 from services.gateway.rules.bodies import decoded
 from services.gateway.rules.routes import allowed, placeholders, routes_at
+from shared import tracing
 from shared.errors import NotFoundError, OutcomeUnknownError, PublicError
 
 TIME_LIMIT_S: Final = 25.0
@@ -50,6 +51,7 @@ class Serving:
 
     async def _answered(self, asked: Asked, verdicts: list[Verdict]) -> Answer:
         route, found = _route(asked)
+        tracing.routed(route.method, route.template)
         visitor = self._entrance.visitor(asked, verdicts)
         wanted = _wanted(asked, route, found)
         if len(wanted.calls) > 1:

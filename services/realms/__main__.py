@@ -14,6 +14,8 @@ from services.realms.procedures.apps import AppProcedures
 from services.realms.procedures.backends import BackendProcedures
 from services.realms.procedures.boards import BoardProcedures
 from services.realms.procedures.installs import InstallProcedures
+from services.realms.procedures.moves import MoveProcedures
+from services.realms.procedures.placement import PlacementProcedures
 from services.realms.procedures.projects import ProjectProcedures
 from services.realms.procedures.releases import ReleaseProcedures
 from services.realms.procedures.services import ServiceProcedures
@@ -47,6 +49,8 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
         asyncio.create_task(service.forever("telling", parts.telling.keep_up, health, pause_s=TELLING_PAUSE_S)),
         asyncio.create_task(service.forever("backends", parts.backends.keep_up, health, pause_s=REPAIR_PAUSE_S)),
         asyncio.create_task(service.forever("provisioner", parts.backends.check, health, pause_s=LOOKING_PAUSE_S)),
+        asyncio.create_task(service.forever("moves", parts.moving.end_moved, health, pause_s=LOOKING_PAUSE_S)),
+        asyncio.create_task(service.forever("draining", parts.moving.drain, health, pause_s=LOOKING_PAUSE_S)),
         asyncio.create_task(service.forever("legacy", parts.legacy.end_due, health, pause_s=LOOKING_PAUSE_S)),
         asyncio.create_task(service.forever("boards", parts.board_sessions.keep_up, health, pause_s=CUTTING_PAUSE_S)),
         asyncio.create_task(
@@ -73,6 +77,8 @@ def _surfaces(parts: Parts) -> tuple[object, ...]:
         AccessProcedures(parts),
         BackendProcedures(parts),
         BoardProcedures(parts),
+        PlacementProcedures(parts),
+        MoveProcedures(parts),
     )
 
 

@@ -12,6 +12,8 @@ from services.realms.boards import Boards
 from services.realms.factors import Factors
 from services.realms.installing import Installing
 from services.realms.legacy import LegacyModes
+from services.realms.moving import Moving
+from services.realms.placing import Placing
 from services.realms.projects import Projects
 from services.realms.readers import Readers
 from services.realms.retaining import Retaining
@@ -31,6 +33,8 @@ class Parts:
     telling: Telling
     announcing: Announcing
     projects: Projects
+    placing: Placing
+    moving: Moving
     legacy: LegacyModes
     apps: Apps
     backends: Backends
@@ -52,6 +56,8 @@ def assemble(bus: Bus, database: Database, rights: Rights) -> Parts:
         telling=Telling(bus, database),
         announcing=announcing,
         projects=projects,
+        placing=Placing(database, rights),
+        moving=Moving(database, backends, time.monotonic),
         legacy=LegacyModes(database, announcing),
         apps=Apps(database, rights),
         backends=backends,

@@ -47,6 +47,7 @@ INSTALLED: Final = "the app is installed there: uninstall it first, then its dat
 UNCONFIRMED: Final = "confirm with the name of the app whose data are to be deleted"
 TWO_APPS: Final = "two apps of that name have left data there; say the key of one"
 ROTATING: Final = "it is being rotated already; try again in a minute"
+MOVING: Final = "its data are on their way to another database server; try again when they are there"
 STALE: Final = "the data backend has another login by now; ask for it again"
 AWAY: Final = "the provisioner does not answer; nothing was changed, try again in a moment"
 SILENT: Final = "the provisioner was not at work lately"
@@ -125,6 +126,7 @@ class Backends:
             known = await store.backend_lock_in_txn(connection, backend.backend_key)
             if known is None or known.state is not BackendState.READY:
                 raise ConflictError(NOT_YET)
+            check_settled(known)
             if known.next_login_name is not None or known.old_login_name is not None:
                 raise ConflictError(ROTATING)
             await store.backend_set_next_login(connection, known.backend_key, random_name("l"))
@@ -159,6 +161,7 @@ class Backends:
             known = await store.backend_lock_in_txn(connection, backend.backend_key)
             if known is None or known.state is BackendState.DROPPED:
                 raise NotFoundError(NO_BACKEND)
+            check_settled(known)
             if known.state is not BackendState.CLOSED:
                 raise ConflictError(INSTALLED)
             if lookup_name(confirmed) != await store.app_name_of(connection, known.backend_key):
@@ -179,7 +182,7 @@ class Backends:
         """
         public_key_of(asked.public_key)
         known = await self._database.run(lambda one: store.backend_find(one, asked.backend_key))
-        if check_ready(known).epoch != asked.epoch:
+        if (known if known is not None and known.is_moving else check_ready(known)).epoch != asked.epoch:
             raise ConflictError(STALE)
         job_key = await self._database.run(
             lambda one: provisioning.job_insert(
@@ -229,6 +232,9 @@ async def want_in_txn(
     connection: Connection, project_key: int, app_key: int, stage: Stage, *, account_key: int
 ) -> None:
     """Have the app's backend made, or the one opened that it had; the project's row is locked."""
+    known = await store.backend_find_of(connection, project_key, app_key, stage)
+    if known is not None:
+        check_settled(known)
     await store.project_database_ensure(connection, project_key, random_name("d"))
     names = Names(random_name("s"), random_name("o"), random_name("l"))
     backend_key = await store.backend_want(
@@ -244,8 +250,19 @@ async def close_in_txn(
     known = await store.backend_find_of(connection, project_key, app_key, stage)
     if known is None:
         return
+    check_settled(known)
     await store.backend_close(connection, known.backend_key)
     await provisioning.job_insert(connection, JobKind.CLOSE, known.backend_key, account_key=account_key)
+
+
+def check_settled(known: KnownBackend) -> None:
+    """Let pass a backend that is not on its way to another cluster.
+
+    Raises:
+        ConflictError: It is.
+    """
+    if known.is_moving:
+        raise ConflictError(MOVING)
 
 
 def check_ready(known: KnownBackend | None) -> KnownBackend:

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from services.realms.announcing import Announcing, access_changed_in_txn, install_changed_in_txn
 from services.realms.apps import NO_APP
-from services.realms.backends import Backends, close_in_txn, want_in_txn
+from services.realms.backends import Backends, check_settled, close_in_txn, want_in_txn
 from services.realms.drafts import draft
 from services.realms.records.apps import App, Release
 from services.realms.records.installs import Access, Install
@@ -67,6 +67,7 @@ class Installing:
             if known is None:
                 await _insert(connection, spot, release)
             elif release is not None and release.release_key != known.release_key:
+                await _check_settled(connection, spot)
                 await _change(connection, spot, known, release)
             await _ask_in_txn(connection, spot)
             found = await installs.install_find(connection, project_key, app.app_key, stage)
@@ -130,6 +131,13 @@ async def _insert(connection: Connection, spot: Spot, release: Release | None) -
     await audit.record(connection, spot.entry(audit.Action.APP_INSTALLED, after=after))
     await want_in_txn(connection, spot.project_key, spot.app_key, spot.stage, account_key=spot.person.account_key)
     await install_changed_in_txn(connection, spot.project_key, spot.app_key, spot.stage, is_installed=True)
+
+
+async def _check_settled(connection: Connection, spot: Spot) -> None:
+    """Let pass where no rows are on their way: another release would change their tables."""
+    backend = await backends.backend_find_of(connection, spot.project_key, spot.app_key, spot.stage)
+    if backend is not None:
+        check_settled(backend)
 
 
 async def _change(connection: Connection, spot: Spot, known: Install, release: Release) -> None:

@@ -17,6 +17,7 @@ from services.tunnels.declared import DeclaredPorts
 from services.tunnels.edge_news import EdgeNews
 from services.tunnels.plugin_front import PluginResource, listen_plugin
 from services.tunnels.procedures.agents import AgentProcedures
+from services.tunnels.procedures.devices import DeviceProcedures
 from services.tunnels.procedures.recordings import RecordingProcedures
 from services.tunnels.procedures.tunnels import TunnelProcedures
 from services.tunnels.procedures.visits import VisitProcedures
@@ -57,7 +58,8 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     assertions = service.assertions_for(bus, "tunnels", time.time)
     for surface in (TunnelProcedures, VisitProcedures, RecordingProcedures):
         bus.serve(surface(parts), assertions)
-    bus.serve(AgentProcedures(parts))
+    for others in (AgentProcedures, DeviceProcedures):
+        bus.serve(others(parts))
     await database.open()
     await keys.load()
     service.listen_ops(read.common, health)

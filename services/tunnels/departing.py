@@ -105,6 +105,7 @@ class Departures:
                     await tunnels.tunnel_delete(connection, tunnel.tunnel_key)
                     await audit.record(connection, _withdrawn(tunnel))
             await ports.port_delete_of(connection, device_key)
+            await tunnels.told_delete_of(connection, device_key)
 
     async def _follow(self, session: BusSession) -> None:
         def told(device_key: Any, *_: Any) -> None:

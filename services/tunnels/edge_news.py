@@ -30,7 +30,7 @@ from shared.identities import DeviceIdentity
 from shared.quiet import Quiet
 
 devices_here = Gauge("ironflock_tunnels_devices", "Devices that are connected to the edge")
-offered_now = Gauge("ironflock_tunnels_offered", "Ports that devices offer")
+offered_now = Gauge("ironflock_tunnels_offered_ports", "Ports that devices offer")
 log = structlog.get_logger()
 
 

@@ -40,7 +40,7 @@ NOT_HEARD: Final = "the stream of changed rights has not been heard yet"
 SILENT: Final = "rights cannot be looked up now; nothing was changed, try again in a moment"
 
 log = structlog.get_logger()
-decisions = Counter("ironflock_decisions", "Decisions about flags", ["flag", "rule"])
+decisions = Counter("ironflock_decisions_total", "Decisions about flags", ["flag", "rule"])
 
 
 class Following:
@@ -327,7 +327,8 @@ class Rights:
         if not change.everybody:
             return list(change.accounts)
         holders = [key for key, holdings in self._kept.items() if change.domain in holdings.standings]
-        return [*change.accounts, *holders, *self._asked]
+        unknown = [key for key in self._followers if key not in self._kept]  # another service judges them, from its own
+        return [*change.accounts, *holders, *unknown, *self._asked]
 
     def _begin_anew(self) -> None:
         """Drop everything, and whatever is on its way: something was missed."""

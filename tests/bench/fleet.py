@@ -38,12 +38,12 @@ def devices_address(platform: RunningPlatform) -> Address:
     return Address(platform.ports.router_public, "/ws-re-dev", platform.tls)
 
 
-def flash(platform: RunningPlatform, number: int, folder: Path) -> list[Device]:
-    """`number` new devices of one new project, their files in `folder`."""
+def flash(platform: RunningPlatform, number: int, folder: Path, name: str = "bench") -> list[Device]:
+    """`number` new devices of a new project called `name`, their files in `folder`."""
     say(f"flashing {number} devices")
-    folder.mkdir()
+    folder.mkdir(parents=True)
     with people(platform) as person:
-        project = person.call("ironflock.realms.project.create", name="bench")["project_key"]
+        project = person.call("ironflock.realms.project.create", name=name)["project_key"]
     shares = [range(at, number, FLASHING_AT_ONCE) for at in range(FLASHING_AT_ONCE)]
 
     def work(share: range) -> list[Device]:

@@ -43,6 +43,13 @@ class Keeper:
         self._held[session.fileno()] = (session, answer)
         self._poll.register(session.fileno(), select.EPOLLIN)
 
+    def release(self) -> list[WampSocket]:
+        """Give all of them back, as they are; nobody looks after them any more."""
+        self._is_over = True
+        self._thread.join()
+        held, self._held = [kept for kept, _ in self._held.values()], {}
+        return held
+
     def _work(self) -> None:
         while not self._is_over:
             for descriptor, _ in self._poll.poll(LOOK_EVERY_S):

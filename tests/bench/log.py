@@ -57,7 +57,7 @@ def run(scale: Scale, platform: RunningPlatform) -> list[Row]:
     rows = [_integration_row(writers, pairs(results[writers], float)) for writers in scale.log_writers]
     costs: dict[int, float] = {}
     for size in scale.log_sizes:
-        _grow(platform, size)
+        grow(platform, size)
         rows.append(_proof_row(platform, size))
         costs[size], row = _verifying_row(platform, size, scale.verifications)
         rows.append(row)
@@ -121,7 +121,7 @@ def _drained(platform: RunningPlatform) -> None:
         wait_until(lambda: connection.execute(query).fetchone() == (False,), DRAIN_TIMEOUT_S, "all is integrated")
 
 
-def _grow(platform: RunningPlatform, size: int) -> None:
+def grow(platform: RunningPlatform, size: int) -> None:
     """Let the log have `size` entries at least."""
     with platform.database() as connection, platform.database("svc_devices") as writer:
         while True:
@@ -135,6 +135,12 @@ def _grow(platform: RunningPlatform, size: int) -> None:
 
 
 def _proof_row(platform: RunningPlatform, size: int) -> Row:
+    asked = proofs(platform, PROOFS)
+    return plain_row(NAME, f"inclusion proof, p95, log of {size}", "ms", [percentile(asked, P95) * 1000], PROOF_MS)
+
+
+def proofs(platform: RunningPlatform, number: int) -> list[float]:
+    """Seconds that each of so many proofs of an early entry took, over the bus."""
     with platform.database() as connection:
         query = "SELECT id FROM audit.entry WHERE project IS NOT NULL ORDER BY leaf_index LIMIT 1"
         row = connection.execute(query).fetchone()
@@ -143,8 +149,7 @@ def _proof_row(platform: RunningPlatform, size: int) -> Row:
     address = Address(platform.ports.router_public, "/ws-usr", platform.tls)
     with WampSocket.connect(address) as socket:
         socket.join_by_ticket("realm1", platform.owner_key)
-        asked = [_timed(socket, entry_id=row[0]) for _ in range(PROOFS)]
-    return plain_row(NAME, f"inclusion proof, p95, log of {size}", "ms", [percentile(asked, P95) * 1000], PROOF_MS)
+        return [_timed(socket, entry_id=row[0]) for _ in range(number)]
 
 
 def _timed(socket: WampSocket, **arguments: Any) -> float:

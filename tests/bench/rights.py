@@ -1,67 +1,50 @@
-"""A check of a right in a project with 10, 1,000 and 100,000 grants: over the bus, and at a decision point.
+"""A check of a right: in process, over the bus, and 1,000 at once over REST, in projects of 10 to 100,000 grants.
 
-The grants are spread over 1 to 1,000 people, 10 to 100 for each, on as many devices; the one who asks has their
-share. Each size is paired with the smallest one in the same round, so that a ratio of one is a cost that stays flat.
+The one reference is an RPC that does nothing: through the same router, answered at once by a bare socket. A second one,
+without a bar, is a procedure of the same service that asks no database: what lies between the two is what it costs that
+a service answers. Each number of grants is also paired with the smallest one in the same round, so that a ratio of one
+is a cost that stays flat.
 """
 
-import asyncio
-import time
-from collections.abc import Callable
-from typing import Final
+import http.client
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
 
-from attrs import frozen
-
-from deploy.local.processes import DATABASE_NAME
-from services.privileges.store.standings import holdings_read
-from shared.bus import Bus
-from shared.database import Database, DatabaseSettings, Password
-from shared.flags import AssetKind
-from shared.health import Health
-from shared.rights.decision_point import Rights
-from shared.rights.records import Asset, Holdings, project_domain
-from tests.bench.figures import Row, at_most, percentile, ratio_row
-from tests.bench.rounds import interleave, pairs, say
+from tests.bench.crowds import Crowd, crowd_of, decided, holdings_known, middle_us, over_the_bus
+from tests.bench.figures import P99, Row, at_most, plain_row, ratio_row
+from tests.bench.fleet import REALM, devices_address, flash
+from tests.bench.keeper import Keeper
+from tests.bench.rounds import interleave, pairs
 from tests.bench.scale import Scale
-from tests.bench.wamp_socket import Address, WampSocket
-from tests.harness.accounts import Stranger, add_strangers
+from tests.bench.wamp_socket import CALL, REGISTER, Address, WampSocket
 from tests.harness.running import RunningPlatform
 
 NAME: Final = "rights"
 SIZES: Final = (10, 1_000, 100_000)
-MOST_PEOPLE: Final = 1_000
+BATCHES: Final = (10, 100, 1_000)
 FLAT: Final = at_most(1.2)
-MIDDLE: Final = 0.5
-LOGIN: Final = "svc_privileges"
-FIRST_DEVICE: Final = 2**40
-"""Keys of devices that exist for privileges alone."""
-_DOMAIN: Final = "INSERT INTO privileges.domain (kind, key, owner_account_key, name, name_canonical) VALUES"
-_GRANTS: Final = (
-    "INSERT INTO privileges.held_flag (account_key, kind, asset_key, flag, domain_kind, domain_key, is_visit, given_at)"
-    " SELECT person, 'device', %(first)s + at, 'READ', 'project', %(project)s, false, now()"
-    " FROM unnest(%(people)s::bigint[]) person, generate_series(0, %(each)s - 1) at"
-)
+OVER_NOTHING: Final = at_most(1.15)
+IN_PROCESS_US: Final = at_most(50.0)
 
 
-@frozen
-class Crowd:
-    """A project with so many grants; `asker` is one who has some, `device` one on which they have READ."""
-
-    grants: int
-    project: int
-    device: int
-    asker: Stranger
-    each: int
-
-
-def run(scale: Scale, platform: RunningPlatform) -> list[Row]:
-    """The rows, by the number of grants."""
-    crowds = {size: _crowd(platform, at, size) for at, size in enumerate(SIZES)}
+def run(scale: Scale, platform: RunningPlatform, folder: Path) -> list[Row]:
+    """The rows, by the number of grants and by how many are asked about at once."""
+    crowds = {size: crowd_of(platform, size) for size in SIZES}
     with platform.database() as connection:
         connection.execute("ANALYZE privileges.held_flag, privileges.member, privileges.asset, privileges.domain")
     return [
-        *_rows(scale, "flag.check over the bus", lambda size: _over_the_bus(platform, crowds[size], scale.seconds)),
-        *_rows(scale, "decide at a decision point", lambda size: _decided(platform, crowds[size], scale.seconds)),
-        *_rows(scale, "holdings read for a decision point", lambda size: _read(platform, crowds[size], scale.seconds)),
+        *_rows(scale, "flag.check over the bus", lambda size: over_the_bus(platform, crowds[size], scale.seconds)),
+        *_rows(scale, "decide at a decision point", lambda size: decided(platform, crowds[size], scale.seconds)),
+        *_rows(
+            scale,
+            "holdings read for a decision point",
+            lambda size: holdings_known(platform, crowds[size], scale.seconds),
+        ),
+        *(_tail(scale, platform, crowds[size]) for size in SIZES),
+        *_by_nothing(scale, platform, crowds[SIZES[-1]], folder),
     ]
 
 
@@ -73,136 +56,90 @@ def _rows(scale: Scale, what: str, measure: Callable[[int], float]) -> list[Row]
             NAME,
             f"{what}, {size:,} grants against {smallest}",
             "us",
-            pairs(found, lambda microseconds: microseconds),
+            pairs(found, float),
             FLAT if size == SIZES[-1] and "holdings" not in what else None,
         )
         for size, found in results.items()
     ]
 
 
-def _crowd(platform: RunningPlatform, number: int, size: int) -> Crowd:
-    """Put the grants into the tables: by calls it would take an hour."""
-    people = add_strangers(platform, min(MOST_PEOPLE, max(1, size // 10)))
-    project, first, each = FIRST_DEVICE + number, FIRST_DEVICE + number * MOST_PEOPLE, size // len(people)
-    keys = [person.account_key for person in people]
-    named = {"people": keys, "project": project, "first": first, "each": each}
-    with platform.database() as connection, connection.transaction():
-        connection.execute(f"{_DOMAIN} ('project', %s, %s, 'bench', 'bench')", [project, FIRST_DEVICE])
-        connection.execute(
-            "INSERT INTO privileges.asset (kind, key, domain_kind, domain_key) SELECT 'device', %(first)s + at,"
-            " 'project', %(project)s FROM generate_series(0, %(each)s - 1) at",
-            named,
-        )
-        connection.execute(
-            "INSERT INTO privileges.member (project_key, account_key, since) SELECT %(project)s, person, now()"
-            " FROM unnest(%(people)s::bigint[]) person",
-            named,
-        )
-        connection.execute(_GRANTS, named)
-    say(f"{each * len(people):,} grants of {len(people):,} people")
-    return Crowd(size, project, first, people[len(people) // 2], each)
+def _tail(scale: Scale, platform: RunningPlatform, crowd: Crowd) -> Row:
+    taken = [decided(platform, crowd, scale.seconds, P99) for _ in range(scale.rounds)]
+    bar = IN_PROCESS_US if crowd.grants == SIZES[-1] else None
+    return plain_row(NAME, f"decide at a decision point: p99, {crowd.grants:,} grants", "us", taken, bar)
 
 
-def _over_the_bus(platform: RunningPlatform, crowd: Crowd, seconds: float) -> float:
+def _by_nothing(scale: Scale, platform: RunningPlatform, crowd: Crowd, folder: Path) -> Iterator[Row]:
+    """What a check costs above an RPC that does nothing."""
+    seconds = scale.seconds
+    with _nothing(platform, folder) as nothing:
+
+        def against(measure: Callable[[Any], float], cases: tuple[Any, ...]) -> dict[Any, list[tuple[float, float]]]:
+            return interleave(cases, scale.rounds, measure, lambda _: middle_us(nothing, seconds))
+
+        checks = against(lambda _: over_the_bus(platform, crowd, seconds), (1,))[1]
+        yield ratio_row(
+            NAME, "flag.check over the bus, by an RPC that does nothing", "us", pairs(checks, float), OVER_NOTHING
+        )
+        idle = against(lambda _: _listed(platform, crowd, seconds), (1,))[1]
+        what = "a procedure of the same service that asks no database, by an RPC that does nothing"
+        yield ratio_row(NAME, what, "us", pairs(idle, float))
+        with closing(_Rest(platform, crowd)) as rest:
+            batches = against(lambda count: rest.each_us(count, seconds), BATCHES)
+        for count, found in batches.items():
+            what = f"one check of a REST batch of {count:,}, by an RPC that does nothing"
+            note = f"the batch takes {min(ours for ours, _ in found) * count / 1000:.1f} ms at best"
+            yield ratio_row(NAME, what, "us", pairs(found, float), note=note)
+
+
+def _listed(platform: RunningPlatform, crowd: Crowd, seconds: float) -> float:
     address = Address(platform.ports.router_public, "/ws-usr", platform.tls)
-    with WampSocket.connect(address).join_by_ticket("realm1", crowd.asker.account.api_key) as person:
-
-        def check() -> None:
-            answer = person.call("ironflock.privileges.flag.check", kind="device", key=crowd.device, flag="READ")
-            assert answer["allowed"] is True, answer
-
-        check()
-        return _middle_us(check, seconds)
+    with WampSocket.connect(address).join_by_ticket(REALM, crowd.asker.account.api_key) as person:
+        return middle_us(lambda: person.call("ironflock.privileges.flag.list"), seconds)
 
 
-def _middle_us(work: Callable[[], None], seconds: float) -> float:
-    taken: list[float] = []
-    began = time.perf_counter()
-    while (start := time.perf_counter()) < began + seconds:
-        work()
-        taken.append(time.perf_counter() - start)
-    return percentile(taken, MIDDLE) * 1e6
+@contextmanager
+def _nothing(platform: RunningPlatform, folder: Path) -> Iterator[Callable[[], object]]:
+    """A call of a service to a device, which answers at once."""
+    (device,) = flash(platform, 1, folder / "rights-flocks", "bench-rights")
+    serial = json.loads(device.file.read_text(encoding="utf-8"))["serial_number"]
+    uri = f"re.mgmt.{serial}.bench"
+    services = Address(platform.ports.router_services, "/ws-svc", platform.tls)
+    secret = platform.secret("bus/svc_devices")
+    with Keeper() as keeper, WampSocket.connect(services).join(REALM, "svc_devices", secret) as caller:
+        callee = WampSocket.connect(devices_address(platform)).join(REALM, device.authid, device.secret)
+        callee.request(REGISTER, {}, uri)
+        keeper.hold(callee, lambda _: None)
+        yield lambda: caller.request(CALL, {}, uri)
 
 
-class _Known(Rights):
-    """A decision point that has heard all there is."""
+class _Rest:
+    """AuthZEN's `evaluations`, over one connection."""
 
-    def __init__(self, holdings: Holdings) -> None:
-        health = Health()
-        super().__init__(_NoBus(health), health, now=time.time, clock=time.monotonic)  # noqa: TID251 - as a service
-        self._keep(holdings)
+    def __init__(self, platform: RunningPlatform, crowd: Crowd) -> None:
+        self._connection = http.client.HTTPSConnection("localhost", platform.ports.gateway, context=platform.tls)
+        bearer = f"Bearer {crowd.asker.account.api_key}"
+        self._headers = {"Authorization": bearer, "Content-Type": "application/json"}
+        self._crowd = crowd
 
-    @property
-    def is_heard(self) -> bool:
-        """Always."""
-        return True
+    def close(self) -> None:
+        self._connection.close()
 
+    def each_us(self, count: int, seconds: float) -> float:
+        """Microseconds of each of so many checks, asked at once."""
+        each = [
+            {"resource": {"type": "device", "id": str(self._crowd.device + at % self._crowd.each)}}
+            for at in range(count)
+        ]
+        subject = {"type": "person", "id": str(self._crowd.asker.account_key)}
+        asked = json.dumps({"subject": subject, "action": {"name": "READ"}, "evaluations": each}).encode()
 
-class _NoBus(Bus):
-    """Nobody is asked."""
+        def ask() -> None:
+            self._connection.request("POST", "/access/v1/evaluations", asked, self._headers)
+            answer = self._connection.getresponse()
+            said = json.loads(answer.read())
+            assert answer.status == http.HTTPStatus.OK, said
+            assert all(decision["decision"] for decision in said["evaluations"]), said
 
-    def __init__(self, health: Health) -> None:
-        self.health = health
-        self._listeners = []
-
-
-def _decided(platform: RunningPlatform, crowd: Crowd, seconds: float) -> float:
-    """Microseconds of a yes from what is kept."""
-    with asyncio.Runner() as runner:
-        rights = _Known(runner.run(_holdings(platform, crowd)))
-        asset = Asset(AssetKind.DEVICE, crowd.device)
-
-        async def decide() -> float:
-            taken: list[float] = []
-            began = time.perf_counter()
-            while (start := time.perf_counter()) < began + seconds:
-                decision = rights.judge(
-                    await rights.holdings(crowd.asker.account_key), "READ", asset, project_domain(crowd.project)
-                )
-                taken.append(time.perf_counter() - start)
-                assert decision.allowed
-            return percentile(taken, MIDDLE) * 1e6
-
-        return runner.run(decide())
-
-
-def _read(platform: RunningPlatform, crowd: Crowd, seconds: float) -> float:
-    """Microseconds of the statement that reads all that the asker holds, once for each decision point and change."""
-
-    async def read() -> float:
-        database = _database(platform)
-        await database.open()
-        taken: list[float] = []
-        try:
-            began = time.perf_counter()
-            while (start := time.perf_counter()) < began + seconds:
-                await database.run(lambda connection: holdings_read(connection, crowd.asker.account_key))
-                taken.append(time.perf_counter() - start)
-        finally:
-            await database.close()
-        return percentile(taken, MIDDLE) * 1e6
-
-    return asyncio.run(read())
-
-
-async def _holdings(platform: RunningPlatform, crowd: Crowd) -> Holdings:
-    database = _database(platform)
-    await database.open()
-    try:
-        found = await database.run(lambda connection: holdings_read(connection, crowd.asker.account_key))
-    finally:
-        await database.close()
-    assert len(found.standing(project_domain(crowd.project)).grants) == crowd.each
-    return found
-
-
-def _database(platform: RunningPlatform) -> Database:
-    settings = DatabaseSettings(
-        host="localhost",
-        port=platform.ports.postgres,
-        name=DATABASE_NAME,
-        login=LOGIN,
-        password=Password(platform.secret(f"database/{LOGIN}")),
-        ca=platform.state.ca_certificate,
-    )
-    return Database(settings, Health())
+        ask()
+        return middle_us(ask, seconds) / count

@@ -17,7 +17,13 @@ from attrs import evolve, frozen
 from deploy.local.files import tail
 from deploy.local.state import REPOSITORY
 from ironflock_router.websocket import _configuration
-from ironflock_router.wire_names import AGENT_PROCEDURES, APP_CREDENTIAL_FIND, DEVICE_CREDENTIAL_FIND, SERVICES
+from ironflock_router.wire_names import (
+    AGENT_PROCEDURES,
+    APP_CREDENTIAL_FIND,
+    DEVICE_CREDENTIAL_FIND,
+    EXPOSE_PORT,
+    SERVICES,
+)
 from tests.bench.crossbar_node import CrossbarNode
 from tests.bench.keeper import Keeper
 from tests.bench.wamp_socket import REGISTER, Address, ClosedError, RefusedError, WampSocket
@@ -99,7 +105,9 @@ def our_router(folder: Path) -> Iterator[Router]:
         router = Router(devices, Address(services, "/ws-svc", tls), apps, 0)
         finds = [DEVICE_CREDENTIAL_FIND, APP_CREDENTIAL_FIND]
         _stand_in(keeper, _first(node, lambda: router.service("auth", SYSTEM)), finds, _credential)
-        _stand_in(keeper, router.service("devices"), AGENT_PROCEDURES, lambda _: None)
+        of_devices = [uri for uri in AGENT_PROCEDURES if uri != EXPOSE_PORT]
+        _stand_in(keeper, router.service("devices"), of_devices, lambda _: None)
+        _stand_in(keeper, router.service("tunnels"), [EXPOSE_PORT], lambda _: None)
         _first(node, lambda: WampSocket.connect(router.devices)).close()
         yield evolve(router, worker=node.worker())
 

@@ -171,7 +171,11 @@ async def _auth(platform: RunningPlatform, ending: AsyncExitStack) -> Auth:
     database = Database(settings, Health())
     await database.open()
     ending.push_async_callback(database.close)
-    keyring = Keyring(parse_master_keys(platform.state.master_keys.read_text(encoding="utf-8")), database)
+    masters, persons = (
+        parse_master_keys(file.read_text(encoding="utf-8"))
+        for file in (platform.state.master_keys, platform.state.person_keys)
+    )
+    keyring = Keyring(masters, database, persons)
     rights = KnownRights()
     people = people_of(
         database, keyring, rights, origin=ORIGIN, is_sign_up_open=True, now=time.time, chance=lambda: 0.5,  # noqa: TID251

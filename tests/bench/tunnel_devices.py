@@ -64,9 +64,10 @@ class _Work:
 class TunnelDevice:
     """Offers one port at an edge. Used in a `with` block."""
 
-    def __init__(self, port: int, remote_port: int = 16_000) -> None:
-        """Dial `port`, and ask for `remote_port`."""
+    def __init__(self, port: int, remote_port: int = 16_000, *, login: Login = LOGIN, proxy: str = PROXY) -> None:
+        """Dial `port`, say who it is by `login`, and ask for `remote_port`."""
         self.swallowed = 0
+        self._proxy = proxy
         self._remote_port = remote_port
         self._run_id = ""
         self._session = Session(Role.CLIENT)
@@ -81,7 +82,7 @@ class TunnelDevice:
         self.is_registered = Event()
         self._socket = secured(port)
         self._socket.setblocking(False)
-        self._session.write(self._control, encode(LOGIN))
+        self._session.write(self._control, encode(login))
         self._thread = Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -158,7 +159,7 @@ class TunnelDevice:
             assert isinstance(answer, LoginResp)
             self._run_id = answer.run_id
             octets, self._reader, self._decrypting = self._reader.rest, MessageReader(), Decrypting(control_key())
-            self._send(NewProxy(PROXY, "tcp", remote_port=self._remote_port))
+            self._send(NewProxy(self._proxy, "tcp", remote_port=self._remote_port))
         for message in self._reader.feed(self._decrypting.decrypt(octets)):
             if isinstance(message, ReqWorkConn):
                 stream = self._session.open(WINDOW)

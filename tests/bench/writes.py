@@ -138,7 +138,7 @@ def run(scale: Scale, folder: Path) -> list[Row]:
         ending.callback(server.remove)
         server.start()
         runner = ending.enter_context(asyncio.Runner())
-        world = runner.run(_world(server))
+        world = runner.run(world_of(server))
         one = _measured(scale, runner, scale.writers, (world.append, world.insert))
         many = _measured(scale, runner, scale.bulk_rows, (world.append_bulk, world.copy))
         runner.run(world.connections.close())
@@ -152,7 +152,8 @@ def _row(what: str, results: list[tuple[float, float]], bar: Any, is_measured: b
     return ratio_row(NAME, what, "rows/s", pairs(results, float), bar if is_measured else None)
 
 
-async def _world(server: Postgres) -> World:
+async def world_of(server: Postgres) -> World:
+    """A backend on `server` whose table is empty."""
     plain = begin(server)
     backend, connections = plain.make(TEMPLATE), PlainConnections(plain)
     made = await Making(connections).make(backend)

@@ -30,7 +30,31 @@ def a_terminal_is_typed_into(flockctl: Flockctl, device: str) -> None:
         terminal.reads("sleep 1000", 30)
         terminal.type("\x1d")
         assert terminal.ended(30) != 0
+    inside = ("device", "terminal", device, "--container", "other.one")
+    with flockctl.at_terminal(*inside, columns=90, rows=20) as terminal:
+        terminal.type("size\r")
+        terminal.reads("90x20", 30)
+        terminal.type("exit\r")
+        assert terminal.ended(30) == 0
+    with flockctl.at_terminal(*inside, columns=90, rows=20) as terminal:
+        terminal.type("sleep 1000\r")
+        terminal.reads("sleep 1000", 30)
+        terminal.type("\x1d")
+        assert terminal.ended(30) != 0
     assert "needs a terminal" in flockctl.run("device", "terminal", device).error["message"]
+
+
+def an_update_is_followed(flockctl: Flockctl, device: str) -> None:
+    """By who may read, beside whoever has it done; what came before it was followed is not said again."""
+    with flockctl.running("device", "progress", device, "--json") as following:
+
+        def is_told() -> bool:
+            done = flockctl.run("device", "download-os-update", device, "--yes", "--watch")
+            assert done.status == 0
+            return any(said.get("of") == "os_download" and said.get("octets") == 8192 for said in list(following.lines))
+
+        wait_until(is_told, 60, "how far it is")
+        following.interrupt()
 
 
 def test_a_connected_device_answers_and_one_that_is_away_is_a_conflict(
@@ -52,6 +76,7 @@ def test_a_connected_device_answers_and_one_that_is_away_is_a_conflict(
         assert flockctl.json("device", "storage", device)["storage"]["cpu_count"] == 4
         assert flockctl.json("device", "logs", device)["log"]["lines"] == []
         assert flockctl.json("device", "reboot", device, "--yes") == {"reboot": None}
+        an_update_is_followed(flockctl, device)
         a_terminal_is_typed_into(flockctl, device)
         with pytest.raises(Exception, match="not_found"):
             stranger.account.call("ironflock.devices.device.exec", device=flock["device_key"], command="ls")

@@ -61,8 +61,8 @@ STORY: Final = (
     Step("PATCH /devices/{device_key}/tags", {"set": {"line": "4"}}),
     Step("GET /devices", query="project={swarm_key}&tag=line%3D4&status=DISCONNECTED&name=ress"),
     Step("POST /devices/{device_key}/flash", {}),
-    Step("POST /devices/{device_key}/decommission", {"data": "delete"}, status=422, code="not_supported"),
-    Step("GET /swarms/{swarm_key}/decommissions"),
+    Step("POST /devices/{device_key}/decommission", {"data": "all"}, status=422, code="invalid_argument"),
+    Step("GET /swarms/{swarm_key}/decommissions", query="device={device_key}"),
     Step("POST /swarms/{swarm_key}/groups", {"name": "line-4"}, status=201, keeps={"group_key": "group_key"}),
     Step("GET /groups", query="project={swarm_key}"),
     Step("GET /groups/{group_key}"),
@@ -93,7 +93,7 @@ STORY: Final = (
     Step("DELETE /terminals/{closed}", status=404, code="not_found"),
     Step("GET /swarms/{swarm_key}/alerts", query="state=open"),
     Step("GET /swarms/{swarm_key}/alerts", status=404, code="not_found", by="stranger"),
-    Step("POST /alerts/{one}/acknowledge", {}, status=404, code="not_found"),
+    Step("POST /alerts/{none}/acknowledge", {}, status=404, code="not_found"),
     Step("GET /swarms/{swarm_key}/alert-rules"),
     Step("PUT /swarms/{swarm_key}/alert-rules", {"kind": "device_offline", "after_s": 600}),
     Step(
@@ -197,6 +197,14 @@ STORY: Final = (
         {"version": "1.0", "image": IMAGE, "data_template": {"data": {}, "consumes": [{"app": "*", "reason": "all"}]}},
         status=201,
     ),
+    Step(
+        "POST /apps/{app_key}/releases",
+        {
+            "version": "1.1", "image": IMAGE, "environment": {"MODE": {"default": "fast", "choices": ["fast", "slow"]}},
+            "ports": [{"port": 80}], "compose": {"services": {"web": {"image": IMAGE, "privileged": True}}},
+        },
+        status=201,
+    ),
     Step("GET /apps/{app_key}/releases", by="stranger"),
     Step("GET /apps/{app_key}/releases/{version}", by="stranger"),
     Step("PUT /swarms/{swarm_key}/apps/{app_key}", {"stage": "PROD", "version": "1.0"}),
@@ -260,6 +268,16 @@ STORY: Final = (
         status=201, keeps={"lock_key": "lock_key"},
     ),
     Step("GET /locks"),
+    Step("GET /clusters"),
+    Step("GET /clusters", status=403, code="not_authorized", by="stranger"),
+    Step(
+        "POST /clusters", {"name": "{plant}", "region": "south", "capacity": 1},
+        status=201, keeps={"cluster": "name"},
+    ),
+    Step("PUT /clusters/{cluster}", {"state": "closed"}),
+    Step("POST /moves", {"project": "{swarm_key}", "cluster": "first"}, status=201, keeps={"move_key": "move_key"}),
+    Step("GET /moves", query="project={swarm_key}"),
+    Step("POST /moves/{move_key}/abandon", status=409, code="conflict"),
     Step("DELETE /locks/{lock_key}", query="reason=found", status=204),
     Step("DELETE /swarms/{swarm_key}/members/{person}", query="reason=tried", status=204),
     Step("POST /swarms", {"name": "{plant}-other"}, status=201, keeps={"other": "project_key"}),
@@ -316,6 +334,8 @@ STORY: Final = (
     Step("GET /audit/consistency/{one}"),
     Step("DELETE /swarms/{swarm_key}/devices/{device_key}", status=204),
     Step("GET /devices/{device_key}", status=404, code="not_found"),
+    Step("POST /swarms/{swarm_key}/devices", {"name": "press-9"}, status=201, keeps={"device_key": "device_key"}),
+    Step("POST /devices/{device_key}/decommission", {"data": "delete"}),
 )  # fmt: skip
 
 
@@ -352,6 +372,7 @@ def test_every_call_is_answered(ironflock: RunningPlatform, rest: RestClient, st
         "guest": new_name("guest"),
         "nobody": "x" * 22,
         "one": 1,
+        "none": 2**53 - 1,
         "closed": "00000000-0000-4000-8000-000000000000",
         "alert_key": 1,
     }
@@ -378,7 +399,8 @@ def test_no_call_of_the_table_is_left_out() -> None:
     }
     named = {
         "{nobody}": {"{session}", "{passkey}", "{client_id}"},
-        "{one}": {"{from_size}", "{app_key}", "{visit_key}", "{alert_key}"},
+        "{one}": {"{from_size}", "{app_key}", "{visit_key}"},
+        "{none}": {"{alert_key}"},
         "{closed}": {"{terminal}"},
         "{newer}": {"{key_id}"},
         "{asked}": {"{invitation_key}"},

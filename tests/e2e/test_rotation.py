@@ -1,6 +1,10 @@
 """Secrets made anew while the platform runs: devices stay, what was answered is kept, what is old opens nothing."""
 
 import json
+import socket
+import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -10,7 +14,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from deploy.local.state import StateFolder
+from deploy.local.ports import listeners
+from deploy.local.settings import local_settings
+from deploy.local.state import REPOSITORY, StateFolder
+from deploy.local.succession import Stage, stage_of
 from tests.harness.clients import Account, new_name
 from tests.harness.commands import Flockctl
 from tests.harness.running import RunningPlatform
@@ -74,6 +81,12 @@ def masters_in_use(platform: RunningPlatform) -> dict[str, set[str]]:
         }
 
 
+def key_ids(platform: RunningPlatform) -> list[str]:
+    """Of the keys that sign tokens."""
+    with platform.database() as connection:
+        return [row[0] for row in connection.execute("SELECT key_id FROM auth.signing_key").fetchall()]
+
+
 def opens(platform: RunningPlatform, password: str) -> bool:
     """Whether the database lets auth in by `password`."""
     try:
@@ -97,6 +110,7 @@ def test_all_secrets_are_made_anew_and_nobody_who_need_not_is_lost(
     flock = owner.flashed()
     key, writer = flock["device_key"], Writer(owner)
     (flockctl.folder / "press.flock").write_text(json.dumps(flock), encoding="utf-8")
+    keys_before = key_ids(ironflock)
     before, masters, router = files(ironflock.state), masters_in_use(ironflock), ironflock.pid("router")
     with flockctl.running("simulate", "--flock", "press.flock") as simulation, writer.running():
         wait_until(lambda: owner.status(key) == "CONNECTED", 15, "the device is online")
@@ -119,6 +133,7 @@ def test_all_secrets_are_made_anew_and_nobody_who_need_not_is_lost(
     assert set(writer.made) <= set(there)
     assert set(writer.refused) <= set(AWAY)
     assert len(writer.made) > 10
+    assert len(key_ids(ironflock)) == len(keys_before) + 1
     assert not opens(ironflock, before[str(ironflock.state.database_secrets / "svc_auth")])
     assert opens(ironflock, ironflock.secret("database/svc_auth"))
 
@@ -126,6 +141,98 @@ def test_all_secrets_are_made_anew_and_nobody_who_need_not_is_lost(
     assert "alone signs" in ironflock.local("rotate", "audit-key-alone")
     assert len(json.loads(ironflock.secret("audit-signing-keys.json"))["active"]) == 1
     assert flockctl.run("audit", "verify").status == 0
+
+
+def trusting(ca: str) -> ssl.SSLContext:
+    """A client that trusts what stands in `ca` alone."""
+    return ssl.create_default_context(cadata=ca)
+
+
+def is_shown(platform: RunningPlatform, tls: ssl.SSLContext) -> dict[str, bool]:
+    """By listener: whether its certificate is accepted by `tls`."""
+    found = {}
+    for each in listeners(local_settings(platform.environment)):
+        if each.name in {"postgres", "sql"}:  # their TLS begins otherwise: `opens`
+            continue
+        with socket.create_connection(("127.0.0.1", each.port), 10) as plain:
+            try:
+                tls.wrap_socket(plain, server_hostname="localhost").close()
+                found[each.name] = True
+            except ssl.SSLCertVerificationError:
+                found[each.name] = False
+    return found
+
+
+@pytest.mark.soak
+def test_the_authorities_are_others_and_nobody_was_cut(
+    ironflock: RunningPlatform, flockctl: Flockctl, owner: Account
+) -> None:
+    flock, writer, state = owner.flashed(), Writer(owner), ironflock.state
+    (flockctl.folder / "press.flock").write_text(json.dumps(flock), encoding="utf-8")
+    old, old_login_ca = (
+        file.read_text(encoding="ascii") for file in (state.ca_certificate, state.backend_login_ca_certificate)
+    )
+    pids = {each.name: each.pid for each in ironflock.record.processes}
+    with flockctl.running("simulate", "--flock", "press.flock") as simulation, writer.running():
+        wait_until(lambda: owner.status(flock["device_key"]) == "CONNECTED", 15, "the device is online")
+
+        ironflock.local("rotate", "ca-trust")
+        both = state.ca_certificate.read_text(encoding="ascii")
+        assert both.startswith(old)
+        with pytest.raises(AssertionError, match="ca-issue` comes first"):
+            ironflock.local("rotate", "ca-drop")
+        ironflock.local("rotate", "ca-issue")
+        assert all(is_shown(ironflock, trusting(both)).values())
+        ironflock.local("rotate", "ca")
+
+        assert owner.status(flock["device_key"]) == "CONNECTED"
+        assert "offline" not in {line["event"] for line in simulation.lines}
+    new = state.ca_certificate.read_text(encoding="ascii")
+    assert new == both.removeprefix(old)
+    assert all(is_shown(ironflock, trusting(new)).values())
+    assert not any(is_shown(ironflock, trusting(old)).values())
+    assert opens(ironflock, ironflock.secret("database/svc_auth"))
+    assert_succeeded(state, old_login_ca)
+    assert {each.name for each in ironflock.record.processes if each.pid != pids[each.name]} <= {"fleetdb"}
+    assert writer.refused == []
+    assert set(writer.made) <= {group["group_key"] for group in flockctl.json("group", "list")["groups"]}
+    assert len(writer.made) > 10
+    with flockctl.running("simulate", "--flock", "press.flock") as simulation:
+        wait_until(lambda: "online" in {line["event"] for line in simulation.lines}, 30, "it comes by the new one")
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("stage", [Stage.TRUSTED, Stage.ISSUING], ids=str)
+def test_killed_at_a_stage_with_all_that_runs_a_start_works_and_the_command_goes_on(stage: Stage) -> None:
+    platform = RunningPlatform().start()
+    try:
+        state = platform.state
+        old = state.ca_certificate.read_text(encoding="ascii")
+        words = [sys.executable, "-m", "deploy.local", "rotate", "ca"]
+        with subprocess.Popen(words, cwd=REPOSITORY, env=platform.environment) as rotation:
+            wait_until(lambda: stage_of(state.backend_login_authority) is stage, 60, "it is at that stage")
+            rotation.kill()
+            platform.die()
+        platform.start()
+        assert all(is_shown(platform, platform.tls).values())
+
+        platform.local("rotate", "ca")
+
+        new = state.ca_certificate.read_text(encoding="ascii")
+        assert new.count("BEGIN") == 1
+        assert new != old
+        assert all(is_shown(platform, trusting(new)).values())
+        assert platform.unready() == {}
+    finally:
+        platform.stop()
+
+
+def assert_succeeded(state: StateFolder, old_login_ca: str) -> None:
+    """PostgreSQL knows the logins of data backends by the next CA alone, and the provisioner signs with it."""
+    known = state.backend_login_ca_certificate.read_text(encoding="ascii")
+    assert known == (state.backend_login_authority / "ca.pem").read_text(encoding="ascii")
+    assert known.count("BEGIN") == 1
+    assert known != old_login_ca
 
 
 def test_there_is_nothing_to_rotate_where_nothing_runs(tmp_path: Any) -> None:

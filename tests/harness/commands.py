@@ -15,6 +15,7 @@ from typing import Any
 
 from attrs import frozen
 
+from tests.harness.forking import Run
 from tests.harness.running import RunningPlatform
 from tests.harness.waiting import wait_until
 
@@ -54,17 +55,14 @@ class Flockctl:
         self.folder = folder
 
     def run(self, *words: str, timeout_s: float = TIMEOUT_S) -> Outcome:
-        """`flockctl <words> --json` to its end."""
-        done = subprocess.run(
-            [FLOCKCTL, *words, "--json"],
-            cwd=self.folder,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
-        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+        """`flockctl <words> --json` to its end, in a process that is forked from one that has loaded it."""
+        run = Run([*words, "--json"], self._environment, self.folder)
+        try:
+            out, err = run.communicate("", timeout_s)
+        finally:
+            run.kill()
+        assert run.returncode is not None
+        return Outcome(run.returncode, out, err)
 
     def json(self, *words: str) -> Any:
         """What a command that must succeed answers."""

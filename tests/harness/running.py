@@ -20,6 +20,7 @@ from deploy.local.state import REPOSITORY, StateFolder
 from tests.harness.ports import free_port_base
 from tests.harness.scratch import new_folder
 from tests.harness.waiting import wait_until
+from tests.integration.flockctl.certificates import make_certificates
 
 START_TIMEOUT_S: Final = 150  # longer than `up` itself waits, so that its own explanation is seen
 FAILURES_PER_MINUTE: Final = 300
@@ -28,11 +29,14 @@ FAILURES_PER_MINUTE: Final = 300
 class RunningPlatform:
     """One platform: what it is made of, and what is done to it."""
 
-    def __init__(self) -> None:
-        """Choose a folder and ports; nothing is started yet."""
+    def __init__(self, sources: Path = REPOSITORY) -> None:
+        """Choose a folder and ports; nothing is started yet, of what lies in `sources`."""
         self.folder = new_folder()
         self.state = StateFolder(self.folder / "state")
         self.ports = Ports(free_port_base())
+        (self.folder / "receivers").mkdir()
+        self.receivers = make_certificates(self.folder / "receivers")
+        """Of webhooks of tests: an authority that is not the platform's, which devices trusts for that alone."""
         own = {name: value for name, value in os.environ.items() if not name.startswith("IRONFLOCK_")}
         self.environment = own | {
             "IRONFLOCK_LOCAL_STATE": str(self.state.root),
@@ -40,16 +44,26 @@ class RunningPlatform:
             # Tests ask more often than anybody should.
             "IRONFLOCK_GATEWAY_REQUESTS_PER_MINUTE": "1000000",
             "IRONFLOCK_GATEWAY_FAILURES_PER_MINUTE": str(FAILURES_PER_MINUTE),
+            "IRONFLOCK_DEVICES_ALERT_PRIVATE_ADDRESSES": "allow",
+            "IRONFLOCK_DEVICES_ALERT_CA_FILE": str(self.receivers.ca),
             "IRONFLOCK_CONFIG_HOME": str(self.folder / "config"),
         }
         self._launcher: subprocess.Popen[bytes] | None = None
+        self._sources = REPOSITORY
+        if sources != REPOSITORY:
+            self.use(sources)
+
+    def use(self, sources: Path) -> None:
+        """Start and ask by the code in `sources` from now on."""
+        self._sources = sources
+        self.environment["PYTHONPATH"] = f"{sources}:{sources / 'router-config'}"
 
     def start(self) -> Self:
         """Start everything and wait until it is healthy; it ends with this process, however that ends."""
         leash = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1", "-1"]
         self._launcher = subprocess.Popen(
             [*leash, sys.executable, "-m", "deploy.local", "run"],
-            cwd=REPOSITORY,
+            cwd=self._sources,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -70,11 +84,17 @@ class RunningPlatform:
         if self._launcher is not None:
             self._launcher.wait(10)
 
+    def die(self) -> None:
+        """End the launcher by SIGKILL, and with it all that runs."""
+        assert self._launcher is not None
+        self._launcher.kill()
+        self._launcher.wait(10)
+
     def local(self, *command: str) -> str:
         """What `python -m deploy.local COMMAND` prints; it must succeed."""
         words = [sys.executable, "-m", "deploy.local", *command]
         done = subprocess.run(
-            words, cwd=REPOSITORY, env=self.environment, capture_output=True, timeout=START_TIMEOUT_S, check=False
+            words, cwd=self._sources, env=self.environment, capture_output=True, timeout=START_TIMEOUT_S, check=False
         )
         assert done.returncode == 0, f"{command[0]}: {done.stdout.decode()} {done.stderr.decode()}"
         return done.stdout.decode()

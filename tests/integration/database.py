@@ -42,6 +42,8 @@ TABLES = (
     "auth.device_credential",
     "auth.board_ticket",
     "realms.provision_job",
+    "realms.backend_move",
+    "realms.move",
     "realms.provisioner",
     "realms.reader",
     "realms.board_session",
@@ -52,7 +54,9 @@ TABLES = (
     "realms.project_database",
     "realms.project",  # and what is installed there
     "realms.app",
+    "realms.cluster",
     "realms.news",
+    "realms.project_import",  # and its keys
     "devices.outbox",
     "devices.app_ending",
     "devices.alert_telling",
@@ -61,6 +65,8 @@ TABLES = (
     "devices.alert_rule",
     "devices.alert",
     "devices.app_order",
+    "devices.release_contents",
+    "devices.tunnel_order",
     "devices.rollout_turn",
     "devices.rollout",
     "devices.app_rotation",
@@ -83,6 +89,7 @@ TABLES = (
     "fleetdb.data_key",
     "tunnels.tunnel",  # and what hangs on it
     "tunnels.remote_port",
+    "tunnels.told_ports",
     "tunnels.visit",
     "tunnels.browser",
     "tunnels.identity_key",
@@ -101,6 +108,10 @@ BEGINNING: tuple[LiteralString, ...] = (
     "INSERT INTO privileges.domain (kind, key, name, name_canonical) VALUES ('installation', 1, 'this', 'this')",
     "INSERT INTO privileges.asset (kind, key, domain_kind, domain_key) VALUES ('installation', 1, 'installation', 1)",
     "UPDATE privileges.stream SET position = 0",
+    (
+        "INSERT INTO realms.cluster (cluster_key, name, region, capacity, reached_at) OVERRIDING SYSTEM VALUE"
+        " VALUES (1, 'first', 'default', 10000, now())"
+    ),
 )
 FORGET: tuple[str, ...] = (
     "SET LOCAL session_replication_role = replica",  # the log's triggers refuse this to everybody else
@@ -112,10 +123,11 @@ FORGET: tuple[str, ...] = (
 
 
 class Postgres:
-    """One server in a folder of its own, migrated."""
+    """One server in a folder of its own, migrated; beside it a second cluster, where there are to be two."""
 
-    def __init__(self) -> None:
+    def __init__(self, clusters: int = 1) -> None:
         """Choose a folder and a port; nothing runs yet."""
+        self._clusters = clusters
         self.folder = new_folder()
         self._state = self.folder / "state"
         self._base = free_port_base()
@@ -126,6 +138,16 @@ class Postgres:
     def ca(self) -> Path:
         """The authority that signed the server's certificate."""
         return self._state / "ca" / "ca.pem"
+
+    @property
+    def second_port(self) -> int:
+        """Where the second cluster listens."""
+        return self._base + 2
+
+    @property
+    def clusters(self) -> Path:
+        """The folder that says where the clusters beside the first are."""
+        return self._state / "clusters"
 
     @property
     def login_ca(self) -> Path:
@@ -141,6 +163,7 @@ class Postgres:
         """Start it and wait until it takes connections."""
         log = self.folder / "out"
         told = {"IRONFLOCK_LOCAL_STATE": str(self._state), "IRONFLOCK_LOCAL_PORT_BASE": str(self._base)}
+        told["IRONFLOCK_LOCAL_CLUSTERS"] = str(self._clusters)
         with log.open("wb") as out:
             self._launcher = subprocess.Popen(
                 [sys.executable, "-m", "deploy.local", "database"],
@@ -206,6 +229,11 @@ class Postgres:
             "connect_timeout": 5,
         }
         return psycopg.connect(**{**arguments, **changes}, autocommit=True)
+
+    def connect_second(self, **changes: Any) -> psycopg.Connection[Any]:
+        """A connection of the superuser to the second cluster."""
+        password = (self._state / "secrets" / "database-second" / "postgres").read_text().strip()
+        return self.connect("postgres", port=self.second_port, **{"password": password, **changes})
 
     def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """What the superuser sees."""

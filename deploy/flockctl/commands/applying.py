@@ -24,7 +24,7 @@ from shared.flags import AssetKind
 _COLOURS = {Sign.ADD: "green", Sign.CHANGE: "yellow", Sign.TAKE: "red"}
 
 
-def add_apply_command(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Put the command of this file into `app`."""
     command(app, "apply")(apply)
 

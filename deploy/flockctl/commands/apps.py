@@ -9,6 +9,7 @@ from rich.table import Table
 
 from deploy.flockctl.commands.app_access import access
 from deploy.flockctl.commands.app_transfers import transfer
+from deploy.flockctl.commands.device_apps import add_environment_command
 from deploy.flockctl.confirming import confirm
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
@@ -16,12 +17,13 @@ from deploy.flockctl.output import table
 from deploy.flockctl.rights_options import InProject, Yes, project_of
 from deploy.flockctl.templates import template_in
 from deploy.flockctl.text import local_time
-from deploy.flockctl.words import key_or_name, stage_of
+from deploy.flockctl.words import key_or_name, port_of, stage_of
 from shared.names import clean_name, clean_text
 
 app = typer.Typer(help="Apps, their releases, and where they are installed.", no_args_is_help=True)
 app.add_typer(access, name="access")
 app.add_typer(transfer, name="transfer")
+add_environment_command(app)
 
 App = Annotated[str, typer.Argument(help="Its name or key.", metavar="APP")]
 Stage = Annotated[str, typer.Option("--stage", help="dev or prod: the two live apart.")]
@@ -108,19 +110,37 @@ async def app_release(
     operator: Operator,
     name: App,
     version: Annotated[str, typer.Argument(help="As 1.4.0; a release never changes.")],
+    *,
     image: Annotated[str, typer.Option(help="A pushed image by its digest: registry.example.com/name@sha256:...")],
     data_template: Annotated[
         Path | None, typer.Option(help="Its .ironflock/data-template.yml.", metavar="FILE")
+    ] = None,
+    environment: Annotated[
+        Path | None,
+        typer.Option(
+            help="The variables that it reads: NAME: {default, is_secret, is_required, choices, description}.",
+            metavar="FILE",
+        ),
+    ] = None,
+    port: Annotated[
+        list[str] | None, typer.Option(help="A port that it offers, as 80 or 22/tcp; may stand repeatedly.")
+    ] = None,
+    compose: Annotated[
+        Path | None, typer.Option(help="Its compose document, where it is of several containers.", metavar="FILE")
     ] = None,
 ) -> None:
     """Make a release of an app out of an image that was pushed; nothing is built.
 
     Example: flockctl app release press-monitor 1.4.0 --image registry.example.com/press@sha256:... \
-        --data-template .ironflock/data-template.yml
+        --data-template .ironflock/data-template.yml --environment variables.yml --port 80 --compose compose.yml
     """
     arguments: dict[str, Any] = {"app": key_or_name(name, what="app"), "version": version, "image": image}
-    if data_template is not None:
-        arguments["data_template"] = template_in(data_template)
+    files = {"data_template": data_template, "environment": environment, "compose": compose}
+    for argument, file in files.items():
+        if file is not None:
+            arguments[argument] = template_in(file, argument=argument)
+    if port is not None:
+        arguments["ports"] = [port_of(each) for each in port]
     made = await operator.call("ironflock.realms.release.create", repeatable=False, **arguments)
     operator.output.result({"release": made}, _releases([made]))
 
@@ -140,14 +160,16 @@ async def app_releases(operator: Operator, name: App) -> None:
 async def app_show_release(
     operator: Operator, name: App, version: Annotated[str, typer.Argument(help="As 1.4.0.")]
 ) -> None:
-    """Show one release of an app; with --json its data template too.
+    """Show one release of an app, and what on devices it asks power for; with --json all that was kept of it.
 
     Example: flockctl app show-release press-monitor 1.4.0 --json
     """
     where = key_or_name(name, what="app")
     found = await operator.call("ironflock.realms.release.show", app=where, version=version)
-    shown = _releases([{**found, "has_data_template": found["data_template"] is not None}])
-    operator.output.result({"release": found}, shown)
+    has = {f"has_{name}": found[name] is not None for name in ("data_template", "compose")}
+    operator.output.result({"release": found}, _releases([{**found, **has}]))
+    if found["needs_develop"]:
+        operator.output.notice(f"who puts it on a device needs DEVELOP there: {', '.join(found['needs_develop'])}")
 
 
 @command(app, "install")
@@ -230,11 +252,12 @@ def _releases(releases: Iterable[Mapping[str, Any]]) -> Table:
             each["version"],
             each["image"],
             "yes" if each["has_data_template"] else "-",
+            "yes" if each["has_compose"] else "-",
             local_time(each["created_at"]),
         )
         for each in releases
     )
-    return table(("VERSION", "IMAGE", "DATA TEMPLATE", "CREATED"), rows)
+    return table(("VERSION", "IMAGE", "DATA TEMPLATE", "COMPOSE", "CREATED"), rows)
 
 
 def _installs(installs: Iterable[Mapping[str, Any]]) -> Table:

@@ -15,7 +15,7 @@ from deploy.flockctl.rights_options import WithinProject, project_of
 from deploy.flockctl.secret_files import SecretFile
 from deploy.flockctl.secret_files import as_json as json_of
 from deploy.flockctl.text import is_printable, local_time
-from deploy.flockctl.words import key_or_name
+from deploy.flockctl.words import key_or_name, port_of
 
 app = typer.Typer(
     help="Apps on a device: install, start, stop, upgrade, uninstall, rotate their credentials.", no_args_is_help=True
@@ -154,7 +154,7 @@ async def device_app_upgrade(
 async def device_app_variables(
     operator: Operator, device: Device, app: App, *, stage: At, project: WithinProject = None
 ) -> None:
-    """Show the variables that were set for an app on a device; secret values stay away.
+    """Show the variables of an app on a device, those too that its release reads; secret values stay away.
 
     Example: flockctl device app variables press-1 weather --stage prod
     """
@@ -194,12 +194,12 @@ async def device_app_set_ports(
     stage: At,
     project: WithinProject = None,
 ) -> None:
-    """Say which ports of an app its device offers as tunnels, all of them; `tunnel declare` lets people in.
+    """Say which ports of an app its device offers as tunnels, all of them; at the stage prod each is declared, private.
 
     Example: flockctl device app set-ports press-1 weather 80 22/tcp --stage prod
     """
     which = await which_app(operator, device, app, stage, project)
-    shown = await operator.call(f"{APPS}.set_ports", **which, ports=[_port(each) for each in ports or []])
+    shown = await operator.call(f"{APPS}.set_ports", **which, ports=[port_of(each) for each in ports or []])
     operator.output.result({"app": shown}, _table([shown]))
 
 
@@ -314,17 +314,16 @@ def values_of(file: str | None) -> dict[str, str]:
     return found
 
 
-def _port(word: str) -> dict[str, Any]:
-    number, _, protocol = word.partition("/")
-    if not number.isdecimal():
-        raise CommandError("invalid_argument", f"{word!r} is no port; say it as 80 or 22/tcp")
-    return {"port": int(number), **({"protocol": protocol} if protocol else {})}
-
-
 def _variables(variables: list[Mapping[str, Any]]) -> Any:
-    return table(
-        ("NAME", "VALUE"), ((each["name"], "(secret)" if each["is_secret"] else each["value"]) for each in variables)
-    )
+    return table(("NAME", "VALUE", "SET", "WHAT IT IS FOR"), map(_variable, variables))
+
+
+def _variable(each: Mapping[str, Any]) -> tuple[str, ...]:
+    is_set = each.get("is_set", True)
+    unset = "no, and it is needed" if each.get("is_required") and each["value"] is None else "-"
+    value = "(secret)" if each["is_secret"] and is_set else each["value"] or ""
+    choices = f" (one of {', '.join(each['choices'])})" if each.get("choices") else ""
+    return (each["name"], value, "yes" if is_set else unset, f"{each.get('description', '')}{choices}".strip())
 
 
 def _version(version: str | None) -> dict[str, Any]:

@@ -1,20 +1,21 @@
 """`flockctl device ...`."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from deploy.flockctl.commands import device_apps
 from deploy.flockctl.commands.flashing import flash, into_file
 from deploy.flockctl.commands.operations import add_operation_commands
+from deploy.flockctl.commands.reflashing import add_reflash_command
 from deploy.flockctl.commands.watching import DeviceBoard, follow
 from deploy.flockctl.confirming import confirm
 from deploy.flockctl.errors import CommandError
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
 from deploy.flockctl.output import table
-from deploy.flockctl.rendering import device_details, device_table
+from deploy.flockctl.rendering import decommissioned_row, device_details, device_table
 from deploy.flockctl.words import key_or_name
 from shared.names import clean_name, clean_text
 
@@ -124,35 +125,38 @@ async def device_decommission(
     device: Device,
     *,
     project: Project = None,
+    data: Annotated[
+        Literal["keep", "delete"], typer.Option(help="What becomes of what it wrote: it stays, or all of it goes.")
+    ] = "keep",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Put a device out of service for good, and print the certificate of what was ended, and of what was not.
 
-    What it wrote is kept. The audit log has the certificate's SHA-256: see `flockctl audit list` and `audit proof`.
+    With `--data delete` its rows are deleted in every data backend of the project, which takes two minutes and more:
+    the certificate is then in `flockctl device decommissioned`. The audit log has its SHA-256: `flockctl audit proof`.
 
-    Example: flockctl device decommission press-1 --yes
+    Example: flockctl device decommission press-1 --data delete --yes
     """
-    arguments = _one(device, project)
-    confirm(f"Put the device {device!a} out of service for good?", is_said=yes)
+    arguments = _one(device, project) | {"data": data}
+    rows = " and delete every row that it wrote" if data == "delete" else ""
+    confirm(f"Put the device {device!a} out of service for good{rows}?", is_said=yes)
     found = await operator.call("ironflock.devices.device.decommission", repeatable=False, **arguments)
-    operator.output.result(found, json.dumps(found["certificate"], indent=2))
+    pending = f"its rows are being deleted: see flockctl device decommissioned; its key was {found['device_key']}"
+    operator.output.result(found, pending if found["is_pending"] else json.dumps(found["certificate"], indent=2))
 
 
 @command(app, "decommissioned")
 async def device_decommissioned(
     operator: Operator, project: Annotated[str, typer.Option(help="Its name or key.")]
 ) -> None:
-    """List the devices of a project that are out of service, with their certificates.
+    """List the devices of a project that are out of service, with their certificates, or what is in the way of them.
 
     Example: flockctl device decommissioned --project plant --json
     """
     pages = operator.pages("ironflock.devices.decommission.list", "devices", **_within(project))
     devices = [device async for device in pages]
-    rows = (
-        (each["device_key"], each["certificate"]["device"]["name"], each["certificate"]["ended_at"], each["sha256"])
-        for each in devices
-    )
-    operator.output.result({"devices": devices}, table(("KEY", "NAME", "ENDED", "SHA-256"), rows))
+    rows = (decommissioned_row(each) for each in devices)
+    operator.output.result({"devices": devices}, table(("KEY", "NAME", "ENDED", "ROWS DELETED", "SHA-256"), rows))
 
 
 @command(app, "tag")
@@ -234,4 +238,5 @@ def _within(project: str | None) -> dict[str, Any]:
     return {} if project is None else {"project": key_or_name(project, what="project")}
 
 
+add_reflash_command(app)
 add_operation_commands(app)

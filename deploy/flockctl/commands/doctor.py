@@ -18,7 +18,7 @@ from deploy.flockctl.output import Output
 WELL: Final = 0
 
 
-def add_doctor_command(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Put the command of this file into `app`."""
     app.command("doctor")(doctor)
 

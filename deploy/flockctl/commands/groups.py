@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from deploy.flockctl.commands import group_apps
 from deploy.flockctl.confirming import confirm
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
@@ -16,6 +17,7 @@ from deploy.flockctl.words import key_or_name
 from shared.names import clean_name, clean_text
 
 app = typer.Typer(help="Groups of devices: a flag on a group holds on each device in it.", no_args_is_help=True)
+app.add_typer(group_apps.app, name="apps")
 
 Group = Annotated[str, typer.Argument(help="Its name or key.", metavar="GROUP")]
 Device = Annotated[str, typer.Argument(help="The device's name or key.", metavar="DEVICE")]

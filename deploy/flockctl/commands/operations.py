@@ -9,6 +9,7 @@ import typer
 
 from deploy.flockctl.commands.device_apps import Device, Stage, which_app, which_device
 from deploy.flockctl.commands.device_networks import add_network_commands
+from deploy.flockctl.commands.progress import device_progress, watched
 from deploy.flockctl.commands.terminal import device_terminal
 from deploy.flockctl.commands.watching import follow as stream
 from deploy.flockctl.confirming import confirm
@@ -22,6 +23,7 @@ from deploy.flockctl.text import without_steering
 DEVICES: Final = "ironflock.devices.device"
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Show how far it is, while it goes on.")]
 Since = Annotated[str | None, typer.Option(help="From when: RFC 3339, or how long ago (30m).")]
 Until = Annotated[str | None, typer.Option(help="Until when.")]
 Lines = Annotated[int, typer.Option("--lines", "-n", min=1, max=5000, help="How many lines, the newest.")]
@@ -108,6 +110,24 @@ def _power(verb: str, question: str, done: str, doc: str) -> Any:
     return act
 
 
+def _updating(verb: str, question: str, done: str, doc: str) -> Any:
+    """As `_power`, of what takes a while: how far the device is may be watched."""
+
+    async def act(
+        operator: Operator, device: Device, *, project: WithinProject = None, yes: Yes = False, watch: Watch = False
+    ) -> None:
+        confirm(question.format(device), is_said=yes)
+
+        async def ask() -> Any:
+            return await _asked(operator, verb, device, project, is_change=True)
+
+        answer = await (watched(operator, which_device(device, project), ask, of=UPDATES[verb]) if watch else ask())
+        operator.output.result({verb: answer}, done)
+
+    act.__doc__ = f"{doc}\n\n    Example: flockctl device {verb.replace('_', '-')} press-1 --watch"
+    return act
+
+
 def _view(verb: str, doc: str) -> Any:
     """A command that shows what the device says, as it says it."""
 
@@ -144,6 +164,12 @@ ACTS: Final = {
     ),
     "update_agent": ("Update the agent of {!a}?", "it updates itself", "Have a device's agent update itself."),
 }
+UPDATES: Final = {
+    "update_agent": "agent_update",
+    "download_os_update": "os_download",
+    "install_os_update": "os_install",
+}
+"""Which take a while, and what the progress of each is of."""
 VIEWS: Final = {
     "storage": "Show memory, disks and their use, in octets.",
     "agent_metadata": "Show what the agent says of itself and its machine.",
@@ -163,8 +189,10 @@ def add_operation_commands(devices: typer.Typer) -> None:
     command(devices, "logs")(device_logs)
     command(devices, "terminal")(device_terminal)
     add_network_commands(devices)
+    command(devices, "progress")(device_progress)
     for verb, said in ACTS.items():
-        command(devices, verb.replace("_", "-"))(_power(verb, *said))
+        made = _updating if verb in UPDATES else _power
+        command(devices, verb.replace("_", "-"))(made(verb, *said))
     for verb, doc in VIEWS.items():
         command(devices, verb.replace("_", "-"))(_view(verb, doc))
 

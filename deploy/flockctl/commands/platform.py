@@ -36,7 +36,7 @@ class PartOfPlatform:
     reason: str
 
 
-def add_platform_commands(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Put the commands of this file into `app`."""
     command(app, "status")(status)
     command(app, "whoami")(whoami)

@@ -5,18 +5,19 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from deploy.flockctl.commands.project_carrying import add_carrying_commands
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
 from deploy.flockctl.output import table
-from deploy.flockctl.rights_options import For, Until, ending
+from deploy.flockctl.rights_options import For, Project, Until, ending
 from deploy.flockctl.text import local_time
 from deploy.flockctl.words import key_or_name
 from shared.names import clean_name, clean_text
 
 app = typer.Typer(help="Projects.", no_args_is_help=True)
+add_carrying_commands(app)
 
 Name = Annotated[str, typer.Argument(help="Its name.")]
-Project = Annotated[str, typer.Argument(help="Its name or key.")]
 
 
 @command(app, "create")
@@ -24,12 +25,15 @@ async def project_create(
     operator: Operator,
     name: Name,
     description: Annotated[str, typer.Option(help="What it is for.")] = "",
+    region: Annotated[str | None, typer.Option(help="Where its data are to be.")] = None,
 ) -> None:
     """Create a project.
 
     Example: flockctl project create plant
     """
     arguments = {"name": clean_name(name, what="name"), "description": clean_text(description, what="description")}
+    if region is not None:
+        arguments["region"] = region
     project = await operator.call("ironflock.realms.project.create", repeatable=False, **arguments)
     operator.output.result({"project": project}, _table([project]))
 
@@ -122,9 +126,11 @@ def _table(projects: list[dict[str, Any]]) -> Table:
             each["project_key"],
             each["name"],
             each["description"],
+            each["region"],
+            each["cluster"],
             "required" if each["requires_factor"] else "-",
             local_time(each["created_at"]),
         )
         for each in projects
     )
-    return table(("KEY", "NAME", "DESCRIPTION", "SECOND FACTOR", "CREATED"), rows)
+    return table(("KEY", "NAME", "DESCRIPTION", "REGION", "CLUSTER", "SECOND FACTOR", "CREATED"), rows)

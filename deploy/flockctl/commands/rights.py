@@ -13,7 +13,7 @@ from deploy.flockctl.options import command
 PANEL: Final = "Who may do what"
 
 
-def add_rights_commands(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Put all of them into `app`."""
     add_giving_commands(app, PANEL)
     add_asking_commands(app, PANEL)

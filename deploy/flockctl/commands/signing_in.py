@@ -24,7 +24,7 @@ ENDS: Final = {
 }
 
 
-def add_sign_in_commands(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Put the commands of this file into `app`."""
     command(app, "login")(login)
     command(app, "logout")(logout)

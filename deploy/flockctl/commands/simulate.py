@@ -31,7 +31,7 @@ DEFAULT_PROJECT: Final = "simulation"
 _TRYING: Final = frozenset({State.CONNECTING, State.OFFLINE})
 
 
-def add_simulate_command(app: typer.Typer) -> None:
+def add_commands(app: typer.Typer) -> None:
     """Put the command of this file into `app`."""
     command(app, "simulate")(simulate)
 

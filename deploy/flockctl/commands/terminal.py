@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
+import typer
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from deploy.flockctl.bus import Connection
-from deploy.flockctl.commands.device_apps import Device, which_device
+from deploy.flockctl.commands.device_apps import Device, which_app, which_device
 from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.keyboard import Keyboard
 from deploy.flockctl.operator import Operator
@@ -22,30 +23,49 @@ ENDS: Final = {
     "closed": "it was closed",
     "idle": "nobody typed for half an hour",
     "too_long": "it was open for eight hours",
-    "device_left": "the device is away",
+    "device_left": "the device is away, or the container is gone",
 }
 
 
-async def device_terminal(operator: Operator, device: Device, *, project: WithinProject = None) -> None:
-    """Open a root shell on a device. It ends with `exit`, or with Ctrl-]; that it was open is recorded.
+async def device_terminal(
+    operator: Operator,
+    device: Device,
+    *,
+    app: Annotated[str | None, typer.Option(help="In the container of this app, by its name or key.")] = None,
+    stage: Annotated[Literal["dev", "prod"], typer.Option(help="Which of the app's stages.")] = "prod",
+    container: Annotated[str | None, typer.Option(help="In the container of this name.")] = None,
+    project: WithinProject = None,
+) -> None:
+    """Open a shell on a device, as root, or in a container there. It ends with `exit`, or Ctrl-]; that is recorded.
 
     Exit status 0 where the shell ended by itself; the wire knows no exit status of a shell.
 
-    Example: flockctl device terminal press-1
+    Example: flockctl device terminal press-1 --app weather
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CommandError("usage", "a terminal needs a terminal; for one command use exec", ExitStatus.USAGE)
+    which = await _where(operator, device, app, stage, project)
+    if container is not None:
+        which["container"] = container
     connection = await operator.patiently(operator.connection)
     desk = Desk(connection)
     operator.output.notice(f"a shell on {device!a}; Ctrl-] ends it")
     with Keyboard(operator.reactor, sys.stdin.fileno(), typed=desk.typed, resized=desk.resized) as keyboard:
         columns, rows = keyboard.size()
-        which = {**which_device(device, project), "columns": columns, "rows": rows}
+        which |= {"columns": columns, "rows": rows}
         ended = await connection.stream(f"{DEVICES}.terminal", desk.hear, **which)
     because = str(ended["because"])
     if because != "exit":
         raise CommandError("terminal_ended", f"the terminal is over: {ENDS.get(because, because)}")
     operator.output.result({"ended": because}, "")
+
+
+async def _where(
+    operator: Operator, device: str, app: str | None, stage: Literal["dev", "prod"], project: str | None
+) -> dict[str, Any]:
+    if app is None:
+        return which_device(device, project)
+    return await which_app(operator, device, app, stage, project)
 
 
 class Desk:

@@ -15,30 +15,32 @@ def certificates(state: StateFolder, listeners: Iterable[str]) -> tuple[Certific
     """Those of `listeners`, and of the two authorities."""
     authorities = (("authority", state.ca / "ca"), ("authority of data backends", state.backend_login_authority / "ca"))
     trusted = _read(state.ca_certificate)
-    found = [_looked_at(name, path, None) for name, path in authorities]
+    found = [_looked_at(name, path, []) for name, path in authorities]
     found += [_looked_at(name, state.tls / name, trusted) for name in listeners]
     return tuple(found)
 
 
-def _looked_at(name: str, stem: Path, authority: x509.Certificate | None) -> Certificate:
-    """The certificate `stem`.pem with its key beside it; without an `authority` it must have signed itself."""
-    certificate = _read(stem.with_suffix(".pem"))
+def _looked_at(name: str, stem: Path, authorities: list[x509.Certificate]) -> Certificate:
+    """The certificate `stem`.pem with its key beside it; without `authorities` it must have signed itself."""
+    there = _read(stem.with_suffix(".pem"))
+    # While one authority takes over from another there are both.
+    certificate = next((each for each in there if _fits(each, stem.with_suffix(".key"))), there[0] if there else None)
     if certificate is None:
         return Certificate(name, 0, 0, is_chained=False, fits_key=None, problem="there is no certificate to be read")
     return Certificate(
         name,
         certificate.not_valid_before_utc.timestamp(),
         certificate.not_valid_after_utc.timestamp(),
-        is_chained=_is_signed(certificate, authority or certificate),
+        is_chained=any(_is_signed(certificate, each) for each in authorities or [certificate]),
         fits_key=_fits(certificate, stem.with_suffix(".key")),
     )
 
 
-def _read(path: Path) -> x509.Certificate | None:
+def _read(path: Path) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
+        return x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError):
-        return None
+        return []
 
 
 def _is_signed(certificate: x509.Certificate, authority: x509.Certificate) -> bool:

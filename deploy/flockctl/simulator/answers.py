@@ -102,6 +102,14 @@ _UPDATE: Final = {
     "InProgress": False,
     "TotalFileSize": 0,
 }
+_HALF: Final = {"increment": 4096, "currentBytes": 4096, "fileSize": 8192}
+_ALL: Final = {"increment": 4096, "currentBytes": 8192, "fileSize": 8192}
+PROGRESS: Final[Mapping[str, tuple[tuple[str, Mapping[str, Any]], ...]]] = {
+    "update_agent": (("agent_update_progress", _HALF), ("agent_update_progress", _ALL)),
+    "download_os_update": (("download_os_update_progress", _HALF), ("download_os_update_progress", _ALL)),
+    "install_os_update": (("install_os_update_progress", {"operationName": "copying", "progressPercent": 100}),),
+}
+"""What is published while it is done, and where. Source: wire-agent section 5."""
 _RELEASE: Final = {"Name": "simulated", "Version": "1.0.0", "BuildTime": "2026-01-01T00:00:00Z"}
 _ETHERNET: Final = {"interfaceName": "eth0", "mac": "02:00:00:00:00:01", "method": "auto", "ipv6": []}
 

@@ -67,6 +67,8 @@ def wish_of(kwargs: Mapping[str, Any]) -> Wish:
     _check_ports(kwargs.get("ports"))
     for name in ("docker_compose", "new_docker_compose", "docker_credentials"):
         _object(kwargs, name)
+    for name in ("docker_compose", "new_docker_compose"):
+        _check_compose(_object(kwargs, name))
     target = _text(kwargs, "target_state") or _text(kwargs, "manually_requested_state")
     current = _text(kwargs, "current_state") or _text(kwargs, "state")
     stage = _text(kwargs, "stage")
@@ -165,6 +167,12 @@ def _unsigned(kwargs: Mapping[str, Any], name: str, *, is_needed: bool = False, 
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise AnswerError(f"failed to parse {name}")
     return value
+
+
+def _check_compose(document: Mapping[str, Any]) -> None:
+    services = document.get("services")
+    if document and (not isinstance(services, dict) or not all(isinstance(each, dict) for each in services.values())):
+        raise AnswerError("HANG: a compose document is no object with services")
 
 
 def _check_ports(ports: object) -> None:

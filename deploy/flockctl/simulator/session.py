@@ -1,5 +1,6 @@
 """One session of an agent on an open connection: joining, the first traffic, heartbeats, answers to callers."""
 
+import base64
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -9,12 +10,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from deploy.flockctl.simulator.answers import Answer, AnswerError, Question, answer
+from deploy.flockctl.simulator.answers import PROGRESS, Answer, AnswerError, Question, answer
 from deploy.flockctl.simulator.apps import Apps, Said, Wish
 from deploy.flockctl.simulator.flock import Flock
 from deploy.flockctl.simulator.lifecycle import Outcome
 from deploy.flockctl.simulator.link import Link, LinkLostError, NoReplyError, WampError
 from deploy.flockctl.simulator.shells import Shell, Shells
+from deploy.flockctl.simulator.strictness import misread
 from deploy.flockctl.simulator.traffic import (
     APP_CREDENTIAL,
     APP_STATES,
@@ -41,6 +43,8 @@ from deploy.flockctl.simulator.wire import (
 
 _ABORT_REASON_AT: Final = 2
 REQUEST_APP_STATE: Final = "request_app_state"
+CONTAINER_TERMINALS: Final = frozenset({"request_terminal_session", "start_terminal_session", "stop_terminal_session"})
+ON_UNREGISTER: Final = "wamp.registration.on_unregister"
 DEVICE_TERMINAL: Final = "init_device_terminal"
 RESIZE: Final = "term_resize."
 WRITE: Final = "term_write."
@@ -188,9 +192,12 @@ class AgentSession:
             self._survive(name, payload, args)
             if name == DEVICE_TERMINAL:
                 found = await self._open_shell(str(details.get("caller_authid")))
+            elif name in CONTAINER_TERMINALS and misread(name, tuple(args)) is None:
+                found = await self._of_container(name, str(details.get("caller_authid")), args[0])
             elif name.startswith(RESIZE):
                 found = self._resize(name.removeprefix(RESIZE), args)
             else:
+                await self._progress(name)
                 found = answer(name, Question(self._memory.flock, tuple(args), kwargs, self._now()))
             wished = self._memory.placed.request(kwargs) if name == REQUEST_APP_STATE else None
         except AnswerError as error:
@@ -199,6 +206,11 @@ class AgentSession:
         self._link.tell([Message.YIELD, request, {}, *_yielded(found)])
         if wished is not None:
             await self._play(*wished)
+
+    async def _progress(self, name: str) -> None:
+        """Say how far it is with what takes the published agent a while."""
+        for topic, said in PROGRESS.get(name, ()):
+            await self._link.request(Message.PUBLISH, {"acknowledge": True}, self._uri(topic), [said])
 
     # ---- shells
 
@@ -213,6 +225,28 @@ class AgentSession:
         topics = {"writeTopic": uris["term_write"], "dataTopic": uris["data"], "resizeTopic": uris["term_resize"]}
         return Answer(({"sessionID": shell.name, **topics},))
 
+    async def _of_container(self, name: str, caller: str, first: dict[str, Any]) -> Answer:
+        """A shell in a container: asked for, then started, then stopped by name."""
+        shells = self._memory.shells
+        if name == "request_terminal_session":
+            made = shells.in_container(caller, first["containerName"])
+            words = {"writeTopic": "term_write", "dataTopic": "term_data", "resizeTopic": "term_resize"}
+            return Answer(({"sessionID": made.name, **{k: self._uri(f"{v}.{made.which}") for k, v in words.items()}},))
+        shell = shells.session(first["sessionID"])
+        if shell is None or shell.is_over:
+            raise AnswerError("no such terminal session")
+        if name == "start_terminal_session":
+            shell.alive = first["registrationID"]
+            await self._link.request(Message.SUBSCRIBE, {}, self._uri(f"{WRITE}{shell.which}"))
+            await self._link.request(Message.REGISTER, {}, self._uri(f"{RESIZE}{shell.which}"))
+        else:
+            await self._end(shell)
+        return Answer()
+
+    async def _end(self, shell: Shell) -> None:
+        shell.is_over = True
+        await self._print(shell, [])
+
     def _resize(self, name: str, args: list[Any]) -> Answer:
         shell, size = self._memory.shells.named(name), args[0] if args else None
         if shell is None or not isinstance(size, dict):
@@ -224,19 +258,23 @@ class AgentSession:
         return Answer()
 
     def _evented(self, topic: str, args: list[Any]) -> None:
+        if topic == ON_UNREGISTER:  # [session, registration]: what a container's shell lives from
+            for over in [each for each in self._memory.shells.inside if each.alive in args[1:] and not each.is_over]:
+                _ending = _spawn(self._end(over))
         shell = self._memory.shells.named(topic.removeprefix(self._uri(WRITE)))
         if shell is not None and args and isinstance(args[0], str):
             _telling = _spawn(self._print(shell, shell.typed(args[0])))
 
     async def _print(self, shell: Shell, printed: list[str]) -> None:
         for text in printed:
-            topic = self._uri(f"data.{shell.name}")
+            topic = self._uri(f"term_data.{shell.which}" if shell.container else f"data.{shell.name}")
+            said = base64.b64encode(text.encode()).decode() if shell.container else text
             try:
-                await self._link.request(Message.PUBLISH, {"acknowledge": True}, topic, [text])
+                await self._link.request(Message.PUBLISH, {"acknowledge": True}, topic, [said])
             except (WampError, NoReplyError) as error:
                 self._memory.refused["shell"] = str(error)
         if shell.is_over:
-            uri = self._uri(f"{RESIZE}{shell.name}")
+            uri = self._uri(f"{RESIZE}{shell.which}")
             for registration in [key for key, each in self._link.registrations.items() if each == uri]:
                 del self._link.registrations[registration]
                 await self._link.request(Message.UNREGISTER, registration)

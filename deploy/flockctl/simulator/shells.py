@@ -1,6 +1,6 @@
-"""The root shells of a stand-in: one for each who calls, handed out again until it ends. They know a few words. Pure.
+"""The shells of a stand-in: root's, one for each who calls, handed out again until it ends; and those in containers.
 
-Source: wire-agent section 3, device terminal.
+They know a few words. Pure. Source: wire-agent section 3.
 """
 
 from typing import Final
@@ -23,6 +23,14 @@ class Shell:
     is_busy: bool = False
     is_over: bool = False
     size: tuple[int, int] = (80, 24)
+    container: str = ""
+    alive: int | None = None
+    """By which registration one in a container lives, once it was started."""
+
+    @property
+    def which(self) -> str:
+        """How its topics end."""
+        return f"{self.container}.{self.name}" if self.container else self.name
 
     def typed(self, keys: str) -> list[str]:
         """What it prints of these keys, the word for its end included."""
@@ -63,9 +71,10 @@ class Shell:
 
 @define
 class Shells:
-    """Those of one device, by who called."""
+    """Those of one device: root's by who called, and those in containers."""
 
     of: dict[str, Shell] = field(factory=dict)
+    inside: list[Shell] = field(factory=list)
     count: int = 0
 
     def shell(self, caller: str) -> tuple[Shell, bool]:
@@ -77,6 +86,17 @@ class Shells:
         made = self.of[caller] = Shell(f"00000000-0000-4000-8000-{self.count:012d}", caller)
         return made, True
 
-    def named(self, name: str) -> Shell | None:
-        """The shell of that name."""
-        return next((shell for shell in self.of.values() if shell.name == name), None)
+    def in_container(self, caller: str, container: str) -> Shell:
+        """A new one, which is to be started."""
+        self.count += 1
+        made = Shell(f"00000000-0000-4000-8000-{self.count:012d}", caller, container=container)
+        self.inside.append(made)
+        return made
+
+    def named(self, which: str) -> Shell | None:
+        """The shell whose topics end so."""
+        return next((shell for shell in (*self.of.values(), *self.inside) if shell.which == which), None)
+
+    def session(self, name: str) -> Shell | None:
+        """The one in a container of that name."""
+        return next((shell for shell in self.inside if shell.name == name), None)

@@ -67,14 +67,17 @@ def rfc3339_now() -> str:
 
 
 class TlsDialer:
-    """Dials as the agent does: one deadline over TCP, TLS and the HTTP upgrade. Keeps one TLS context a host."""
+    """Dials as the agent does: one deadline over TCP, TLS and the HTTP upgrade.
+
+    Keeps one TLS context a host, until the file of authorities is another.
+    """
 
     def __init__(self, reactor: Any, ca: Path | None, clock: IReactorTime) -> None:
         """Trust `ca` alone, or the system's authorities when it is None."""
         self._reactor = reactor
         self._clock = clock
         self._ca = ca
-        self._options: dict[str, IOpenSSLClientConnectionCreator] = {}
+        self._options: dict[tuple[str, int], IOpenSSLClientConnectionCreator] = {}
 
     async def dial(self, url: str) -> Link:
         """An open connection to `url` (`wss://...`).
@@ -113,6 +116,9 @@ class TlsDialer:
         return factory
 
     def _tls(self, host: str) -> IOpenSSLClientConnectionCreator:
-        if host not in self._options:
-            self._options[host] = optionsForClientTLS(host) if self._ca is None else client_options(host, self._ca)
-        return self._options[host]
+        read_at = 0 if self._ca is None else self._ca.stat().st_mtime_ns
+        if (host, read_at) not in self._options:
+            made = optionsForClientTLS(host) if self._ca is None else client_options(host, self._ca)
+            self._options = {each: kept for each, kept in self._options.items() if each[1] == read_at}
+            self._options[host, read_at] = made
+        return self._options[host, read_at]

@@ -29,6 +29,7 @@ from services.auth.rules.places import place_of
 from services.auth.rules.return_to import HOME
 from services.auth.sessions import TOKEN_OCTETS, Sessions, source
 from services.auth.step_up import StepUp
+from shared import tracing
 from shared.errors import InternalError, OutcomeUnknownError, OverLimitError, PublicError
 
 MAX_TIME_S: Final = 20.0
@@ -64,6 +65,12 @@ class Front:
 
     async def reply(self, asked: Asked) -> Reply:
         """The reply, whatever happens."""
+        with tracing.request(asked.method) as doing:
+            reply = await self._reply(asked)
+            doing.answered(reply.status)
+            return reply
+
+    async def _reply(self, asked: Asked) -> Reply:
         visit = self._visit(asked)
         try:
             async with asyncio.timeout(MAX_TIME_S):
@@ -101,6 +108,7 @@ class Front:
         method = "GET" if asked.method == "HEAD" else asked.method
         route = self.routes.get((method, pattern_of(asked.path)))
         if route is not None:
+            tracing.routed(asked.method, route.path)
             return route
         if self._methods(asked.path):
             raise MethodNotAllowedError("this page is not asked for in this way")

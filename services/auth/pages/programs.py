@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from http import HTTPStatus
 from typing import Any, Final, cast
 
@@ -20,6 +20,7 @@ from services.auth.provider.whole import Provider
 from services.auth.rules.openid import metadata
 from services.auth.sessions import source
 from services.auth.upstream.whole import Upstream
+from shared import tracing
 from shared.errors import InvalidArgumentError, OverLimitError, PublicError, UnavailableError
 
 MAX_TIME_S: Final = 20.0
@@ -29,6 +30,7 @@ MAX_AUTHORIZATION: Final = 8_192
 
 log = structlog.get_logger()
 Handle = Callable[[Call], Awaitable[Answered]]
+Spawn = Callable[[Coroutine[Any, Any, Any]], "asyncio.Task[Any]"]
 
 
 @frozen
@@ -45,9 +47,10 @@ class Programs(Resource):
 
     isLeaf = 1
 
-    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
-        """Serve `endpoints`, by path."""
+    def __init__(self, endpoints: Mapping[str, Endpoint], spawn: Spawn) -> None:
+        """Serve `endpoints`, by path; `spawn` runs what answers one request, and stop() waits for it."""
         super().__init__()
+        self._spawn = spawn
         self.endpoints = endpoints
 
     def answers(self, path: bytes) -> bool:
@@ -57,14 +60,20 @@ class Programs(Resource):
     @override
     def render(self, request: Request) -> int:
         """Begin to answer."""
-        task = asyncio.ensure_future(self.reply(asked(request)))
+        task = self._spawn(self.reply(asked(request)))
         _ = request.notifyFinish().addErrback(lambda _: task.cancel() and None)
         task.add_done_callback(lambda done: None if done.cancelled() else _write(request, done.result()))
         return NOT_DONE_YET
 
     async def reply(self, asked: Asked) -> Answered:
         """The answer, whatever happens."""
-        endpoint = self.endpoints[asked.path]
+        with tracing.request(asked.method) as doing:
+            tracing.routed(asked.method, asked.path)
+            answer = await self._reply(self.endpoints[asked.path], asked)
+            doing.answered(answer.status)
+            return answer
+
+    async def _reply(self, endpoint: Endpoint, asked: Asked) -> Answered:
         if ("GET" if asked.method == "HEAD" else asked.method) not in endpoint.methods:
             return answered(405, {"error": "invalid_request"}, [JSON, ("Allow", ", ".join(endpoint.methods))])
         try:

@@ -1,6 +1,5 @@
 """The HTTPS site: what is where, and the headers that every answer carries."""
 
-import asyncio
 from typing import Final, cast
 
 from twisted.web.http import Request
@@ -9,7 +8,7 @@ from twisted.web.server import NOT_DONE_YET
 from typing_extensions import override
 
 from services.auth.pages.front import Front, Reply
-from services.auth.pages.programs import Programs
+from services.auth.pages.programs import Programs, Spawn
 from services.auth.pages.rendering import CONTENT_TYPES
 from services.auth.pages.visits import Asked
 
@@ -38,13 +37,13 @@ SECURITY_HEADERS: Final = {
 class Root(Resource):
     """Everything at this origin: pages, their files, and the provider's endpoints for programs."""
 
-    def __init__(self, front: Front, files: dict[str, tuple[str, bytes]], programs: Programs, *, host: str) -> None:
-        """Answer for `host` alone, a name with its port where that is not 443."""
+    def __init__(self, front: Front, programs: Programs, spawn: Spawn, *, host: str) -> None:
+        """Answer for `host` alone, a name with its port where that is not 443; `spawn` is as for the programs."""
         super().__init__()
-        self._pages = Pages(front)
+        self._pages = Pages(front, spawn)
         self._programs = programs
         self._host = host.lower().encode()
-        self.putChild(b"static", Files(files))
+        self.putChild(b"static", Files(front.files))
 
     @override
     def getChildWithDefault(self, path: bytes, request: Request) -> IResource:
@@ -64,15 +63,16 @@ class Pages(Resource):
 
     isLeaf = 1
 
-    def __init__(self, front: Front) -> None:
-        """Ask `front`."""
+    def __init__(self, front: Front, spawn: Spawn) -> None:
+        """Ask `front`; `spawn` runs what answers one request."""
         super().__init__()
+        self._spawn = spawn
         self._front = front
 
     @override
     def render(self, request: Request) -> int:
         """Begin to answer."""
-        task = asyncio.ensure_future(self._front.reply(asked(request)))
+        task = self._spawn(self._front.reply(asked(request)))
         _ = request.notifyFinish().addErrback(lambda _: task.cancel() and None)
         task.add_done_callback(lambda done: None if done.cancelled() else write(request, done.result()))
         return NOT_DONE_YET

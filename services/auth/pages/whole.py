@@ -16,7 +16,7 @@ from services.auth.pages.front import Front
 from services.auth.pages.leaving import LeavingPages
 from services.auth.pages.own_data import OwnDataPages
 from services.auth.pages.passkeys import PasskeyPages
-from services.auth.pages.programs import Programs, endpoints_of, endpoints_of_upstream
+from services.auth.pages.programs import Programs, Spawn, endpoints_of, endpoints_of_upstream
 from services.auth.pages.recovery import RecoveryPages
 from services.auth.pages.rendering import Rendering
 from services.auth.pages.routes import Route
@@ -70,11 +70,7 @@ def places_of(routes: Iterable[Route]) -> set[str]:
     return {route.path for route in routes if route.method == "GET"}
 
 
-def site_of(front: Front, provider: Provider, upstream: Upstream, *, origin: str) -> Root:
-    """The site as a listener serves it: pages for people, endpoints for programs."""
-    return Root(
-        front,
-        front.files,
-        Programs({**endpoints_of(provider), **endpoints_of_upstream(upstream)}),
-        host=urlsplit(origin).netloc,
-    )
+def site_of(front: Front, provider: Provider, upstream: Upstream, spawn: Spawn, *, origin: str) -> Root:
+    """The site as a listener serves it: pages for people, endpoints for programs; `spawn` runs what answers."""
+    programs = Programs({**endpoints_of(provider), **endpoints_of_upstream(upstream)}, spawn)
+    return Root(front, programs, spawn, host=urlsplit(origin).netloc)

@@ -107,7 +107,7 @@ class SigningKeys:
         async with self._database.transaction() as connection:
             await start_lock_in_txn(connection)
             keys, now = await signing_key_list(connection), self._at()
-            if not keys or keys[0].created_at <= now - LIFE:
+            if not keys or keys[0].is_to_be_followed or keys[0].created_at <= now - LIFE:
                 made = await self._made(now)
                 await signing_key_insert(connection, made)
                 await audit.record(connection, _created(made))
@@ -134,7 +134,7 @@ class SigningKeys:
         parameters: KeyParameters = {"kid": key_id, "alg": SIGNING_ALGORITHM, "use": "sig"}
         key = await asyncio.to_thread(RSAKey.generate_key, SIGNING_KEY_BITS, parameters, private=True)
         sealed = await self._keyring.seal(json.dumps(key.as_dict(private=True)), _context(key_id))
-        return SigningKey(key_id, dict(key.as_dict(private=False)), sealed, now)
+        return SigningKey(key_id, dict(key.as_dict(private=False)), sealed, now, is_to_be_followed=False)
 
     def _at(self) -> datetime:
         return datetime.fromtimestamp(self._now(), UTC)

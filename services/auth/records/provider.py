@@ -127,12 +127,16 @@ class Waiting:
 
 @frozen
 class SigningKey:
-    """A key that signs tokens; `public_jwk` is what the key set shows."""
+    """A key that signs tokens; `public_jwk` is what the key set shows.
+
+    One `is_to_be_followed` where an operator wants another one before its time is over.
+    """
 
     key_id: str
     public_jwk: dict[str, Any]
     sealed: bytes = field(repr=False)
     created_at: datetime
+    is_to_be_followed: bool
 
 
 @frozen

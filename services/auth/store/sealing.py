@@ -1,5 +1,6 @@
 """The SQL of keys, and of whatever is sealed under them."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from psycopg import sql
@@ -16,7 +17,6 @@ SEALED_COLUMNS: Final = (
     # table, primary key, column, and the place of a value there: the context it was sealed for, as SQL
     ("device_credential", "device_key", "secret", "'auth.device_credential/' || device_key || '/secret'"),
     ("device_credential", "device_key", "app_cred_key", "'auth.device_credential/' || device_key || '/app_cred_key'"),
-    ("person_key", "account_key", "sealed", "'auth.person_key/' || account_key"),
     ("assertion_key", "key_id", "sealed", "'auth.assertion_key/' || key_id"),
     ("signing_key", "key_id", "sealed", "'auth.signing_key/' || key_id"),
     ("totp", "account_key", "sealed", "'auth.totp/' || account_key || '/sealed'"),
@@ -24,6 +24,8 @@ SEALED_COLUMNS: Final = (
     ("upstream_session", "upstream_id", "sealed", "'auth.upstream_session/' || upstream_id"),
     ("message", "message_id", "sealed", "'auth.message/' || message_id"),
 )
+PERSON_COLUMNS: Final = (("person_key", "account_key", "sealed", "'auth.person_key/' || account_key"),)
+"""As `SEALED_COLUMNS`: what no data key seals."""
 
 
 async def start_lock_in_txn(connection: Connection) -> None:
@@ -31,10 +33,16 @@ async def start_lock_in_txn(connection: Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [START_LOCK])
 
 
-async def sealed_lock_in_txn(connection: Connection, header: bytes, *, limit: int) -> list[SealedRow]:
-    """At most `limit` sealed values that do not begin with `header`, their rows locked; `place` is their context."""
+async def sealed_lock_in_txn(
+    connection: Connection, columns: Sequence[tuple[str, str, str, str]], header: bytes, *, limit: int
+) -> list[SealedRow]:
+    """At most `limit` sealed values that do not begin with `header`, their rows locked.
+
+    Args:
+        columns: Where to look, as `SEALED_COLUMNS` has it; a row's `place` is its context.
+    """
     rows: list[SealedRow] = []
-    for table, key, column, place in SEALED_COLUMNS:
+    for table, key, column, place in columns:
         query = sql.SQL(
             "SELECT %s AS table, %s AS key_column, {key} AS key, %s AS column, {place} AS place, {column} AS sealed"
             " FROM auth.{table} WHERE substring({column} FOR %s) <> %s LIMIT %s FOR UPDATE SKIP LOCKED"

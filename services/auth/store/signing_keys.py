@@ -11,7 +11,8 @@ async def signing_key_list(connection: Connection) -> list[SigningKey]:
     """Every key, the newest first."""
     async with connection.cursor(row_factory=class_row(SigningKey)) as cursor:
         await cursor.execute(
-            "SELECT key_id, public_jwk, sealed, created_at FROM auth.signing_key ORDER BY created_at DESC, key_id"
+            "SELECT key_id, public_jwk, sealed, created_at, is_to_be_followed"
+            " FROM auth.signing_key ORDER BY created_at DESC, key_id"
         )
         return await cursor.fetchall()
 

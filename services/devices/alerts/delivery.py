@@ -7,6 +7,7 @@ meanwhile leaves the lease to end, and the same message goes out under the same 
 import asyncio
 import base64
 import secrets
+from collections import Counter
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
@@ -34,7 +35,9 @@ LOOK_EVERY_S: Final = 1.0
 LEASE_S: Final = 60.0
 """Longer than a channel may take."""
 SEND_WITHIN_S: Final = 30.0
-AT_ONCE: Final = 8
+AT_ONCE: Final = 16
+OF_PROJECT_AT_ONCE: Final = 2
+"""So that the channels of one project, all of them slow, hold up nobody else's."""
 BATCH: Final = 500
 PAUSE_S: Final = 5.0
 """Between two messages to one channel."""
@@ -120,19 +123,52 @@ class AlertDelivery:
             async with asyncio.timeout(LOOK_EVERY_S):
                 await self._is_due.wait()
         self._is_due.clear()
-        while await self.tell_due():
-            pass
+        await self.tell_due()
 
     async def tell_due(self) -> int:
-        """Tell some of the channels that are due; returns how many."""
-        now = self._alerting.now()
+        """Tell every channel that is due, or comes to be meanwhile; returns how many.
+
+        As soon as one has been told there is a place for the next; each project has its places.
+        """
+        running: dict[asyncio.Task[None], int] = {}
+        try:
+            count = await self._begin(running)
+            while running:
+                await self._one_ends(running)
+                count += await self._begin(running)
+        except Exception:
+            await asyncio.gather(*running, return_exceptions=True)  # what was sent is noted where it can be
+            raise
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+        return count
+
+    async def _begin(self, running: "dict[asyncio.Task[None], int]") -> int:
+        """Tell as many more as there are places for; `running` has the project of each."""
+        free = AT_ONCE - len(running)
+        if not free:
+            return 0
+        places = {key: OF_PROJECT_AT_ONCE - count for key, count in Counter(running.values()).items()}
         async with self._database.transaction() as connection:
-            leased = await store.channel_lease(connection, now=now, lease_s=LEASE_S, limit=AT_ONCE)
-        ended = await asyncio.gather(*map(self._tell, leased), return_exceptions=True)
-        for each in ended:
-            if isinstance(each, BaseException):
-                raise each
+            leased = await store.channel_lease(
+                connection, places, now=self._alerting.now(), lease_s=LEASE_S, limit=free, of_project=OF_PROJECT_AT_ONCE
+            )
+        running |= {asyncio.create_task(self._tell(channel)): channel.project_key for channel in leased}
         return len(leased)
+
+    async def _one_ends(self, running: "dict[asyncio.Task[None], int]") -> None:
+        """Wait until there is a place, or something may be due."""
+        waking = asyncio.create_task(self._is_due.wait())
+        try:
+            ended, _ = await asyncio.wait({*running, waking}, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waking.cancel()
+        self._is_due.clear()
+        for task in [task for task in running if task in ended]:
+            del running[task]
+            task.result()
 
     async def seal(self) -> tuple[str, tuple[UUID, bytes]]:
         """A new secret of a webhook as its receiver knows it, and as it is kept."""

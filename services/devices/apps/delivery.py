@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from services.devices.apps.environments import Environments
+from services.devices.apps.releases import Releases
 from services.devices.records.apps import AppOnDevice, AppOrder, Places
 from services.devices.records.devices import Device
 from services.devices.rules import apps as app_rules
@@ -57,9 +58,12 @@ class Agents(Protocol):
 class AppDelivery:
     """Tells what is due."""
 
-    def __init__(self, database: Database, agents: Agents, environments: Environments, process: UUID) -> None:
+    def __init__(
+        self, database: Database, agents: Agents, environments: Environments, releases: Releases, process: UUID
+    ) -> None:
         """Tell `agents` what `database` has; `environments` opens what is sealed. `process` is which one this is."""
         self.process = process
+        self._releases = releases
         self._environments = environments
         self._database = database
         self._agents = agents
@@ -114,7 +118,7 @@ class AppDelivery:
         app, device, cancels = found
         try:
             variables = await self._environments.opened(app)
-            wish = app_rules.wish(app, device, variables, cancels=cancels)
+            wish = app_rules.wish(app, device, variables, await self._releases.of(app), cancels=cancels)
             requestor = wish["requestor_account_key"]
             await self._agents.ask(device.serial_number, TOLD_BY, requestor, named=wish, time_limit_s=CALL_S)
         except PublicError as error:

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from services.devices.apps.environments import Environments
 from services.devices.apps.installs import Installs
+from services.devices.apps.releases import Releases
 from services.devices.apps.states import (
     AppStates,
     Placing,
@@ -67,6 +68,7 @@ class GroupApplying:
         database: Database,
         rights: Rights,
         installs: Installs,
+        releases: Releases,
         credentials: Credentials,
         app_states: AppStates,
         environments: Environments,
@@ -75,6 +77,7 @@ class GroupApplying:
         self._database = database
         self._rights = rights
         self._installs = installs
+        self._releases = releases
         self._credentials = credentials
         self._app_states = app_states
         self._environments = environments
@@ -132,7 +135,8 @@ class GroupApplying:
 
     async def _refusal(self, wanted: GroupApp, device: Device, applied: Applied | None) -> str | None:
         place = rules.domain(device.project_key)
-        for flag in group_app_rules.flags(wanted, applied):
+        contents = await self._releases.contents(wanted.release)
+        for flag in group_app_rules.flags(wanted, applied, needs_develop=bool(contents.needs_develop)):
             if not (await self._rights.decide(wanted.account_key, flag, rules.asset(device), place)).allowed:
                 return NO_FLAG.format(flag=flag)
         found = await self._installs.find(Install(device.project_key, wanted.app_key, wanted.stage))

@@ -21,6 +21,7 @@ from services.devices.rules.apps import held_back
 from services.devices.store import apps as store
 from services.devices.store.app_states import app_learn
 from services.devices.store.devices import clock
+from services.devices.store.tunnel_orders import order_put_by_install
 from shared import audit
 from shared.bus import Bus
 from shared.database import Database
@@ -28,6 +29,7 @@ from shared.errors import ConflictError
 from shared.following import Following
 from shared.identities import Person
 from shared.procedures import answered
+from shared.releases import Contents
 
 TOPIC: Final = "ironflock.realms.install.changed"
 COMPARE_INTERVAL_S: Final = 600.0
@@ -83,6 +85,10 @@ class Installs:
         """
         answer = await self._bus.call("ironflock.realms.release.find", app_key=app_key, version=version)
         return answered(AppRelease, answer)
+
+    async def contents(self, release_key: int) -> Contents:
+        """What the release asks for; errors as `release`."""
+        return answered(Contents, await self._bus.call("ironflock.realms.release.contents", release_key=release_key))
 
     async def compare(self) -> None:
         """Ask realms about every install of which a device has the app."""
@@ -145,6 +151,8 @@ class Installs:
 
     async def _removed(self, install: Install, before: datetime, by: Person | None) -> list[RemovedApp]:
         async with self._database.transaction() as connection:
+            keys = await store.app_list_by_install(connection, install, before=before, limit=BATCH)
+            await order_put_by_install(connection, install, keys)
             gone = await store.app_delete_by_install(connection, install, before=before, limit=BATCH)
             for each in gone:
                 await self._app_sessions.end_install(connection, each.serial_number, install)

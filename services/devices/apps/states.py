@@ -7,7 +7,9 @@ from attrs import evolve, frozen
 
 from services.devices.apps.delivery import AppDelivery
 from services.devices.apps.environments import Environments
+from services.devices.apps.releases import Releases
 from services.devices.apps.sessions import AppSessions
+from services.devices.apps.tunnel_telling import TunnelTelling
 from services.devices.reaching import NO_DEVICE
 from services.devices.records.apps import (
     AppOnDevice,
@@ -22,8 +24,9 @@ from services.devices.records.apps import (
 from services.devices.records.devices import Device, FlockSettings
 from services.devices.rules import apps as app_rules
 from services.devices.store import app_states as store
-from services.devices.store import apps
+from services.devices.store import apps, tunnel_orders
 from services.devices.store.devices import device_find, device_lock_in_txn
+from services.devices.store.releases import contents_octets
 from shared import audit
 from shared.database import Connection, Database
 from shared.errors import ConflictError, InvalidArgumentError, NotFoundError, OverLimitError, UnavailableError
@@ -36,6 +39,7 @@ CHANGING: Final = "what is wanted of this device changes faster than it can be t
 MAX_APPS_OF_A_DEVICE: Final = 200
 MAX_ENVIRONMENTS_OCTETS: Final = 512 * 1024
 MAX_PORTS_OCTETS: Final = 256 * 1024
+MAX_CONTENTS_OCTETS: Final = 64 * 1024
 """Of all apps of a device together: an agent asks for them in one message, of 1 MiB at most."""
 LIST_TRIES: Final = 5
 
@@ -67,10 +71,18 @@ class Placing:
 class AppStates:
     """Keeps both."""
 
-    def __init__(
-        self, database: Database, app_sessions: AppSessions, delivery: AppDelivery, environments: Environments
+    def __init__(  # noqa: PLR0917 - the parts that it takes
+        self,
+        database: Database,
+        app_sessions: AppSessions,
+        delivery: AppDelivery,
+        environments: Environments,
+        releases: Releases,
+        tunnel_telling: TunnelTelling,
     ) -> None:
         """Change `database`; what ends by it is told by `app_sessions`, what is wanted by `delivery`."""
+        self._releases = releases
+        self._tunnel_telling = tunnel_telling
         self._environments = environments
         self._database = database
         self._app_sessions = app_sessions
@@ -105,6 +117,8 @@ class AppStates:
         else:
             await store.wish_set(connection, _by(spot.person, app_rules.aimed(known, "UNINSTALLED")))
             await store.order_put(connection, device.device_key, spot.app_key, spot.stage, cancels=False)
+        if known.ports:
+            await _tell_tunnels(connection, spot, known)
         install = Install(device.project_key, spot.app_key, spot.stage)
         await self._app_sessions.end_install(connection, device.serial_number, install)
         await audit.record(connection, _left(spot))
@@ -113,30 +127,36 @@ class AppStates:
         """Something was written: let it be told now."""
         self._app_sessions.wake()
         self._delivery.wake()
+        self._tunnel_telling.wake()
 
     async def aim(self, spot: Spot, target: Target) -> AppOnDevice:
-        """The app is to be so."""
-        return await self._change(spot, lambda app: app_rules.aimed(app, target))
+        """The app is to be so.
+
+        Raises:
+            NotAuthorizedError: That fetches a release again which asks for power over the device; they lack `DEVELOP`.
+        """
+        return await self._change_allowed(spot, lambda app: app_rules.aimed(app, target))
 
     async def upgrade(self, spot: Spot, release: AppRelease) -> AppOnDevice:
         """The app is to be of that release."""
         return await self._change(spot, lambda app: app_rules.upgraded(app, release))
 
-    async def roll_back(self, spot: Spot) -> AppOnDevice:
-        """The app is to be of the release before.
+    async def roll_back(self, spot: Spot, release: AppRelease | None) -> AppOnDevice:
+        """The app is to be of the release before, which is `release`.
 
         Raises:
-            ConflictError: There is none.
+            ConflictError: There is none, or it is another one by now.
         """
-        return await self._change(spot, app_rules.rolled_back)
+        return await self._change(spot, lambda app: app_rules.rolled_back_to(app, release))
 
     async def cancel_transition(self, spot: Spot) -> AppOnDevice:
         """What the agent is at with the app is to be given up.
 
         Raises:
             ConflictError: It is at nothing.
+            NotAuthorizedError: What the device has asks for power over it, is not wanted now, and they lack `DEVELOP`.
         """
-        return await self._change(spot, app_rules.cancelled, cancels=True)
+        return await self._change_allowed(spot, app_rules.cancelled, cancels=True)
 
     async def confirm(self, person: Person, meant: Device) -> list[AppOnDevice]:
         """What is listed is all that is to be on the device: anything else that it has goes."""
@@ -185,8 +205,9 @@ class AppStates:
             after = evolve(known, ports=ports)
             await _set(connection, spot, after, audit.Action.DEVICE_APP_PORTS_CHANGED, which)
             await _refuse_too_much(connection, after.device_key, "ports")
+            await _tell_tunnels(connection, spot, after)
             result = await _found(connection, spot)
-        self._delivery.wake()
+        self.wake()
         return result
 
     async def _settled(self, connection: Connection, spot: Spot) -> AppOnDevice:
@@ -219,12 +240,16 @@ class AppStates:
         for _ in range(LIST_TRIES):
             async with self._database.transaction() as connection:
                 device, listed = await _wanted_of(connection, caller)
-            answer = [app_rules.listed(app, device, await self._environments.opened(app)) for app in listed]
+            answer = [await self._listed(app, device) for app in listed]
             async with self._database.transaction() as connection:
                 if _revisions(await _wanted_of(connection, caller)) == _revisions((device, listed)):
                     await store.list_told(connection, device.device_key, self._delivery.process)
                     return answer
         raise UnavailableError(CHANGING)
+
+    async def _listed(self, app: AppOnDevice, device: Device) -> dict[str, Any]:
+        variables, contents = await self._environments.opened(app), await self._releases.of(app)
+        return app_rules.listed(app, device, variables, contents)
 
     async def repositories(self, caller: DeviceIdentity, settings: FlockSettings) -> list[str]:
         """Where the images of what is to be on the device are.
@@ -266,6 +291,14 @@ class AppStates:
         async with self._database.transaction() as connection:
             await store.ports_set(connection, device_key, app_key, stage, kept)
             await _refuse_too_much(connection, device_key, "ports")
+
+    async def _change_allowed(
+        self, spot: Spot, change: Callable[[AppOnDevice], AppOnDevice], *, cancels: bool = False
+    ) -> AppOnDevice:
+        known = await self.find(spot.device, spot.app_key, spot.stage)
+        release = app_rules.put_there(known, change(known))
+        await self._releases.require(spot.person, spot.device, release)
+        return await self._change(spot, lambda app: app_rules.as_allowed(app, change(app), release), cancels=cancels)
 
     async def _change(
         self, spot: Spot, change: Callable[[AppOnDevice], AppOnDevice], *, cancels: bool = False
@@ -342,6 +375,19 @@ async def _refuse_too_much(connection: Connection, device_key: int, argument: st
         )
 
 
+async def _tell_tunnels(connection: Connection, spot: Spot, app: AppOnDevice) -> None:
+    if app.stage == "PROD" and app.app_name is not None:
+        await tunnel_orders.order_put(connection, app.device_key, app.app_key, app.app_name, spot.person.account_key)
+
+
+async def _refuse_too_large(connection: Connection, spot: Spot, release: AppRelease | None) -> None:
+    if release is None:
+        return
+    key, which = spot.device.device_key, (spot.app_key, spot.stage, release.release_key)
+    if await contents_octets(connection, key, *which) > MAX_CONTENTS_OCTETS:
+        raise OverLimitError("what the releases of the apps of this device ask for is too much for one device")
+
+
 async def locked(connection: Connection, meant: Device) -> Device:
     """The device whose apps are meant, if it is where it was; nobody else changes it before the transaction ends.
 
@@ -366,6 +412,7 @@ async def _found(connection: Connection, spot: Spot) -> AppOnDevice:
 async def _place(connection: Connection, spot: Spot, placing: Placing, *, is_new: bool) -> None:
     if spot.stage == "PROD" and placing.release is None:
         raise ConflictError(app_rules.NO_RELEASE)
+    await _refuse_too_large(connection, spot, placing.release)
     key = spot.device.device_key
     if is_new:
         if len(await store.state_list(connection, key)) >= MAX_APPS_OF_A_DEVICE:
@@ -392,6 +439,8 @@ async def _place(connection: Connection, spot: Spot, placing: Placing, *, is_new
 async def _wish(
     connection: Connection, spot: Spot, before: AppOnDevice, after: AppOnDevice, *, cancels: bool = False
 ) -> None:
+    if after.release != before.release:
+        await _refuse_too_large(connection, spot, after.release)
     await store.wish_set(connection, _by(spot.person, after))
     await store.order_put(connection, before.device_key, before.app_key, before.stage, cancels=cancels)
     is_release = before.release != after.release and before.target == after.target

@@ -1,24 +1,26 @@
-"""What apps on devices print, as it comes: to who asked and may, and to nobody once they may not.
+"""What apps on devices print, and how far updates are, as it comes: to who asked and may, to nobody once they may not.
 
 An agent publishes an app's output only while somebody subscribes its topic, so it is subscribed for as long as one
 follows. Followers share nothing but the topic; each has a queue of its own, and who does not keep up is let go.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final
 from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from attrs import evolve
+from autobahn.wamp.exception import TransportLost
 
 from services.devices.operations.intents import ALIVE_S, Intents
 from services.devices.operations.operating import Operating, draft_of
-from services.devices.reaching import NO_DEVICE
+from services.devices.reaching import NO_DEVICE, Reaching
 from services.devices.records.apps import NameApp
-from services.devices.records.devices import READ, Device
-from services.devices.records.operations import LogPiece
+from services.devices.records.devices import READ, Device, NameDevice
+from services.devices.records.operations import Following, LogPiece, ProgressPiece
 from services.devices.rules import devices as rules
 from services.devices.rules import operations
 from services.devices.store.devices import device_find
@@ -35,17 +37,27 @@ WAITING_PIECES: Final = 256
 """An agent sends a piece of up to 256 KiB at most five times a second: who is so far behind does not read."""
 
 
+Piece = LogPiece | ProgressPiece
+Read = Callable[[object], Piece | None]
+
+
 class _Pieces:
     """What was heard and not told yet."""
 
     def __init__(self) -> None:
         """Nothing."""
-        self._queue: asyncio.Queue[LogPiece | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[Piece | None] = asyncio.Queue()
         self._is_late = False
 
-    def hear(self, *args: Any, **_: Any) -> None:
-        """Take in what an agent published."""
-        piece = operations.log_piece(args[0] if args else None)
+    def hearing(self, read: Read) -> Callable[..., None]:
+        """Takes in what an agent published, as `read` reads it."""
+
+        def hear(*args: Any, **_: Any) -> None:
+            self._take(read(args[0] if args else None))
+
+        return hear
+
+    def _take(self, piece: Piece | None) -> None:
         if piece is not None and self._queue.qsize() < WAITING_PIECES:
             self._queue.put_nowait(piece)
         elif piece is not None:
@@ -55,7 +67,7 @@ class _Pieces:
         """It is time to look."""
         self._queue.put_nowait(None)
 
-    async def next(self) -> LogPiece | None:
+    async def next(self) -> Piece | None:
         """The next piece within half a second; None where there is none, or it is time to look.
 
         Raises:
@@ -72,8 +84,17 @@ class _Pieces:
 class LogStreams:
     """Lets people follow what apps print."""
 
-    def __init__(self, bus: Bus, database: Database, rights: Rights, operating: Operating, intents: Intents) -> None:
+    def __init__(  # noqa: PLR0917 - the parts that it takes
+        self,
+        bus: Bus,
+        database: Database,
+        rights: Rights,
+        reaching: Reaching,
+        operating: Operating,
+        intents: Intents,
+    ) -> None:
         """Listen over `bus`."""
+        self._reaching = reaching
         self._intents = intents
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._bus = bus
@@ -91,28 +112,60 @@ class LogStreams:
             UnavailableError: What is printed, or changes of rights, may have been missed: follow again.
         """
         device, container = await self._operating.app_log_of(person, request)
-        pieces = _Pieces()
         about = {"log": "follow_logs", "app_key": request.app, "stage": request.stage}
         order = evolve(draft_of(person, device, about), request_id=str(uuid4()))
         order = evolve(order, action=audit.Action.DEVICE_LOGS_READ, aspect=audit.Aspect.READING)
         await self._intents.open_intent(device, order, for_s=ALIVE_S, is_holding=False)
         told = 0
+
+        def tell(piece: Piece) -> None:
+            nonlocal told
+            told += 1
+            progress(piece)
+
         try:
             async with self._intents.kept_alive(order):
-                with self._rights.follow(person.account_key, pieces.wake) as following:
-                    await self._require(person, device)
-                    async with self._subscribed(f"reswarm.logs.{device.serial_number}.{container}", pieces) as is_heard:
-                        while True:
-                            piece = await pieces.next()
-                            if following.is_due():
-                                await self._require(person, device)
-                            if not is_heard():
-                                raise UnavailableError(AWAY)
-                            if piece is not None:
-                                told += 1
-                                progress(piece)
+                topics = {f"reswarm.logs.{device.serial_number}.{container}": operations.log_piece}
+                await self._tell_all(person, device, topics, tell)
         finally:
             await asyncio.shield(self._intents.close_intent(evolve(order, after={**about, "pieces": told})))
+
+    async def run_progress(self, person: Person, request: NameDevice, progress: Progress) -> None:
+        """Tell through `progress` how far the device's updates are, until the caller ends it; errors as `run`."""
+        device = await self._reaching.device(person, READ, request.device, request.project)
+        topics: dict[str, Read] = {
+            f"re.mgmt.{device.serial_number}.{name}": partial(operations.progress_piece, of)
+            for of, name in operations.PROGRESS_TOPICS.items()
+        }
+        begun = Following(tuple(operations.PROGRESS_TOPICS))
+        await self._tell_all(person, device, topics, progress, begun=lambda: progress(begun))
+
+    async def _tell_all(
+        self,
+        person: Person,
+        device: Device,
+        topics: Mapping[str, Read],
+        tell: Callable[[Piece], None],
+        *,
+        begun: Callable[[], None] = lambda: None,
+    ) -> None:
+        pieces = _Pieces()
+        async with AsyncExitStack() as stack:
+            following = stack.enter_context(self._rights.follow(person.account_key, pieces.wake))
+            await self._require(person, device)
+            heard = [
+                await stack.enter_async_context(self._subscribed(topic, pieces.hearing(read)))
+                for topic, read in topics.items()
+            ]
+            begun()
+            while True:
+                piece = await pieces.next()
+                if following.is_due():
+                    await self._require(person, device)
+                if not all(is_heard() for is_heard in heard):
+                    raise UnavailableError(AWAY)
+                if piece is not None:
+                    tell(piece)
 
     async def _require(self, person: Person, device: Device) -> None:
         """The person may read the device's logs, and it is where it was."""
@@ -123,7 +176,7 @@ class LogStreams:
         await self._rights.require(person, READ, rules.asset(found), place, absent=NO_DEVICE)
 
     @asynccontextmanager
-    async def _subscribed(self, topic: str, pieces: _Pieces) -> AsyncIterator[Callable[[], bool]]:
+    async def _subscribed(self, topic: str, hear: Callable[..., None]) -> AsyncIterator[Callable[[], bool]]:
         """Hear the topic in every cell; says whether all of them are still heard.
 
         A session has one subscription of a topic, however many follow: one that ends while another begins would end
@@ -135,7 +188,7 @@ class LogStreams:
             if not sessions:
                 raise UnavailableError(AWAY)
             loop = asyncio.get_running_loop()
-            made = [await session.subscribe(pieces.hear, topic).asFuture(loop) for session in sessions]
+            made = [await session.subscribe(hear, topic).asFuture(loop) for session in sessions]
         try:
             yield lambda: self._bus.sessions(CONTROL_REALM) == sessions
         finally:
@@ -145,8 +198,7 @@ class LogStreams:
 async def _unsubscribe(subscriptions: list[Any], lock: asyncio.Lock) -> None:
     async with lock:
         for subscription in subscriptions:
-            if subscription.active:
-                # Where the session is lost there is nothing to end.
-                await asyncio.gather(
-                    subscription.unsubscribe().asFuture(asyncio.get_running_loop()), return_exceptions=True
-                )
+            with suppress(TransportLost):  # where the session is lost there is nothing to end
+                if subscription.active:
+                    ending = subscription.unsubscribe().asFuture(asyncio.get_running_loop())
+                    await asyncio.gather(ending, return_exceptions=True)

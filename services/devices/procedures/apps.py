@@ -18,7 +18,7 @@ from services.devices.records.apps import (
 )
 from services.devices.records.devices import READ, Device, NameDevice
 from services.devices.rules import devices as rules
-from services.devices.rules.apps import shown
+from services.devices.rules.apps import shown, values
 from services.devices.store import apps as store
 from services.devices.store.app_states import list_is_committed, state_find, state_list
 from shared import audit
@@ -36,6 +36,7 @@ class DeviceAppProcedures:
         self._database = parts.database
         self._reaching = parts.reaching
         self._installs = parts.apps.installs
+        self._releases = parts.apps.releases
         self._app_states = parts.apps.states
         self._credentials = parts.credentials
         self._flock = parts.flock
@@ -44,12 +45,17 @@ class DeviceAppProcedures:
 
     @for_people("ironflock.devices.app.install", InstallApp, is_narrowing=True)
     async def app_install(self, person: Person, request: InstallApp) -> DeviceApp:
-        """Put an app that the project has on the device (flag `INSTALL`); repeating it changes nothing."""
+        """Put an app that the project has on the device (flag `INSTALL`, for power over it `DEVELOP` too).
+
+        Repeating it changes nothing.
+        """
         meant = await self._reaching.device(person, "INSTALL", request.device, request.project)
         install = Install(meant.project_key, request.app, request.stage)
         found = await self._installs.require(install)
         epoch = await self._credentials.app_epoch(meant.device_key, request.app, request.stage)
-        placing = Placing(found, await self._release(request, found), epoch, is_named=request.version is not None)
+        release = await self._release(request, found)
+        await self._releases.require(person, meant, release)
+        placing = Placing(found, release, epoch, is_named=request.version is not None)
         spot = Spot(person, meant, request.app, request.stage)
         installed = await self._app_states.install(spot, placing)
         if not await self._installs.settle(install):  # the project may have lost it meanwhile
@@ -94,9 +100,10 @@ class DeviceAppProcedures:
         async with self._database.transaction() as connection:
             await audit.record(connection, _read(person, device, request))
         app = rules.ContainerApp(request.app, install.app_name, request.stage)
-        own = await self._environments.opened(await self._app_states.find(device, request.app, request.stage))
-        values = {name: each.value for name, each in own.items()}
-        return Environment(values | rules.environment(device, app, credential, self._flock))
+        known = await self._app_states.find(device, request.app, request.stage)
+        template = (await self._releases.contents(known.release)).environment
+        own = values(await self._environments.opened(known), template)
+        return Environment(own | rules.environment(device, app, credential, self._flock))
 
     @for_services("ironflock.devices.app.installed", FindInstalled)
     async def app_installed(self, service: ServiceIdentity, request: FindInstalled) -> Installed | None:

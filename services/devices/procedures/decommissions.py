@@ -1,20 +1,13 @@
 """What people do to put devices out of service for good."""
 
-from typing import Final
-
 from services.devices.assembly import Parts
 from services.devices.records.decommissions import Certified, CertifiedPage, DecommissionDevice, ListDecommissions
 from services.devices.records.devices import READ
 from services.devices.rules import decommissions as rules
 from services.devices.store import decommissions as store
-from shared.errors import NotSupportedError
 from shared.identities import Person
 from shared.paging import page, position_after
 from shared.procedures import for_people
-
-NO_DELETION: Final = (
-    "rows of one device cannot be deleted by themselves; keep them, and set the retention of the app's data instead"
-)
 
 
 class DecommissionProcedures:
@@ -32,20 +25,19 @@ class DecommissionProcedures:
 
         Its secret ends, its sessions and tunnels are cut, it is forgotten; an agent that comes with the secret is told
         that it has ended, and exits. The certificate says what was ended and what was not; the log has its SHA-256.
+        With `data` `delete` the rows that it wrote in this project are deleted; the certificate comes when all are.
         """
-        if request.data == "delete":
-            raise NotSupportedError(NO_DELETION)
         meant = await self._reaching.device(person, "DELETE", request.device, request.project)
-        return rules.certified(await self._lifecycle.decommission(person, meant))
+        return rules.certified(await self._lifecycle.decommission(person, meant, request.data))
 
     @for_people("ironflock.devices.decommission.list", ListDecommissions, is_reading=True, is_narrowing=True)
     async def decommission_list(self, person: Person, request: ListDecommissions) -> CertifiedPage:
-        """The devices of a project (flag `READ`) that are out of service, with their certificates; paged."""
+        """Devices of a project (flag `READ`) that are out of service: certificates, or what is still to go; paged."""
         after = position_after(request.cursor)
         project = await self._reaching.project(person, READ, request.project)
         rows = await self._database.run(
             lambda connection: store.decommission_list(
-                connection, project.project_key, after=after, limit=request.limit + 1
+                connection, project.project_key, after=after, limit=request.limit + 1, device_key=request.device
             )
         )
         devices, cursor = page([rules.certified(row) for row in rows], request.limit, lambda each: each.device_key)

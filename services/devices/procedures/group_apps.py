@@ -10,6 +10,7 @@ from services.devices.records.apps import AppRelease, Install, SetEnvironment
 from services.devices.records.devices import READ, Group, NameGroup
 from services.devices.records.group_apps import GroupApp, GroupApps, NameGroupApp, SetGroupApp, ShownGroupApp
 from services.devices.rules.apps import NO_RELEASE, changed_variables
+from services.devices.rules.group_apps import target_of
 from services.devices.store import group_apps as store
 from services.devices.store.devices import clock
 from services.devices.store.groups import group_lock_in_txn
@@ -32,6 +33,7 @@ class GroupAppProcedures:
         self._database = parts.database
         self._reaching = parts.reaching
         self._installs = parts.apps.installs
+        self._releases = parts.apps.releases
         self._environments = parts.apps.environments
         self._applying = parts.apps.group_applying
 
@@ -72,6 +74,7 @@ class GroupAppProcedures:
         return GroupApps([await self._as_shown(app) for app in found])
 
     async def _wanted(self, person: Person, group: Group, request: SetGroupApp) -> GroupApp:
+        target = target_of(request.target)
         found = await self._installs.require(Install(group.project_key, request.app, request.stage))
         if request.version is not None:
             release = await self._installs.release(request.app, request.version)
@@ -80,13 +83,14 @@ class GroupAppProcedures:
         else:
             raise ConflictError(NO_RELEASE)
         said = SetEnvironment(group.group_key, request.app, request.stage, dict(request.values), request.secrets)
-        variables = changed_variables({}, said)
+        template = (await self._releases.contents(release)).environment
+        variables = changed_variables({}, said, template)
         wanted = GroupApp(
             group_key=group.group_key,
             app_key=request.app,
             stage=request.stage,
             app_name=found.app_name or str(request.app),
-            target=request.target,
+            target=target,
             release=release,
             environment=None,
             account_key=person.account_key,

@@ -2,6 +2,7 @@
 
 from services.devices.assembly import Parts
 from services.devices.records.apps import NameApp
+from services.devices.records.devices import NameDevice
 from services.devices.records.operations import DeviceAnswer, QueryAppLogs, QueryLogs
 from services.devices.rules import operations as can
 from shared.identities import Person
@@ -35,3 +36,10 @@ class LogProcedures:
     async def device_follow_logs(self, person: Person, request: NameApp, progress: Progress) -> None:
         """Progressive: what an app on the device prints from now on, while the caller has `READ`."""
         await self._log_streams.run(person, request, progress)
+
+    @for_people(
+        "ironflock.devices.device.follow_progress", NameDevice, is_stream=True, is_reading=True, is_narrowing=True
+    )
+    async def device_follow_progress(self, person: Person, request: NameDevice, progress: Progress) -> None:
+        """Progressive: how far the updates of the device's agent and system are, while the caller has `READ`."""
+        await self._log_streams.run_progress(person, request, progress)

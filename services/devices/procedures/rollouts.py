@@ -40,6 +40,8 @@ class RolloutProcedures:
         return Plan(
             digest=planned.digest,
             version=None if planned.aim.release is None else planned.aim.release.version,
+            flags=planned.flags,
+            needs_develop=planned.needs_develop,
             waves=planned.sizes,
             budget=rollout_rules.count_of(request.pace.budget, sum(planned.sizes)),
             left_out=dict(Counter(each.left_out for each in planned.devices if each.left_out is not None)),

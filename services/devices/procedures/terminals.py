@@ -22,7 +22,7 @@ class TerminalProcedures:
 
     @for_people("ironflock.devices.device.terminal", OpenTerminal, is_stream=True, is_narrowing=True)
     async def device_terminal(self, person: Person, request: OpenTerminal, progress: Progress) -> TerminalEnded:
-        """Progressive: a root shell on the device, while the caller has `DEVELOP`; recorded."""
+        """Progressive: a shell on the device, or in a container there, while the caller has `DEVELOP`; recorded."""
         return await self._terminals.run(person, request, progress)
 
     @for_people("ironflock.devices.device.terminal_write", WriteTerminal, is_narrowing=True)

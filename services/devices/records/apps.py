@@ -8,6 +8,7 @@ from attrs import field, frozen
 from msgspec import Meta
 
 from services.devices.records.devices import Key, Name
+from shared.releases import Contents, PortRules, VariableName
 
 Stage = Literal["DEV", "PROD"]
 Target = Literal["PRESENT", "RUNNING", "REMOVED", "UNINSTALLED"]
@@ -59,6 +60,14 @@ class AppRelease:
 
     release_key: int
     version: str
+
+
+@frozen
+class AppContents:
+    """What is asked for by the release of an app that is wanted, and by the one that its device has."""
+
+    wanted: Contents
+    present: Contents
 
 
 @frozen
@@ -266,16 +275,17 @@ class ShownVariable:
     name: str
     value: str | None = field(repr=False)
     is_secret: bool
+    is_set: bool = True
+    is_required: bool = False
+    choices: list[str] = field(factory=list)
+    description: str = ""
 
 
 @frozen
 class AppVariables:
-    """What people have set for an app, in the order of names."""
+    """What people have set for an app, and what its release reads besides with its defaults, in the order of names."""
 
     variables: list[ShownVariable]
-
-
-VariableName = Annotated[str, Meta(pattern=r"\A[A-Za-z_][A-Za-z0-9_]{0,127}\Z")]
 
 
 @frozen
@@ -292,22 +302,6 @@ class SetEnvironment:
     project: Key | Name | None = None
 
 
-Port = Annotated[int, Meta(ge=1, le=65_535)]
-
-
-@frozen
-class PortRule:
-    """A port that an app listens on, and how it is offered. Source: wire-agent section 6."""
-
-    port: Port
-    name: Annotated[str, Meta(max_length=100)] = ""
-    protocol: Literal["http", "https", "tcp", "udp"] = "http"
-    main: bool = False
-    active: bool = True
-    local_ip: Annotated[str, Meta(max_length=45, pattern=r"\A[0-9a-fA-F.:]*\Z")] = ""
-    remote_port_environment: Annotated[str, Meta(max_length=128, pattern=r"\A[A-Za-z0-9_]*\Z")] = ""
-
-
 @frozen
 class SetPorts:
     """`ironflock.devices.app.set_ports`: all of them."""
@@ -315,7 +309,7 @@ class SetPorts:
     device: Key | Name
     app: Key
     stage: Stage
-    ports: Annotated[list[PortRule], Meta(max_length=50)]
+    ports: PortRules
     project: Key | Name | None = None
 
 

@@ -6,10 +6,13 @@ from typing import Annotated, Literal
 from attrs import field, frozen
 from msgspec import Meta
 
-from services.devices.records.apps import AppRelease, Stage, VariableName
+from services.devices.records.apps import AppRelease, Stage
 from services.devices.records.devices import Key, Name
+from shared.releases import VariableName
 
 GroupTarget = Literal["PRESENT", "RUNNING"]
+Built = Literal["BUILT", "PUBLISHED"]
+"""What agents can be told to make of an app, and nobody here may (decision 32)."""
 AppliedState = Literal["applied", "own", "refused"]
 
 
@@ -21,7 +24,7 @@ class SetGroupApp:
     app: Key
     stage: Stage
     version: Name | None = None
-    target: GroupTarget = "RUNNING"
+    target: GroupTarget | Built = "RUNNING"
     values: Annotated[dict[VariableName, Annotated[str, Meta(max_length=8_000)]], Meta(max_length=200)] = field(
         factory=dict, repr=False
     )

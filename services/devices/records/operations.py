@@ -119,6 +119,27 @@ class QueryAppLogs:
     project: Key | Name | None = None
 
 
+ProgressOf = Literal["agent_update", "os_download", "os_install"]
+
+
+@frozen
+class ProgressPiece:
+    """How far a device is with an update: octets of how many, or per cent and what it is at; the device's word."""
+
+    of: ProgressOf
+    octets: int | None = None
+    of_octets: int | None = None
+    percent: int | None = None
+    step: str | None = None
+
+
+@frozen
+class Following:
+    """What is told first: nothing that is said of `follows` from now on is missed."""
+
+    follows: tuple[ProgressOf, ...]
+
+
 @frozen
 class DeviceAnswer:
     """What the device said, as its agent says it: null where it only acts. A device may say what is not true."""

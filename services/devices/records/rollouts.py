@@ -10,6 +10,8 @@ from services.devices.records.apps import AppRelease, AppState, Stage, Target
 from services.devices.records.devices import DEFAULT_PAGE, Cursor, Key, Name, PageSize
 
 RolloutAction = Literal["upgrade", "install", "start", "stop", "update_agent"]
+AskedAction = RolloutAction | Literal["build", "publish"]
+"""What people ask for; nothing is built (decision 32)."""
 RolloutState = Literal["running", "paused", "stopped", "aborting", "aborted", "done"]
 TurnState = Literal["waiting", "ordered", "done", "failed", "skipped", "rolled_back"]
 LeftOut = Literal[
@@ -76,7 +78,7 @@ class PlanRollout:
     """`ironflock.devices.rollout.plan`: for a whole project, a group, or these devices; paged, in the order of keys."""
 
     project: Key | Name
-    action: RolloutAction
+    action: AskedAction
     app: Key | None = None
     stage: Stage | None = None
     version: Name | None = None
@@ -92,7 +94,7 @@ class StartRollout:
     """`ironflock.devices.rollout.start`: as `.plan`; with `digest` only what that plan said."""
 
     project: Key | Name
-    action: RolloutAction
+    action: AskedAction
     app: Key | None = None
     stage: Stage | None = None
     version: Name | None = None
@@ -187,11 +189,14 @@ class PlannedDevice:
 class Plan:
     """What a rollout would do: how many devices each wave has, why others are in none, and a page of the devices.
 
-    `digest` names all of it: `start` takes it, and refuses where it would do something else by then.
+    `digest` names all of it: `start` takes it, and refuses where it would do something else by then. Who starts it
+    needs `flags` on each device: `DEVELOP` too where the release asks for power over it, in `needs_develop`.
     """
 
     digest: str
     version: str | None
+    flags: list[str]
+    needs_develop: list[str]
     waves: list[int]
     budget: int
     left_out: dict[str, int]

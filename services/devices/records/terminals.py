@@ -6,22 +6,28 @@ from uuid import UUID
 from attrs import frozen
 from msgspec import Meta
 
+from services.devices.records.apps import Stage
 from services.devices.records.devices import Key, Name
 
 Width = Annotated[int, Meta(ge=1, le=1000)]
 Keys = Annotated[str, Meta(min_length=1, max_length=16_384)]
+Container = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,199}\Z")]
 Because = Literal["exit", "closed", "idle", "too_long", "device_left", "left", "refused"]
 """Why a terminal is over: its shell ended; somebody closed it; nobody typed for half an hour; it was open for eight
-hours; the device went away; who had it went away; it was cut (a right is gone, nobody reads, a part is away)."""
+hours; the device or the container went away; who had it went away; it was cut (a right is gone, nobody reads, a part
+is away)."""
 
 
 @frozen
 class OpenTerminal:
-    """`ironflock.devices.device.terminal`."""
+    """`ironflock.devices.device.terminal`: on the machine, in an app's container, or in a container by its name."""
 
     device: Key | Name
     columns: Width = 80
     rows: Width = 24
+    app: Key | None = None
+    stage: Stage | None = None
+    container: Container | None = None
     project: Key | Name | None = None
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from services.devices.apps.installs import Installs
+from services.devices.apps.releases import Releases
 from services.devices.reaching import NO_DEVICE, Reaching
 from services.devices.records.apps import AppRelease, Install
 from services.devices.records.devices import READ, Device, Project, Reach, Search
@@ -51,10 +52,12 @@ BATCH: Final = 1_000
 
 @frozen
 class Planned:
-    """What a rollout would do: to which devices, in waves of which sizes."""
+    """What a rollout would do: to which devices, in waves of which sizes; who starts it needs `flags` on each."""
 
     project: Project
     aim: Aim
+    flags: list[str]
+    needs_develop: list[str]
     meant: dict[str, Any]
     devices: list[PlannedDevice]
     sizes: list[int]
@@ -64,14 +67,21 @@ class Planned:
 class Rollouts:
     """Plans rollouts, starts them, and lets people steer them."""
 
-    def __init__(
-        self, database: Database, reaching: Reaching, rights: Rights, installs: Installs, driving: RolloutDriving
+    def __init__(  # noqa: PLR0917 - the parts that it takes
+        self,
+        database: Database,
+        reaching: Reaching,
+        rights: Rights,
+        installs: Installs,
+        releases: Releases,
+        driving: RolloutDriving,
     ) -> None:
         """Work with these."""
         self._database = database
         self._reaching = reaching
         self._rights = rights
         self._installs = installs
+        self._releases = releases
         self._driving = driving
 
     async def plan(self, person: Person, request: PlanRollout | StartRollout) -> Planned:
@@ -83,16 +93,18 @@ class Rollouts:
             OverLimitError: It is for too many devices.
         """
         project = await self._reaching.project(person, READ, request.project)
-        given = Aim(request.action, request.app, request.stage)
+        given = Aim(rollout_rules.action_of(request.action), request.app, request.stage)
         rollout_rules.check(given, request.pace)
-        if request.version is not None and request.action not in rollout_rules.WITH_RELEASE:
+        if request.version is not None and given.action not in rollout_rules.WITH_RELEASE:
             raise InvalidArgumentError("`version` is for `upgrade` and `install`", argument="version")
         aim = evolve(given, release=await self._release(project, given, request.version))
         meant, found = await self._meant(person, project, request)
-        candidates = await self._candidates(person, aim, found)
+        where = (await self._releases.contents(aim.release)).needs_develop
+        flags = rollout_rules.flags(aim.action, needs_develop=bool(where))
+        candidates = await self._candidates(person, aim, found, flags)
         planned, sizes = rollout_rules.planned(aim, request.pace, candidates)
         digest = rollout_rules.digest(aim, request.pace, planned)
-        return Planned(project, aim, meant, planned, sizes, digest)
+        return Planned(project, aim, flags, where, meant, planned, sizes, digest)
 
     async def start(self, person: Person, request: StartRollout) -> ShownRollout:
         """The rollout has begun: every device of its plan is to have its turn.
@@ -271,7 +283,7 @@ class Rollouts:
                 return found
         raise OverLimitError(TOO_MANY)
 
-    async def _candidates(self, person: Person, aim: Aim, found: list[Device]) -> list[Candidate]:
+    async def _candidates(self, person: Person, aim: Aim, found: list[Device], flags: list[str]) -> list[Candidate]:
         holdings = await self._rights.holdings_now(person.account_key)
         keys = [device.device_key for device in found]
         async with self._database.transaction() as connection:
@@ -279,7 +291,6 @@ class Rollouts:
             apps = {}
             if aim.app_key is not None and aim.stage is not None:
                 apps = await state_list_of(connection, aim.app_key, aim.stage, keys)
-        flag = rollout_rules.FLAGS[aim.action]
         candidates = []
         for device in found:
             app, place = apps.get(device.device_key), rules.domain(device.project_key)
@@ -289,7 +300,9 @@ class Rollouts:
                     name=device.name,
                     is_online=device.status in ("CONNECTED", "EMERGENCY"),
                     is_leaving=device.state == "deleting",
-                    has_flag=self._rights.judge(holdings, flag, rules.asset(device), place).allowed,
+                    has_flag=all(
+                        self._rights.judge(holdings, flag, rules.asset(device), place).allowed for flag in flags
+                    ),
                     has_architecture=bool(device.architecture),
                     is_taken=device.device_key in taken,
                     target=None if app is None else app.target,
@@ -340,8 +353,11 @@ def _refuse_idle(planned: Planned) -> None:
     if planned.sizes:
         return
     if planned.devices and all(each.left_out == "flag_missing" for each in planned.devices):
-        flag = rollout_rules.FLAGS[planned.aim.action]
-        raise NotAuthorizedError(f"this needs {flag} on a device at least; ask somebody who has GRANT there", flag=flag)
+        flag = planned.flags[-1]
+        named = " and ".join(planned.flags)
+        raise NotAuthorizedError(
+            f"this needs {named} on a device at least; ask somebody who has GRANT there", flag=flag
+        )
     raise ConflictError(NOBODY, reason="no_devices")
 
 

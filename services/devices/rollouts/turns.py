@@ -6,19 +6,21 @@ from uuid import UUID, uuid4
 from attrs import evolve, frozen
 
 from services.devices.apps.installs import Installs
+from services.devices.apps.releases import Releases
 from services.devices.apps.states import AppStates, Placing, Spot, change_in_txn, install_in_txn
 from services.devices.operations.agent_calls import AgentCalls
 from services.devices.operations.intents import Intents
 from services.devices.operations.operating import LATEST_S, draft_of
 from services.devices.projects import Credentials
-from services.devices.records.apps import AppOnDevice, Install, Stage
+from services.devices.records.apps import AppOnDevice, AppRelease, Install, Stage
 from services.devices.records.devices import Device
 from services.devices.records.rollouts import Before, Rollout, Turn
+from services.devices.rules import apps as app_rules
 from services.devices.rules import devices as rules
 from services.devices.rules import operations
 from services.devices.rules import rollouts as rollout_rules
 from services.devices.store import rollouts as store
-from services.devices.store.app_states import state_lock_in_txn
+from services.devices.store.app_states import state_find, state_lock_in_txn
 from services.devices.store.devices import device_find, device_lock_in_txn
 from shared import audit
 from shared.bus import Bus
@@ -48,6 +50,14 @@ class Driver:
         return await store.rollout_drive_in_txn(connection, rollout_key, self.key, for_s=LEASE_S)
 
 
+@frozen
+class _Meant:
+    """The device whose turn it is, and the release that who started the rollout may put there."""
+
+    device: Device
+    release: AppRelease | None
+
+
 class Turns:
     """Gives devices their turns, and takes them back."""
 
@@ -57,6 +67,7 @@ class Turns:
         database: Database,
         rights: Rights,
         installs: Installs,
+        releases: Releases,
         credentials: Credentials,
         app_states: AppStates,
         agents: AgentCalls,
@@ -67,6 +78,7 @@ class Turns:
         self._database = database
         self._rights = rights
         self._installs = installs
+        self._releases = releases
         self._credentials = credentials
         self._app_states = app_states
         self._agents = agents
@@ -79,19 +91,21 @@ class Turns:
             UnavailableError, OverLimitError: Rights cannot be looked up, or a part is away: the turn is still to come.
         """
         device = await self._found(turn.device_key)
-        refusal = await self._refusal(rollout, rollout.account_key, device)
+        release = rollout.aim.release if device is None else await self._put_there(rollout, device)
+        refusal = await self._refusal(rollout, rollout.account_key, device, release)
         if refusal is not None or device is None:
             await self._skip(driver, rollout, turn, refusal or rollout_rules.GONE)
         elif rollout.aim.action == "update_agent":
             await self._update_agent(driver, rollout, turn, device)
         else:
-            await self._wish(driver, rollout, turn, device)
+            await self._wish(driver, rollout, turn, _Meant(device, release))
 
     async def take_back(self, driver: Driver, rollout: Rollout, turn: Turn) -> None:
         """The app is to be as it was wanted before the turn, where nobody wants something else by now; as `give`."""
         account_key = rollout.by_account_key or rollout.account_key
         device = await self._found(turn.device_key)
-        refusal = await self._refusal(rollout, account_key, device)
+        release = turn.before.release if rollout.aim.action in rollout_rules.WITH_RELEASE else None
+        refusal = await self._refusal(rollout, account_key, device, release)
         async with self._database.transaction() as connection:
             if not await self._is_to_go_back(connection, driver, turn):
                 return
@@ -103,14 +117,14 @@ class Turns:
 
     async def _put_back(self, connection: Connection, rollout: Rollout, turn: Turn, spot: Spot) -> None:
         app = await _locked_app(connection, spot)
-        if rollout_rules.is_overtaken(rollout.aim, app):
+        if rollout_rules.is_to_stay(rollout.aim, turn.before, app):
             await store.turn_set(connection, turn, "skipped", rollout_rules.OVERTAKEN)
             return
         try:
             if turn.before.target is None:
                 await self._app_states.uninstall_in_txn(connection, spot)
             else:
-                await change_in_txn(connection, spot, lambda app: rollout_rules.put_back(turn.before, app))
+                await change_in_txn(connection, spot, lambda app: rollout_rules.put_back(rollout.aim, turn.before, app))
         except (ConflictError, NotFoundError) as error:
             await store.turn_set(connection, turn, "skipped", error.message)
         else:
@@ -125,28 +139,41 @@ class Turns:
     async def _found(self, device_key: int) -> Device | None:
         return await self._database.run(lambda connection: device_find(connection, device_key))
 
-    async def _refusal(self, rollout: Rollout, account_key: int, device: Device | None) -> str | None:
+    async def _refusal(
+        self, rollout: Rollout, account_key: int, device: Device | None, release: AppRelease | None
+    ) -> str | None:
         if device is None or device.project_key != rollout.project_key or device.state == "deleting":
             return rollout_rules.GONE
         flag, place = rollout_rules.FLAGS[rollout.aim.action], rules.domain(device.project_key)
         decision = await self._rights.decide(account_key, flag, rules.asset(device), place)
-        return None if decision.allowed else rollout_rules.NO_FLAG
+        if not decision.allowed:
+            return rollout_rules.NO_FLAG
+        return None if await self._releases.may(account_key, device, release) else rollout_rules.NO_DEVELOP
+
+    async def _put_there(self, rollout: Rollout, device: Device) -> AppRelease | None:
+        """The release that the turn puts on the device; where it is about none, one that had been removed."""
+        aim = rollout.aim
+        if aim.action not in ("start", "stop"):
+            return aim.release
+        where = (device.device_key, *_app_of(rollout))
+        app = await self._database.run(lambda connection: state_find(connection, *where))
+        return None if app is None else app_rules.put_there(app, rollout_rules.wanted(aim, app))
 
     async def _skip(self, driver: Driver, rollout: Rollout, turn: Turn, reason: str) -> None:
         async with self._database.transaction() as connection:
             if await _has_turn(connection, driver, rollout, turn):
                 await store.turn_set(connection, turn, "skipped", reason)
 
-    async def _wish(self, driver: Driver, rollout: Rollout, turn: Turn, device: Device) -> None:
-        spot = _spot(rollout, device, rollout.account_key)
-        placing = await self._placing(rollout, device) if rollout.aim.action == "install" else None
+    async def _wish(self, driver: Driver, rollout: Rollout, turn: Turn, meant: _Meant) -> None:
+        spot = _spot(rollout, meant.device, rollout.account_key)
+        placing = await self._placing(rollout, meant.device) if rollout.aim.action == "install" else None
         async with self._database.transaction() as connection:
             if not await _has_turn(connection, driver, rollout, turn):
                 return
             app = await _locked_app(connection, spot)
             before = rollout_rules.before_of(app)
             try:
-                app = await _wished(connection, rollout, spot, placing)
+                app = await _wished(connection, rollout, spot, placing or meant.release)
             except (ConflictError, NotFoundError, OverLimitError) as error:  # by the device's rules, not the server's
                 await store.turn_set(connection, turn, "skipped", error.message)
             else:
@@ -201,10 +228,15 @@ class Turns:
         return None
 
 
-async def _wished(connection: Connection, rollout: Rollout, spot: Spot, placing: Placing | None) -> AppOnDevice:
-    if placing is not None:
-        return await install_in_txn(connection, spot, placing)
-    return await change_in_txn(connection, spot, lambda app: rollout_rules.wanted(rollout.aim, app))
+async def _wished(
+    connection: Connection, rollout: Rollout, spot: Spot, put: Placing | AppRelease | None
+) -> AppOnDevice:
+    """The app as its turn has it; `put` is all that is put on the device with it."""
+    if isinstance(put, Placing):
+        return await install_in_txn(connection, spot, put)
+    return await change_in_txn(
+        connection, spot, lambda app: app_rules.as_allowed(app, rollout_rules.wanted(rollout.aim, app), put)
+    )
 
 
 async def _locked_app(connection: Connection, spot: Spot) -> AppOnDevice | None:

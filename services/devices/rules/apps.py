@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from attrs import asdict, evolve
+from attrs import evolve
 
 from services.devices.records.apps import (
+    AppContents,
     AppCredential,
     AppOnDevice,
     AppRelease,
@@ -20,7 +21,6 @@ from services.devices.records.apps import (
     AppVariables,
     DeviceApp,
     Install,
-    PortRule,
     SaidOfApp,
     SetEnvironment,
     ShownVariable,
@@ -30,6 +30,7 @@ from services.devices.records.apps import (
 )
 from services.devices.records.devices import Device, FlockSettings
 from shared.errors import ConflictError, InvalidArgumentError
+from shared.releases import OF_THE_PLATFORM, VariableTemplate, as_told
 
 UNDER_WAY: Final[frozenset[AppState]] = frozenset(
     {"BUILDING", "TRANSFERING", "PUBLISHING", "DOWNLOADING", "STARTING", "STOPPING", "UPDATING", "DELETING"}
@@ -37,14 +38,6 @@ UNDER_WAY: Final[frozenset[AppState]] = frozenset(
 SETTLED: Final[frozenset[AppState]] = frozenset({"PRESENT", "RUNNING"})
 GONE: Final[frozenset[AppState]] = frozenset({"REMOVED", "UNINSTALLED"})
 MAX_ENVIRONMENT_OCTETS: Final = 64 * 1024
-OF_THE_PLATFORM: Final = frozenset(
-    {
-        "DEVICE_SERIAL_NUMBER", "ENV", "DEVICE_KEY", "SWARM_KEY", "APP_KEY", "APP_NAME", "DEVICE_NAME",
-        "DEVICE_ENDPOINT_URL", "TUNNEL_DOMAIN", "APP_AUTH_ID", "APP_AUTH_SECRET", "DEVICE_LAN_IP", "INSTANCE_KEY",
-        "RESWARM_URL", "DEVICE_URL",
-    }
-)  # fmt: skip
-"""What agents set themselves. Source: wire-agent section 8."""
 MAX_PORTS_OCTETS: Final = 64 * 1024
 MAX_WANTED_BEFORE: Final = 16
 MOST_GONE_AT_ONCE: Final = 3
@@ -53,8 +46,12 @@ _REPOSITORY: Final = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0
 """Source: the distribution specification, names of repositories."""
 _ARCHITECTURE: Final = re.compile(r"[a-z0-9]{1,20}")
 """What agents call machines, with the variant (`armv7`): nothing else of what a device says becomes a name."""
+NO_BUILDING: Final = "devices build nothing: push the image to a registry, make a release of it, and install that"
 NOTHING_BEFORE: Final = "there is no release before this one to go back to"
 NOTHING_UNDER_WAY: Final = "nothing is under way that could be cancelled"
+OTHER_PUT_THERE: Final = "another release is wanted of the app by now; look, and ask again"
+OTHER_BEFORE: Final = "another release is the one before by now; look, and go back again"
+MISSING: Final = "the app does not run without these variables; set them first: "
 NO_RELEASE: Final = "the project has no release of this app at this stage; install one there, or name a version"
 
 
@@ -95,6 +92,38 @@ def rolled_back(app: AppOnDevice) -> AppOnDevice:
     if app.previous is None or app.previous == app.release:
         raise ConflictError(NOTHING_BEFORE)
     return wanting(app, app.previous)
+
+
+def rolled_back_to(app: AppOnDevice, release: AppRelease | None) -> AppOnDevice:
+    """As `rolled_back`, where that is to `release`.
+
+    Raises:
+        ConflictError: It is not, by now. Others as `rolled_back`.
+    """
+    back = rolled_back(app)
+    if back.release != release:
+        raise ConflictError(OTHER_BEFORE)
+    return back
+
+
+def put_there(before: AppOnDevice, after: AppOnDevice) -> AppRelease | None:
+    """The release that is to be on the device after a wish, and was not before; None where there is none.
+
+    What was to be removed is fetched again once it is to be there or to run.
+    """
+    is_fetched_again = before.target == "REMOVED" and after.target != "REMOVED"
+    return after.release if after.release != before.release or is_fetched_again else None
+
+
+def as_allowed(before: AppOnDevice, after: AppOnDevice, release: AppRelease | None) -> AppOnDevice:
+    """The app after a wish, where that puts no release on the device but `release`, which whoever asks may put there.
+
+    Raises:
+        ConflictError: It does, by now.
+    """
+    if put_there(before, after) not in {None, release}:
+        raise ConflictError(OTHER_PUT_THERE)
+    return after
 
 
 def cancelled(app: AppOnDevice) -> AppOnDevice:
@@ -188,14 +217,18 @@ def shown(app: AppOnDevice) -> DeviceApp:
     )
 
 
-def wish(app: AppOnDevice, device: Device, variables: Mapping[str, Variable], *, cancels: bool) -> dict[str, Any]:
+def wish(
+    app: AppOnDevice, device: Device, variables: Mapping[str, Variable], contents: AppContents, *, cancels: bool
+) -> dict[str, Any]:
     """The keyword arguments of the agent's `request_app_state`. Source: wire-agent section 8; its types are strict."""
-    return {**_wanted(app, device, variables), "cancel_transition": cancels}
+    return {**_wanted(app, device, variables, contents), "cancel_transition": cancels}
 
 
-def listed(app: AppOnDevice, device: Device, variables: Mapping[str, Variable]) -> dict[str, Any]:
+def listed(
+    app: AppOnDevice, device: Device, variables: Mapping[str, Variable], contents: AppContents
+) -> dict[str, Any]:
     """One object of the answer to `get_requested_app_states`. Source: wire-agent section 4, call 6."""
-    wanted = _wanted(app, device, variables)
+    wanted = _wanted(app, device, variables, contents)
     return {
         **wanted,
         "device_key": device.device_key,
@@ -206,19 +239,22 @@ def listed(app: AppOnDevice, device: Device, variables: Mapping[str, Variable]) 
         "container_name": f"{app.stage}_{app.app_key}_{app.app_name}".lower(),
         "status": device.status,
         "architecture": device.architecture or "",
-        "manually_requested_state": app.target,
+        "manually_requested_state": wanted["target_state"],
         "device_to_app_key": 0,
     }
 
 
-def _wanted(app: AppOnDevice, device: Device, variables: Mapping[str, Variable]) -> dict[str, Any]:
+def _wanted(
+    app: AppOnDevice, device: Device, variables: Mapping[str, Variable], contents: AppContents
+) -> dict[str, Any]:
+    template = contents.wanted.environment
     present, release = app.present or app.release, app.release
     present_version = "" if present is None else present.version
     return {
         "app_key": app.app_key,
         "app_name": app.app_name or "",
         "stage": app.stage,
-        "target_state": app.target,
+        "target_state": _target(app, missing_variables(variables, template)),
         "current_state": app.state,
         "release_key": 0 if present is None else present.release_key,
         "new_release_key": 0 if release is None else release.release_key,
@@ -228,11 +264,31 @@ def _wanted(app: AppOnDevice, device: Device, variables: Mapping[str, Variable])
         "request_update": is_updating(app),
         "requestor_account_key": app.requestor_account_key or device.owner_account_key,
         "device_owner_account_key": device.owner_account_key,
-        "environment": {name: {"value": each.value} for name, each in variables.items()},
-        "environment_template": {},
-        "ports": _ports(app),
+        "environment": {name: {"value": value} for name, value in values(variables, template).items()},
+        "environment_template": {
+            name: {} if each.default is None else {"defaultValue": each.default} for name, each in template.items()
+        },
+        "docker_compose": contents.present.compose,
+        "new_docker_compose": contents.wanted.compose,
+        "ports": _ports(app, contents),
         "app_cred_epoch": app.app_cred_epoch,
     }
+
+
+def _target(app: AppOnDevice, missing: list[str]) -> Target:
+    """An app that lacks a variable which it needs is there, and does not run before somebody sets it."""
+    return "PRESENT" if missing and app.target == "RUNNING" else app.target
+
+
+def values(variables: Mapping[str, Variable], template: Mapping[str, VariableTemplate]) -> dict[str, str]:
+    """The app's environment, with the release's defaults where nobody has set anything."""
+    defaults = {name: each.default for name, each in template.items() if each.default is not None}
+    return defaults | {name: each.value for name, each in variables.items()}
+
+
+def missing_variables(variables: Mapping[str, Variable], template: Mapping[str, VariableTemplate]) -> list[str]:
+    """Which variables the release needs and nobody has set, in the order of names."""
+    return sorted({name for name, each in template.items() if each.is_required} - {*values(variables, template)})
 
 
 def repositories(apps: list[AppOnDevice], device: Device, settings: FlockSettings) -> list[str]:
@@ -251,12 +307,13 @@ def repositories(apps: list[AppOnDevice], device: Device, settings: FlockSetting
     return [name for name in named if len(name) <= MAX_REPOSITORY and _REPOSITORY.fullmatch(name)]
 
 
-def _ports(app: AppOnDevice) -> list[dict[str, Any]]:
-    """The rules that people set, each with the remote port that its agent got; the agent's where nobody set any."""
-    if app.ports is None:
+def _ports(app: AppOnDevice, contents: AppContents) -> list[dict[str, Any]]:
+    """People's rules, or else the release's, each with the remote port that its agent got; or else the agent's."""
+    rules = app.ports if app.ports is not None or not contents.wanted.ports else as_told(contents.wanted.ports)
+    if rules is None:
         return app.reported_ports
     allotted = {_rule(said): said["remote_port"] for said in app.reported_ports if said.get("remote_port")}
-    return [{**rule, "remote_port": allotted[_rule(rule)]} if _rule(rule) in allotted else rule for rule in app.ports]
+    return [{**rule, "remote_port": allotted[_rule(rule)]} if _rule(rule) in allotted else rule for rule in rules]
 
 
 def _rule(rule: Mapping[str, Any]) -> tuple[Any, str]:
@@ -274,24 +331,10 @@ def held_back(every: Iterable[Install], missing: Sequence[Install]) -> set[Insta
     return {each for each in missing if 1 < lost[each.project_key] >= had[each.project_key] / 2}
 
 
-def port_rules(rules: list[PortRule]) -> list[dict[str, Any]]:
-    """The rules as agents have them.
-
-    Raises:
-        InvalidArgumentError: Two are of one port and protocol, or one takes a variable that is not its own.
-    """
-    for rule in rules:
-        name = rule.remote_port_environment
-        if name in OF_THE_PLATFORM or name == "PATH" or name.startswith("LD_"):
-            raise InvalidArgumentError(f"{name} is no variable for a port", argument="ports")
-    found = [{**asdict(rule), "public": False} for rule in rules]
-    if len({_rule(rule) for rule in found}) < len(found):
-        raise InvalidArgumentError("a port stands twice with one protocol", argument="ports")
-    return found
-
-
-def changed_variables(before: Mapping[str, Variable], request: SetEnvironment) -> dict[str, Variable]:
-    """The environment with what was set, and without what was taken away.
+def changed_variables(
+    before: Mapping[str, Variable], request: SetEnvironment, template: Mapping[str, VariableTemplate]
+) -> dict[str, Variable]:
+    """The environment with what was set, and without what was taken away; `template` is what the release reads.
 
     Raises:
         InvalidArgumentError: A name is the platform's, a value cannot be one, or it is more than 64 KiB.
@@ -303,20 +346,35 @@ def changed_variables(before: Mapping[str, Variable], request: SetEnvironment) -
         if value is not None and "\0" in value:
             raise InvalidArgumentError("a value of an environment has no NUL", argument="values")
         if value is not None:
-            was_secret = name in before and before[name].is_secret
-            after[name] = Variable(value, is_secret=was_secret or name in request.secrets)
+            asked = template.get(name, VariableTemplate())
+            if asked.choices and value not in asked.choices:
+                raise InvalidArgumentError(f"{name} is one of {', '.join(asked.choices)}"[:500], argument="values")
+            is_secret = (name in before and before[name].is_secret) or name in request.secrets or asked.is_secret
+            after[name] = Variable(value, is_secret=is_secret)
     if len(msgspec.json.encode(after)) > MAX_ENVIRONMENT_OCTETS:
         raise InvalidArgumentError("an environment has at most 64 KiB", argument="values")
     return dict(sorted(after.items()))
 
 
-def masked(variables: Mapping[str, Variable]) -> AppVariables:
-    """The environment as it is shown: secret values stay away."""
-    return AppVariables(
-        [
-            ShownVariable(name, None if each.is_secret else each.value, is_secret=each.is_secret)
-            for name, each in variables.items()
-        ]
+def masked(variables: Mapping[str, Variable], template: Mapping[str, VariableTemplate]) -> AppVariables:
+    """The environment as it is shown, with what the release reads besides: secret values stay away."""
+    return AppVariables([_shown_variable(name, variables, template) for name in sorted({*variables, *template})])
+
+
+def _shown_variable(
+    name: str, variables: Mapping[str, Variable], template: Mapping[str, VariableTemplate]
+) -> ShownVariable:
+    asked, known = template.get(name, VariableTemplate()), variables.get(name)
+    is_secret = asked.is_secret or (known is not None and known.is_secret)
+    value = asked.default if known is None else known.value
+    return ShownVariable(
+        name,
+        None if is_secret else value,
+        is_secret=is_secret,
+        is_set=known is not None,
+        is_required=asked.is_required,
+        choices=asked.choices,
+        description=asked.description,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import rfc8785
 
 from services.devices.records.apps import AppOnDevice
-from services.devices.records.decommissions import Certified, Decommission, EndedSecrets
+from services.devices.records.decommissions import Certified, Decommission, EndedSecrets, ErasedTable, Obstacle
 from services.devices.records.devices import Device
 from shared.moments import rfc3339
 
@@ -48,6 +48,30 @@ def certificate(
     }
 
 
+def with_rows_gone(draft: dict[str, Any], erased: Iterable[ErasedTable], now: datetime) -> dict[str, Any]:
+    """The certificate of a device whose rows were deleted: every table that was looked through, and how many went."""
+    tables = [
+        {
+            "app_key": each.app_key,
+            "app_name": each.app_name,
+            "stage": each.stage,
+            "table": each.table,
+            "rows": each.rows,
+        }
+        for each in sorted(erased, key=_place)
+    ]
+    return {**draft, "ended_at": rfc3339(now), "data": {"deleted": tables}}
+
+
+def added_up(before: Iterable[ErasedTable], now: Iterable[ErasedTable]) -> list[ErasedTable]:
+    """What fleetdb says now, and what it said before of backends of which it does not know any more."""
+    return sorted(({_place(each): each for each in before} | {_place(each): each for each in now}).values(), key=_place)
+
+
+def _place(table: ErasedTable) -> tuple[int, str]:
+    return table.backend_key, table.table
+
+
 def digest(document: dict[str, Any]) -> str:
     """SHA-256 of a certificate's canonical JSON (RFC 8785), in hexadecimal: what the log has of it."""
     return sha256(rfc8785.dumps(document)).hexdigest()
@@ -55,5 +79,12 @@ def digest(document: dict[str, Any]) -> str:
 
 def certified(row: Decommission) -> Certified:
     """A device that is out of service, as people see it."""
-    document = row.certificate or {}
-    return Certified(row.device_key, document, digest(document))
+    document = row.certificate
+    return Certified(
+        device_key=row.device_key,
+        is_pending=document is None,
+        certificate=document,
+        sha256=None if document is None else digest(document),
+        erased=[ErasedTable(**each) for each in row.erased],
+        obstacles=[Obstacle(**each) for each in row.obstacles],
+    )

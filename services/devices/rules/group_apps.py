@@ -7,7 +7,9 @@ and so is an app that somebody has taken from the device.
 from enum import Enum
 
 from services.devices.records.apps import AppOnDevice
-from services.devices.records.group_apps import Applied, GroupApp
+from services.devices.records.group_apps import Applied, Built, GroupApp, GroupTarget
+from services.devices.rules.apps import NO_BUILDING
+from shared.errors import NotSupportedError
 
 
 class Step(Enum):
@@ -17,6 +19,17 @@ class Step(Enum):
     CHANGE = "change"
     KEEP = "keep"
     LEAVE = "leave"
+
+
+def target_of(asked: GroupTarget | Built) -> GroupTarget:
+    """What is asked for, where it can be had.
+
+    Raises:
+        NotSupportedError: It would have to be built.
+    """
+    if asked == "BUILT" or asked == "PUBLISHED":  # noqa: PLR1714 - so that the type is narrowed
+        raise NotSupportedError(NO_BUILDING)
+    return asked
 
 
 def step(wanted: GroupApp, app: AppOnDevice | None, applied: Applied | None) -> Step:
@@ -35,10 +48,14 @@ def _is_as_applied(app: AppOnDevice, applied: Applied) -> bool:
     return (app.target, release_key) == (applied.target, applied.release_key)
 
 
-def flags(wanted: GroupApp, applied: Applied | None) -> tuple[str, ...]:
-    """What who wants it must have on the device: variables are set, and taken away again, by who may develop there."""
+def flags(wanted: GroupApp, applied: Applied | None, *, needs_develop: bool) -> tuple[str, ...]:
+    """What who wants it must have on the device.
+
+    Variables are set, and taken away again, by who may develop there; so is a release put there that `needs_develop`.
+    """
     before = None if applied is None else applied.environment
-    return ("INSTALL",) if wanted.environment is None and before is None else ("INSTALL", "DEVELOP")
+    has_variables = wanted.environment is not None or before is not None
+    return ("INSTALL", "DEVELOP") if has_variables or needs_develop else ("INSTALL",)
 
 
 def sets_environment(wanted: GroupApp, app: AppOnDevice | None, applied: Applied | None) -> bool:

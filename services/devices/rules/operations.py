@@ -4,6 +4,7 @@ The published agent guards some of these by a privilege of its person, others no
 Source: wire-agent section 3.
 """
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from services.devices.records.devices import READ
 from services.devices.records.operations import (
     AddWifi,
     LogPiece,
+    ProgressOf,
+    ProgressPiece,
     PruneImages,
     QueryAppLogs,
     QueryLogs,
@@ -47,6 +50,14 @@ NEEDS_DICTIONARY: Final = frozenset(
 NEVER_CALLED: Final = frozenset({"write_data", "wamp_connection_established"})
 CLEAR: Final = "LOGGER_CLEAR"
 MAX_CONTAINER_NAME: Final = 200
+MAX_STEP: Final = 200
+MOST_COUNTED: Final = 2**53
+PROGRESS_TOPICS: Final[Mapping[ProgressOf, str]] = {
+    "agent_update": "agent_update_progress",
+    "os_download": "download_os_update_progress",
+    "os_install": "install_os_update_progress",
+}
+"""Below `re.mgmt.<serial>.`, where agents publish how far they are. Source: wire-agent section 5."""
 
 
 class Shape(Enum):
@@ -202,6 +213,29 @@ def log_piece(said: object) -> LogPiece | None:
     if isinstance(said.get("status"), str):
         return LogPiece("transfer", " ".join(str(word) for word in words if isinstance(word, str | int | float)))
     return None
+
+
+def progress_piece(of: ProgressOf, said: object) -> ProgressPiece | None:
+    """What an agent published of an update's progress; None where it is nothing that an agent publishes.
+
+    Source: wire-agent section 5.
+    """
+    if not isinstance(said, dict):
+        return None
+    if of == "os_install":
+        percent, step = _count(said.get("progressPercent")), said.get("operationName")
+        if percent is None or not isinstance(step, str):
+            return None
+        return ProgressPiece(of, percent=min(percent, 100), step=step[:MAX_STEP])
+    octets, of_octets = _count(said.get("currentBytes")), _count(said.get("fileSize"))
+    return None if octets is None or of_octets is None else ProgressPiece(of, octets=octets, of_octets=of_octets)
+
+
+def _count(said: object) -> int | None:
+    """A number of a device's, which may come with a point; None where it is none that counts anything."""
+    if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < MOST_COUNTED:
+        return None
+    return int(said)
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -21,11 +21,12 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 
 from services.devices.records.apps import AppOnDevice
 from services.devices.records.rollouts import (
     Aim,
+    AskedAction,
     Before,
     Candidate,
     LeftOut,
@@ -42,7 +43,7 @@ from services.devices.records.rollouts import (
     Window,
 )
 from services.devices.rules import apps as app_rules
-from shared.errors import InvalidArgumentError
+from shared.errors import InvalidArgumentError, NotSupportedError
 
 FLAGS: Final[dict[RolloutAction, str]] = {
     "upgrade": "INSTALL",
@@ -52,6 +53,7 @@ FLAGS: Final[dict[RolloutAction, str]] = {
     "update_agent": "MAINTAIN",
 }
 """What who starts a rollout needs on each device, when it starts and at each turn."""
+DEVELOP: Final = "DEVELOP"
 WITH_RELEASE: Final[frozenset[RolloutAction]] = frozenset({"upgrade", "install"})
 ON_APP: Final[frozenset[RolloutAction]] = frozenset({"upgrade", "install", "start", "stop"})
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -59,6 +61,7 @@ OVERTAKEN: Final = "somebody wanted something else of it meanwhile"
 FAILED: Final = "the device says that the app has failed"
 FAILED_LATER: Final = "the device says that the app has failed after all"
 NO_FLAG: Final = "who started the rollout lacks the flag here"
+NO_DEVELOP: Final = "who started the rollout lacks DEVELOP here, and the release asks for power over the device"
 OVER_BUDGET: Final = "more devices have failed than the budget allows"
 GONE: Final = "the device is not in the project any more"
 
@@ -80,6 +83,22 @@ class Verdict:
 
     state: TurnState
     reason: str | None
+
+
+def action_of(asked: AskedAction) -> RolloutAction:
+    """What is asked for, where it can be had.
+
+    Raises:
+        NotSupportedError: It would have to be built.
+    """
+    if asked == "build" or asked == "publish":  # noqa: PLR1714 - so that the type is narrowed
+        raise NotSupportedError(app_rules.NO_BUILDING)
+    return asked
+
+
+def flags(action: RolloutAction, *, needs_develop: bool) -> list[str]:
+    """What who starts a rollout needs on each device; `needs_develop`: its release asks for power over devices."""
+    return [FLAGS[action], DEVELOP] if needs_develop and action in WITH_RELEASE else [FLAGS[action]]
 
 
 def check(aim: Aim, pace: Pace) -> None:
@@ -252,10 +271,11 @@ def wanted(aim: Aim, app: AppOnDevice) -> AppOnDevice:
     return app if aim.release is None else app_rules.upgraded(app, aim.release)
 
 
-def put_back(before: Before, app: AppOnDevice) -> AppOnDevice:
-    """The app as it was wanted before its turn."""
-    back = app if before.release is None else app_rules.upgraded(app, before.release)
-    return back if before.target is None else app_rules.aimed(back, before.target)
+def put_back(aim: Aim, before: Before, app: AppOnDevice) -> AppOnDevice:
+    """The app as it was wanted before its turn: the release, or whether it runs, as the turn changed it."""
+    if aim.action in WITH_RELEASE:
+        return app if before.release is None else app_rules.upgraded(app, before.release)
+    return app if before.target is None else app_rules.aimed(app, before.target)
 
 
 def before_of(app: AppOnDevice | None) -> Before:
@@ -268,6 +288,15 @@ def is_overtaken(aim: Aim, app: AppOnDevice | None) -> bool:
     if app is None or app.target == "UNINSTALLED":
         return True
     after = wanted(aim, app)
+    return (after.target, after.release) != (app.target, app.release)
+
+
+def is_to_stay(aim: Aim, before: Before, app: AppOnDevice | None) -> bool:
+    """Whether anything else is wanted of the app by now than was right after its turn: nobody puts that back."""
+    if app is None or app.target == "UNINSTALLED":
+        return True
+    target = before.target or app_rules.first_target(app.stage)
+    after = wanted(aim, evolve(app, target=target, release=before.release))
     return (after.target, after.release) != (app.target, app.release)
 
 

@@ -1,5 +1,6 @@
 """The SQL of whom alerts go to, and of what they are still to be told."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +18,26 @@ _SELECT: Final = (
     " c.min_severity, c.time_zone, c.quiet, c.created_at, c.attempts, c.failing_since, c.failure, c.gave_up_at,"
     " c.told_at FROM devices.alert_channel c JOIN devices.project p USING (project_key)"
 )
+
+_LEASE: Final = b"""
+WITH ranked AS (
+    SELECT c.channel_key, c.project_key, c.due_at,
+        row_number() OVER (PARTITION BY c.project_key ORDER BY c.attempts > 0, c.due_at) AS of_project
+    FROM devices.alert_channel c
+    WHERE c.due_at <= %(now)s AND EXISTS (
+        SELECT FROM devices.alert_telling t WHERE t.channel_key = c.channel_key AND t.due_at <= %(now)s)
+), chosen AS (
+    SELECT r.channel_key FROM ranked r
+    LEFT JOIN unnest(%(projects)s::bigint[], %(free)s::int[]) AS p (project_key, free) USING (project_key)
+    WHERE r.of_project <= coalesce(p.free, %(of_project)s)
+    ORDER BY r.due_at LIMIT %(limit)s
+), due AS (
+    SELECT c.channel_key FROM devices.alert_channel c JOIN chosen USING (channel_key)
+    WHERE c.due_at <= %(now)s FOR UPDATE OF c SKIP LOCKED
+)
+UPDATE devices.alert_channel SET due_at = %(now)s + make_interval(secs => %(lease)s)
+WHERE channel_key IN (SELECT channel_key FROM due) RETURNING channel_key
+"""
 
 
 def _channel(*, quiet: list[dict[str, Any]], **rest: Any) -> Channel:
@@ -99,14 +120,23 @@ async def channel_delete(connection: Connection, channel_key: int) -> bool:
     return await cursor.fetchone() is not None
 
 
-async def channel_lease(connection: Connection, *, now: datetime, lease_s: float, limit: int) -> list[Channel]:
-    """At most `limit` channels with something to be told, for this process alone for `lease_s` seconds."""
+async def channel_lease(
+    connection: Connection, places: Mapping[int, int], *, now: datetime, lease_s: float, limit: int, of_project: int
+) -> list[Channel]:
+    """At most `limit` channels with something to be told, for this process alone for `lease_s` seconds.
+
+    Of a project as many as it has `places`, or `of_project`; those that took what they were told last come first.
+    """
     cursor = await connection.execute(
-        "UPDATE devices.alert_channel SET due_at = %(now)s + make_interval(secs => %(lease)s) WHERE channel_key IN"
-        " (SELECT c.channel_key FROM devices.alert_channel c WHERE c.due_at <= %(now)s AND EXISTS (SELECT 1"
-        " FROM devices.alert_telling t WHERE t.channel_key = c.channel_key AND t.due_at <= %(now)s)"
-        " ORDER BY c.due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) RETURNING channel_key",
-        {"now": now, "lease": lease_s, "limit": limit},
+        _LEASE,
+        {
+            "now": now,
+            "lease": lease_s,
+            "limit": limit,
+            "of_project": of_project,
+            "projects": list(places),
+            "free": list(places.values()),
+        },
     )
     keys = [int(row[0]) for row in await cursor.fetchall()]
     async with connection.cursor(row_factory=kwargs_row(_channel)) as found:

@@ -32,6 +32,16 @@ async def app_delete(connection: Connection, device_key: int, app_key: int, stag
     )
 
 
+async def app_list_by_install(connection: Connection, install: Install, *, before: datetime, limit: int) -> list[int]:
+    """The devices of which `app_delete_by_install` takes the app; nobody else changes it in this transaction."""
+    cursor = await connection.execute(
+        "SELECT device_key FROM devices.device_app WHERE project_key = %s AND app_key = %s AND stage = %s"
+        " AND created_at < %s AND target <> 'UNINSTALLED' ORDER BY device_key LIMIT %s FOR UPDATE",
+        [install.project_key, install.app_key, install.stage, before, limit],
+    )
+    return [int(row[0]) for row in await cursor.fetchall()]
+
+
 async def app_delete_by_install(
     connection: Connection, install: Install, *, before: datetime, limit: int
 ) -> list[RemovedApp]:

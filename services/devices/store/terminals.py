@@ -17,12 +17,25 @@ class OpenTerminals:
 
 
 @frozen
+class NewTerminal:
+    """One that is opened: on the machine where `container` is empty; `agent_session` is of one that was left there."""
+
+    terminal_id: UUID
+    account_key: int
+    device_key: int
+    container: str
+    agent_session: str
+
+
+@frozen
 class LeftTerminal:
     """One that is over, and whose shell may not be."""
 
     terminal_id: UUID
     account_key: int
     device_key: int
+    container: str
+    agent_session: str
     serial_number: UUID
 
 
@@ -39,14 +52,22 @@ async def terminal_count(connection: Connection, account_key: int, device_key: i
     return OpenTerminals(int(row[0]), int(row[1]))
 
 
-async def terminal_take_over(connection: Connection, account_key: int, device_key: int) -> bool:
-    """Whether a terminal of the person on the device has left its shell behind, which is now for who asks."""
+async def terminal_take_over(connection: Connection, account_key: int, device_key: int, container: str) -> str | None:
+    """The agent's name of a shell that the person has left there, now for who asks; None where there is none."""
     cursor = await connection.execute(
-        "DELETE FROM devices.terminal WHERE account_key = %s AND device_key = %s AND alive_until < clock_timestamp()"
-        " RETURNING terminal_id",
-        [account_key, device_key],
+        "DELETE FROM devices.terminal WHERE account_key = %s AND device_key = %s AND container = %s"
+        " AND alive_until < clock_timestamp() RETURNING agent_session",
+        [account_key, device_key, container],
     )
-    return await cursor.fetchone() is not None
+    row = await cursor.fetchone()
+    return None if row is None else str(row[0])
+
+
+async def terminal_name(connection: Connection, terminal: UUID, agent_session: str) -> None:
+    """What the agent calls its shell."""
+    await connection.execute(
+        "UPDATE devices.terminal SET agent_session = %s WHERE terminal_id = %s", [agent_session, terminal]
+    )
 
 
 async def terminal_take_left(
@@ -60,21 +81,30 @@ async def terminal_take_left(
             " USING (device_key) WHERE x.alive_until < clock_timestamp() - make_interval(secs => %s)"
             " AND d.status <> 'DISCONNECTED' ORDER BY x.alive_until LIMIT %s FOR UPDATE OF x SKIP LOCKED) left_one"
             " WHERE t.terminal_id = left_one.terminal_id"
-            " RETURNING t.terminal_id, t.account_key, t.device_key, left_one.serial_number",
+            " RETURNING t.terminal_id, t.account_key, t.device_key, t.container, t.agent_session,"
+            " left_one.serial_number",
             [process, for_s, left_for_s, limit],
         )
         return await cursor.fetchall()
 
 
-async def terminal_insert(
-    connection: Connection, terminal: UUID, account_key: int, device_key: int, process: UUID, *, for_s: float
-) -> bool:
-    """It is open at `process`, which lives for `for_s` seconds; false where the person has one on the device."""
+async def terminal_forget_gone(connection: Connection) -> int:
+    """Forget those that are over and whose device is out of the registry: no shell of theirs can be ended any more."""
     cursor = await connection.execute(
-        "INSERT INTO devices.terminal (terminal_id, account_key, device_key, process, alive_until)"
-        " VALUES (%s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))"
-        " ON CONFLICT (account_key, device_key) DO NOTHING RETURNING terminal_id",
-        [terminal, account_key, device_key, process, for_s],
+        "DELETE FROM devices.terminal t WHERE t.alive_until < clock_timestamp()"
+        " AND NOT EXISTS (SELECT FROM devices.device d WHERE d.device_key = t.device_key)"
+    )
+    return cursor.rowcount
+
+
+async def terminal_insert(connection: Connection, new: NewTerminal, process: UUID, *, for_s: float) -> bool:
+    """It is open at `process`, which lives for `for_s` seconds; false where the person has one there."""
+    cursor = await connection.execute(
+        "INSERT INTO devices.terminal"
+        " (terminal_id, account_key, device_key, container, agent_session, process, alive_until)"
+        " VALUES (%s, %s, %s, %s, %s, %s, clock_timestamp() + make_interval(secs => %s))"
+        " ON CONFLICT (account_key, device_key, container) DO NOTHING RETURNING terminal_id",
+        [new.terminal_id, new.account_key, new.device_key, new.container, new.agent_session, process, for_s],
     )
     return await cursor.fetchone() is not None
 

@@ -7,6 +7,7 @@ Source: wire-agent section 3.
 
 import asyncio
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +27,8 @@ CUT_S: Final = 1.0
 CUTS: Final = 5
 LOOK_EVERY_S: Final = 0.5
 MOST_WAITING_OCTETS: Final = 4 * 2**20
+COLUMNS_TO_END: Final = 80
+ROWS_TO_END: Final = 24
 AWAY: Final = "the bus went away; open the terminal again"
 LATE: Final = "the terminal prints faster than it is read"
 _SESSION: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -44,6 +47,7 @@ class Shell:
     _queue: "asyncio.Queue[str | None]" = field(factory=asyncio.Queue)
     _waiting: int = 0
     _is_late: bool = False
+    _size: dict[str, int] = field(factory=lambda: {"height": ROWS_TO_END, "width": COLUMNS_TO_END})
 
     async def open(self, columns: int, rows: int) -> bool:
         """Get the shell; false where the device is not in this cell.
@@ -55,9 +59,10 @@ class Shell:
         answer = await asked(self.apart.session, self._uri(OPEN), (), {}, CALL_S)
         if answer is None:
             return False
-        self.name = _session_of(answer, self.serial_number)
+        topics = {"writeTopic": "term_write", "dataTopic": "data", "resizeTopic": "term_resize"}
+        self.name = session_of(answer, self.serial_number, topics)
         heard = self.apart.session.subscribe(self.hear, self._uri(f"data.{self.name}"))
-        await _done(heard)
+        await done(heard)
         await self.resize(columns, rows)
         return True
 
@@ -69,7 +74,7 @@ class Shell:
         """
         self.written_octets += len(keys.encode())
         options = PublishOptions(acknowledge=True)
-        await _done(self.apart.session.publish(self._uri(f"term_write.{self.name}"), keys, options=options))
+        await done(self.apart.session.publish(self._uri(f"term_write.{self._which}"), keys, options=options))
 
     async def resize(self, columns: int, rows: int) -> None:
         """Give it a size.
@@ -77,8 +82,8 @@ class Shell:
         Raises:
             ConflictError: The device is not connected, or there is no such shell any more. Others as `open`.
         """
-        size = {"height": rows, "width": columns}
-        if await asked(self.apart.session, self._uri(f"term_resize.{self.name}"), (size,), {}, CALL_S) is None:
+        size = self._size = {"height": rows, "width": columns}
+        if await asked(self.apart.session, self._uri(f"term_resize.{self._which}"), (size,), {}, CALL_S) is None:
             raise ConflictError(OFFLINE, reason="device_offline")
 
     def hear(self, *args: Any, **_: Any) -> None:
@@ -120,7 +125,7 @@ class Shell:
     async def end_shell(self) -> bool:
         """End the shell and whatever runs in it: Ctrl-C, `exit`, until it says that it is over; whether it did."""
         for _ in range(CUTS):
-            if self.over.is_set() and await self._is_gone():
+            if self.over.is_set() and await self.is_gone():
                 return True
             self.over.clear()
             with suppress(TimeoutError, UnavailableError):
@@ -128,34 +133,52 @@ class Shell:
                     await self.write(keys)
                 async with asyncio.timeout(CUT_S):
                     await self.over.wait()
-        return self.over.is_set() and await self._is_gone()
+        return self.over.is_set() and await self.is_gone()
 
-    async def _is_gone(self) -> bool:
+    async def end_of_before(self, agent_session: str) -> bool | None:  # noqa: ARG002 - an agent has one of each caller
+        """End the one that was left, which the agent hands out again; whether it did, None where this cell has none."""
+        if not await self.open(COLUMNS_TO_END, ROWS_TO_END):
+            return None
+        return await self.end_shell()
+
+    async def is_gone(self) -> bool:
         """Whether the end that was said is one: whoever types can print the word for it."""
         with suppress(ConflictError, OutcomeUnknownError, UnavailableError):
-            size = {"height": 24, "width": 80}
-            uri = self._uri(f"term_resize.{self.name}")
-            return await asked(self.apart.session, uri, (size,), {}, CUT_S) is None
+            uri = self._uri(f"term_resize.{self._which}")
+            return await asked(self.apart.session, uri, (self._size,), {}, CUT_S) is None
         return False
+
+    @property
+    def _which(self) -> str:
+        return self.name
 
     def _uri(self, name: str) -> str:
         return f"re.mgmt.{self.serial_number}.{name}"
 
 
-def _session_of(answer: AgentAnswer, serial_number: UUID) -> str:
-    """The name of the shell; a device that names topics of another's would have the person's keys go there."""
+def session_of(answer: AgentAnswer, serial_number: UUID, topics: Mapping[str, str], within: str = "") -> str:
+    """The name of the shell, whose topics are called so; one that names another's would have the keys go there.
+
+    Raises:
+        ConflictError: It does, or it is no answer of an agent's.
+    """
     said = answer.args[0] if answer.args else None
     name = said.get("sessionID") if isinstance(said, dict) else None
     if isinstance(said, dict) and isinstance(name, str) and _SESSION.fullmatch(name):
-        own = {"writeTopic": "term_write", "dataTopic": "data", "resizeTopic": "term_resize"}
-        if all(said.get(each) == f"re.mgmt.{serial_number}.{word}.{name}" for each, word in own.items()):
+        which = f"{within}.{name}" if within else name
+        if all(said.get(each) == f"re.mgmt.{serial_number}.{word}.{which}" for each, word in topics.items()):
             return name
     raise ConflictError("the device answered with something else than a terminal", reason="device_answer")
 
 
-async def _done(asking: Any) -> None:
+async def done(asking: Any) -> Any:
+    """What came of it.
+
+    Raises:
+        UnavailableError: The bus is away.
+    """
     try:
         async with asyncio.timeout(CALL_S):
-            await asking.asFuture(asyncio.get_running_loop())
+            return await asking.asFuture(asyncio.get_running_loop())
     except (ApplicationError, SessionNotReady, TransportLost, TimeoutError) as error:
         raise UnavailableError(AWAY) from error

@@ -15,7 +15,7 @@ from attrs import define, evolve
 
 from services.devices.operations.agent_calls import OFFLINE
 from services.devices.operations.intents import ALIVE_S, EXTEND_EVERY_S, Intents
-from services.devices.operations.operating import draft_of
+from services.devices.operations.operating import NO_APP, draft_of
 from services.devices.reaching import NO_DEVICE, Reaching
 from services.devices.records.devices import Device
 from services.devices.records.terminals import (
@@ -27,15 +27,24 @@ from services.devices.records.terminals import (
     TerminalOutput,
 )
 from services.devices.rules import devices as rules
-from services.devices.rules.operations import DEVELOP
+from services.devices.rules.operations import DEVELOP, container_name
 from services.devices.store import terminals as store
+from services.devices.store.app_states import state_find
 from services.devices.store.devices import device_find
 from services.devices.store.terminals import LeftTerminal
+from services.devices.terminals.containers import ContainerShell
 from services.devices.terminals.shells import Shell
 from shared import audit
 from shared.bus import Apart, Bus
 from shared.database import Database
-from shared.errors import ConflictError, NotAuthorizedError, NotFoundError, OverLimitError, PublicError
+from shared.errors import (
+    ConflictError,
+    InvalidArgumentError,
+    NotAuthorizedError,
+    NotFoundError,
+    OverLimitError,
+    PublicError,
+)
 from shared.identities import Person, ServiceIdentity
 from shared.procedures import Audience, Declaration, Progress, plain
 from shared.rights.decision_point import Following, Rights
@@ -46,12 +55,10 @@ MOST_HERE: Final = 500
 IDLE_S: Final = 30 * 60.0
 HARD_S: Final = 8 * 3_600.0
 NO_TERMINAL: Final = "there is no such terminal, or it is not yours, or it is over"
-HAS_ONE: Final = "you have a terminal on this device already, or one is being closed; an agent has one for each person"
+HAS_ONE: Final = "you have a terminal there already, or one is being closed; an agent has one for each person"
 LEFT_FOR_S: Final = 30.0
 """For how long a shell that was left stays, and after which time its end is tried again."""
 LEFT_AT_ONCE: Final = 4
-COLUMNS_TO_END: Final = 80
-ROWS_TO_END: Final = 24
 TOO_MANY: Final = "too many terminals are open"
 
 log = structlog.get_logger()
@@ -64,8 +71,10 @@ class _Terminal:
     device: Device
     used: audit.Draft
     touched_at: float
-    has_left_shell: bool = False
-    """Whether its person has a shell there of before, as far as none was opened since."""
+    container: str = ""
+    """In which it is; empty: on the machine."""
+    left: str | None = None
+    """What the agent calls a shell that its person has there of before, as far as none was opened since."""
     shell: Shell | None = None
     because: Because = "refused"
     is_closed: bool = False
@@ -107,16 +116,17 @@ class Terminals:
             UnavailableError: The bus, or changes of rights, may have been missed: open it again.
         """
         device = await self._reaching.device(person, DEVELOP, request.device, request.project)
+        container = await self._container(device, request)
         key, now = uuid4(), asyncio.get_running_loop().time()
-        used = evolve(draft_of(person, device, {"terminal": str(key)}), request_id=str(key))
+        used = evolve(draft_of(person, device, _about(key, container)), request_id=str(key))
         used = evolve(used, action=audit.Action.DEVICE_TERMINAL_USED)
-        terminal = _Terminal(key, person, device, used, now)
-        terminal.has_left_shell = await self._begin_terminal(terminal)
+        terminal = _Terminal(key, person, device, used, now, container)
+        terminal.left = await self._begin_terminal(terminal)
         try:
             async with self._intents.kept_alive(used):
                 with self._rights.follow(person.account_key, terminal.wake) as following:
                     await self._require(terminal)
-                    await self._open_shell(terminal, request, ends_first=terminal.has_left_shell)
+                    await self._open_shell(terminal, request)
                     self._here[key] = terminal
                     progress(TerminalOpened(key))
                     terminal.because = await self._serve(terminal, following, progress)
@@ -163,6 +173,7 @@ class Terminals:
             UnavailableError: The database is away.
         """
         async with self._database.transaction() as connection:
+            await store.terminal_forget_gone(connection)
             left = await store.terminal_take_left(
                 connection, self._process, left_for_s=LEFT_FOR_S, for_s=ALIVE_S, limit=LEFT_AT_ONCE
             )
@@ -184,12 +195,12 @@ class Terminals:
         for cell in self._bus.cells:
             apart = await self.join(cell, f"terminal-{left.account_key}")
             try:
-                shell = Shell(left.serial_number, apart)
-                if await shell.open(COLUMNS_TO_END, ROWS_TO_END):
-                    return await shell.end_shell()
+                has_ended = await _shell(left.serial_number, apart, left.container).end_of_before(left.agent_session)
+                if has_ended is not None:
+                    return has_ended
             finally:
                 apart.session.leave()
-        return False
+        return bool(left.container)  # which no agent has any more; root shells wait for who is asked for them
 
     async def _do(self, terminal: _Terminal, order: TerminalOrder) -> None:
         shell = terminal.shell
@@ -204,37 +215,54 @@ class Terminals:
         if order.columns is not None and order.rows is not None:
             await shell.resize(order.columns, order.rows)
 
-    async def _begin_terminal(self, terminal: _Terminal) -> bool:
-        """Write down that it is open; whether its person has left a shell on the device."""
+    async def _container(self, device: Device, request: OpenTerminal) -> str:
+        """The name of the container that is meant, empty where none is.
+
+        Raises:
+            InvalidArgumentError: Two are named, or an app without its stage.
+            ConflictError: The app is not on the device.
+        """
+        app_key, stage = request.app, request.stage
+        if (app_key is None) != (stage is None) or (app_key is not None and request.container is not None):
+            raise InvalidArgumentError("name an app with its stage, or a container, or neither", argument="app")
+        if app_key is None or stage is None:
+            return request.container or ""
+        found = await self._database.run(lambda one: state_find(one, device.device_key, app_key, stage))
+        if found is None:
+            raise ConflictError(NO_APP)
+        return container_name(app_key, found.app_name or "", stage)
+
+    async def _begin_terminal(self, terminal: _Terminal) -> str | None:
+        """Write down that it is open; what the agent calls a shell that its person has left there."""
         account, device = terminal.person.account_key, terminal.device
         if len(self._here) >= MOST_HERE:
             raise OverLimitError(TOO_MANY)
         async with self._database.transaction() as connection:
             await self._intents.begin_intent(connection, device, terminal.used, for_s=ALIVE_S, is_holding=False)
-            has_left_shell = await store.terminal_take_over(connection, account, device.device_key)
-            key, process = terminal.key, self._process
-            if not await store.terminal_insert(connection, key, account, device.device_key, process, for_s=ALIVE_S):
+            left = await store.terminal_take_over(connection, account, device.device_key, terminal.container)
+            new = store.NewTerminal(terminal.key, account, device.device_key, terminal.container, left or "")
+            if not await store.terminal_insert(connection, new, self._process, for_s=ALIVE_S):
                 raise ConflictError(HAS_ONE, reason="terminal_open")
             found = await store.terminal_count(connection, account, device.device_key)
             if found.of_person > MOST_OF_PERSON or found.of_device > MOST_OF_DEVICE:
                 raise OverLimitError(TOO_MANY)
-        return has_left_shell
+        return left
 
-    async def _open_shell(self, terminal: _Terminal, request: OpenTerminal, *, ends_first: bool) -> None:
+    async def _open_shell(self, terminal: _Terminal, request: OpenTerminal) -> None:
+        serial_number, container = terminal.device.serial_number, terminal.container
         for cell in self._bus.cells:
             apart = await self.join(cell, f"terminal-{terminal.person.account_key}")
-            terminal.shell = Shell(terminal.device.serial_number, apart)
+            terminal.shell = _shell(serial_number, apart, container)
+            if terminal.left is not None:
+                await _shell(serial_number, apart, container).end_of_before(terminal.left)
             if await terminal.shell.open(request.columns, request.rows):
                 break
             apart.session.leave()
             terminal.shell = None
         if terminal.shell is None:
             raise ConflictError(OFFLINE, reason="device_offline")
-        if ends_first:
-            await terminal.shell.end_shell()
-            terminal.shell = Shell(terminal.device.serial_number, terminal.shell.apart)
-            if not await terminal.shell.open(request.columns, request.rows):
-                raise ConflictError(OFFLINE, reason="device_offline")
+        name = terminal.shell.name
+        await self._database.run(lambda connection: store.terminal_name(connection, terminal.key, name))
 
     async def _serve(self, terminal: _Terminal, following: Following, progress: Progress) -> Because:
         shell, loop = terminal.shell, asyncio.get_running_loop()
@@ -251,7 +279,7 @@ class Terminals:
                 return because
             if loop.time() >= look_at:
                 look_at, is_away = loop.time() + EXTEND_EVERY_S, await self._extend_terminal(terminal)
-                if is_away and was_away:
+                if (is_away and was_away) or (terminal.container and await shell.is_gone()):
                     return "device_left"
                 was_away = is_away
 
@@ -275,14 +303,14 @@ class Terminals:
 
     async def _finish_terminal(self, terminal: _Terminal, began_at: float) -> None:
         """End the shell, then say in the log how it was."""
-        shell, has_ended = terminal.shell, not terminal.has_left_shell
+        shell, has_ended = terminal.shell, terminal.left is None
         if shell is not None:
             has_ended = await shell.end_shell()
             shell.apart.session.leave()
         if not has_ended:
             log.warning("terminal_left_its_shell", device_key=terminal.device.device_key)
         told = {
-            "terminal": str(terminal.key),
+            **_about(terminal.key, terminal.container),
             "because": terminal.because,
             "read_octets": 0 if shell is None else shell.read_octets,
             "written_octets": 0 if shell is None else shell.written_octets,
@@ -299,6 +327,14 @@ class Terminals:
 def own_uri(process: UUID) -> str:
     """The procedure of one process of devices, for the others."""
     return f"ironflock.devices.replica.{process.hex}.terminal"
+
+
+def _shell(serial_number: UUID, apart: Apart, container: str) -> Shell:
+    return ContainerShell(serial_number, apart, container=container) if container else Shell(serial_number, apart)
+
+
+def _about(key: UUID, container: str) -> dict[str, str]:
+    return {"terminal": str(key), **({"container": container} if container else {})}
 
 
 def _over(terminal: _Terminal, shell: Shell, ends_at: float, now: float) -> Because | None:

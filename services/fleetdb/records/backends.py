@@ -4,6 +4,7 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from shared.clusters import FIRST
 from shared.templates import Template
 
 
@@ -21,7 +22,7 @@ class Backend:
     `epoch` counts its logins: each rotation makes a new one. `providers` are the apps, by name in lower case, whose
     tables it may read in the project, or `*`. `keeps` has, by table, how many seconds of rows are kept where people say
     otherwise than the template; `retention_change` is the last time that they did, where realms does not know yet that
-    it is in force.
+    it is in force. `cluster` is the database server that it is on, and `placed` the how manieth that is.
     """
 
     backend_key: int
@@ -37,6 +38,8 @@ class Backend:
     providers: frozenset[str]
     keeps: dict[str, int] = field(factory=dict)
     retention_change: int | None = None
+    cluster: str = FIRST
+    placed: int = 1
 
     @property
     def realm(self) -> str:

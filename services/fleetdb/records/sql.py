@@ -4,6 +4,8 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from shared.clusters import FIRST
+
 
 @frozen
 class Startup:
@@ -47,7 +49,7 @@ class Frame:
 class Admission:
     """Somebody may read a backend's tables: who, by which credential, from where, as which login, until when.
 
-    `ends_at` is in Unix seconds.
+    `ends_at` is in Unix seconds; `cluster` is the server that the database is on.
     """
 
     account_key: int
@@ -58,6 +60,7 @@ class Admission:
     database: str
     login: str
     ends_at: float
+    cluster: str = FIRST
 
 
 @frozen

@@ -7,6 +7,7 @@ import msgspec
 from attrs import field, frozen
 
 from services.fleetdb.records.backends import Backend, Stage
+from shared.clusters import FIRST
 from shared.templates import Template
 
 
@@ -34,6 +35,8 @@ class _Told:
     providers: list[str]
     keeps: dict[str, int] = field(factory=dict)
     retention_change: int | None = None
+    cluster: str = FIRST
+    placed: int = 1
 
 
 def backend_of(document: Any) -> Backend:

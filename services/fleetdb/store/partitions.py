@@ -62,6 +62,11 @@ async def spans(connection: Connection, schema: str, table: str) -> list[Span]:
     return sorted(_span_in(name) for name in names if name != FAR)
 
 
+async def span_make(connection: Connection, schema: str, table: str, span: Span) -> None:
+    """A partition for `span`, of which there is none; in a transaction."""
+    await _make(connection, schema, table, span)
+
+
 async def drop_before(connection: Connection, schema: str, table: Table, moment: datetime) -> int:
     """Drop the partitions that end before `moment`, and the rows stored apart that are older. How many went.
 

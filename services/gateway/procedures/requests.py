@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import Request
 
 from services.gateway.records import JSON_TYPE, Answer, Asked
+from shared import tracing
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -23,11 +24,13 @@ async def respond(
     gone: list[Failure] = []
     _ = request.notifyFinish().addErrback(gone.append)
     began, asked = monotonic(), asked_of(request, base)
-    answer = await answering(asked)
-    elapsed = monotonic() - began
     method = asked.method if asked.method in METHODS else "other"
+    with tracing.request(asked.method) as doing:
+        answer = await answering(asked)
+        doing.answered(answer.status)
+        elapsed = monotonic() - began
+        log.info("request_answered", below=base, method=method, status=answer.status, elapsed_s=round(elapsed, 4))
     seconds.labels(method, str(answer.status)).observe(elapsed)
-    log.info("request_answered", below=base, method=method, status=answer.status, elapsed_s=round(elapsed, 4))
     if not gone:
         _send(request, answer)
 

@@ -57,6 +57,7 @@ CLIENT: Final = (
 
 APP: Final = {"app_key": "app"}
 BOARD: Final = {"board_key": "board"}
+CLUSTER: Final = {"cluster": "cluster"}
 BACKEND: Final = SWARM | APP | {"stage": "stage"}
 TERMINAL: Final = {"terminal": "terminal"}
 TUNNEL: Final = {"tunnel_key": "tunnel"}
@@ -93,7 +94,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("DELETE", "/swarms/{swarm_key}/devices/{device_key}", f"{_DEVICES}.delete", path=SWARM | DEVICE),
     Route("PATCH", "/devices/{device_key}/tags", f"{_DEVICES}.tag", path=DEVICE, body=("set", "remove")),
     Route("POST", "/devices/{device_key}/decommission", f"{_DEVICES}.decommission", path=DEVICE, body=("data",)),
-    Route("GET", "/swarms/{swarm_key}/decommissions", "ironflock.devices.decommission.list", path=SWARM, query=PAGE),
+    Route(
+        "GET", "/swarms/{swarm_key}/decommissions", "ironflock.devices.decommission.list",
+        path=SWARM, query={"device": Kind.WHOLE} | PAGE,
+    ),
     Route("POST", "/devices/{device_key}/move", f"{_DEVICES}.move", path=DEVICE, body=("to", "name")),
     Route(
         "PUT", "/devices/{device_key}/claimable", f"{_DEVICES}.set_claimable",
@@ -230,7 +234,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("DELETE", "/groups/{group_key}/devices/{device_key}", f"{_GROUPS}.remove_device", path=GROUP | DEVICE),
     # Projects
     Route("GET", "/swarms", f"{_PROJECTS}.list", query=PAGE),
-    Route("POST", "/swarms", f"{_PROJECTS}.create", body=("name", "description"), status=201),
+    Route("POST", "/swarms", f"{_PROJECTS}.create", body=("name", "description", "region"), status=201),
     Route("GET", "/swarms/{swarm_key}", f"{_PROJECTS}.show", path=SWARM),
     Route(
         "PUT", "/swarms/{swarm_key}/second-factor", f"{_PROJECTS}.require_factor", path=SWARM, body=("required",)
@@ -254,7 +258,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "POST", "/apps/{app_key}/releases", f"{_REALMS}.release.create",
-        path=APP, body=("version", "image", "data_template"), status=201,
+        path=APP, body=("version", "image", "data_template", "environment", "ports", "compose"), status=201,
     ),
     Route("GET", "/swarms/{swarm_key}/apps", f"{_REALMS}.install.list", path=SWARM),
     Route("POST", "/swarms/{swarm_key}/apps/confirm", "ironflock.devices.install.confirm", path=SWARM, body=()),
@@ -398,6 +402,13 @@ ROUTES: Final[tuple[Route, ...]] = (
         "DELETE", "/swarms/{swarm_key}/defaults", f"{_RIGHTS}.default.unset",
         path=SWARM, query={"kind": Kind.TEXT, "flags": Kind.NAMES, "reason": Kind.TEXT},
     ),
+    # Where projects live
+    Route("GET", "/clusters", f"{_REALMS}.cluster.list"),
+    Route("POST", "/clusters", f"{_REALMS}.cluster.add", body=("name", "region", "capacity"), status=201),
+    Route("PUT", "/clusters/{cluster}", f"{_REALMS}.cluster.update", path=CLUSTER, body=("state", "capacity")),
+    Route("GET", "/moves", f"{_REALMS}.move.list", query={"project": Kind.WHOLE}),
+    Route("POST", "/moves", f"{_REALMS}.move.create", body=("project", "cluster"), status=201),
+    Route("POST", "/moves/{move_key}/abandon", f"{_REALMS}.move.abandon", path={"move_key": "move_key"}, body=()),
     Route("GET", "/locks", f"{_RIGHTS}.lock.list"),
     Route("POST", "/locks", f"{_RIGHTS}.lock.create", body=("kind", "key", "ends_at", "reason"), status=201),
     Route(

@@ -12,11 +12,13 @@ from services.realms.records.backends import (
     FoundBackend,
     KnownBackend,
     ListBackends,
+    ListOfProject,
     ListRealms,
     NameBackend,
     RealmList,
     Rotated,
     SettleBackend,
+    StandingBackends,
 )
 from services.realms.records.readers import AdmitReader, Reader
 from services.realms.records.retention import Retained, Retention, SetRetention
@@ -97,6 +99,13 @@ class BackendProcedures:
         """One backend, for fleetdb."""
         _only_fleetdb(service)
         return await self._backends.find(request)
+
+    @for_services("ironflock.realms.backend.of_project", ListOfProject)
+    async def backend_of_project(self, service: ServiceIdentity, request: ListOfProject) -> StandingBackends:
+        """Every backend of a project whose rows are there, also those of apps that were uninstalled, for fleetdb."""
+        _only_fleetdb(service)
+        key = request.project_key
+        return StandingBackends(await self._database.run(lambda one: store.backend_list_standing(one, key)))
 
     @for_services("ironflock.realms.backend.certify", CertifyBackend)
     async def backend_certify(self, service: ServiceIdentity, request: CertifyBackend) -> Certificate:

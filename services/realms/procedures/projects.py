@@ -9,6 +9,7 @@ from psycopg.errors import UniqueViolation
 
 from services.realms.assembly import Parts
 from services.realms.drafts import draft
+from services.realms.placing import place_in_txn
 from services.realms.records.projects import (
     CreateProject,
     ListProjects,
@@ -51,12 +52,14 @@ class ProjectProcedures:
         description = clean_text(request.description, what="description")
         try:
             async with self._database.transaction() as connection:
+                cluster = await place_in_txn(connection, request.region)
                 project = await store.project_insert(
                     connection,
                     name=name,
                     name_canonical=canonical_name(name),
                     description=description,
                     owner_account_key=person.account_key,
+                    cluster_key=cluster.cluster_key,
                 )
                 await audit.record(connection, _created(person, project))
         except UniqueViolation as error:
@@ -123,7 +126,7 @@ def _created(person: Person, project: Project) -> audit.Draft:
         audit.Action.PROJECT_CREATED,
         audit.Asset("project", project.project_key),
         project_key=project.project_key,
-        after={"name": project.name, "description": project.description},
+        after={"name": project.name, "description": project.description, "cluster": project.cluster},
     )
 
 

@@ -25,6 +25,8 @@ from shared.identities import Person
 from shared.names import canonical_name, lookup_name
 from shared.paging import page, position_after
 from shared.procedures import for_people
+from shared.releases import Contents
+from shared.releases import check as check_contents
 
 NO_BUILDING: Final = "nothing is built here: push the image to a registry, and name it by its digest"
 
@@ -42,7 +44,7 @@ class ReleaseProcedures:
         """A new release of the app (flag `RELEASE`); nothing is installed by it.
 
         Raises:
-            NotSupportedError: It names no image: that it be built is not to be had.
+            NotSupportedError: It names no image, or its compose document has one built: nothing is built here.
         """
         version = version_name(request.version)
         app = await self._apps.with_flag(person, "RELEASE", request.app)
@@ -51,6 +53,8 @@ class ReleaseProcedures:
         image = image_name(request.image)
         if request.data_template is not None:
             checked(request.data_template)
+        contents = Contents(request.environment, request.ports, request.compose)
+        check_contents(contents)
         try:
             async with self._database.transaction() as connection:
                 release = await store.release_insert(
@@ -60,6 +64,7 @@ class ReleaseProcedures:
                     version_canonical=canonical_name(version),
                     image=image,
                     data_template=request.data_template,
+                    contents=contents,
                 )
                 await audit.record(connection, _created(person, app, release))
         except UniqueViolation as error:
@@ -79,7 +84,7 @@ class ReleaseProcedures:
 
     @for_people("ironflock.realms.release.show", NameRelease, is_reading=True)
     async def release_show(self, person: Person, request: NameRelease) -> WholeRelease:
-        """One release of an app that the caller may see, with its data template."""
+        """One release of an app that the caller may see, with all that was kept of it."""
         app = await self._apps.with_flag(person, "READ", request.app)
         name = lookup_name(request.version)
         if name is None:

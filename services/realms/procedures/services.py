@@ -7,7 +7,7 @@ from services.realms.assembly import Parts
 from services.realms.installing import NO_RELEASE
 from services.realms.projects import NO_PROJECT
 from services.realms.records.apps import Release, SetAppOwner
-from services.realms.records.installs import AskStanding, FindInstall, FindRelease, Found, Standing
+from services.realms.records.installs import AskStanding, FindContents, FindInstall, FindRelease, Found, Standing
 from services.realms.records.projects import AccountKey, AskTunnelRules, Project, ResolveProject, SetOwner, TunnelRules
 from services.realms.store import apps, installs, releases
 from services.realms.store import projects as store
@@ -15,6 +15,7 @@ from shared.errors import AlreadyExistsError, NotAuthorizedError, NotFoundError
 from shared.identities import ServiceIdentity
 from shared.names import lookup_name
 from shared.procedures import for_services
+from shared.releases import Contents
 
 
 class ServiceProcedures:
@@ -101,6 +102,17 @@ class ServiceProcedures:
         if release is None:
             raise NotFoundError(NO_RELEASE)
         return release
+
+    @for_services("ironflock.realms.release.contents", FindContents)
+    async def release_contents(self, service: ServiceIdentity, request: FindContents) -> Contents:
+        """What a release asks for, for devices; it never changes."""
+        _only(service, "devices")
+        found = await self._database.run(
+            lambda connection: releases.release_find_contents(connection, request.release_key)
+        )
+        if found is None:
+            raise NotFoundError(NO_RELEASE)
+        return found
 
     @for_services("ironflock.realms.app.standing", AskStanding)
     async def app_standing(self, service: ServiceIdentity, request: AskStanding) -> Standing:

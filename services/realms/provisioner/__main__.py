@@ -6,75 +6,96 @@ import datetime as dt
 import os
 import signal
 import sys
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 import structlog
 
 from services.realms.provisioner import cluster, settings
-from services.realms.provisioner.certificates import AuthorityError, load_authority
+from services.realms.provisioner.certificates import Authorities, AuthorityError
+from services.realms.provisioner.places import LOCK_TIMEOUT_MS, Place, connected
 from services.realms.provisioner.working import Provisioner, Surroundings
-from shared.database import Connection, connection_arguments
+from services.realms.store.clusters import cluster_key_of
+from shared.clusters import FIRST
+from shared.database import Connection
+from shared.errors import UnavailableError
 from shared.logging import configure
 from shared.settings import Settings, SettingsError
 
 LOOK_EVERY_S: Final = 2.0
 WATCH_EVERY_S: Final = 10.0
 PAUSE_S: Final = 1.0
-STATEMENT_TIMEOUT_MS: Final = 120_000
-LOCK_TIMEOUT_MS: Final = 10_000
 EXIT_SETTINGS: Final = 78  # EX_CONFIG of sysexits.h
 
 log = structlog.get_logger()
 
 
-def arguments(found: settings.ProvisionerSettings) -> dict[str, Any]:
-    """What it connects with; making a database takes longer than what a service does."""
-    options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
-    return {**connection_arguments(found.database), "options": options}
-
-
 async def run(found: settings.ProvisionerSettings) -> None:
-    """Work for ever; a database that is away is asked again."""
-    given = arguments(found)
+    """Work for ever on every cluster, each by itself: one that is away is no other's concern."""
+    authorities = Authorities(found.ca_certificate, found.ca_key)
+    working: dict[str, asyncio.Task[None]] = {}
+    async with asyncio.TaskGroup() as group:
+        while True:
+            for name in (FIRST, *found.clusters.names()):
+                if name not in working:
+                    working[name] = group.create_task(keep_working(Place(name, found), authorities))
+            await asyncio.sleep(LOOK_EVERY_S)
 
-    async def connect(database: str) -> Connection:
-        return await psycopg.AsyncConnection.connect(**{**given, "dbname": database})
 
-    authority = load_authority(found.ca_certificate, found.ca_key)
-    around = Surroundings(connect, found.database.name, authority, lambda: dt.datetime.now(dt.UTC))
+async def keep_working(place: Place, authorities: Authorities) -> None:
+    """Work on one cluster for ever; a database that is away is asked again."""
     while True:
-        tell_alive(found)
+        tell_alive(place)
         try:
-            async with await connect(found.database.name) as connection:
-                await connection.execute("SET lock_timeout = 0")
-                await cluster.take_turn(connection)
-                await connection.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}".encode())
-                await connection.execute("LISTEN provision")
-                await work(found, Provisioner(around, connection), connection)
-        except psycopg.OperationalError as error:
-            log.warning("database_lost", exc_info=error)
+            async with await connected(place.found.database, place.found.database.name) as control:
+                await work_on(place, authorities, control)
+        except (psycopg.OperationalError, UnavailableError) as error:
+            log.warning("database_lost", cluster=place.name, exc_info=error)
         await asyncio.sleep(PAUSE_S)
 
 
-def tell_alive(found: settings.ProvisionerSettings) -> None:
-    """Let whoever looks at the file's time see that this process goes on."""
-    if found.alive is not None:
-        found.alive.touch()
+async def work_on(place: Place, authorities: Authorities, control: Connection) -> None:
+    """Wait for the turn there, then work until a connection is lost, or until nobody knows the cluster."""
+    server = control if place.is_first else await place.connect(place.found.database.name)
+    try:
+        await server.execute("SET lock_timeout = 0")
+        await cluster.take_turn(server)
+        await server.execute(f"SET lock_timeout = {LOCK_TIMEOUT_MS}".encode())
+        await control.execute("LISTEN provision")
+        where, key = place.settings(), await cluster_key_of(control, place.name)
+        if key is None:  # nobody has added it yet
+            return
+        around = Surroundings(
+            cluster_key=key,
+            host=where.host,
+            port=where.port,
+            connect=place.connect,
+            authority=authorities.current,
+            now=lambda: dt.datetime.now(dt.UTC),
+        )
+        await work(place, Provisioner(around, control, server), control)
+    finally:
+        await server.close()
 
 
-async def work(found: settings.ProvisionerSettings, provisioner: Provisioner, connection: Connection) -> None:
+async def work(place: Place, provisioner: Provisioner, control: Connection) -> None:
     """Do what is due, then wait until something is said to be, or for a while."""
     watched = -WATCH_EVERY_S
     while True:
-        tell_alive(found)
+        tell_alive(place)
         if asyncio.get_running_loop().time() >= watched + WATCH_EVERY_S:
             await provisioner.watch()
             watched = asyncio.get_running_loop().time()
         if await provisioner.work():
             continue
-        async for _ in connection.notifies(timeout=LOOK_EVERY_S, stop_after=1):
+        async for _ in control.notifies(timeout=LOOK_EVERY_S, stop_after=1):
             pass
+
+
+def tell_alive(place: Place) -> None:
+    """Let whoever looks at the file's time see that this process goes on."""
+    if place.is_first and place.found.alive is not None:
+        place.found.alive.touch()
 
 
 async def main() -> None:

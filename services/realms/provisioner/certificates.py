@@ -1,6 +1,7 @@
 """Client certificates of the logins of data backends: short-lived, for a public key that comes from elsewhere."""
 
 import datetime as dt
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,19 +31,40 @@ class Authority:
 
 
 def load_authority(certificate: Path, key: Path) -> Authority:
-    """The CA out of its two files.
+    """The CA out of its two files; of several certificates the one whose key it is.
 
     Raises:
         AuthorityError: They cannot be read, or do not belong together; nothing of them is in the text.
     """
     try:
-        found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        known = x509.load_pem_x509_certificates(certificate.read_bytes())
         secret = serialization.load_pem_private_key(key.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
         raise AuthorityError(f"the CA of data backends in {certificate.parent} cannot be read") from error
-    if not isinstance(secret, ec.EllipticCurvePrivateKey) or secret.public_key() != found.public_key():
+    found = next((each for each in known if each.public_key() == secret.public_key()), None)
+    if not isinstance(secret, ec.EllipticCurvePrivateKey) or found is None:
         raise AuthorityError(f"key and certificate in {certificate.parent} do not belong together")
     return Authority(found, secret)
+
+
+class Authorities:
+    """The CA that the two files hold now: another one may have taken over."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        """Read them.
+
+        Raises:
+            AuthorityError: As `load_authority`.
+        """
+        self._files = certificate, key
+        self._current = load_authority(*self._files)
+
+    def current(self) -> Authority:
+        """The one to sign with."""
+        # Two files are replaced one after the other: while they do not match, the one before goes on.
+        with suppress(AuthorityError):
+            self._current = load_authority(*self._files)
+        return self._current
 
 
 def certificate_for(authority: Authority, login: str, public_key: str, now: dt.datetime) -> tuple[str, dt.datetime]:

@@ -35,6 +35,12 @@ async def drop_role(inside: Connection, name: str) -> None:
     await _run(inside, "DROP ROLE {}", name)
 
 
+async def drop_database(server: Connection, database: str) -> None:
+    """Drop a project's database, in which no backend is any more, and the role that is called like it."""
+    await _run(server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", database)
+    await _run(server, "DROP ROLE IF EXISTS {}", database)
+
+
 async def _tables(inside: Connection, schema: str) -> list[str]:
     cursor = await inside.execute(
         "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE'"

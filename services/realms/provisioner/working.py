@@ -16,8 +16,10 @@ from attrs import frozen
 from services.realms.provisioner import cluster, dropping, readers
 from services.realms.provisioner.certificates import Authority, certificate_for
 from services.realms.records.backends import AWAITED, BackendState, Job, JobKind, KnownBackend
-from services.realms.store import backends
+from services.realms.records.moves import Phase
+from services.realms.store import backends, moves
 from services.realms.store import provisioning as store
+from services.realms.store.clusters import cluster_set_reached
 from services.realms.store.readers import reader_find, reader_list
 from shared import audit
 from shared.database import Connection
@@ -34,27 +36,35 @@ SUPERSEDED: Final = "superseded"
 """What shall be is something else by now: a later job does that."""
 GONE: Final = (BackendState.CLOSED, BackendState.DROPPED)
 UNFIT: Final = "unfit_key"
-
 log = structlog.get_logger()
 
 
 @frozen
 class Surroundings:
-    """What it reaches: connections to a database of that name, the CA of the logins, and the clock."""
+    """What it reaches: connections to a cluster's database of that name, the CA of the logins, and the clock.
 
+    `host` and `port` are those of the cluster, which people are shown.
+    """
+
+    cluster_key: int
+    host: str
+    port: int
     connect: Callable[[str], Awaitable[Connection]]
-    control: str
-    authority: Authority
+    authority: Callable[[], Authority]
     now: Callable[[], dt.datetime]
 
 
 class Provisioner:
-    """Does the jobs, over one connection to the control database."""
+    """Does the jobs of one cluster."""
 
-    def __init__(self, around: Surroundings, connection: Connection) -> None:
-        """Work by `connection`, which nobody else uses; it has its turn already (`cluster.take_turn`)."""
+    def __init__(self, around: Surroundings, connection: Connection, server: Connection | None = None) -> None:
+        """Work by `connection` to the control database, and by `server` to the cluster where that is another server.
+
+        Nobody else uses either; the one to the cluster has its turn already (`cluster.take_turn`).
+        """
         self._around = around
         self._connection = connection
+        self._server = server or connection
 
     async def work(self) -> int:
         """Do what is due, and look around; returns how many jobs were at hand.
@@ -63,24 +73,28 @@ class Provisioner:
         certificate meanwhile gives up after some seconds.
 
         Raises:
-            psycopg.OperationalError: The control database is away.
+            psycopg.OperationalError: The control database or the cluster is away.
         """
-        await store.provisioner_set_alive(self._connection)
-        jobs = await store.job_list_due(self._connection, BATCH)
+        if self._server is self._connection:
+            await store.provisioner_set_alive(self._connection)
+        jobs = await store.job_list_due(self._connection, self._around.cluster_key, BATCH)
         for job in jobs:
             await self._do(job)
             if job.kind not in AWAITED:
                 break
-        for backend in await backends.backend_list_with_old_login(self._connection, RETIRED_AFTER_S):
+        due = await backends.backend_list_with_old_login(self._connection, self._around.cluster_key, RETIRED_AFTER_S)
+        for backend in due:
             await self._retire_login(backend)
         return len(jobs)
 
     async def watch(self) -> None:
-        """End what data backends may not have open, and forget jobs that are long done."""
-        ended = await cluster.end_long_transactions(self._connection, LONGEST_TRANSACTION_S)
+        """End what data backends may not have open, forget jobs that are long done, and note where this is."""
+        around = self._around
+        await cluster_set_reached(self._connection, around.cluster_key, around.host, around.port)
+        ended = await cluster.end_long_transactions(self._server, LONGEST_TRANSACTION_S)
         if ended:
             log.warning("long_transactions_ended", number=ended)
-        closed = await cluster.end_closed_sessions(self._connection)
+        closed = await cluster.end_closed_sessions(self._server)
         if closed:
             log.warning("sessions_of_closed_logins_ended", number=closed)
         await store.job_delete_done(self._connection, KEPT_S)
@@ -90,10 +104,11 @@ class Provisioner:
         if backend is None:
             raise LookupError("a job names a backend that is not there")
         try:
-            await self._begin(job, backend)
+            if not await self._begin(job, backend):
+                return
             await self._perform(job, backend)
         except (psycopg.Error, OSError) as error:
-            if self._connection.closed:
+            if self._connection.closed or self._server.closed:
                 raise
             log.warning("job_failed", job=job.kind.value, backend=job.backend_key, exc_info=error)
             await store.job_postpone(self._connection, job.job_key, most_s=MOST_S)
@@ -101,29 +116,28 @@ class Provisioner:
             log.info("job_done", job=job.kind.value, backend=job.backend_key)
 
     async def _perform(self, job: Job, backend: KnownBackend) -> None:
-        match job.kind:
-            case JobKind.MAKE:
-                await self._make(job, backend)
-            case JobKind.CLOSE:
-                await self._close(job, backend)
-            case JobKind.CERTIFY:
-                await self._certify(job, backend)
-            case JobKind.ROTATE:
-                await self._rotate(job, backend)
-            case JobKind.RETIRE:
-                await self._retire(job, backend)
-            case JobKind.ADMIT:
-                await self._admit(job, backend)
-            case JobKind.DROP:
-                await self._drop_backend(job, backend)
+        performing = {
+            JobKind.MAKE: self._make,
+            JobKind.CLOSE: self._close,
+            JobKind.CERTIFY: self._certify,
+            JobKind.ROTATE: self._rotate,
+            JobKind.RETIRE: self._retire,
+            JobKind.ADMIT: self._admit,
+            JobKind.DROP: self._drop_backend,
+            JobKind.PLACE: self._place,
+            JobKind.LEAVE: self._leave,
+        }
+        await performing[job.kind](job, backend)
 
-    async def _begin(self, job: Job, backend: KnownBackend) -> None:
-        """Record what is going to be done, once."""
+    async def _begin(self, job: Job, backend: KnownBackend) -> bool:
+        """Record what is going to be done, once; False where nobody wants it any more."""
         if job.is_begun:
-            return
+            return True
         async with self._connection.transaction():
-            await store.job_set_begun(self._connection, job.job_key)
-            await _record(self._connection, job, backend, audit.Outcome.INTENDED)
+            is_wanted = await store.job_set_begun(self._connection, job.job_key)
+            if is_wanted:
+                await _record(self._connection, job, backend, audit.Outcome.INTENDED)
+        return is_wanted
 
     @asynccontextmanager
     async def _ending(self, job: Job, error: str | None = None) -> AsyncIterator[KnownBackend]:
@@ -141,11 +155,7 @@ class Provisioner:
         if backend.state in GONE:  # the app was uninstalled meanwhile
             async with self._ending(job, SUPERSEDED):
                 return
-        await self._make_database(backend)
-        await cluster.ensure_role(self._connection, backend.owner_name)
-        async with await self._around.connect(backend.database_name) as inside:
-            await cluster.ensure_schema(inside, backend.schema_name, backend.owner_name)
-        await self._open_login(backend, backend.login_name)
+        await self._make_whole(backend)
         async with self._ending(job):
             await backends.backend_set_state(
                 self._connection, backend.backend_key, BackendState.READY, unless=BackendState.CLOSED
@@ -156,24 +166,54 @@ class Provisioner:
             async with self._ending(job, SUPERSEDED):
                 return
         for login in await self._logins_of(backend):
-            await cluster.close_login(self._connection, login)
+            await cluster.close_login(self._server, login)
         async with self._ending(job):
             return
 
+    async def _place(self, job: Job, backend: KnownBackend) -> None:
+        """Make it where it is going to; or, where it is, open the login of one that was closed, to read its rows."""
+        if not backend.is_moving:  # it was given up meanwhile
+            async with self._ending(job, SUPERSEDED):
+                return
+        await self._make_whole(backend)
+        async with self._ending(job):
+            if job.cluster_key != backend.cluster_key:
+                await moves.backend_move_advance(self._connection, backend.backend_key, Phase.ASKED, Phase.PLACED)
+
+    async def _leave(self, job: Job, backend: KnownBackend) -> None:
+        """Delete what it has on a cluster that it is not on; the project's database too where it was the last one."""
+        if backend.cluster_key != job.cluster_key:
+            await self._erase(backend)
+            if await moves.project_is_elsewhere(self._connection, backend.backend_key, self._around.cluster_key):
+                await dropping.drop_database(self._server, backend.database_name)
+        async with self._ending(job):
+            await moves.backend_move_advance(self._connection, backend.backend_key, Phase.MOVED, Phase.DONE)
+            await moves.backend_move_advance(self._connection, backend.backend_key, Phase.GIVEN_UP, Phase.BACK)
+
+    async def _make_whole(self, backend: KnownBackend) -> None:
+        await self._make_database(backend)
+        await cluster.ensure_role(self._server, backend.owner_name)
+        async with await self._around.connect(backend.database_name) as inside:
+            await cluster.ensure_schema(inside, backend.schema_name, backend.owner_name)
+        await self._open_login(backend, backend.login_name)
+
     async def _drop_backend(self, job: Job, backend: KnownBackend) -> None:
+        await self._erase(backend)
+        async with self._ending(job):
+            return
+
+    async def _erase(self, backend: KnownBackend) -> None:
         logins = await self._logins_of(backend)
         for login in logins:
-            await cluster.close_login(self._connection, login)
-        if await cluster.has_database(self._connection, backend.database_name):
+            await cluster.close_login(self._server, login)
+        if await cluster.has_database(self._server, backend.database_name):
             async with await self._around.connect(backend.database_name) as inside:
-                if await cluster.has_role(self._connection, backend.owner_name):
+                if await cluster.has_role(self._server, backend.owner_name):
                     await dropping.drop_tables(inside, backend.schema_name, backend.owner_name)
                 await dropping.drop_schema(inside, backend.schema_name)
                 for role in (*logins, backend.owner_name):
-                    if await cluster.has_role(self._connection, role):
+                    if await cluster.has_role(self._server, role):
                         await dropping.drop_role(inside, role)
-        async with self._ending(job):
-            return
 
     async def _logins_of(self, backend: KnownBackend) -> list[str]:
         own = filter(None, (backend.login_name, backend.old_login_name, backend.next_login_name))
@@ -184,7 +224,7 @@ class Provisioner:
             async with self._ending(job, None if backend.old_login_name else SUPERSEDED):
                 return
         if backend.state in GONE:
-            await cluster.close_login(self._connection, backend.next_login_name)
+            await cluster.close_login(self._server, backend.next_login_name)
             async with self._ending(job, SUPERSEDED):
                 await backends.backend_set_next_login(self._connection, backend.backend_key, None)
             return
@@ -200,7 +240,7 @@ class Provisioner:
         await store.job_set_done(self._connection, job.job_key)
 
     async def _certify(self, job: Job, backend: KnownBackend) -> None:
-        if backend.state is not BackendState.READY:
+        if backend.state is not BackendState.READY and not backend.is_moving:
             await store.job_set_done(self._connection, job.job_key, NOT_READY)
         elif backend.epoch != job.epoch:
             await store.job_set_done(self._connection, job.job_key, STALE)
@@ -213,17 +253,16 @@ class Provisioner:
             await store.job_set_done(self._connection, job.job_key, NOT_READY)
             return
         schema, owner = backend.schema_name, backend.owner_name
-        await readers.ensure_reader(self._connection, login, schema=schema, database=backend.database_name)
+        await readers.ensure_reader(self._server, login, schema=schema, database=backend.database_name)
         async with await self._around.connect(backend.database_name) as inside:
             await readers.let_read(inside, login, schema=schema, owner=owner)
-        await readers.open_reader(self._connection, login)
+        await readers.open_reader(self._server, login)
         await self._sign(job, login)
 
     async def _sign(self, job: Job, login: str) -> None:
         try:
-            certificate, ends_at = certificate_for(
-                self._around.authority, login, job.public_key or "", self._around.now()
-            )
+            authority, now = self._around.authority(), self._around.now()
+            certificate, ends_at = certificate_for(authority, login, job.public_key or "", now)
         except InvalidArgumentError:
             await store.job_set_done(self._connection, job.job_key, UNFIT)
         else:
@@ -231,13 +270,13 @@ class Provisioner:
 
     async def _make_database(self, backend: KnownBackend) -> None:
         # The role first: pg_hba.conf lets its members, of whom we are one, into the database of its name.
-        await cluster.ensure_role(self._connection, backend.database_name)
-        await cluster.ensure_database(self._connection, backend.database_name)
+        await cluster.ensure_role(self._server, backend.database_name)
+        await cluster.ensure_database(self._server, backend.database_name)
         await backends.project_database_set_ready(self._connection, backend.project_key)
 
     async def _open_login(self, backend: KnownBackend, login: str) -> None:
         await cluster.ensure_login(
-            self._connection,
+            self._server,
             login,
             owner=backend.owner_name,
             schema=backend.schema_name,
@@ -247,9 +286,9 @@ class Provisioner:
     async def _retire_login(self, backend: KnownBackend) -> None:
         if backend.old_login_name is None:
             return
-        await cluster.close_login(self._connection, backend.old_login_name)
+        await cluster.close_login(self._server, backend.old_login_name)
         is_gone = await cluster.drop_login(
-            self._connection, backend.old_login_name, database=backend.database_name, owner=backend.owner_name
+            self._server, backend.old_login_name, database=backend.database_name, owner=backend.owner_name
         )
         if not is_gone:
             log.warning("old_login_kept", backend=backend.backend_key, epoch=backend.epoch - 1)
@@ -277,14 +316,12 @@ async def _record(
 
 
 def _tag(kind: JobKind) -> audit.Action | None:
-    match kind:
-        case JobKind.MAKE:
-            return audit.Action.BACKEND_PROVISIONED
-        case JobKind.CLOSE:
-            return audit.Action.BACKEND_CLOSED
-        case JobKind.ROTATE:
-            return audit.Action.BACKEND_ROTATED
-        case JobKind.DROP:
-            return audit.Action.BACKEND_DROPPED
-        case _:
-            return None
+    tags = {
+        JobKind.MAKE: audit.Action.BACKEND_PROVISIONED,
+        JobKind.CLOSE: audit.Action.BACKEND_CLOSED,
+        JobKind.ROTATE: audit.Action.BACKEND_ROTATED,
+        JobKind.DROP: audit.Action.BACKEND_DROPPED,
+        JobKind.PLACE: audit.Action.BACKEND_PLACED,
+        JobKind.LEAVE: audit.Action.BACKEND_VACATED,
+    }
+    return tags.get(kind)

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from services.realms.records.values import DEFAULT_PAGE, Cursor, Key, Name, PageSize, Text
+from shared.releases import PortRules, VariableTemplates
 
 
 @frozen
@@ -92,12 +93,16 @@ class CreateRelease:
     """`ironflock.realms.release.create`.
 
     `image` is one that was pushed, by its digest; `data_template` what `.ironflock/data-template.yml` has, as JSON.
+    `environment` are the variables that it reads, `compose` is how it is made of several containers.
     """
 
     app: Key | Name
     version: Name
     image: Text | None = None
     data_template: dict[str, Any] | None = None
+    environment: VariableTemplates = field(factory=dict)
+    ports: PortRules = field(factory=list)
+    compose: dict[str, Any] | None = None
 
 
 @frozen
@@ -118,6 +123,7 @@ class Release:
     version: str
     image: str
     has_data_template: bool
+    has_compose: bool
     created_at: datetime
 
 
@@ -131,13 +137,20 @@ class NameRelease:
 
 @frozen
 class WholeRelease:
-    """What `ironflock.realms.release.show` answers with: a release with its data template, as that was kept."""
+    """What `ironflock.realms.release.show` answers with: a release with all that was kept of it.
+
+    `needs_develop` says where its compose document asks for power over a device: who puts it there needs `DEVELOP`.
+    """
 
     release_key: int
     app_key: int
     version: str
     image: str
     data_template: dict[str, Any] | None
+    environment: VariableTemplates
+    ports: PortRules
+    compose: dict[str, Any] | None
+    needs_develop: list[str]
     created_at: datetime
 
 

@@ -29,6 +29,8 @@ class JobKind(StrEnum):
     RETIRE = "retire"
     ADMIT = "admit"
     DROP = "drop"
+    PLACE = "place"
+    LEAVE = "leave"
 
 
 AWAITED: Final = (JobKind.CERTIFY, JobKind.ADMIT)
@@ -46,7 +48,7 @@ class Names:
 
 @frozen
 class KnownBackend:
-    """A backend as it stands in the control database."""
+    """A backend as it stands in the control database; `is_moving` until nothing of it is on two clusters."""
 
     backend_key: int
     project_key: int
@@ -61,11 +63,16 @@ class KnownBackend:
     old_login_name: str | None
     epoch: int
     creator_account_key: int
+    cluster_key: int
+    is_moving: bool
 
 
 @frozen
 class Job:
-    """Something that the provisioner is to do, for whom, and for which of the backend's logins by `epoch`."""
+    """Something that the provisioner is to do, for whom, and for which of the backend's logins by `epoch`.
+
+    It is done on the cluster `cluster_key`, or on the backend's where that is None.
+    """
 
     job_key: int
     kind: JobKind
@@ -75,6 +82,7 @@ class Job:
     public_key: str | None
     is_begun: bool
     attempts: int
+    cluster_key: int | None
 
 
 @frozen
@@ -113,7 +121,7 @@ class Backend:
     `template` is the data template of the release that is installed, as it was kept; `providers` are the names of the
     apps whose data it may read in the project, in canonical form, or `*`. `keeps` has, by table, for how many seconds
     rows are kept where people say otherwise than the release; `retention_change` is the newest time that they did,
-    where it is not in force yet.
+    where it is not in force yet. `cluster` is the database server that it is on; `placed` counts its servers.
     """
 
     backend_key: int
@@ -129,6 +137,8 @@ class Backend:
     providers: list[str]
     keeps: dict[str, int]
     retention_change: int | None
+    cluster: str
+    placed: int
 
 
 @frozen
@@ -169,6 +179,35 @@ class SettleBackend:
 
     backend_key: Key
     epoch: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+@frozen
+class ListOfProject:
+    """`ironflock.realms.backend.of_project`."""
+
+    project_key: Key
+
+
+@frozen
+class StandingBackend:
+    """A backend whose rows are there, whatever shall be with it; a `dropped` one is there until its rows are gone.
+
+    While it `is_moving` to another cluster, rows that go here may be there already.
+    """
+
+    backend_key: int
+    app_key: int
+    app_name: str
+    stage: Stage
+    state: BackendState
+    is_moving: bool
+
+
+@frozen
+class StandingBackends:
+    """What `ironflock.realms.backend.of_project` answers with, in the order of keys."""
+
+    backends: list[StandingBackend]
 
 
 # What follows is for people.

@@ -131,6 +131,13 @@ class FindRelease:
 
 
 @frozen
+class FindContents:
+    """`ironflock.realms.release.contents`."""
+
+    release_key: Key
+
+
+@frozen
 class AskStanding:
     """`ironflock.realms.app.standing`: what decides whether an app of a device may join a data realm.
 

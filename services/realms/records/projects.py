@@ -4,6 +4,7 @@ from datetime import datetime
 
 from attrs import frozen
 
+from services.realms.records.clusters import Word
 from services.realms.records.values import DEFAULT_PAGE, Cursor, Key, LegacyMode, Moment, Name, PageSize, Text
 
 
@@ -12,6 +13,7 @@ class Project:
     """A project; on the wire of the published clients it is called a swarm.
 
     `requires_same_address`: the tunnel client of a device has to come from the address of its agent.
+    `cluster` is the database server that has its data, in `region`.
     `legacy_mode` holds until `legacy_until`; afterwards, and where there is no such date, it is `strict`.
     """
 
@@ -24,14 +26,17 @@ class Project:
     requires_same_address: bool
     legacy_mode: LegacyMode
     legacy_until: datetime | None
+    region: str
+    cluster: str
 
 
 @frozen
 class CreateProject:
-    """`ironflock.realms.project.create`."""
+    """`ironflock.realms.project.create`: in `region`, or where the installation has its first database server."""
 
     name: Name
     description: Text = ""
+    region: Word | None = None
 
 
 @frozen

@@ -4,16 +4,18 @@ from typing import Any, Final
 
 from psycopg.rows import kwargs_row
 
-from services.realms.records.backends import Backend, BackendState, KnownBackend, Names, Realm
+from services.realms.records.backends import Backend, BackendState, KnownBackend, Names, Realm, StandingBackend
 from services.realms.records.values import Stage
 from shared.database import Connection
 
 _KNOWN: Final = (
     "SELECT b.backend_key, b.project_key, b.app_key, b.stage, b.state, d.database_name, b.schema_name, b.owner_name,"
-    " b.login_name, b.next_login_name, b.old_login_name, b.epoch, b.creator_account_key"
+    " b.login_name, b.next_login_name, b.old_login_name, b.epoch, b.creator_account_key, b.cluster_key,"
+    " EXISTS (SELECT FROM realms.backend_move m WHERE m.backend_key = b.backend_key"
+    " AND m.phase NOT IN ('done', 'back')) AS is_moving"
     " FROM realms.backend b JOIN realms.project_database d USING (project_key)"
 )
-_READY: Final = (
+_SHOWN: Final = (
     "SELECT b.backend_key, b.project_key, b.app_key, a.name_canonical AS app_name, b.stage,"
     " d.database_name AS database, b.schema_name AS schema,"
     " b.login_name AS login, b.epoch, r.data_template AS template,"
@@ -21,11 +23,13 @@ _READY: Final = (
     " AND x.is_granted ORDER BY x.provider) AS providers,"
     " coalesce((SELECT jsonb_object_agg(k.table_name, k.keep_s) FROM realms.retention k"
     " WHERE k.backend_key = b.backend_key), '{}') AS keeps,"
-    " (SELECT max(c.change_key) FROM realms.retention_change c WHERE c.backend_key = b.backend_key) AS retention_change"
+    " (SELECT max(c.change_key) FROM realms.retention_change c WHERE c.backend_key = b.backend_key)"
+    " AS retention_change, b.placed,"
+    " (SELECT c.name FROM realms.cluster c WHERE c.cluster_key = b.cluster_key) AS cluster"
     " FROM realms.backend b JOIN realms.project_database d USING (project_key) JOIN realms.app a USING (app_key)"
-    " JOIN realms.install i USING (project_key, app_key, stage) LEFT JOIN realms.release r USING (release_key)"
-    " WHERE b.state = 'ready'"
+    " LEFT JOIN realms.install i USING (project_key, app_key, stage) LEFT JOIN realms.release r USING (release_key)"
 )
+_READY: Final = f"{_SHOWN} WHERE b.state = 'ready' AND i.project_key IS NOT NULL"
 _CHANGED: Final = "ironflock.realms.backend.changed"
 
 
@@ -35,6 +39,10 @@ def _known(**row: Any) -> KnownBackend:
 
 def _ready(**row: Any) -> Backend:
     return Backend(**{**row, "stage": Stage(row["stage"])})
+
+
+def _standing(**row: Any) -> StandingBackend:
+    return StandingBackend(**{**row, "stage": Stage(row["stage"]), "state": BackendState(row["state"])})
 
 
 def _realm(**row: Any) -> Realm:
@@ -63,10 +71,11 @@ async def backend_want(
     """The backend shall be there: the one that was closed, or a new one of these names. Returns its key."""
     cursor = await connection.execute(
         "INSERT INTO realms.backend (project_key, app_key, stage, schema_name, owner_name, login_name,"
-        " creator_account_key) VALUES (%s, %s, %s, %s, %s, %s, %s)"
+        " creator_account_key, cluster_key) SELECT project_key, %s, %s, %s, %s, %s, %s, cluster_key"
+        " FROM realms.project WHERE project_key = %s"
         " ON CONFLICT (project_key, app_key, stage) WHERE state <> 'dropped'"
         " DO UPDATE SET state = 'wanted' RETURNING backend_key",
-        [project_key, app_key, stage.value, names.schema, names.owner, names.login, creator_account_key],
+        [app_key, stage.value, names.schema, names.owner, names.login, creator_account_key, project_key],
     )
     row = await cursor.fetchone()
     if row is None:
@@ -178,13 +187,15 @@ async def backend_forget_old_login(connection: Connection, backend_key: int) -> 
     await connection.execute("UPDATE realms.backend SET old_login_name = NULL WHERE backend_key = %s", [backend_key])
 
 
-async def backend_list_with_old_login(connection: Connection, older_than_s: float) -> list[KnownBackend]:
-    """Those that were rotated longer than that ago and still have the login before."""
+async def backend_list_with_old_login(
+    connection: Connection, cluster_key: int, older_than_s: float
+) -> list[KnownBackend]:
+    """Those of the cluster that were rotated longer than that ago and still have the login before."""
     async with connection.cursor(row_factory=kwargs_row(_known)) as cursor:
         await cursor.execute(
-            f"{_KNOWN} WHERE b.old_login_name IS NOT NULL"
+            f"{_KNOWN} WHERE b.old_login_name IS NOT NULL AND b.cluster_key = %s"
             " AND b.rotated_at < clock_timestamp() - make_interval(secs => %s) ORDER BY b.backend_key".encode(),
-            [older_than_s],
+            [cluster_key, older_than_s],
         )
         return await cursor.fetchall()
 
@@ -205,6 +216,24 @@ async def backend_find_ready(connection: Connection, backend_key: int) -> Backen
         return await cursor.fetchone()
 
 
+async def backend_find_moving(connection: Connection, backend_key: int) -> Backend | None:
+    """The backend, also where the app is not installed any more and its rows are all that is left."""
+    async with connection.cursor(row_factory=kwargs_row(_ready)) as cursor:
+        await cursor.execute(f"{_SHOWN} WHERE b.backend_key = %s".encode(), [backend_key])
+        return await cursor.fetchone()
+
+
+async def backend_list_of(connection: Connection, project_key: int) -> list[KnownBackend]:
+    """Those of the project that have rows, or are to have them; nobody else changes them until the transaction ends."""
+    async with connection.cursor(row_factory=kwargs_row(_known)) as cursor:
+        await cursor.execute(
+            f"{_KNOWN} WHERE b.project_key = %s AND b.state <> 'dropped' ORDER BY b.backend_key"
+            " FOR NO KEY UPDATE OF b".encode(),
+            [project_key],
+        )
+        return await cursor.fetchall()
+
+
 async def realm_list(connection: Connection, project_key: int, *, closed: bool = False) -> list[Realm]:
     """The data realms of the project, in the order of app keys; and what is left of others, if `closed`."""
     async with connection.cursor(row_factory=kwargs_row(_realm)) as cursor:
@@ -214,6 +243,22 @@ async def realm_list(connection: Connection, project_key: int, *, closed: bool =
             " WHERE b.project_key = %s AND b.state <> 'dropped' AND (%s OR b.state <> 'closed')"
             " ORDER BY b.app_key, b.stage",
             [project_key, closed],
+        )
+        return await cursor.fetchall()
+
+
+async def backend_list_standing(connection: Connection, project_key: int) -> list[StandingBackend]:
+    """Every backend of the project whose rows are there, in the order of keys."""
+    async with connection.cursor(row_factory=kwargs_row(_standing)) as cursor:
+        await cursor.execute(
+            "SELECT b.backend_key, b.app_key, a.name AS app_name, b.stage, b.state,"
+            " EXISTS (SELECT FROM realms.backend_move m WHERE m.backend_key = b.backend_key"
+            " AND m.phase NOT IN ('done', 'back')) AS is_moving"
+            " FROM realms.backend b JOIN realms.app a USING (app_key)"
+            " WHERE b.project_key = %s AND (b.state <> 'dropped' OR EXISTS ("
+            "SELECT FROM realms.provision_job j WHERE j.backend_key = b.backend_key AND j.kind = 'drop'"
+            " AND j.done_at IS NULL)) ORDER BY b.backend_key",
+            [project_key],
         )
         return await cursor.fetchall()
 

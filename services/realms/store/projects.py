@@ -11,7 +11,9 @@ from shared.database import Connection
 
 _PROJECT: Final = (
     "project_key, name, description, owner_account_key, created_at, requires_factor, requires_same_address,"
-    " legacy_mode, legacy_until"
+    " legacy_mode, legacy_until,"
+    " (SELECT c.region FROM realms.cluster c WHERE c.cluster_key = project.cluster_key) AS region,"
+    " (SELECT c.name FROM realms.cluster c WHERE c.cluster_key = project.cluster_key) AS cluster"
 )
 
 
@@ -20,7 +22,13 @@ def _project(**row: Any) -> Project:
 
 
 async def project_insert(
-    connection: Connection, *, name: str, name_canonical: str, description: str, owner_account_key: int
+    connection: Connection,
+    *,
+    name: str,
+    name_canonical: str,
+    description: str,
+    owner_account_key: int,
+    cluster_key: int,
 ) -> Project:
     """A new project.
 
@@ -29,9 +37,9 @@ async def project_insert(
     """
     async with connection.cursor(row_factory=kwargs_row(_project)) as cursor:
         await cursor.execute(
-            "INSERT INTO realms.project (name, name_canonical, description, owner_account_key)"  # noqa: S608
-            f" VALUES (%s, %s, %s, %s) RETURNING {_PROJECT}",
-            [name, name_canonical, description, owner_account_key],
+            "INSERT INTO realms.project (name, name_canonical, description, owner_account_key,"  # noqa: S608
+            f" cluster_key) VALUES (%s, %s, %s, %s, %s) RETURNING {_PROJECT}",
+            [name, name_canonical, description, owner_account_key, cluster_key],
         )
         project = await cursor.fetchone()
     if project is None:
@@ -105,6 +113,23 @@ async def project_find_by_name(connection: Connection, keys: list[int], name_can
             [keys, name_canonical],
         )
         return await cursor.fetchall()
+
+
+async def project_named(connection: Connection, name_canonical: str) -> list[Project]:
+    """Two projects at most that have that name, in canonical form, whoever owns them."""
+    async with connection.cursor(row_factory=kwargs_row(_project)) as cursor:
+        await cursor.execute(
+            f"SELECT {_PROJECT} FROM realms.project WHERE name_canonical = %s ORDER BY project_key LIMIT 2",  # noqa: S608
+            [name_canonical],
+        )
+        return await cursor.fetchall()
+
+
+async def project_set_cluster(connection: Connection, project_key: int, cluster_key: int) -> None:
+    """New backends of the project go there."""
+    await connection.execute(
+        "UPDATE realms.project SET cluster_key = %s WHERE project_key = %s", [cluster_key, project_key]
+    )
 
 
 async def project_list(connection: Connection, keys: list[int], *, after: int, limit: int) -> list[Project]:

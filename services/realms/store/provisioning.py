@@ -8,7 +8,14 @@ from psycopg.rows import class_row, kwargs_row
 from services.realms.records.backends import AWAITED, Certified, Job, JobKind
 from shared.database import Connection
 
-_JOB: Final = "job_key, kind, backend_key, account_key, epoch, public_key, is_begun, attempts"
+_JOB: Final = "job_key, kind, backend_key, account_key, epoch, public_key, is_begun, attempts, cluster_key"
+
+
+_THERE: Final = (
+    "coalesce({0}.cluster_key, (SELECT b.cluster_key FROM realms.backend b WHERE b.backend_key = {0}.backend_key))"
+    " = %(cluster)s"
+)
+"""A job is done on the cluster that it says, or on its backend's."""
 
 
 def _job(**row: Any) -> Job:
@@ -23,12 +30,13 @@ async def job_insert(
     account_key: int | None = None,
     epoch: int | None = None,
     public_key: str | None = None,
+    cluster_key: int | None = None,
 ) -> int:
-    """Something is to be done, for that person; returns the job's key."""
+    """Something is to be done, for that person, on that cluster or the backend's; returns the job's key."""
     cursor = await connection.execute(
-        "INSERT INTO realms.provision_job (kind, backend_key, account_key, epoch, public_key)"
-        " VALUES (%s, %s, %s, %s, %s) RETURNING job_key",
-        [kind.value, backend_key, account_key, epoch, public_key],
+        "INSERT INTO realms.provision_job (kind, backend_key, account_key, epoch, public_key, cluster_key)"
+        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING job_key",
+        [kind.value, backend_key, account_key, epoch, public_key, cluster_key],
     )
     row = await cursor.fetchone()
     if row is None:
@@ -51,22 +59,39 @@ async def job_delete(connection: Connection, job_key: int) -> None:
     await connection.execute("DELETE FROM realms.provision_job WHERE job_key = %s", [job_key])
 
 
-async def job_list_due(connection: Connection, limit: int) -> list[Job]:
-    """At most `limit` jobs that are due, the oldest of its backend each: those first that somebody waits for."""
+async def job_list_due(connection: Connection, cluster_key: int, limit: int) -> list[Job]:
+    """At most `limit` jobs on that cluster that are due, of each backend the oldest there.
+
+    One that is to be done on another cluster keeps none waiting: that may be away for ever. Those come first that
+    somebody waits for.
+    """
     async with connection.cursor(row_factory=kwargs_row(_job)) as cursor:
         await cursor.execute(
             f"SELECT {_JOB} FROM realms.provision_job j WHERE done_at IS NULL AND due_at <= clock_timestamp()"  # noqa: S608
-            " AND NOT EXISTS (SELECT FROM realms.provision_job e WHERE e.done_at IS NULL"
-            " AND e.backend_key = j.backend_key AND e.job_key < j.job_key)"
-            " ORDER BY kind <> ALL (%s), job_key LIMIT %s",
-            [[kind.value for kind in AWAITED], limit],
+            f" AND {_THERE.format('j')} AND NOT EXISTS (SELECT FROM realms.provision_job e WHERE e.done_at IS NULL"
+            f" AND e.backend_key = j.backend_key AND e.job_key < j.job_key AND {_THERE.format('e')})"
+            " ORDER BY kind <> ALL (%(awaited)s), job_key LIMIT %(limit)s",
+            {"cluster": cluster_key, "awaited": [kind.value for kind in AWAITED], "limit": limit},
         )
         return await cursor.fetchall()
 
 
-async def job_set_begun(connection: Connection, job_key: int) -> None:
-    """It is being done, and its intent is recorded."""
-    await connection.execute("UPDATE realms.provision_job SET is_begun = true WHERE job_key = %s", [job_key])
+async def job_delete_unbegun(connection: Connection, kind: JobKind, backend_key: int, cluster_key: int) -> bool:
+    """Nothing of that kind is to be done on that cluster any more; False where it was begun, or is done."""
+    cursor = await connection.execute(
+        "DELETE FROM realms.provision_job WHERE kind = %s AND backend_key = %s AND cluster_key = %s"
+        " AND NOT is_begun AND done_at IS NULL RETURNING job_key",
+        [kind.value, backend_key, cluster_key],
+    )
+    return await cursor.fetchone() is not None
+
+
+async def job_set_begun(connection: Connection, job_key: int) -> bool:
+    """It is being done, and its intent is recorded; False where it was taken back."""
+    cursor = await connection.execute(
+        "UPDATE realms.provision_job SET is_begun = true WHERE job_key = %s RETURNING job_key", [job_key]
+    )
+    return await cursor.fetchone() is not None
 
 
 async def job_set_done(connection: Connection, job_key: int, error: str | None = None) -> None:

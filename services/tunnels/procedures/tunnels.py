@@ -47,16 +47,21 @@ class TunnelProcedures:
 
     @for_people("ironflock.tunnels.tunnel.declare", DeclareTunnel, is_narrowing=True)
     async def tunnel_declare(self, person: Person, request: DeclareTunnel) -> PublicTunnel:
-        """A port of an app that the device may offer (flag `UPDATE`); private, and repeating it changes nothing."""
+        """A port of an app that the device may offer (flag `UPDATE`); private, and repeating it changes nothing.
+
+        A tunnel that went with the ports of its app stays from now on, whatever those are; as it is, private or public.
+        """
         device = await self._devices.reach(person, "UPDATE", request.device, request.project)
         name = name_of(device.device_key, request.app, request.port, request.protocol)
         async with self._database.transaction() as connection:
-            made = await store.tunnel_insert(connection, name, device.project_key, declared_by=person.account_key)
-            if made is not None:
-                if await store.tunnel_count(connection, device.device_key) > MAX_OF_A_DEVICE:
-                    raise OverLimitError(TOO_MANY)
-                await audit.record(connection, tunnel_draft(person, audit.Action.TUNNEL_DECLARED, made))
-            tunnel = made or await store.tunnel_find_by_name(connection, name)
+            place, by = device.project_key, person.account_key
+            made = await store.tunnel_insert(connection, name, place, declared_by=by)
+            if made is not None and await store.tunnel_count(connection, device.device_key) > MAX_OF_A_DEVICE:
+                raise OverLimitError(TOO_MANY)
+            declared = made or await store.tunnel_take_over(connection, name, place, declared_by=by)
+            if declared is not None:
+                await audit.record(connection, tunnel_draft(person, audit.Action.TUNNEL_DECLARED, declared))
+            tunnel = declared or await store.tunnel_find_by_name(connection, name)
         if tunnel is None or tunnel.project_key != device.project_key:
             raise NotFoundError(NO_TUNNEL)
         return self._shown(Found(tunnel, device.name))

@@ -86,6 +86,36 @@ class DeclareTunnel:
 
 
 @frozen
+class AppPort:
+    """A port of an app, and what it speaks."""
+
+    port: Port
+    protocol: Protocol
+
+
+@frozen
+class SettlePorts:
+    """`ironflock.tunnels.tunnel.settle`: all ports that were set for an app, by whom, and which change of them it is.
+
+    Nobody is named where the app has left the device with its project's install.
+    """
+
+    device_key: Key
+    project_key: Key
+    app: Name
+    ports: Annotated[list[AppPort], Meta(max_length=50)]
+    revision: Key
+    account_key: Key | None = None
+
+
+@frozen
+class SettledPorts:
+    """What it answers with: the ports that can have no tunnel."""
+
+    left_out: list[int]
+
+
+@frozen
 class ListTunnels:
     """`ironflock.tunnels.tunnel.list`: those of a device, of a project, or of every project."""
 

@@ -1,13 +1,14 @@
 """What a tunnel may be called, and how it stands. Pure."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 from attrs import frozen
 
 from services.tunnels.records.offers import Offer, TunnelName, TunnelProtocol
-from services.tunnels.records.tunnels import PublicTunnel, State, Tunnel
+from services.tunnels.records.tunnels import AppPort, PublicTunnel, State, Tunnel
 from services.tunnels.rules.names import HTTP, label_problem, subdomain
 from shared.errors import InvalidArgumentError
 
@@ -66,6 +67,17 @@ def name_of(device_key: int, app: str, port: int, protocol: str) -> TunnelName:
     if problem is not None:
         raise InvalidArgumentError(problem, argument="app")
     return name
+
+
+def names_of(device_key: int, app: str, ports: Iterable[AppPort]) -> tuple[list[TunnelName], list[int]]:
+    """The tunnels of an app's ports, and the ports that can have none."""
+    names, unfit = [], []
+    for each in ports:
+        try:
+            names.append(name_of(device_key, app, each.port, each.protocol))
+        except InvalidArgumentError:
+            unfit.append(each.port)
+    return names, unfit
 
 
 def app_of(app: str) -> str:

@@ -15,15 +15,28 @@ _TUNNEL: Final = (
 
 
 async def tunnel_insert(
-    connection: Connection, name: TunnelName, project_key: int, *, declared_by: int
+    connection: Connection, name: TunnelName, project_key: int, *, declared_by: int, is_of_ports: bool = False
 ) -> Tunnel | None:
-    """A new tunnel; None where there is one of that name."""
+    """A new tunnel, `is_of_ports` where it goes with its app's ports; None where there is one of that name."""
     return await _one(
         connection,
-        "INSERT INTO tunnels.tunnel (device_key, project_key, app, port, protocol, declared_by)"  # noqa: S608
-        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (device_key, app, port, protocol) DO NOTHING"
+        "INSERT INTO tunnels.tunnel (device_key, project_key, app, port, protocol, declared_by, is_of_ports)"  # noqa: S608
+        " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (device_key, app, port, protocol) DO NOTHING"
         f" RETURNING {_TUNNEL}",
-        [name.device_key, project_key, name.app, name.port, name.protocol.value, declared_by],
+        [name.device_key, project_key, name.app, name.port, name.protocol.value, declared_by, is_of_ports],
+    )
+
+
+async def tunnel_take_over(
+    connection: Connection, name: TunnelName, project_key: int, *, declared_by: int
+) -> Tunnel | None:
+    """The tunnel of that name goes with its app's ports no more; None where none does."""
+    return await _one(
+        connection,
+        "UPDATE tunnels.tunnel SET is_of_ports = false, declared_by = %s"  # noqa: S608
+        " WHERE device_key = %s AND app = %s AND port = %s AND protocol = %s AND project_key = %s AND is_of_ports"
+        f" RETURNING {_TUNNEL}",
+        [declared_by, name.device_key, name.app, name.port, name.protocol.value, project_key],
     )
 
 
@@ -102,6 +115,28 @@ async def tunnel_list_of(connection: Connection, device_key: int) -> list[Tunnel
     """Every tunnel of the device; nobody else changes them until the transaction ends."""
     query = f"SELECT {_TUNNEL} FROM tunnels.tunnel WHERE device_key = %s ORDER BY tunnel_key FOR UPDATE"  # noqa: S608
     return await _many(connection, query, [device_key])
+
+
+async def tunnel_list_of_ports(connection: Connection, device_key: int, app: str) -> list[Tunnel]:
+    """The tunnels that stand for the ports of the app."""
+    query = f"SELECT {_TUNNEL} FROM tunnels.tunnel WHERE device_key = %s AND app = %s AND is_of_ports"  # noqa: S608
+    return await _many(connection, query, [device_key, app])
+
+
+async def told_put(connection: Connection, device_key: int, app: str, revision: int) -> bool:
+    """The ports of the app are told as of that revision; false where a newer one was told. Nobody else tells beside."""
+    cursor = await connection.execute(
+        "INSERT INTO tunnels.told_ports AS t (device_key, app, revision) VALUES (%s, %s, %s)"
+        " ON CONFLICT (device_key, app) DO UPDATE SET revision = excluded.revision"
+        " WHERE t.revision <= excluded.revision RETURNING revision",
+        [device_key, app, revision],
+    )
+    return await cursor.fetchone() is not None
+
+
+async def told_delete_of(connection: Connection, device_key: int) -> None:
+    """Nothing was told of the device."""
+    await connection.execute("DELETE FROM tunnels.told_ports WHERE device_key = %s", [device_key])
 
 
 async def tunnel_list_homes(connection: Connection) -> dict[int, int]:

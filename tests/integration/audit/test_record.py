@@ -63,6 +63,8 @@ OF_OPERATORS = {
     "installation.backed_up": "backup",
     "installation.drilled": "backup",
     "installation.restored": "postgres",
+    "project.exported": "postgres",
+    "project.imported": "postgres",
 }
 
 

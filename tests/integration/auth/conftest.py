@@ -75,7 +75,7 @@ def light_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def keyring(auth_database: Database) -> Keyring:
-    return Keyring(masters("m1"), auth_database)
+    return Keyring(masters("m1"), auth_database, masters("p1"))
 
 
 @pytest.fixture

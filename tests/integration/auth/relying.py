@@ -1,5 +1,6 @@
 """A client of the OpenID provider in these tests: asks the endpoints for programs, and keeps what it was given."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -35,7 +36,7 @@ class RelyingParty:
     """One client."""
 
     def __init__(self, provider: Provider, client_id: str, secret: str | None) -> None:
-        self.programs = Programs(endpoints_of(provider))
+        self.programs = Programs(endpoints_of(provider), asyncio.ensure_future)
         self.client_id = client_id
         self.secret = secret
         self.address = "192.0.2.44"

@@ -195,7 +195,11 @@ async def test_an_erased_first_owner_is_not_made_again(
     await procedures.account_erase(anna, EraseAccount(LOGIN))
 
     said = await first_owner.ensure(
-        auth_database, Keyring(masters("m1"), auth_database), LOGIN, key, now=MOMENT + timedelta(seconds=1)
+        auth_database,
+        Keyring(masters("m1"), auth_database, masters("p1")),
+        LOGIN,
+        key,
+        now=MOMENT + timedelta(seconds=1),
     )
 
     assert said == first_owner.HAS_ACCOUNTS

@@ -58,7 +58,7 @@ async def test_a_value_opens_after_a_restart(
 ) -> None:
     item = recorded(postgres, anna)
 
-    restarted = Keyring(masters("m1"), auth_database)
+    restarted = Keyring(masters("m1"), auth_database, masters("p1"))
 
     assert await personal.open_all(auth_database, restarted, [item]) == [LOGIN]
 

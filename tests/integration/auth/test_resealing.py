@@ -34,14 +34,14 @@ async def test_every_value_is_resealed_once_and_opens(
         )
     private = (await signing.key()).as_dict(private=True)
     postgres.run("UPDATE auth.data_key SET created_at = now() - interval '400 days'")
-    newer = Keyring(masters("m1"), auth_database)
+    newer = Keyring(masters("m1"), auth_database, masters("p1"))
 
     count = await resealing.reseal_everything(auth_database, newer)
 
     assert count == 2 * DEVICE_COUNT + 1
     assert await resealing.reseal_everything(auth_database, newer) == 0
     postgres.run("DELETE FROM auth.data_key WHERE created_at < now() - interval '300 days'")
-    restarted = Keyring(masters("m1"), auth_database)
+    restarted = Keyring(masters("m1"), auth_database, masters("p1"))
     restarted_signing = Signing(auth_database, restarted, lambda: NOW)
     afterwards = Procedures(
         auth_database, restarted, restarted_signing, procedures._erasure, procedures._locks, now=lambda: NOW
@@ -59,7 +59,7 @@ async def test_a_process_that_started_before_still_opens_what_was_resealed(
 ) -> None:
     issued = await procedures.device_credential_issue(DEVICES, IssueDeviceCredential(uuid4(), 7, 3, uuid4()))
     postgres.run("UPDATE auth.data_key SET created_at = now() - interval '400 days'")
-    await resealing.reseal_everything(auth_database, Keyring(masters("m1"), auth_database))
+    await resealing.reseal_everything(auth_database, Keyring(masters("m1"), auth_database, masters("p1")))
 
     found = await procedures.device_credential_find(ROUTER, FindDeviceCredential("3-7"))
 

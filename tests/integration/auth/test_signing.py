@@ -29,7 +29,7 @@ async def test_given_many_first_uses_at_once_when_they_are_over_then_there_is_on
 async def test_what_one_process_signs_the_public_keys_of_another_verify(
     auth_database: Database, signing: Signing
 ) -> None:
-    other = Signing(auth_database, Keyring(masters("m1"), auth_database), lambda: NOW)
+    other = Signing(auth_database, Keyring(masters("m1"), auth_database, masters("p1")), lambda: NOW)
     person = Person(5, 0, "key-1")
     claims = claims_for(person, audience="realms", procedure="p", digest=arguments_hash({}), nonce="n", now=NOW)
 

@@ -41,6 +41,27 @@ async def test_a_new_key_is_shown_before_it_signs_and_the_old_one_stays_after(wo
 
 
 @pytest.mark.asyncio
+async def test_a_key_that_an_operator_wants_followed_is_followed_once_and_signs_until_all_can_know_the_next(
+    world: World,
+) -> None:
+    now = [world.people.now]
+    keys = SigningKeys(world.database, world.people.parts.keyring, lambda: now[0])
+    await keys.rotate()
+    first = (await keys.signer()).key.kid
+    world.people.postgres.run("UPDATE auth.signing_key SET is_to_be_followed = true")
+    now[0] += 120
+
+    await keys.rotate()
+    await keys.rotate()
+
+    shown = [key["kid"] for key in (await keys.signer()).shown["keys"]]
+    assert len(shown) == 2
+    assert (await keys.signer()).key.kid == first
+    now[0] += LEAD.total_seconds()
+    assert (await keys.signer()).key.kid == shown[0] != first
+
+
+@pytest.mark.asyncio
 async def test_another_process_reads_the_same_key(world: World) -> None:
     first = SigningKeys(world.database, world.people.parts.keyring, lambda: world.people.now)
     second = SigningKeys(world.database, world.people.parts.keyring, lambda: world.people.now)
@@ -62,6 +83,6 @@ async def test_without_a_key_nothing_is_signed(world: World) -> None:
 
 @given(st.lists(st.timedeltas(), min_size=1, max_size=5, unique=True))
 def test_the_newest_key_that_all_can_know_signs(ages: list[object]) -> None:
-    keys = [SigningKey(str(n), {}, b"", MOMENT - LEAD * n) for n in range(len(ages))]
+    keys = [SigningKey(str(n), {}, b"", MOMENT - LEAD * n, is_to_be_followed=False) for n in range(len(ages))]
 
     assert signing_key(keys, MOMENT) is keys[min(1, len(keys) - 1)]

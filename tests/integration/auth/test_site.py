@@ -1,8 +1,11 @@
 """The site over real HTTPS: the headers of every answer, the host, methods, sizes, octets that are no text."""
 
+import asyncio
 import http.client
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,14 +14,18 @@ import pytest
 from services.auth.pages.answers import Answer, Document, Page, Redirect
 from services.auth.pages.cookies import of_notice
 from services.auth.pages.front import Front
+from services.auth.pages.programs import Endpoint, Programs
 from services.auth.pages.rendering import Rendering
-from services.auth.pages.routes import get, post
-from services.auth.pages.site import SECURITY_HEADERS
+from services.auth.pages.routes import Route, get, post
+from services.auth.pages.site import SECURITY_HEADERS, Root
 from services.auth.pages.visits import Visit
 from services.auth.pages.whole import places_of, site_of
+from services.auth.provider.requests import Answered, Call
 from shared.https import MAX_BODY_OCTETS, listen_https
+from shared.service import LOOP
 from tests.integration.flockctl.certificates import Certificates, make_certificates
 from tests.integration.reactor import listening
+from tests.unit.shared.memory_router import new_bus
 
 PARTS = ("exchange", "user_info", "keys", "registry")
 HOST = "localhost:8441"
@@ -51,8 +58,11 @@ def fixture_certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificat
 
 @pytest.fixture(name="front", scope="module")
 def fixture_front() -> Front:
+    return front_with(get("/sign-out", page), get("/go", gone), get("/file", file), post("/sign-in", page))
+
+
+def front_with(*routes: Route) -> Front:
     """A front whose pages need no database."""
-    routes = [get("/sign-out", page), get("/go", gone), get("/file", file), post("/sign-in", page)]
     shown = Rendering(lambda: 0.0, installation=HOST, is_sign_up_open=False, places=places_of(routes))
     return Front(routes, cast("Any", None), cast("Any", None), shown, origin=ORIGIN)
 
@@ -84,9 +94,48 @@ class Site:
 @pytest.fixture(name="site", scope="module")
 def fixture_site(certificates: Certificates, front: Front) -> Iterator[Site]:
     provider = cast("Any", SimpleNamespace(issuer=ORIGIN, **dict.fromkeys(PARTS, Handler())))
-    root = site_of(front, provider, NO_PROVIDERS, origin=ORIGIN)
+    root = site_of(front, provider, NO_PROVIDERS, asyncio.ensure_future, origin=ORIGIN)
     with listening(certificates, lambda tls: listen_https(tls, 0, "127.0.0.1", root, idle_timeout_s=10)) as port:
         yield Site(certificates, port)
+
+
+@pytest.mark.parametrize("path", ["/slow", "/oauth/token"])
+def test_a_service_that_is_told_to_end_answers_what_it_was_asked(certificates: Certificates, path: str) -> None:
+    begun, may_end, ends = threading.Event(), asyncio.Event(), list[str]()
+
+    async def wait() -> None:
+        begun.set()
+        await may_end.wait()
+        ends.append("answered")
+
+    async def slow_page(_: Visit) -> Answer:
+        await wait()
+        return Page("signed_out.html")
+
+    async def slow_program(_: Call) -> Answered:
+        await wait()
+        return Answered(200, (), b"")
+
+    async def stop() -> None:
+        await bus.stop()
+        ends.append("stopped")
+
+    bus = new_bus(certificates.ca)
+    programs = Programs({"/oauth/token": Endpoint(("GET",), slow_program)}, bus.task)
+    root = Root(front_with(get("/sign-out", page), get("/slow", slow_page)), programs, bus.task, host=HOST)
+    with (
+        listening(certificates, lambda tls: listen_https(tls, 0, "127.0.0.1", root, idle_timeout_s=10)) as port,
+        ThreadPoolExecutor() as threads,
+    ):
+        answer = threads.submit(Site(certificates, port).ask, "GET", path)
+        assert begun.wait(10)
+        stopping = asyncio.run_coroutine_threadsafe(stop(), LOOP)
+        assert len(bus._tasks) == 1
+        LOOP.call_soon_threadsafe(may_end.set)
+        stopping.result(10)
+
+        assert answer.result(10).status == 200
+    assert ends == ["answered", "stopped"]
 
 
 def static(front: Front) -> str:

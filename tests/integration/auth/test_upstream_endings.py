@@ -165,7 +165,7 @@ async def test_two_who_check_at_once_ask_once(elsewhere: Elsewhere, standin: Sta
 
 
 async def told(elsewhere: Elsewhere, token: str, name: str = "works", **fields: str) -> int:
-    programs = Programs(endpoints_of_upstream(elsewhere.upstream))
+    programs = Programs(endpoints_of_upstream(elsewhere.upstream), asyncio.ensure_future)
     body = urlencode({"logout_token": token, **fields}).encode()
     path = f"/upstream/{name}/logout"
     return (await programs.reply(Asked("POST", path, "", {"content-type": FORM_TYPE}, {}, body, "192.0.2.7"))).status
@@ -290,7 +290,7 @@ async def test_a_refresh_token_opens_under_the_next_data_key(elsewhere: Elsewher
     browser = await came(elsewhere)
     postgres, database = elsewhere.people.postgres, elsewhere.people.database
     postgres.run("UPDATE auth.data_key SET created_at = now() - interval '400 days'")
-    await reseal_everything(database, Keyring(masters("m1"), database))
+    await reseal_everything(database, Keyring(masters("m1"), database, masters("p1")))
     postgres.run("DELETE FROM auth.data_key WHERE created_at < now() - interval '300 days'")
     due(elsewhere)
 

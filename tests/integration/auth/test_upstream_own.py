@@ -40,7 +40,7 @@ class Own:
         there = evolve(elsewhere.desk, provider=self.provider)
         self.there = Browser(front_of(there, origin=standin.issuer, is_sign_up_open=True))
         endpoints = {**endpoints_of(self.provider), **endpoints_of_upstream(elsewhere.upstream)}
-        standin.answering = forwarded(Programs(endpoints), asyncio.get_running_loop())
+        standin.answering = forwarded(Programs(endpoints, asyncio.ensure_future), asyncio.get_running_loop())
         self.issuer = standin.issuer
 
     async def begin(self) -> None:

@@ -30,6 +30,7 @@ from deploy.backup.signing import signer_of
 from deploy.backup.taking import Taking, take, take_log
 from deploy.backup.tools import find_program, tools_of
 from deploy.local.accounts import postgres_account
+from deploy.local.key_files import with_active_master_alone, with_new_master
 from deploy.local.preparation import RestoreUnfinishedError, check_restored
 from deploy.local.settings import LocalSettings, local_settings
 from deploy.local.state import StateFolder
@@ -123,6 +124,17 @@ def test_each_moment_comes_back_with_what_was_acknowledged_before_it(
     assert rows(empty) == [1, 2]
 
 
+def test_a_moment_after_which_nothing_was_written_comes_back_too(
+    postgres: Postgres, state: StateFolder, place: Path, empty: LocalSettings
+) -> None:
+    write(postgres, 1)
+    made = take(taking(state, place), is_full=True)
+
+    restore(empty, wanted(place, state, made.restorable_until), is_root=IS_ROOT)
+
+    assert rows(empty) == [1]
+
+
 def test_what_a_run_that_died_had_fetched_is_in_the_next(
     postgres: Postgres, state: StateFolder, place: Path, empty: LocalSettings
 ) -> None:
@@ -211,6 +223,33 @@ def test_a_moment_between_a_rotation_and_the_next_backup_has_keys_and_a_password
     salted = hashlib.pbkdf2_hmac("sha256", b"another", base64.b64decode(salt), int(rounds))
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
     assert verifier.split("$")[2].split(":")[0] == base64.b64encode(stored).decode()  # RFC 5802
+
+
+def test_keys_that_two_rotations_retired_between_two_backups_are_in_the_second(
+    postgres: Postgres, state: StateFolder, place: Path, empty: LocalSettings
+) -> None:
+    file, first = state.devices_master_keys, state.devices_master_keys.read_text()
+    retired = state.retired_master_keys / file.name
+    try:
+        take(taking(state, place), is_full=True)
+        between = with_new_master(first, "between", b"b" * 32)
+        key = wrap(parse_master_keys(between), "d3", bytes(32))
+        postgres.run("INSERT INTO devices.data_key VALUES (%s, %s, %s)", key.key_id, key.master_key_id, key.wrapped)
+        moment = write(postgres, 1)
+        write(postgres, 2)
+        retired.parent.mkdir()
+        retired.write_text(between)
+        file.write_text(with_active_master_alone(with_new_master(between, "last", b"l" * 32)))
+        take_log(taking(state, place))
+        assert not retired.exists()
+    finally:
+        file.write_text(first)
+        shutil.rmtree(retired.parent)
+
+    restore(empty, wanted(place, state, moment), is_root=IS_ROOT)
+
+    with server_of(empty) as server, server.connect("ironflock") as connection:
+        assert unopened(connection, StateFolder(empty.state)) == []
 
 
 def test_a_drill_tells_of_a_data_key_that_no_master_key_opens(

@@ -7,6 +7,7 @@ import pytest_asyncio
 
 from shared.database import Database
 from tests.integration.database import Postgres
+from tests.integration.devices.rollout_fleet import RolloutFleet
 from tests.integration.devices.world import World
 from tests.integration.flockctl.certificates import make_certificates
 
@@ -21,3 +22,8 @@ async def world(devices_database: Database, postgres: Postgres, ca: Path) -> Wor
     made = World(devices_database, postgres, ca)
     await made.join()
     return made
+
+
+@pytest.fixture
+def fleet(world: World) -> RolloutFleet:
+    return RolloutFleet(world)

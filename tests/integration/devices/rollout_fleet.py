@@ -125,3 +125,16 @@ class RolloutFleet:
             if shown.state == state:
                 return shown
         raise AssertionError(f"it never was {state}")
+
+
+def tags(fleet: RolloutFleet) -> list[str]:
+    """What the log says of rollouts."""
+    rows = fleet.world.postgres.rows("SELECT action FROM audit.queue WHERE asset ->> 'kind' = 'rollout' ORDER BY id")
+    return [row[0] for row in rows]
+
+
+def turn_parts(world: World) -> tuple[Any, ...]:
+    """What turns are given with."""
+    parts = world.parts
+    places = (parts.apps.installs, parts.apps.releases, parts.credentials, parts.apps.states)
+    return (parts.bus, parts.database, parts.rights, *places, parts.operations.agents, parts.operations.intents)

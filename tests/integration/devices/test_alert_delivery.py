@@ -32,6 +32,15 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 FLAPS_AN_HOUR = 5
 """Each message about the same alert waits twice as long as the one before: at 0, 5, 15, 35 and 75 minutes."""
 
+OTHER = "https://other.example"
+COPY = (
+    "INSERT INTO devices.alert_channel (project_key, name, name_canonical, url, min_severity, time_zone, quiet,"
+    " secret_id, secret, created_at, due_at) SELECT %s, 'copy-' || n, 'copy-' || n, url, min_severity, time_zone,"
+    " quiet, secret_id, secret, created_at, due_at FROM devices.alert_channel, generate_series(1, %s) n"
+    " WHERE name = 'hook'"
+)
+"""A number of copies of the hook, in a project."""
+
 
 class Hook:
     """A webhook of project 3, and what it got."""
@@ -220,6 +229,41 @@ async def test_two_processes_tell_a_channel_once_and_a_slow_one_holds_up_nobody(
     assert len(hook.receiver.requests) == 1
 
 
+async def test_slow_channels_of_one_project_hold_up_no_other(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The project has more slow ones than are told at a time, all of them due before the other's."""
+    slow: list[str] = []
+    has_begun, may_end, told = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def answer(url: str, *_: Any, **__: Any) -> Reply:
+        if url == OTHER:
+            told.set()
+        else:
+            slow.append(url)
+            has_begun.set()
+            await may_end.wait()
+        return Reply(204, b"")
+
+    hook.times.devices(1)
+    hook.times.devices(1, project=4)
+    await hook.create()
+    hook.world.postgres.run(COPY, 3, 2 * alert_delivery.AT_ONCE)
+    hook.world.postgres.run(COPY, 4, 1)
+    hook.world.postgres.run("UPDATE devices.alert_channel SET url = %s WHERE project_key = 4", OTHER)
+    monkeypatch.setattr(alert_delivery, "post", answer)
+    await raised(hook.world, STOPPED)
+    telling = asyncio.create_task(hook.world.parts.alerts.delivery.tell_due())
+    try:
+        async with asyncio.timeout(10):
+            await has_begun.wait()
+            await raised(hook.world, evolve(STOPPED, project_key=4))
+            hook.world.parts.alerts.alerting.wake()
+            await told.wait()
+        assert len(slow) == alert_delivery.OF_PROJECT_AT_ONCE
+    finally:
+        may_end.set()
+    assert await telling == len(slow) + 1 == 2 * alert_delivery.AT_ONCE + 2
+
+
 async def test_a_receiver_that_is_not_done_in_time_is_told_later(hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(*_: Any, **__: Any) -> None:
         await asyncio.Event().wait()
@@ -280,6 +324,7 @@ async def test_an_outage_that_comes_while_a_channel_is_told_of_the_one_before_is
 
     with monkeypatch.context() as patched:
         patched.setattr(alert_delivery, "post", meanwhile)
+        patched.setattr(alert_delivery, "LEASE_S", 3_600.0)  # the told clock goes further than sending ever takes
         await hook.world.parts.alerts.delivery.tell_due()
     (told,) = await hook.after(10)
 

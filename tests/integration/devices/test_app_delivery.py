@@ -132,7 +132,8 @@ async def test_a_wish_told_beside_another_process_s_list_is_told_once_more_after
 ) -> None:
     device = await placed(world)
     monkeypatch.setattr(app_delivery, "LIST_OVERTAKES_S", 60.0)
-    other = AppDelivery(world.database, world.parts.operations.agents, world.parts.apps.environments, uuid4())
+    apps = world.parts.apps
+    other = AppDelivery(world.database, world.parts.operations.agents, apps.environments, apps.releases, uuid4())
     await device.listed()
     before = len(device.apps.wishes)
 

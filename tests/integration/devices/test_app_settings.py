@@ -4,10 +4,11 @@ import pytest
 
 from services.devices.apps import states as app_states
 from services.devices.records.agents import UpdateAppOnDevice
-from services.devices.records.apps import InstallApp, NameApp, PortRule, SetEnvironment, SetPorts
+from services.devices.records.apps import InstallApp, NameApp, SetEnvironment, SetPorts
 from shared.errors import ConflictError, InvalidArgumentError, NotAuthorizedError, NotFoundError
 from shared.flags import AssetKind
 from shared.identities import Person
+from shared.releases import PortRule
 from tests.integration.devices.test_app_states import ALL, PRESS, placed
 from tests.integration.devices.world import ANNA, BERT, World
 

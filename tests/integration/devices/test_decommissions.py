@@ -9,7 +9,7 @@ import rfc8785
 
 from services.devices.procedures.decommissions import DecommissionProcedures
 from services.devices.records.decommissions import DecommissionDevice, ListDecommissions
-from shared.errors import NotAuthorizedError, NotFoundError, NotSupportedError, UnavailableError
+from shared.errors import NotAuthorizedError, NotFoundError, UnavailableError
 from shared.flags import AssetKind
 from tests.integration.devices.test_lifecycle import POINTS, well_again
 from tests.integration.devices.world import ANNA, BERT, KILL_BY_AUTHID, Crash, World
@@ -97,15 +97,14 @@ async def test_a_deletion_is_not_certified(world: World) -> None:
     assert digests(world) == []
 
 
-async def test_only_who_may_delete_the_device_puts_it_out_of_service_and_its_rows_stay(world: World) -> None:
+async def test_only_who_may_delete_the_device_puts_it_out_of_service(world: World) -> None:
     key = (await world.create()).device_key
     surface = DecommissionProcedures(world.parts)
     reader = world.member(3, AssetKind.DEVICE, key, "READ")
     for person, refused in ((reader, NotAuthorizedError), (BERT, NotFoundError)):
-        with pytest.raises(refused):
-            await surface.device_decommission(person, DecommissionDevice(key))
-    with pytest.raises(NotSupportedError):
-        await surface.device_decommission(ANNA, DecommissionDevice(key, data="delete"))
+        for data in ("keep", "delete"):
+            with pytest.raises(refused):
+                await surface.device_decommission(person, DecommissionDevice(key, data))
     with pytest.raises(NotFoundError):
         await surface.decommission_list(BERT, ListDecommissions(3))
 

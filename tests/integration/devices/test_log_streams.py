@@ -19,7 +19,7 @@ from shared.procedures import plain
 from tests.harness.rights import MEMBER, project
 from tests.harness.waiting import eventually
 from tests.integration.devices.test_watching import Seen, ended
-from tests.integration.devices.world import ANNA, BERT, World
+from tests.integration.devices.world import ANNA, BERT, World, any_flash
 from tests.unit.shared.memory_router import MemorySubscription
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
@@ -206,3 +206,47 @@ async def test_a_follower_that_comes_while_another_leaves_waits_for_it(
         await eventually(is_heard, 30, "it is followed")
         seen.task.cancel()
         await asyncio.gather(seen.task, return_exceptions=True)
+
+
+async def test_how_far_updates_are_is_told_to_who_may_read_and_ends_with_the_right(world: World) -> None:
+    device = await world.create()
+    person = world.member(3, AssetKind.DEVICE, device.device_key, "READ")
+    base = f"re.mgmt.{device.serial_number}"
+    seen, procedures = Seen(), LogProcedures(world.parts)
+    seen.task = asyncio.create_task(procedures.device_follow_progress(person, NameDevice(device.device_key), seen.take))
+
+    async def is_open() -> bool:
+        return len([topic for topic, _, _ in world.control.subscriptions if topic.startswith(base)]) == 3
+
+    await eventually(is_open, 30, "it is followed")
+    for said in (
+        {"increment": 5.0, "currentBytes": 10.0, "fileSize": 40},
+        {"currentBytes": -1, "fileSize": 4},
+        "x",
+        None,
+    ):
+        world.tells(f"{base}.agent_update_progress", said)
+    world.tells(f"{base}.download_os_update_progress", {"currentBytes": 40, "fileSize": 40})
+    world.tells(f"{base}.install_os_update_progress", {"operationName": "copy", "progressPercent": 300})
+    world.tells(f"{base}.install_os_update_progress", {"operationName": 7, "progressPercent": True})
+    world.tells(f"re.mgmt.{any_flash()}.agent_update_progress", {"currentBytes": 1, "fileSize": 2})
+
+    assert await seen.next() == {"follows": ("agent_update", "os_download", "os_install")}
+    told = [await seen.next() for _ in range(3)]
+    assert [(each["of"], each["octets"], each["of_octets"], each["percent"], each["step"]) for each in told] == [
+        ("agent_update", 10, 40, None, None),
+        ("os_download", 40, 40, None, None),
+        ("os_install", None, None, 100, "copy"),
+    ]
+    world.rights.hold(person.account_key, project(3), MEMBER)
+    assert isinstance(await ended(seen), NotFoundError)
+    assert seen.is_empty()
+    assert not await is_open()
+
+
+@pytest.mark.parametrize("flag", ["MAINTAIN", "OPERATE", None])
+async def test_without_read_nobody_follows_updates(world: World, flag: str | None) -> None:
+    device = await world.create()
+    person = BERT if flag is None else world.member(3, AssetKind.DEVICE, device.device_key, flag)
+    with pytest.raises(NotFoundError):
+        await LogProcedures(world.parts).device_follow_progress(person, NameDevice(device.device_key), print)

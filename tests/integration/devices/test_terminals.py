@@ -290,6 +290,17 @@ async def test_a_left_shell_that_does_not_end_is_tried_again_later_and_one_that_
         assert not desk.agents.shells.of["5"].is_over
 
 
+async def test_what_a_terminal_left_on_a_device_that_is_gone_is_forgotten(desk: Desk) -> None:
+    await desk.world.online(desk.key, 77)
+    await leave_shell(desk, stays_stubborn=True)
+    desk.world.postgres.run("DELETE FROM devices.device WHERE device_key = %s", desk.key)
+
+    await desk.world.parts.terminals.end_left()
+
+    assert left(desk) == []
+    assert len(desk.agents.joined) == 1
+
+
 async def leave_shell(desk: Desk, person: Person = ANNA, *, stays_stubborn: bool = False) -> None:
     """The person had a terminal, whose shell is still there."""
     desk.agents.is_stubborn = True

@@ -34,6 +34,8 @@ from shared.database import Database
 from shared.flags import AssetKind
 from shared.identities import CONTROL_REALM, SYSTEM_REALM, DeviceIdentity, Person
 from shared.keyring import DataKeys
+from shared.procedures import plain
+from shared.releases import NOTHING, Contents
 from shared.secrets import MasterKeys
 from tests.harness.rights import KnownRights, project
 from tests.integration.database import Postgres
@@ -165,6 +167,7 @@ class Realms:
         self.installs: set[tuple[int, int, str]] = {(3, 26, "DEV"), (3, 26, "PROD"), (3, 77, "DEV")}
         self.is_away = False
         self.asked: list[tuple[int, int, str]] = []
+        self.contents: dict[int, Contents] = {}
         self.after: Callable[[], None] = lambda: None
 
     def find(self, *, project_key: int, app_key: int, stage: str) -> dict[str, Any]:
@@ -183,6 +186,12 @@ class Realms:
         if version not in VERSIONS:
             raise refusal("not_found")
         return {"release_key": app_key * 10 + VERSIONS.index(version), "app_key": app_key, "version": version}
+
+    def contents_of(self, *, release_key: int) -> Any:
+        """`ironflock.realms.release.contents`."""
+        if self.is_away:
+            raise ApplicationError("wamp.error.no_such_procedure", "away")
+        return plain(self.contents.get(release_key, NOTHING))
 
 
 class World:
@@ -236,6 +245,7 @@ class World:
                 "ironflock.auth.app_credential.rotate": self.auth.rotate,
                 FIND: self.realms.find,
                 "ironflock.realms.release.find": self.realms.release,
+                "ironflock.realms.release.contents": self.realms.contents_of,
                 END: lambda **_: 1,
                 KILL_BY_AUTHID: self._killed,
                 KILL: self._killed,

@@ -229,5 +229,5 @@ async def test_following_makes_room_too(
 
     await connections.follow(newer)
 
-    assert connections._size <= MAX_CONNECTIONS
+    assert connections._size_at("first") <= MAX_CONNECTIONS
     assert opened_by(plain, newer) == 1

@@ -69,7 +69,7 @@ async def test_who_gives_up_waiting_ends_the_statement_and_the_connection_serves
     assert sleeping() == 0
     async with connections.connection(backend) as connection:
         assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
-    assert connections._size == 1
+    assert connections._size_at("first") == 1
 
 
 class Writer:

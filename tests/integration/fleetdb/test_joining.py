@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from services.fleetdb.gates import Lane
 from services.fleetdb.live import LiveRealm, Offer
 from services.fleetdb.procedures.declaring import procedure, topic
 from services.fleetdb.realms import LOOKS_AT_ONCE, LOOKS_OF_PROJECT, TROUBLED
-from services.fleetdb.records.backends import Backend
-from services.fleetdb.records.calls import Asked
+from services.fleetdb.records.backends import Backend, Stage
+from services.fleetdb.records.calls import Asked, Caller
 from services.fleetdb.records.tables import Table
-from tests.integration.fleetdb.bus_world import FakeRealms, document, fleetdb
+from services.fleetdb.rules.backends import Place, backend_of
+from tests.integration.fleetdb.bus_world import FakeRealms, document, fleetdb, there
 from tests.integration.router_node.node import Node, Platform, eventually, platform, serial_of
 from tests.integration.router_node.test_joins import NEUTRAL, refusal
 from tests.integration.router_node.wire import WampError
@@ -77,6 +79,15 @@ async def refused(call: Any, uri: str) -> WampError:
     return raised.value
 
 
+async def test_before_all_is_open_a_call_is_told_to_come_again_and_not_that_its_session_is_over() -> None:
+    realm = LiveRealm(backend_of(document(1, 26)), Offer({}))
+
+    with pytest.raises(errors.Refusal) as told:
+        await realm.device_of(Caller(5, serial_of(7), "app"))
+
+    assert told.value.uri == "wamp.error.no_such_procedure"
+
+
 async def test_it_joins_what_is_ready_serves_it_and_leaves_with_the_install(stand_ins: Platform) -> None:
     echo, hands = Echo(), Kept()
     async with fleetdb(stand_ins, [echo], hands) as world:
@@ -104,6 +115,92 @@ async def test_it_joins_what_is_ready_serves_it_and_leaves_with_the_install(stan
             await eventually(lambda: hands.dropped)
         assert world.realms.backends == []
         await eventually(world.health.ready)
+
+
+class Slow:
+    """A surface of which one call lasts until it may end."""
+
+    def __init__(self) -> None:
+        self.begun = Event()
+        self.may_end = Event()
+
+    @procedure("append.{project}.{app}.", Lane.WRITES)
+    async def append(self, _: LiveRealm, asked: Asked) -> str:
+        self.begun.set()
+        while not self.may_end.is_set():  # noqa: ASYNC110 - told from another thread
+            await asyncio.sleep(0.01)
+        return asked.name
+
+    @procedure("history.transformed.", Lane.READS)
+    async def history(self, _: LiveRealm, asked: Asked) -> str:
+        return asked.name
+
+
+async def test_told_to_end_it_answers_what_it_has_begun_and_is_sent_no_more(stand_ins: Platform) -> None:
+    slow = Slow()
+    async with fleetdb(stand_ins, [slow], Kept()) as world:
+        await world.fakes.put(document(1, 26))
+        await eventually(world.joined)
+        async with await world.node.app(7) as app:
+
+            async def is_withdrawn() -> bool:
+                try:
+                    await app.call("history.transformed.readings")
+                except WampError as error:
+                    return error.uri == "wamp.error.no_such_procedure"
+                return False
+
+            running = asyncio.create_task(app.call("append.1.26.readings", {"a": 1}))
+            await eventually(slow.begun.is_set)
+            assert not await is_withdrawn()
+            stopping = asyncio.create_task(there(world.realms.stop()))
+            await eventually(is_withdrawn)
+            slow.may_end.set()
+
+            assert await running == "readings"
+            await stopping
+
+
+async def test_told_to_end_while_the_router_is_away_it_ends(tmp_path: Path) -> None:
+    node = Node(tmp_path).start()
+    try:
+        async with platform(node) as stand_ins, fleetdb(stand_ins, [Echo()], Kept()) as world:
+            await world.fakes.put(document(1, 26))
+            await eventually(world.joined)
+            node.stop()
+            await eventually(lambda: world.joined() == 0)
+
+            await there(world.realms.stop())
+            await there(world.bus.stop())
+
+            assert world.realms.backends == []
+    finally:
+        node.stop()
+
+
+async def test_what_joins_while_it_ends_is_sent_nothing(stand_ins: Platform) -> None:
+    slow = Slow()
+    async with fleetdb(stand_ins, [slow], Kept()) as world:
+        await world.fakes.put(document(1, 26))
+        await eventually(world.joined)
+        async with await world.node.app(7) as app:
+            running = asyncio.create_task(app.call("append.1.26.readings", {"a": 1}))
+            await eventually(slow.begun.is_set)
+            link = world.realms._served[Place(1, 26, Stage.DEV)].links[0]
+            stopping = asyncio.create_task(there(world.realms.stop()))
+            await eventually(lambda: link._is_draining)
+
+            _ = await there(link._settle())  # as after a loss
+
+            async def tell() -> bool:
+                world.realms._told(project_key=1, app_key=27, stage="DEV")
+                return bool(world.realms._looked)
+
+            assert not await there(tell())
+            await refused(app.call("append.1.26.readings", {"a": 1}), "wamp.error.no_such_procedure")
+            slow.may_end.set()
+            assert await running == "readings"
+            await stopping
 
 
 async def test_private_rows_are_not_for_readers(stand_ins: Platform) -> None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from services.fleetdb.readers import PROCEDURE, Readers
 from services.fleetdb.records.backends import Backend, Stage
 from services.fleetdb.records.sql import Admission
+from shared.clusters import Address
 from shared.errors import UnavailableError
 from tests.integration.fleetdb.certified import LIFE, certifier
 from tests.integration.flockctl.certificates import make_certificates
@@ -50,7 +51,8 @@ def fixture_realms() -> Realms:
 
 @pytest.fixture(name="readers")
 def fixture_readers(realms: Realms, tmp_path: Path) -> Readers:
-    return Readers(realms, make_certificates(tmp_path).ca, lambda: realms.now)  # type: ignore[arg-type]
+    ca = make_certificates(tmp_path).ca
+    return Readers(realms, lambda _: Address("localhost", 1, ca), lambda: realms.now)  # type: ignore[arg-type]
 
 
 def admission(account_key: int, backend_key: int = 40) -> Admission:

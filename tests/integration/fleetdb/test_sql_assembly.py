@@ -18,6 +18,7 @@ from services.fleetdb.records.backends import Backend
 from services.fleetdb.settings import ClusterSettings, FleetdbSettings
 from services.fleetdb.sql_assembly import Surroundings, sql_front
 from services.fleetdb.sql_front import SqlFront
+from shared.clusters import Clusters
 from shared.database import Database
 from shared.flags import AssetKind
 from tests.harness.rights import KnownRights
@@ -79,7 +80,7 @@ def fixture_rights(reader: Backend) -> KnownRights:
 def fixture_settings(server: Postgres, tmp_path: Path) -> FleetdbSettings:
     files = make_certificates(tmp_path)
     common = SimpleNamespace(certificate=files.certificate, key=files.key)
-    cluster = ClusterSettings("localhost", server.port, server.ca, 10)
+    cluster = ClusterSettings("localhost", server.port, server.ca, 10, Clusters(None))
     return cast("FleetdbSettings", SimpleNamespace(cluster=cluster, common=common))
 
 

@@ -22,6 +22,7 @@ from services.fleetdb.records.sql import Admission, Startup, Tally
 from services.fleetdb.rules import pgwire
 from services.fleetdb.sql_front import MAX_OF_ONE, TLS_WANTED, FrontParts, SqlFront
 from services.fleetdb.upstream import Upstreams
+from shared.clusters import Address
 from shared.errors import NotAuthorizedError, NotFoundError, PublicError, UnavailableError
 from shared.tls import ServerContexts
 from tests.harness.waiting import eventually
@@ -144,7 +145,11 @@ async def fixture_front(
         return context
 
     desk = Desk(reader)
-    front = SqlFront(own.current, FrontParts(desk, Upstreams("localhost", server.port, tls_of), desk), lambda: 1.8e9)
+    front = SqlFront(
+        own.current,
+        FrontParts(desk, Upstreams(lambda _: Address("localhost", server.port, server.ca), tls_of), desk),
+        lambda: 1.8e9,
+    )
     await front.listen("127.0.0.1", 0)
     made = Front(desk, front.port, files.ca, front)
     try:

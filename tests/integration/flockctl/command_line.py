@@ -12,8 +12,8 @@ from typing import Any
 from attrs import frozen
 
 from shared.api_keys import mint
+from tests.harness.forking import Run
 from tests.integration.flockctl.fake_router import FakeRouter
-from tests.integration.flockctl.forking import Run
 
 API_KEY = mint(bytes(range(48)))
 
@@ -63,7 +63,7 @@ class CommandLine:
 
     def __call__(self, *arguments: str, told: str = "") -> Ended:
         """Run it to its end, with `told` on its standard input."""
-        run = Run(arguments, self.environment)
+        run = Run(arguments, self.environment, Path.cwd())
         try:
             out, err = run.communicate(told, 40)
         finally:

@@ -29,6 +29,8 @@ PROJECT = {
     "requires_factor": True,
     "requires_same_address": True,
     "created_at": "2026-11-25T09:00:00Z",
+    "region": "default",
+    "cluster": "first",
 }
 
 

@@ -17,7 +17,7 @@ from tests.integration.flockctl.fake_router import FakeRouter, RefusedError
 SINCE: Final = datetime(2026, 11, 25, 9, tzinfo=UTC)
 IMAGE: Final = "registry.example.com/press@sha256:" + "0a" * 32
 APP: Final = apps.App(4, "press\x1b[31m", "for presses", 1, is_public=True, created_at=SINCE)
-RELEASE: Final = apps.Release(8, 4, "1.4.0", IMAGE, has_data_template=True, created_at=SINCE)
+RELEASE: Final = apps.Release(8, 4, "1.4.0", IMAGE, has_data_template=True, has_compose=False, created_at=SINCE)
 INSTALL: Final = installs.Install(3, 4, "press", Stage.PROD, 8, "1.4.0", SINCE)
 EMPTY: Final = installs.Install(3, 5, "saw", Stage.DEV, None, None, SINCE)
 ASKED: Final = installs.Access(3, 4, "press", "saw", "to draw it", is_granted=True, granted_at=SINCE)
@@ -32,6 +32,8 @@ PROJECT: Final = projects.Project(
     requires_same_address=True,
     legacy_mode=LegacyMode.DUAL,
     legacy_until=SINCE,
+    region="default",
+    cluster="first",
 )
 PROCEDURES: Final[dict[str, tuple[type[Any], Any]]] = {
     "app.create": (apps.CreateApp, APP),
@@ -42,7 +44,12 @@ PROCEDURES: Final[dict[str, tuple[type[Any], Any]]] = {
     "app.delete": (apps.NameApp, None),
     "release.create": (apps.CreateRelease, RELEASE),
     "release.list": (apps.ListReleases, apps.ReleasePage([RELEASE], None)),
-    "release.show": (apps.NameRelease, apps.WholeRelease(8, 4, "1.4.0", IMAGE, {"data": {}}, SINCE)),
+    "release.show": (
+        apps.NameRelease,
+        apps.WholeRelease(
+            8, 4, "1.4.0", IMAGE, {"data": {}}, {}, [], {"services": {}}, ["services.web.privileged"], created_at=SINCE
+        ),
+    ),
     "install.create": (installs.CreateInstall, INSTALL),
     "install.list": (projects.NameProject, installs.InstallList([INSTALL, EMPTY])),
     "install.delete": (installs.NameInstall, None),
@@ -241,12 +248,29 @@ def test_rights_on_an_app_are_given_by_its_name(router: FakeRouter, flockctl: Co
     assert (given["kind"], given["key"]) == ("app", 4)
 
 
+def test_a_release_takes_what_it_asks_for(router: FakeRouter, flockctl: CommandLine, tmp_path: Path) -> None:
+    variables, compose = tmp_path / "variables.yml", tmp_path / "compose.yml"
+    variables.write_text("MODE: {default: fast, choices: [fast, slow]}\nTOKEN: {is_secret: true, is_required: true}\n")
+    compose.write_text("services: {web: {image: a, privileged: true}}\n")
+    files = ["--environment", str(variables), "--compose", str(compose)]
+
+    made = flockctl("app", "release", "press", "1.5", "--image", IMAGE, *files, "--port", "80", "--port", "22/tcp")
+    bad = flockctl("app", "release", "press", "1.5", "--image", IMAGE, "--port", "ssh")
+
+    assert (made.status, bad.status != 0) == (0, True)
+    (said,) = heard(router, uri("release.create"))
+    assert said["environment"]["TOKEN"] == {"is_secret": True, "is_required": True}
+    assert said["compose"] == {"services": {"web": {"image": "a", "privileged": True}}}
+    assert said["ports"] == [{"port": 80}, {"port": 22, "protocol": "tcp"}]
+
+
 def test_one_release_is_shown_with_its_template_for_programs(router: FakeRouter, flockctl: CommandLine) -> None:
     for_people = flockctl("app", "show-release", "press", "1.4.0")
     for_programs = flockctl("app", "show-release", "4", "1.4.0", "--json")
 
     assert IMAGE in for_people.out
     assert for_programs.json["release"]["data_template"] == {"data": {}}
+    assert "needs DEVELOP there: services.web.privileged" in for_people.err
     assert heard(router, uri("release.show")) == [{"app": "press", "version": "1.4.0"}, {"app": 4, "version": "1.4.0"}]
 
 

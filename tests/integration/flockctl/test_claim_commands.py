@@ -147,15 +147,27 @@ def test_a_device_is_tagged_and_found(router: FakeRouter, flockctl: CommandLine)
 
 def test_a_device_goes_out_of_service(router: FakeRouter, flockctl: CommandLine) -> None:
     certificate = {"device": {"name": "press-1"}, "ended_at": "2026-11-30T09:00:00Z"}
-    certified = {"device_key": 7, "certificate": certificate, "sha256": "0a"}
+    gone = {"erased": [{"rows": 40}, {"rows": 2}], "obstacles": []}
+    certified = {"device_key": 7, "is_pending": False, "certificate": certificate, "sha256": "0a", **gone}
+    left = {"obstacles": [{"reason": "uninstalled"}]}
+    pending = {"device_key": 8, "is_pending": True, "certificate": None, "sha256": None, **gone, **left}
     router.script.procedures["ironflock.devices.device.decommission"] = lambda **_: certified
-    router.script.procedures["ironflock.devices.decommission.list"] = lambda **_: {"devices": [certified], "next": None}
+    router.script.procedures["ironflock.devices.decommission.list"] = lambda **_: {
+        "devices": [certified, pending],
+        "next": None,
+    }
 
     ended = flockctl("device", "decommission", "press-1", "--yes")
     listed = flockctl("device", "decommissioned", "--project", "plant")
+    router.script.procedures["ironflock.devices.device.decommission"] = lambda **_: pending
+    begun = flockctl("device", "decommission", "press-1", "--data", "delete", "--yes")
 
     assert json.loads(ended.out) == certificate
-    assert listed.out.splitlines()[1].split() == ["7", "press-1", "2026-11-30T09:00:00Z", "0a"]
+    assert listed.out.splitlines()[1].split() == ["7", "press-1", "2026-11-30T09:00:00Z", "42", "0a"]
+    assert "in the way: uninstalled" in listed.out.splitlines()[2]
+    assert "flockctl device decommissioned" in begun.out
+    asked = heard(router, "ironflock.devices.device.decommission")
+    assert asked == [{"device": "press-1", "data": "keep"}, {"device": "press-1", "data": "delete"}]
 
 
 def test_groups_are_made_listed_and_shown(router: FakeRouter, flockctl: CommandLine) -> None:

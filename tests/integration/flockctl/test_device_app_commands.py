@@ -87,6 +87,15 @@ VARIABLES = {
     "variables": [
         {"name": "RATE", "value": "5", "is_secret": False},
         {"name": "TOKEN", "value": None, "is_secret": True},
+        {
+            "name": "MODE",
+            "value": None,
+            "is_secret": False,
+            "is_set": False,
+            "is_required": True,
+            "choices": ["a", "b"],
+            "description": "how it works",
+        },
     ]
 }
 
@@ -105,6 +114,7 @@ def test_an_environment_is_set_from_a_file_and_shown_without_secrets(
     done = flockctl("device", "app", "set-environment", *words, *more)
 
     assert "(secret)" in shown.out
+    assert all(words in shown.out for words in ("no, and it is needed", "how it works (one of a, b)"))
     assert done.json == VARIABLES
     values = {"RATE": "5", "TOKEN": "a=b", "OLD": None}
     assert heard(router, uris[1]) == [{**WHICH, "values": values, "secrets": ["TOKEN"]}]

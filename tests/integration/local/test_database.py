@@ -219,11 +219,11 @@ def test_a_server_of_elsewhere_is_set_up_by_a_process_of_its_own(
     }.items():
         monkeypatch.setenv(f"IRONFLOCK_BOOTSTRAP_{name}", value)
 
-    assert main() == 0
+    assert main([]) == 0
 
     database.connect("svc_gateway", password="another").close()
     monkeypatch.setenv("IRONFLOCK_BOOTSTRAP_PASSWORDS", str(database.state.database_secrets))
-    assert main() == 0
+    assert main([]) == 0
     database.connect("svc_gateway").close()
 
 
@@ -240,7 +240,7 @@ def test_a_server_that_does_not_answer_is_said_and_no_password_is(
     }.items():
         monkeypatch.setenv(f"IRONFLOCK_BOOTSTRAP_{name}", value)
 
-    assert main() == 1
+    assert main([]) == 1
 
     said = capsys.readouterr().err
     assert "bootstrap: " in said

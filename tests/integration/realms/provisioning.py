@@ -11,11 +11,13 @@ import psycopg
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.realms.provisioner import cluster
+from services.realms.provisioner import cluster, settings
 from services.realms.provisioner.certificates import Authority, certificate_for, load_authority
-from services.realms.provisioner.settings import LOGIN
+from services.realms.provisioner.places import Place
 from services.realms.provisioner.working import Provisioner, Surroundings
-from shared.database import connection_arguments
+from services.realms.store.clusters import cluster_key_of
+from shared.clusters import FIRST, Clusters
+from shared.database import DatabaseSettings, connection_arguments
 from tests.integration.database import Postgres
 
 CONTROL: Final = "ironflock"
@@ -56,8 +58,9 @@ class Countdown:
 class Provisioning:
     """One provisioner after the other, on one server."""
 
-    def __init__(self, postgres: Postgres) -> None:
+    def __init__(self, postgres: Postgres, cluster: str = FIRST) -> None:
         self.postgres = postgres
+        self.cluster = cluster
         self.now = dt.datetime.now(dt.UTC)  # noqa: TID251 - certificates are valid now
 
     @property
@@ -95,22 +98,44 @@ class Provisioning:
         """Jobs that are not done, with what they failed by."""
         return self.postgres.rows("SELECT kind, error FROM realms.provision_job WHERE done_at IS NULL ORDER BY job_key")
 
+    def place(self) -> Place:
+        """The cluster that it works on."""
+        found = settings.ProvisionerSettings(
+            database=self.postgres.settings(settings.LOGIN),
+            ca_certificate=self.postgres.login_ca / "ca.pem",
+            ca_key=self.postgres.login_ca / "ca.key",
+            clusters=Clusters(self.postgres.clusters),
+            alive=None,
+        )
+        return Place(self.cluster, found)
+
     @asynccontextmanager
     async def _started(self, countdown: Countdown) -> AsyncIterator[Provisioner]:
         opened: list[Breaking] = []
 
-        async def connect(database: str, counted: Countdown | None = countdown) -> Breaking:
-            arguments = {**connection_arguments(self.postgres.settings(LOGIN)), "dbname": database}
-            made = await Breaking.connect(**arguments)
+        async def connected(where: DatabaseSettings, database: str, counted: Countdown | None = countdown) -> Breaking:
+            made = await Breaking.connect(**{**connection_arguments(where), "dbname": database})
             made.left = counted
             opened.append(made)
             return made
 
+        place = self.place()
         try:
-            control = await connect(CONTROL, None)
-            await cluster.take_turn(control)
-            control.left = countdown
-            yield Provisioner(Surroundings(connect, CONTROL, self.authority, lambda: self.now), control)
+            control = await connected(place.found.database, CONTROL, None)
+            server = control if place.is_first else await connected(place.settings(), CONTROL, None)
+            await cluster.take_turn(server)
+            where, key = place.settings(), await cluster_key_of(control, place.name)
+            assert key is not None
+            control.left = server.left = countdown
+            around = Surroundings(
+                cluster_key=key,
+                host=where.host,
+                port=where.port,
+                connect=lambda name: connected(where, name),
+                authority=lambda: self.authority,
+                now=lambda: self.now,
+            )
+            yield Provisioner(around, control, None if place.is_first else server)
         finally:
             for each in opened:
                 each.left = None

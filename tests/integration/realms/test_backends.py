@@ -11,8 +11,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from services.realms import backends as module
 from services.realms.records.backends import (
     CertifyBackend,
+    DropBackend,
     FindBackend,
     ListBackends,
+    ListOfProject,
     ListRealms,
     SettleBackend,
 )
@@ -94,8 +96,33 @@ async def test_nobody_but_fleetdb_asks(plant: Realms) -> None:
         plant.backends.backend_find(DEVICES, FindBackend(1, 1, PROD)),
         plant.backends.backend_certify(DEVICES, CertifyBackend(key, 1, new_key())),
         plant.backends.backend_settled(DEVICES, SettleBackend(key, 1)),
+        plant.backends.backend_of_project(DEVICES, ListOfProject(1)),
     ):
         assert (await refused(call))["uri"] == NotAuthorizedError.uri
+
+
+async def test_of_a_project_every_backend_is_told_whose_rows_are_there(
+    plant: Realms, provisioning: Provisioning
+) -> None:
+    (backend,) = await listed(plant)
+
+    async def standing() -> list[tuple[str, str]]:
+        found = (await plant.backends.backend_of_project(FLEETDB, ListOfProject(backend.project_key))).backends
+        assert [(each.backend_key, each.app_key, each.stage) for each in found] in (
+            [],
+            [(backend.backend_key, backend.app_key, PROD)],
+        )
+        return [(each.app_name, each.state.value) for each in found]
+
+    assert await standing() == [("Press", "ready")]
+    assert (await plant.backends.backend_of_project(FLEETDB, ListOfProject(backend.project_key + 1))).backends == []
+    await plant.uninstall()
+    await provisioning.run()
+    assert await standing() == [("Press", "closed")]
+    await plant.backends.backend_drop(ANNA, DropBackend("plant", "press", PROD, "press"))
+    assert await standing() == [("Press", "dropped")]
+    await provisioning.run()
+    assert await standing() == []
 
 
 async def test_another_release_and_other_access_are_told(plant: Realms) -> None:

@@ -6,6 +6,7 @@ import pytest
 from autobahn.wamp.exception import ApplicationError
 
 from services.realms.records.apps import CreateRelease, ListReleases, NameRelease, PublishApp
+from services.realms.records.installs import FindContents
 from shared.errors import (
     AlreadyExistsError,
     InvalidArgumentError,
@@ -13,8 +14,9 @@ from shared.errors import (
     NotFoundError,
     NotSupportedError,
 )
+from shared.releases import NOTHING, Contents, PortRule, VariableTemplate
 from tests.integration.database import Postgres
-from tests.integration.realms.world import ANNA, BERT, IMAGE, Realms, refused
+from tests.integration.realms.world import ANNA, AUTH, BERT, DEVICES, IMAGE, Realms, refused
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 TEMPLATE = {
@@ -127,6 +129,13 @@ async def test_a_release_is_never_changed(world: Realms, postgres: Postgres) -> 
         {"version": "1.0", "image": IMAGE, "data_template": {"data": {}, "x": b"octets"}},
         {"version": "1.0", "image": IMAGE, "data_template": {"data": {}, 1: "x"}},
         {"version": "1.0", "image": IMAGE, "build": True},
+        {"version": "1.0", "image": IMAGE, "environment": {"A": "bare text"}},
+        {"version": "1.0", "image": IMAGE, "environment": {"APP_KEY": {}}},
+        {"version": "1.0", "image": IMAGE, "environment": {"A": {"is_secret": True, "default": "x"}}},
+        {"version": "1.0", "image": IMAGE, "ports": [{"port": "80"}]},
+        {"version": "1.0", "image": IMAGE, "ports": [{"port": 80}, {"port": 80}]},
+        {"version": "1.0", "image": IMAGE, "compose": {"services": {"web": "text"}}},
+        {"version": "1.0", "image": IMAGE, "compose": {"services": {"web": {"image": "a", "cpus": 0.5}}}},
     ],
     ids=repr,
 )
@@ -156,3 +165,42 @@ async def test_one_release_is_shown_with_its_template(world: Realms) -> None:
         await world.releases.release_show(BERT, NameRelease("press", "1.0-rc"))
     await world.apps.app_publish(ANNA, PublishApp("press", is_public=True))
     assert await world.releases.release_show(BERT, NameRelease("press", "1.0-rc")) == found
+
+
+COMPOSE = {"services": {"web": {"image": "registry.example.com/web:1", "privileged": True}}}
+
+
+async def test_a_release_keeps_what_it_asks_for_and_devices_are_told_it(world: Realms, postgres: Postgres) -> None:
+    await world.app()
+    variables = {"MODE": VariableTemplate(default="fast", choices=["fast", "slow"])}
+    asked = CreateRelease("press", "1.0", IMAGE, None, variables, [PortRule(80, "web")], COMPOSE)
+
+    made = await world.releases.release_create(ANNA, asked)
+    plain = await world.release("press", "1.1")
+
+    assert (made.has_compose, plain.has_compose) == (True, False)
+    shown = await world.releases.release_show(ANNA, NameRelease("press", "1.0"))
+    assert (shown.environment, shown.ports, shown.compose) == (variables, [PortRule(80, "web")], COMPOSE)
+    assert shown.needs_develop == ["services.web.privileged"]
+    assert (await world.releases.release_show(ANNA, NameRelease("press", "1.1"))).needs_develop == []
+    assert [each.has_compose for each in (await world.releases.release_list(ANNA, ListReleases("press"))).releases] == [
+        True,
+        False,
+    ]
+    contents = await world.services.release_contents(DEVICES, FindContents(made.release_key))
+    assert contents == Contents(variables, [PortRule(80, "web")], COMPOSE)
+    assert await world.services.release_contents(DEVICES, FindContents(plain.release_key)) == NOTHING
+    with pytest.raises(NotFoundError):
+        await world.services.release_contents(DEVICES, FindContents(plain.release_key + 1_000))
+    with pytest.raises(NotAuthorizedError):
+        await world.services.release_contents(AUTH, FindContents(made.release_key))
+
+
+async def test_nothing_is_built_by_a_compose_document(world: Realms, postgres: Postgres) -> None:
+    await world.app()
+    building = {"services": {"web": {"image": "a", "build": "."}}}
+
+    with pytest.raises(NotSupportedError, match="nothing is built here"):
+        await world.releases.release_create(ANNA, CreateRelease("press", "1.0", IMAGE, compose=building))
+
+    assert postgres.rows("SELECT 1 FROM realms.release") == []

@@ -11,6 +11,8 @@ from services.realms.procedures.apps import AppProcedures
 from services.realms.procedures.backends import BackendProcedures
 from services.realms.procedures.boards import BoardProcedures
 from services.realms.procedures.installs import InstallProcedures
+from services.realms.procedures.moves import MoveProcedures
+from services.realms.procedures.placement import PlacementProcedures
 from services.realms.procedures.projects import ProjectProcedures
 from services.realms.procedures.releases import ReleaseProcedures
 from services.realms.procedures.services import ServiceProcedures
@@ -24,7 +26,7 @@ from shared.errors import PublicError, UnavailableError
 from shared.flags import AssetKind
 from shared.identities import Person, ServiceIdentity
 from shared.procedures import declared, public_errors
-from shared.rights.records import Grant, Standing, app_domain
+from shared.rights.records import INSTALLATION, Grant, Standing, app_domain
 from tests.harness.rights import OWNING, KnownRights
 from tests.unit.shared.memory_router import call_details
 from tests.unit.shared.surface import everywhere
@@ -117,6 +119,8 @@ class Realms:
         self.access = AccessProcedures(parts)
         self.backends = BackendProcedures(parts)
         self.boards = BoardProcedures(parts)
+        self.placement = PlacementProcedures(parts)
+        self.moves, self.moving = MoveProcedures(parts), parts.moving
         self.sessions = parts.board_sessions
         self.services = ServiceProcedures(parts)
 
@@ -125,9 +129,15 @@ class Realms:
         """What was published at the first router."""
         return self.others.routers[0].published
 
-    async def project(self, name: str = "plant", by: Person = ANNA) -> int:
+    async def project(self, name: str = "plant", by: Person = ANNA, region: str | None = None) -> int:
         """A project's key."""
-        return int((await self.projects.project_create(by, CreateProject(name))).project_key)
+        return int((await self.projects.project_create(by, CreateProject(name, region=region))).project_key)
+
+    def let_place(self, by: Person = ANNA) -> None:
+        """They may say where projects live."""
+        place = Grant(1, "PLACE", AssetKind.INSTALLATION, INSTALLATION.key, None)
+        standing = Standing(is_owner=False, is_member=False, grants=(place,))
+        self.rights.hold(by.account_key, INSTALLATION, standing)
 
     async def app(self, name: str = "press", by: Person = ANNA) -> App:
         """An app."""

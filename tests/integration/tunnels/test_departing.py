@@ -15,7 +15,7 @@ from shared.errors import UnavailableError
 from shared.identities import SYSTEM_REALM
 from tests.integration.flockctl.certificates import make_certificates
 from tests.integration.tunnels.rooms import CRANE, PLANT, PRESS, YARD, Rooms, agent
-from tests.integration.tunnels.test_visiting import begin, ssh
+from tests.integration.tunnels.visits import begin, ssh
 from tests.unit.shared.memory_router import MemoryRouter, new_bus, settled
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]

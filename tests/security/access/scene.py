@@ -308,6 +308,18 @@ async def new_channel(scene: Scene, asker: Asker) -> dict[str, Any]:
     return {"channel": made["channel"]["channel_key"]}
 
 
+async def new_move(scene: Scene, _: Asker) -> dict[str, Any]:
+    """A move of the owner's project to another cluster, which is over."""
+    with scene.platform.database() as connection:
+        row = connection.execute(
+            "INSERT INTO realms.move (project_key, to_key, account_key, state, ended_at)"
+            " SELECT %s, cluster_key, %s, 'given_up', now() FROM realms.cluster LIMIT 1 RETURNING move_key",
+            [scene.known["project"], scene.known["owner"]],
+        ).fetchone()
+    assert row is not None
+    return {"move_key": row[0]}
+
+
 async def new_board(scene: Scene, _: Asker) -> dict[str, Any]:
     """A board."""
     return {"board": await scene.board()}

@@ -42,3 +42,12 @@ def test_a_login_without_a_password_stops_it(tmp_path: Path, content: str | None
 
     with pytest.raises(SettingsError, match="migrate"):
         bootstrap_settings(environ)
+
+
+def test_a_server_for_projects_alone_needs_no_login_but_the_provisioner_s(tmp_path: Path) -> None:
+    environ = told(tmp_path)
+    for login in WITH_PASSWORD:
+        if login != "provisioner":
+            (tmp_path / "logins" / login).unlink()
+
+    assert bootstrap_settings(environ, ("provisioner",)).passwords == {"provisioner": "of provisioner"}

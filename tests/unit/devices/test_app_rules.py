@@ -11,11 +11,24 @@ from hypothesis import strategies as st
 
 from deploy.flockctl.simulator.answers import AnswerError
 from deploy.flockctl.simulator.apps import ABSENT, CANCELLING, STATES, Wish, sequence, wish_of
-from services.devices.records.apps import AppCredential, AppOnDevice, AppRelease, AppState, Install, SaidOfApp, Target
+from services.devices.records.apps import (
+    AppContents,
+    AppCredential,
+    AppOnDevice,
+    AppRelease,
+    AppState,
+    Install,
+    SaidOfApp,
+    SetEnvironment,
+    Target,
+    Variable,
+)
 from services.devices.records.devices import Device, FlockSettings
 from services.devices.rules import apps as rules
 from shared.errors import ConflictError, InvalidArgumentError
+from shared.releases import NOTHING, Contents, PortRule, VariableTemplate
 
+NONE = AppContents(NOTHING, NOTHING)
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 RELEASES = [AppRelease(50 + n, f"1.{n}.0") for n in range(3)]
 TARGETS: list[Target] = ["PRESENT", "RUNNING", "REMOVED", "UNINSTALLED"]
@@ -69,7 +82,7 @@ class Late:
         """The agent is told of the wish as it stands; it is at it, and says what it does."""
         if not self.is_due:
             return
-        wish = wish_of(rules.wish(self.app, DEVICE, {}, cancels=self.cancels))
+        wish = wish_of(rules.wish(self.app, DEVICE, {}, NONE, cancels=self.cancels))
         is_deaf = rules.is_deaf(self.app) and not self.cancels
         self.app = evolve(self.app, told_revision=self.app.revision)
         self.is_due, self.cancels = is_deaf, False
@@ -145,7 +158,7 @@ def test_however_late_an_agent_s_words_come_the_newest_wish_is_reached(steps: li
             {"tell": late.tell, "hear": late.hear, "begin": late.step}[what]()
         else:
             late.wish(what, how)
-        assert wish_of(rules.listed(late.app, DEVICE, {})).app_key == 26
+        assert wish_of(rules.listed(late.app, DEVICE, {}, NONE)).app_key == 26
 
     wanted = late.app.target, late.app.release
     late.settle()
@@ -165,7 +178,7 @@ def test_no_word_changes_what_is_wanted(words: list[tuple[Any, int, Any]]) -> No
     for word in words:
         app = rules.told(app, said(*word))
         assert (app.target, app.release) == ("PRESENT", RELEASES[1])
-        assert wish_of(rules.wish(app, DEVICE, {}, cancels=False)).app_key == 26
+        assert wish_of(rules.wish(app, DEVICE, {}, NONE, cancels=False)).app_key == 26
 
 
 def test_given_an_update_that_ended_after_it_was_rolled_back_then_it_is_told_again() -> None:
@@ -274,7 +287,7 @@ def test_what_is_under_way_is_cancelled_and_nothing_else_is(state: AppState) -> 
 
 
 def test_a_wish_has_the_types_that_agents_need() -> None:
-    wish = rules.wish(evolve(FRESH, release=None, stage="DEV"), DEVICE, {}, cancels=True)
+    wish = rules.wish(evolve(FRESH, release=None, stage="DEV"), DEVICE, {}, NONE, cancels=True)
 
     assert {
         name: type(wish[name]) for name in ("app_key", "release_key", "new_release_key", "app_cred_epoch")
@@ -308,3 +321,61 @@ def test_ports_have_whole_numbers_or_are_refused(value: Any) -> None:
 
 def test_the_epoch_is_in_the_name() -> None:
     assert rules.epoch_of(AppCredential("app-26-prod-e12@serial-e9", "x")) == 12
+
+
+TEMPLATE = {
+    "MODE": VariableTemplate(default="fast", choices=["fast", "slow"]),
+    "TOKEN": VariableTemplate(is_secret=True, is_required=True),
+}
+ASKING = Contents(TEMPLATE, [PortRule(80, "web")], {"services": {"web": {"image": "a"}}})
+
+
+def set_to(values: dict[str, str | None]) -> dict[str, Variable]:
+    return rules.changed_variables({}, SetEnvironment(7, 26, "PROD", values), TEMPLATE)
+
+
+def test_values_are_of_the_choices_and_what_the_release_says_is_secret_stays_so() -> None:
+    assert set_to({"MODE": "slow", "TOKEN": "t", "OTHER": "o"}) == {
+        "MODE": Variable("slow", is_secret=False),
+        "OTHER": Variable("o", is_secret=False),
+        "TOKEN": Variable("t", is_secret=True),
+    }
+    with pytest.raises(InvalidArgumentError, match="fast, slow"):
+        set_to({"MODE": "other"})
+    shown = {each.name: each for each in rules.masked(set_to({"TOKEN": "t"}), TEMPLATE).variables}
+    assert (shown["TOKEN"].value, shown["TOKEN"].is_set, shown["TOKEN"].is_required) == (None, True, True)
+    assert (shown["MODE"].value, shown["MODE"].is_set, shown["MODE"].choices) == ("fast", False, ["fast", "slow"])
+
+
+def test_an_app_runs_only_with_the_variables_that_its_release_needs() -> None:
+    running = evolve(FRESH, target="RUNNING")
+    contents = AppContents(ASKING, ASKING)
+
+    without = rules.wish(running, DEVICE, {}, contents, cancels=False)
+    with_it = rules.wish(running, DEVICE, set_to({"TOKEN": "t"}), contents, cancels=False)
+
+    assert rules.missing_variables({}, TEMPLATE) == ["TOKEN"]
+    assert (
+        wish_of(without).target == rules.listed(running, DEVICE, {}, contents)["manually_requested_state"] == "PRESENT"
+    )
+    assert wish_of(with_it).target == "RUNNING"
+    assert with_it["environment"] == {"MODE": {"value": "fast"}, "TOKEN": {"value": "t"}}
+    assert with_it["environment_template"] == {"MODE": {"defaultValue": "fast"}, "TOKEN": {}}
+
+
+def test_an_update_has_both_compose_documents_and_ports_of_people_win() -> None:
+    app = rules.upgraded(evolve(FRESH, present=RELEASES[0], state="PRESENT"), RELEASES[1])
+    wish = rules.wish(app, DEVICE, {}, AppContents(ASKING, NOTHING), cancels=False)
+
+    assert (wish["docker_compose"], wish["new_docker_compose"]) == (None, ASKING.compose)
+    assert [(each["port"], each["public"]) for each in wish["ports"]] == [(80, False)]
+    assert wish_of(wish).request_update
+    mine = evolve(app, ports=[])
+    assert rules.wish(mine, DEVICE, {}, AppContents(ASKING, NOTHING), cancels=False)["ports"] == []
+
+
+def test_going_back_is_to_the_release_that_was_looked_at() -> None:
+    app = evolve(FRESH, release=RELEASES[1], present=RELEASES[1], previous=RELEASES[0])
+    assert rules.rolled_back_to(app, RELEASES[0]).release == RELEASES[0]
+    with pytest.raises(ConflictError):
+        rules.rolled_back_to(app, RELEASES[2])

@@ -1,14 +1,15 @@
 """What becomes of an app that a group is to have, on one device: the device's own wish wins."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from attrs import evolve
 
 from services.devices.records.apps import AppOnDevice, AppRelease
 from services.devices.records.group_apps import Applied, GroupApp
-from services.devices.rules.group_apps import Step, flags, sets_environment, step
+from services.devices.rules.group_apps import Step, flags, sets_environment, step, target_of
+from shared.errors import NotSupportedError
 from tests.unit.devices.test_rollout_rules import app
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
@@ -80,5 +81,15 @@ def test_what_is_to_go_has_no_variables() -> None:
 def test_variables_are_set_and_taken_away_by_who_may_develop(
     wanted: bytes | None, before: bytes | None, needed: tuple[str, ...]
 ) -> None:
-    assert flags(evolve(WANTED, environment=wanted), evolve(BEFORE, environment=before)) == needed
-    assert flags(evolve(WANTED, environment=wanted), None) == (("INSTALL",) if wanted is None else needed)
+    app = evolve(WANTED, environment=wanted)
+    applied = evolve(BEFORE, environment=before)
+    assert flags(app, applied, needs_develop=False) == needed
+    assert flags(app, None, needs_develop=False) == (("INSTALL",) if wanted is None else needed)
+    assert flags(app, applied, needs_develop=True) == ("INSTALL", "DEVELOP")
+
+
+def test_nothing_is_built() -> None:
+    assert [target_of("PRESENT"), target_of("RUNNING")] == ["PRESENT", "RUNNING"]
+    for asked in ("BUILT", "PUBLISHED"):
+        with pytest.raises(NotSupportedError, match="devices build nothing"):
+            target_of(cast("Any", asked))

@@ -9,9 +9,19 @@ from hypothesis import strategies as st
 
 from deploy.flockctl.simulator.strictness import TAKEN, misread
 from deploy.flockctl.simulator.wire import PROCEDURES
-from services.devices.records.operations import AddWifi, QueryAppLogs, QueryLogs, RunCommand, SetAddress
+from services.devices.apps.delivery import TOLD_BY
+from services.devices.records.operations import (
+    AddWifi,
+    ProgressOf,
+    ProgressPiece,
+    QueryAppLogs,
+    QueryLogs,
+    RunCommand,
+    SetAddress,
+)
 from services.devices.rules.operations import (
     NEEDS_DICTIONARY,
+    NEVER_CALLED,
     OPERATIONS,
     Operation,
     answer,
@@ -21,8 +31,10 @@ from services.devices.rules.operations import (
     ipv4,
     lines_of,
     log_query,
+    progress_piece,
     wifi,
 )
+from services.devices.terminals import containers, shells
 from shared.errors import ConflictError, InvalidArgumentError
 
 ELSEWHERE = {
@@ -109,3 +121,34 @@ def test_an_address_is_given_in_whole_or_not_at_all(method: Any, address: str | 
 def test_addresses_are_told_as_the_agent_reads_them() -> None:
     for told in (ipv4(SetAddress(1, "eth0", MAC, "auto")), ipv4(SetAddress(1, "eth0", MAC, "manual", "192.0.2.7", 24))):
         assert misread("update_ipv4_config", (told,)) is None
+
+
+def test_each_procedure_of_an_agent_is_asked_for_by_ours_or_by_nobody() -> None:
+    asked = {operation.procedure for operation in OPERATIONS}
+    terminals = {shells.OPEN, containers.REQUEST, containers.START, containers.STOP}
+
+    assert asked | terminals | {TOLD_BY} | (NEVER_CALLED & {*PROCEDURES}) == {*PROCEDURES}
+
+
+@pytest.mark.parametrize(
+    ("of", "said", "read"),
+    [
+        ("agent_update", {"increment": 1.0, "currentBytes": 5.0, "fileSize": 9}, ProgressPiece("agent_update", 5, 9)),
+        (
+            "os_install",
+            {"operationName": "x" * 999, "progressPercent": 5},
+            ProgressPiece("os_install", percent=5, step="x" * 200),
+        ),
+        ("os_download", {"currentBytes": "5", "fileSize": 9}, None),
+        ("os_download", {"currentBytes": True, "fileSize": 9}, None),
+        ("os_download", {"currentBytes": float("nan"), "fileSize": 9}, None),
+        ("os_download", {"currentBytes": float("inf"), "fileSize": 9}, None),
+        ("os_install", {"operationName": None, "progressPercent": 5}, None),
+        ("os_install", [], None),
+    ],
+    ids=lambda each: repr(each)[:40],
+)
+def test_what_a_device_says_of_its_progress_is_read_or_left(
+    of: ProgressOf, said: object, read: ProgressPiece | None
+) -> None:
+    assert progress_piece(of, said) == read

@@ -22,7 +22,7 @@ from services.devices.records.rollouts import (
 )
 from services.devices.rules import rollouts as rules
 from services.devices.rules.rollouts import Act
-from shared.errors import InvalidArgumentError
+from shared.errors import InvalidArgumentError, NotSupportedError
 
 NOW = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)  # a Monday
 OLD, NEW, OTHER = AppRelease(260, "1.0.0"), AppRelease(261, "1.1.0"), AppRelease(262, "1.2.0")
@@ -335,11 +335,43 @@ def test_starting_and_stopping_succeed_when_the_device_says_so(action: Any) -> N
 def test_putting_back_undoes_a_turn(release: AppRelease | None, target: Any, aim: Aim) -> None:
     was = app(release=release, present=release, target=target)
     after = rules.wanted(aim, was)
-    back = rules.put_back(rules.before_of(was), after)
+    back = rules.put_back(aim, rules.before_of(was), after)
 
     assert not rules.is_overtaken(aim, after)
+    assert not rules.is_to_stay(aim, rules.before_of(was), after)
     assert back.target == was.target
     assert back.release == was.release or was.release is None
+
+
+@pytest.mark.parametrize(
+    ("aim", "meanwhile"),
+    [
+        (Aim("start", 26, "PROD"), {"release": NEW}), (Aim("stop", 26, "PROD"), {"release": NEW}),
+        (UPGRADE, {"target": "PRESENT"}), (UPGRADE, {"release": OTHER}), (UPGRADE, {"target": "UNINSTALLED"}),
+        (Aim("start", 26, "PROD"), {"target": "PRESENT"}),
+    ],
+)  # fmt: skip
+def test_what_somebody_else_wanted_meanwhile_stays(aim: Aim, meanwhile: dict[str, Any]) -> None:
+    was = app(release=OLD, present=OLD, target="PRESENT" if aim.action == "start" else "RUNNING")
+    after = evolve(rules.wanted(aim, was), **meanwhile)
+
+    assert rules.is_to_stay(aim, rules.before_of(was), after)
+
+
+def test_only_what_the_turn_changed_is_put_back() -> None:
+    other = app(release=OTHER, present=OTHER, target="RUNNING")
+
+    back = rules.put_back(Aim("start", 26, "PROD"), Before("PRESENT", OLD), other)
+    assert (back.target, back.release) == ("PRESENT", OTHER)
+    back = rules.put_back(UPGRADE, Before("PRESENT", OLD), other)
+    assert (back.target, back.release) == ("RUNNING", OLD)
+
+
+def test_what_an_install_put_there_goes_again_where_nobody_wants_it_otherwise() -> None:
+    aim, placed = Aim("install", 26, "PROD", NEW), app(release=NEW, present=None, target="PRESENT")
+
+    assert not rules.is_to_stay(aim, Before(), placed)
+    assert rules.is_to_stay(aim, Before(), evolve(placed, target="RUNNING"))
 
 
 def test_what_is_to_go_was_not_there() -> None:
@@ -422,3 +454,17 @@ class Driven(RuleBasedStateMachine):
 
 
 TestDriven = Driven.TestCase
+
+
+def test_who_rolls_power_out_needs_develop_too() -> None:
+    assert rules.flags("upgrade", needs_develop=False) == ["INSTALL"]
+    assert rules.flags("install", needs_develop=True) == ["INSTALL", "DEVELOP"]
+    assert rules.flags("start", needs_develop=True) == ["OPERATE"]
+
+
+def test_nothing_is_built() -> None:
+    assert rules.action_of("upgrade") == "upgrade"
+    with pytest.raises(NotSupportedError, match="devices build nothing"):
+        rules.action_of("build")
+    with pytest.raises(NotSupportedError, match="devices build nothing"):
+        rules.action_of("publish")

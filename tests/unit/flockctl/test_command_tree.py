@@ -10,7 +10,7 @@ import pytest
 import typer
 from attrs import frozen
 
-from deploy.flockctl.__main__ import HELP, make_app
+from deploy.flockctl.__main__ import HELP, NOUNS, make_app, noun_of
 from deploy.flockctl.errors import ExitStatus
 
 ROOT: Any = typer.main.get_command(make_app())
@@ -51,6 +51,18 @@ each_command = pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.nam
 
 def test_there_are_as_many_as_one_thinks() -> None:
     assert len(LEAVES) > 160
+
+
+@pytest.mark.parametrize("noun", NOUNS)
+def test_a_noun_alone_has_all_of_its_verbs(noun: str) -> None:
+    alone: Any = typer.main.get_command(make_app(noun))
+
+    assert [leaf.path for leaf in leaves(alone)] == [leaf.path for leaf in LEAVES if leaf.path[0] == noun]
+
+
+@pytest.mark.parametrize("words", [[], ["status"], ["--help"], ["--profile", "app", "device", "list"], ["nothing"]])
+def test_what_does_not_begin_with_a_noun_is_looked_for_among_all(words: list[str]) -> None:
+    assert noun_of(words) is None
 
 
 @each_command

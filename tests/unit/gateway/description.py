@@ -67,6 +67,8 @@ TAGS: Final = {
     "people": "Who has a right.",
     "changes": "What was changed in rights, when, by whom and why.",
     "grants": "Rights that were given to one person on one asset.",
+    "clusters": "Database servers that have projects, each in a region.",
+    "moves": "Projects on their way to another database server.",
     "locks": "What keeps people, API keys, devices and projects out.",
 }
 # What each parameter and field is; where one name has two meanings, the procedure's last words stand before it.
@@ -95,6 +97,10 @@ WORDS: Final = {
     "agent_version": "The agent's release.",
     "architecture": "The machine's architecture, as its agent says it.",
     "data": "What becomes of the rows that it wrote: `keep`.",
+    "region": "A region; without it that of the installation's first database server.",
+    "cluster": "A database server, by its name.",
+    "move_key": "The move's key.",
+    "capacity": "How many projects it may have.",
     "cursor": "Where the page begins: the `next` of the answer before.",
     "limit": "How many at most.",
     "offset": "How many of the newest to leave out.",
@@ -138,6 +144,8 @@ WORDS: Final = {
     "is_public": "Whether everybody may see the app and install it.",
     "version": "A release's version, for example `1.4.0`; where it may be left out, the newest.",
     "image": "A pushed image by its digest: `registry.example.com/name@sha256:...`.",
+    "environment": "The variables that a release reads, by name.",
+    "compose": "How the app is made of several containers: a Compose document as an object. Nothing in it is built.",
     "data_template": "What `.ironflock/data-template.yml` has, as JSON.",
     "provider": "The app whose data is to be read, by its name in lower case; `*` for all in the project.",
     "mode": "`strict`, `own_realm_only` or `dual`.",
@@ -190,7 +198,8 @@ WORDS: Final = {
     "devices": "Devices, by their keys or names.",
     "pace": "How it goes from device to device: waves, soak time, budget, windows, time limits.",
     "digest": "The plan that is meant: refused where something else would be done by now.",
-    "state": "Only those that stand so; left out, all devices, or alerts that are not resolved.",
+    "state": "Only those that stand so; left out, all devices, or alerts that are not resolved. Of a database server:"
+    " `open` takes new projects, `closed` and `draining` do not.",
     "retry": "Whether devices that failed get another turn.",
     "roll_back": "Whether each app is to be again as it was wanted before its device's turn.",
     "timestamps": "Whether each line begins with its time.",
@@ -251,6 +260,9 @@ EXAMPLES: Final[dict[str, Any]] = {
     "POST /swarms/{swarm_key}/defaults": {"kind": "device", "flags": ["READ"]},
     "POST /checks": {"checks": [{"kind": "device", "key": 7, "flag": "READ"}]},
     "POST /grants": {"account": "bert@example.com", "kind": "device", "key": 7, "flags": ["READ", "MAINTAIN"]},
+    "POST /clusters": {"name": "south-1", "region": "south", "capacity": 500},
+    "PUT /clusters/{cluster}": {"state": "closed"},
+    "POST /moves": {"project": 7, "cluster": "south-1"},
     "POST /locks": {"kind": "device", "key": "7", "ends_at": "2027-01-01T00:00:00Z", "reason": "stolen"},
 }
 ERRORS: Final = {

@@ -1,5 +1,6 @@
 """The secrets of an installation: made once, each for whom it is."""
 
+import base64
 import json
 import stat
 from pathlib import Path
@@ -20,6 +21,22 @@ def test_what_is_there_is_kept_and_what_is_missing_is_made(tmp_path: Path) -> No
 
     assert {path for path in first if first[path] != second[path]} == {"bus/svc_auth"}
     assert len(set(second.values())) == len(MAKERS)
+
+
+def test_a_folder_of_the_release_before_gets_the_secret_that_is_new_and_keeps_the_rest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "safe"
+    before = ensure_secrets(folder)
+    (folder / "person-keys").unlink()
+
+    assert main([str(folder), "--kubernetes", "plant"]) == 0
+
+    printed = {each["metadata"]["name"]: each["data"] for each in json.loads(capsys.readouterr().out)["items"]}
+    after = {path: (folder / path).read_text().strip() for path in MAKERS}
+    assert {path for path in after if after[path] != before[path]} == {"person-keys"}
+    assert base64.b64decode(printed["auth"]["person-keys"]).decode() == after["person-keys"]
+    assert base64.b64decode(printed["auth"]["master-keys"]).decode() == before["master-keys/auth"]
 
 
 def test_nobody_else_can_read_them(tmp_path: Path) -> None:

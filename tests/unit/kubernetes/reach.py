@@ -5,6 +5,7 @@ select who is asked. Who is selected by no policy of a direction is open in that
 """
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from attrs import frozen
@@ -17,12 +18,16 @@ NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 
 @frozen
 class Pod:
-    """A pod: its name for us, its namespace, its labels, its named ports."""
+    """A pod: its name for us, its namespace, its labels, its named ports; its address is one of the cluster's.
+
+    A machine outside is one without a namespace.
+    """
 
     name: str
     namespace: str
     labels: Labels
     ports: Mapping[str, int]
+    address: str = "10.42.0.7"
 
 
 def reachers(policies: Iterable[Manifest], pods: Iterable[Pod], target: Pod, port: int) -> set[str]:
@@ -68,12 +73,19 @@ def _names(peers: list[Manifest] | None, pod: Pod, own_namespace: str) -> bool:
 
 def _is(peer: Manifest, pod: Pod, own_namespace: str) -> bool:
     if "ipBlock" in peer:
-        return True  # a pod's address may lie in any block
+        return _lies_in(peer["ipBlock"], pod.address)
     if "namespaceSelector" in peer:
         in_namespace = selects(peer["namespaceSelector"], {NAMESPACE_NAME: pod.namespace})
     else:
         in_namespace = pod.namespace == own_namespace
     return in_namespace and selects(peer.get("podSelector", {}), pod.labels)
+
+
+def _lies_in(block: Manifest, address: str) -> bool:
+    """Of the two families, an address lies in networks of its own alone."""
+    where = ip_address(address)
+    left_out = any(where in ip_network(each) for each in block.get("except") or [])
+    return where in ip_network(block["cidr"]) and not left_out
 
 
 def _opens(ports: list[Manifest] | None, target: Pod, port: int) -> bool:

@@ -26,7 +26,11 @@ def served_as(kind: str, name: str) -> set[str]:
 
 def test_every_figure_that_is_asked_for_is_there() -> None:
     folder = MANIFESTS / "components" / "monitoring"
-    asked = {name for file in ("alerts.yaml", "dashboard.json") for name in NAME.findall((folder / file).read_text())}
+    asked = {
+        name
+        for file in ("alerts.yaml", "levels.yaml", "dashboard.json")
+        for name in NAME.findall((folder / file).read_text())
+    }
 
     assert len(asked) > 10
     assert asked <= series()
@@ -58,9 +62,17 @@ def test_every_process_with_figures_is_read(render: Callable[[str], list[Manifes
 
 def test_every_alert_says_what_is_wrong_and_what_to_do(render: Callable[[str], list[Manifest]]) -> None:
     manifests = render("high-availability")
-    groups = next(each["spec"]["groups"] for each in manifests if each["kind"] == "PrometheusRule")
+    rules = [
+        rule
+        for each in manifests
+        if each["kind"] == "PrometheusRule"
+        for group in each["spec"]["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
 
-    for rule in groups[0]["rules"]:
+    assert len({each["alert"] for each in rules}) == len(rules) > 12
+    for rule in rules:
         assert rule["annotations"]["summary"]
         assert rule["annotations"]["description"].endswith((".", "?"))
         assert rule["labels"]["severity"] in {"warning", "critical"}

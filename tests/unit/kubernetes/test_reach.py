@@ -1,5 +1,6 @@
 """The database, the router and the log are reached by those who must, derived from the policies, and by nobody else."""
 
+import ipaddress
 from collections.abc import Callable
 from typing import Any
 
@@ -80,6 +81,53 @@ def test_nobody_reaches_more_than_the_table_says(
     render: Callable[[str], list[Manifest]], target: str, port: int
 ) -> None:
     assert reached(render("one-node"), target, port) == REACHED[target, port]
+
+
+# (an address outside, port): whose connections are let out to it.
+WORLD = {
+    ("198.51.100.7", 443): {"audit", "auth", "devices", "tunnels", "postgres"},
+    ("198.51.100.7", 465): {"auth"},
+    ("198.51.100.7", 6514): {"audit"},
+    ("198.51.100.7", 5432): set(),
+    ("2001:db8::7", 443): {"audit", "auth", "devices", "tunnels", "postgres"},
+    ("10.42.0.9", 443): {"postgres"},
+    ("172.16.0.9", 465): set(),
+    ("192.168.1.9", 443): {"postgres"},
+    ("100.64.0.9", 443): {"postgres"},
+    ("fd00::9", 443): {"postgres"},
+    ("169.254.169.254", 443): set(),
+    ("127.0.0.1", 443): set(),
+    ("fe80::9", 443): set(),
+    ("::ffff:169.254.169.254", 443): set(),
+}
+
+
+@pytest.mark.parametrize(("address", "port"), sorted(WORLD))
+@pytest.mark.parametrize("overlay", ["one-node", "scale-out"])
+def test_who_talks_to_the_world_does_not_talk_to_what_is_inside(
+    render: Callable[[str], list[Manifest]], overlay: str, address: str, port: int
+) -> None:
+    manifests = render(overlay)
+    known = [each for each in pods(manifests).values() if each.namespace == NAMESPACE]
+
+    found = reachers(manifests, known, Pod("a machine", "", {}, {}, address), port)
+
+    assert found == WORLD[address, port]
+
+
+def test_no_policy_has_an_exception_that_an_api_server_takes_for_ipv4(overlay: list[Manifest]) -> None:
+    """Go knows no IPv4 in IPv6: such an exception is outside of ::/0, and the whole policy is refused."""
+    found = [
+        ipaddress.ip_network(exception)
+        for each in overlay
+        if each["kind"] == "NetworkPolicy"
+        for rule in each["spec"].get("egress", [])
+        for peer in rule.get("to", [])
+        for exception in peer.get("ipBlock", {}).get("except", [])
+    ]
+
+    assert found
+    assert not [each for each in found if each.version == 6 and each.network_address.ipv4_mapped is not None]
 
 
 def changed(manifests: list[Manifest], name: str, change: Callable[[Manifest], object]) -> list[Manifest]:

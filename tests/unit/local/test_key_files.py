@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from deploy.local.key_files import (
     is_taking_over,
     with_active_master_alone,
+    with_masters_of,
     with_new_master,
     with_new_signer,
     with_newest_signer_alone,
@@ -34,6 +35,20 @@ def test_what_the_old_master_wrapped_is_opened_until_it_is_gone_and_then_by_the_
 
         assert unwrap(parse_master_keys(text), wrapped) == b"k" * 32
         assert [*parse_master_keys(text).keys] == [name]
+
+
+@given(KEYS)
+def test_what_was_retired_unwraps_still_and_wraps_nothing(keys: dict[str, bytes]) -> None:
+    first, *later = keys
+    text = with_new_master(json.dumps({"active": "", "keys": {}}), first, keys[first])
+    retired = text
+    for name in later:
+        text = with_new_master(text, name, keys[name])
+        retired = with_masters_of(text, retired)
+        text = with_active_master_alone(text)
+
+    assert dict(parse_master_keys(retired).keys) == keys
+    assert parse_master_keys(retired).active == later[-1]
 
 
 @given(KEYS)

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.local.postgres import FIXED, Cluster, access_rules, configuration, postgres_process, quoted
+from deploy.local.postgres import FIXED, Cluster, access_rules, configuration, own_values, postgres_process, quoted
 from deploy.local.settings import local_settings
 
 SETTINGS = local_settings({"IRONFLOCK_LOCAL_STATE": "/it's here"})
@@ -40,7 +40,7 @@ def test_what_backends_may_use_up_is_bounded() -> None:
 
 
 def test_the_configuration_has_no_way_in_but_tls_on_the_loopback_address() -> None:
-    lines = configuration(SETTINGS, CLUSTER).splitlines()
+    lines = configuration(own_values(SETTINGS, CLUSTER)).splitlines()
 
     assert "listen_addresses = '127.0.0.1'" in lines
     assert "unix_socket_directories = ''" in lines

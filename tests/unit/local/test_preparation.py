@@ -17,6 +17,8 @@ from deploy.local.preparation import (
 )
 from deploy.local.settings import local_settings
 from deploy.local.state import StateFolder
+from deploy.local.succession import have_next_trusted
+from shared.secrets import parse_master_keys
 from tests.unit.local.test_renewal import NOW
 
 
@@ -69,6 +71,20 @@ def test_given_no_data_yet_when_secrets_are_missing_then_they_are_made(state: St
     assert state.master_keys.exists()
 
 
+def test_given_data_of_a_release_without_keys_of_people_when_started_then_their_secret_is_made(
+    state: StateFolder,
+) -> None:
+    (state.postgres / "data").mkdir()
+    before = state.master_keys.read_bytes()
+    state.person_keys.unlink()
+
+    check_kept_secrets(state)
+    ensure_secrets(state)
+
+    assert parse_master_keys(state.person_keys.read_text()).keys
+    assert state.master_keys.read_bytes() == before
+
+
 def test_given_a_lost_secret_when_prepared_then_nothing_is_made(tmp_path: Path) -> None:
     settings = local_settings({"IRONFLOCK_LOCAL_STATE": str(tmp_path / "state")})
     state = StateFolder(settings.state)
@@ -90,10 +106,15 @@ def test_the_ca_of_data_backends_is_kept_and_its_key_is_nobody_elses(tmp_path: P
     ensure_backend_login_authority(state, account, NOW)
     first = state.backend_login_ca_certificate.read_bytes()
     ensure_backend_login_authority(state, account, NOW)
+    assert (state.backend_login_authority / "ca.pem").read_bytes() == first
+
+    have_next_trusted(state.backend_login_authority, NOW, name="next")  # and it was cut off there
+    ensure_backend_login_authority(state, account, NOW)
+    both = state.backend_login_ca_certificate.read_bytes()
+    assert both.startswith(first)
+    assert both == (state.backend_login_authority / "ca.pem").read_bytes() != first
 
     key = state.backend_login_authority / "ca.key"
-    assert state.backend_login_ca_certificate.read_bytes() == first
-    assert (state.backend_login_authority / "ca.pem").read_bytes() == first
     assert (key.stat().st_mode & 0o777, key.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     key.unlink()
     with pytest.raises(AuthorityError):  # every login would have to be certified anew

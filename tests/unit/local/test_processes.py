@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,6 +59,7 @@ def test_auth_is_told_what_the_contract_says() -> None:
         "DATABASE_NAME": "ironflock",
         "DATABASE_PASSWORD_FILE": "/state/secrets/database/svc_auth",
         "MASTER_KEYS_FILE": "/state/secrets/master-keys.json",
+        "PERSON_KEYS_FILE": "/state/secrets/person-keys.json",
         "FIRST_OWNER_KEY_FILE": "/state/owner-api-key",
         "FIRST_OWNER": "ann@plant.example",
         "PORT": "8441",
@@ -98,6 +100,7 @@ def test_the_provisioner_is_told_of_the_database_and_its_ca_and_of_no_bus() -> N
         "DATABASE_PASSWORD_FILE": "/state/secrets/database/provisioner",
         "LOGIN_CA_CERTIFICATE": "/state/secrets/backend-login-ca/ca.pem",
         "LOGIN_CA_KEY_FILE": "/state/secrets/backend-login-ca/ca.key",
+        "CLUSTERS_FOLDER": "/state/clusters",
     }
 
 
@@ -106,6 +109,16 @@ def test_the_operator_may_say_what_devices_are_told() -> None:
 
     assert told["DEVICE_ENDPOINT_URL"] == "wss://outside.example/ws-re-dev"
     assert told["UPDATE_URL"] == "https://plant.example:8445"
+
+
+def test_every_service_is_told_where_traces_are_sent_unless_the_operator_says_otherwise() -> None:
+    settings = evolve(SETTINGS, traces={"OTLP_ENDPOINT": "https://collector.example"})
+    other = {"IRONFLOCK_AUTH_OTLP_ENDPOINT": "https://other.example"}
+
+    told = {name: own(service_process(name, settings, other)).get("OTLP_ENDPOINT") for name in SERVICES}
+
+    assert told == {**dict.fromkeys(SERVICES, "https://collector.example"), "auth": "https://other.example"}
+    assert "OTLP_ENDPOINT" not in own(service_process("auth", SETTINGS, {}))
 
 
 def test_no_process_learns_of_anything_but_its_own_variables() -> None:

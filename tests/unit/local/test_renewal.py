@@ -9,11 +9,12 @@ from attrs import define, evolve, field
 from twisted.internet.task import Clock
 
 from deploy.local import background
-from deploy.local.authority import Authority, Order, ensure_authority, hosts_of, is_due
+from deploy.local.authority import Authority, Order, ensure_authority, hosts_of, is_due, issue, load_authority
 from deploy.local.records import RUNNING, PlatformRecord, write_record
-from deploy.local.renewal import Renewal, Surroundings
+from deploy.local.renewal import LOOK_S, Renewal, Surroundings
 from deploy.local.settings import local_settings
 from deploy.local.state import LauncherLock, StateFolder
+from deploy.local.succession import have_next_sign, have_next_trusted
 
 NOW = dt.datetime(2026, 11, 25, tzinfo=dt.UTC)
 LIFE = dt.timedelta(hours=48)
@@ -39,11 +40,11 @@ def fixture_authority(tmp_path: Path) -> Authority:
     return ensure_authority(tmp_path, NOW)
 
 
-def renewal_of(authority: Authority, orders: list[Order], clock: Clock, told: Told) -> Renewal:
+def renewal_of(folder: Path, orders: list[Order], clock: Clock, told: Told) -> Renewal:
     around = Surroundings(
         clock, lambda: NOW, told.said.append, lambda: told.renewed.append(""), lambda: told.changed.append("")
     )
-    made = Renewal(authority, orders, around)
+    made = Renewal(folder, orders, around)
     made.start(EVERY_S)
     return made
 
@@ -54,7 +55,7 @@ def test_given_a_certificate_that_cannot_be_written_then_it_is_told_once_the_oth
     clock, told = Clock(), Told()
     broken, sound = order_in(tmp_path / "gone", "router"), order_in(tmp_path / "tls", "auth")
     broken.certificate.parent.rmdir()
-    renewal = renewal_of(authority, [broken, sound], clock, told)
+    renewal = renewal_of(tmp_path, [broken, sound], clock, told)
 
     clock.pump([EVERY_S, EVERY_S, EVERY_S])
 
@@ -78,7 +79,7 @@ def test_an_error_that_nobody_thought_of_does_not_end_the_loop(authority: Author
     clock, told = Clock(), Told()
     # hosts of another kind: no certificate can be made of them, and that is no OSError
     orders = [evolve(order_in(tmp_path / "tls", "router"), hosts=(7,))]  # type: ignore[arg-type]
-    renewal = renewal_of(authority, orders, clock, told)
+    renewal = renewal_of(tmp_path, orders, clock, told)
 
     clock.pump([EVERY_S, EVERY_S])
     orders[0] = order_in(tmp_path / "tls", "router")
@@ -89,9 +90,27 @@ def test_an_error_that_nobody_thought_of_does_not_end_the_loop(authority: Author
     assert renewal.problem == ""
 
 
+def test_given_another_ca_that_signs_then_all_is_issued_anew_within_a_second(
+    authority: Authority, tmp_path: Path
+) -> None:
+    clock, told, order = Clock(), Told(), order_in(tmp_path / "tls", "router")
+    issue(authority, order, NOW)
+    renewal_of(tmp_path, [order], clock, told)
+    have_next_trusted(tmp_path, NOW, name="next")
+    clock.advance(LOOK_S)
+    assert not is_due(authority, order, NOW)
+
+    have_next_sign(tmp_path)
+    clock.advance(LOOK_S)
+
+    assert is_due(authority, order, NOW)
+    assert not is_due(load_authority(tmp_path), order, NOW)
+    assert told.renewed
+
+
 def test_after_its_stop_nothing_is_renewed(authority: Authority, tmp_path: Path) -> None:
     clock, order = Clock(), order_in(tmp_path / "tls", "router")
-    renewal = renewal_of(authority, [order], clock, Told())
+    renewal = renewal_of(tmp_path, [order], clock, Told())
 
     renewal.stop()
     renewal.stop()

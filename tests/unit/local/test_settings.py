@@ -35,11 +35,23 @@ def test_the_port_that_devices_dial_can_be_another_one() -> None:
     assert local_settings({"IRONFLOCK_LOCAL_PORT_BASE": "65516"}).ports.raw == "65535-65535"
 
 
+def test_there_is_a_second_database_server_where_two_are_asked_for() -> None:
+    one, two = local_settings({}), local_settings({"IRONFLOCK_LOCAL_CLUSTERS": "2"})
+
+    assert (one.has_second, two.has_second, two.ports.second) == (False, True, 8442)
+    assert {each.name for each in listeners(two)} - {each.name for each in listeners(one)} == {"postgres, second"}
+    with pytest.raises(SettingsError, match="IRONFLOCK_LOCAL_CLUSTERS"):
+        local_settings({"IRONFLOCK_LOCAL_CLUSTERS": "3"})
+
+
 @given(base=st.integers(1, 65_516))
 def test_every_listener_has_a_port_of_its_own_that_exists(base: int) -> None:
-    ports = [each.port for each in listeners(local_settings({"IRONFLOCK_LOCAL_PORT_BASE": str(base)}))]
+    ports = [
+        each.port
+        for each in listeners(local_settings({"IRONFLOCK_LOCAL_PORT_BASE": str(base), "IRONFLOCK_LOCAL_CLUSTERS": "2"}))
+    ]
 
-    assert len(set(ports)) == len(ports) == 18
+    assert len(set(ports)) == len(ports) == 19
     assert all(base < port <= 65_535 for port in ports if port != TUNNEL_PORT)
 
 

@@ -255,13 +255,14 @@ def _welcome() -> None:
     assert "custom" in inspect.signature(message.Welcome.__init__).parameters
 
 
-@check("Twisted's TCP transport has dataBuffer, offset and _tempDataLen")
+@check("Twisted's TCP transport has dataBuffer, offset, _tempDataBuffer and _tempDataLen")
 def _tcp() -> None:
     transport = FileDescriptor(reactor)
     transport.connected = 1
     vars(transport)["startWriting"] = lambda: None
     transport.write(b"12345")
     assert (len(transport.dataBuffer), transport.offset, transport._tempDataLen) == (0, 0, 5)
+    assert b"".join(transport._tempDataBuffer) == b"12345"
 
 
 def main() -> None:

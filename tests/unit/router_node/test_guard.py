@@ -9,7 +9,8 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from typing_extensions import override
 
-from ironflock_router.guard import BURST, Guard, GuardedConnection
+from ironflock_router.guard import BURST, PARTS, Guard, GuardedConnection
+from ironflock_router.metrics import DROPPED
 from ironflock_router.settings import Limits
 
 LIMITS = Limits(
@@ -37,6 +38,7 @@ class Tcp:
         self.dataBuffer = b""
         self.offset = 0
         self._tempDataLen = 0
+        self._tempDataBuffer: list[bytes] = []
         self.is_aborted = False
 
     def write(self, data: bytes) -> None:
@@ -268,6 +270,26 @@ def test_what_waits_in_all_is_bounded_and_the_largest_go_first() -> None:
     assert [is_cut(connection) for connection in connections] == [True, False, False, False]
 
 
+def dropped(listener: str) -> dict[str, float]:
+    """How many of `listener` were cut, by reason."""
+    samples = [sample for metric in DROPPED.collect() for sample in metric.samples if sample.name.endswith("_total")]
+    return {each.labels["reason"]: each.value for each in samples if each.labels["listener"] == listener}
+
+
+def test_a_slow_reader_above_the_bound_in_all_is_cut_and_counted_once() -> None:
+    case = Case()
+    slow, fine = case.opened(), case.opened()
+    for connection, octets in ((slow, 1400), (fine, 200)):
+        connection.joined()
+        tcp(connection)._tempDataLen = octets
+        case.guard.written(connection, 0)
+    before = dropped("test")
+    case.clock.advance(0.5)
+    assert [is_cut(connection) for connection in (slow, fine)] == [True, False]
+    counted = {reason: count - before.get(reason, 0) for reason, count in dropped("test").items()}
+    assert {reason: count for reason, count in counted.items() if count} == {"slow_reader": 1}
+
+
 def test_a_sweep_looks_only_where_something_may_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     case = Case()
     idle, written = case.opened(), case.opened()
@@ -286,6 +308,27 @@ def test_a_sweep_looks_only_where_something_may_wait(monkeypatch: pytest.MonkeyP
     case.guard.sweep()
     assert looked_at == [written, written]
     assert not is_cut(idle)
+
+
+def test_what_waits_in_all_is_bounded_within_one_turn_and_the_room_is_there_at_once() -> None:
+    case = Case(connections=100)
+    peers = []
+    for _ in range(20):
+        peers.append(case.opened())
+        peers[-1].joined()
+    for connection in peers:
+        connection.write(b"x" * 500)
+        assert sum(each.waiting_octets() for each in peers) <= 1500 + 1500 // PARTS + 500
+    assert sum(not is_cut(each) for each in peers) in {3, 4}
+
+
+def test_one_that_is_cut_takes_nothing_more() -> None:
+    case = Case()
+    slow = case.opened()
+    slow.joined()
+    slow.write(b"x" * (BURST * 1000 + 1))
+    slow.write(b"x" * 1000)
+    assert slow.waiting_octets() == 0
 
 
 def test_octets_already_sent_do_not_count_as_waiting() -> None:

@@ -72,6 +72,16 @@ def test_no_line_stands_twice() -> None:
     assert len(keys) == len(set(keys))
 
 
+def test_services_alone_say_which_trace_a_call_is_of_and_on_their_realm_alone() -> None:
+    option = {"transaction_hash": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+
+    for grant in TABLE:
+        caller = Caller(grant.role, grant.realm, serial="S1")
+        if grant.pattern.is_literal and not grant.only_as_testament:
+            is_theirs = grant.realm == SYSTEM and grant.action is Action.CALL
+            assert allowed(caller, grant.action, grant.uri, option) is is_theirs
+
+
 @given(callers, actions, loose_uris)
 def test_forward_for_is_refused_for_everybody(caller: Caller, action: Action, uri: str) -> None:
     for value in (FORGED, [], None):

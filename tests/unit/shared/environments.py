@@ -18,6 +18,7 @@ OWN: Final = {
         **BUS,
         **DATABASE,
         "MASTER_KEYS_FILE": "masters",
+        "PERSON_KEYS_FILE": "masters",
         "FIRST_OWNER_KEY_FILE": "secret",
         "PORT": "8441",
         "ISSUER": "https://localhost:8441",

@@ -39,6 +39,27 @@ class MemorySubscription:
         return succeed(None)
 
 
+class MemoryRegistration:
+    """One registration of a session."""
+
+    def __init__(self, session: "MemorySession", procedure: str) -> None:
+        """As `session` has it."""
+        self._session = session
+        self._procedure = procedure
+
+    @property
+    def active(self) -> bool:
+        """Whether it was not ended; autobahn knows of no loss here."""
+        return self._procedure in self._session.endpoints
+
+    def unregister(self) -> "Deferred[Any]":
+        """Have no more calls come."""
+        if self._session.is_lost:
+            raise TransportLost
+        del self._session.endpoints[self._procedure]
+        return succeed(None)
+
+
 class MemorySession:
     """What a service sees of its session."""
 
@@ -59,7 +80,7 @@ class MemorySession:
         if procedure in self.router.refused:
             return fail(ApplicationError("wamp.error.not_authorized", "no"))
         self.endpoints[procedure] = endpoint
-        return succeed(None)
+        return succeed(MemoryRegistration(self, procedure))
 
     def subscribe(self, follower: Callable[..., Any], topic: str, options: Any = None) -> "Deferred[Any]":
         """Hear of `topic`."""
@@ -119,11 +140,16 @@ class MemoryRouter:
 
     async def join(self, bus: Bus, realm: str, cell: int = 0) -> MemorySession:
         """A new session of `bus` on `realm`, after the service has settled there."""
+        session = self.begin_join(bus, realm, cell)
+        await settled(bus)
+        return session
+
+    def begin_join(self, bus: Bus, realm: str, cell: int = 0) -> MemorySession:
+        """A new session of `bus` on `realm`, where the service begins to settle."""
         links = [link for link in bus._links if link.realm == realm]
         session = MemorySession(self, realm, links[cell])
         self.sessions.append(session)
         links[cell]._joined(cast("Any", session))
-        await settled(bus)
         return session
 
     def publish(self, realm: str, topic: str, *args: Any, publisher: int | None = None, **kwargs: Any) -> None:

@@ -44,6 +44,7 @@ from services.devices.procedures.rollouts import RolloutProcedures
 from services.devices.procedures.tags import TagProcedures
 from services.devices.procedures.terminals import TerminalProcedures
 from services.devices.terminals.terminals import own_uri
+from services.fleetdb.procedures.erasures import ErasureProcedures
 from services.fleetdb.procedures.exports import ExportProcedures
 from services.privileges.procedures.apps import AppTransferProcedures
 from services.privileges.procedures.grants import GrantProcedures
@@ -57,10 +58,13 @@ from services.realms.procedures.apps import AppProcedures
 from services.realms.procedures.backends import BackendProcedures
 from services.realms.procedures.boards import BoardProcedures
 from services.realms.procedures.installs import InstallProcedures
+from services.realms.procedures.moves import MoveProcedures
+from services.realms.procedures.placement import PlacementProcedures
 from services.realms.procedures.projects import ProjectProcedures
 from services.realms.procedures.releases import ReleaseProcedures
 from services.realms.procedures.services import ServiceProcedures as RealmsServiceProcedures
 from services.tunnels.procedures.agents import AgentProcedures as TunnelAgentProcedures
+from services.tunnels.procedures.devices import DeviceProcedures as TunnelDeviceProcedures
 from services.tunnels.procedures.recordings import RecordingProcedures
 from services.tunnels.procedures.tunnels import TunnelProcedures
 from services.tunnels.procedures.visits import VisitProcedures
@@ -85,6 +89,8 @@ SURFACES: dict[str, list[type[Any]]] = {
     ],
     "realms": [
         ProjectProcedures,
+        PlacementProcedures,
+        MoveProcedures,
         AppProcedures,
         ReleaseProcedures,
         InstallProcedures,
@@ -103,7 +109,7 @@ SURFACES: dict[str, list[type[Any]]] = {
         ServiceProcedures,
     ],
     "audit": [EntryProcedures, HeadProcedures, RetentionProcedures],
-    "fleetdb": [ExportProcedures],
+    "fleetdb": [ExportProcedures, ErasureProcedures],
     "devices": [
         PeopleProcedures,
         ClaimProcedures,
@@ -125,7 +131,7 @@ SURFACES: dict[str, list[type[Any]]] = {
         AgentProcedures,
         TerminalProcedures,
     ],
-    "tunnels": [TunnelProcedures, VisitProcedures, RecordingProcedures, TunnelAgentProcedures],
+    "tunnels": [TunnelProcedures, VisitProcedures, RecordingProcedures, TunnelAgentProcedures, TunnelDeviceProcedures],
 }
 # Decision 6: the router's own component alone calls these, so that no client's role may have a line for them.
 ROUTERS_OWN = {

@@ -6,7 +6,10 @@ from typing import Any, cast
 import pytest
 from autobahn.wamp.exception import TransportLost
 from autobahn.wamp.types import Challenge, CloseDetails, ComponentConfig, SessionDetails
+from twisted.internet.error import ConnectError
+from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
 
 from shared.session import JOIN_TIMEOUT_S, BusCredential, BusSession, client_endpoint, session_factory
 from tests.integration.flockctl.certificates import make_certificates
@@ -156,6 +159,22 @@ def test_the_secret_is_in_no_representation() -> None:
 def test_given_a_url_without_tls_when_it_is_dialled_then_it_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="wss"):
         client_endpoint(cast("Any", MemoryReactorClock()), url, make_certificates(tmp_path).ca)
+
+
+def test_who_is_trusted_is_read_anew_for_each_connection(tmp_path: Path) -> None:
+    reactor, ca = MemoryReactorClock(), make_certificates(tmp_path).ca
+    endpoint = client_endpoint(cast("Any", reactor), "wss://127.0.0.1:1/ws-svc", ca)
+    kept = ca.read_bytes()
+
+    ca.unlink()
+    failures: list[Failure] = []
+    _ = endpoint.connect(Factory()).addErrback(failures.append)
+    assert [failure.type for failure in failures] == [ConnectError]
+    assert reactor.tcpClients == []
+    ca.write_bytes(kept)
+    _ = endpoint.connect(Factory())
+
+    assert [client[:2] for client in reactor.tcpClients] == [("127.0.0.1", 1)]
 
 
 def test_connections_are_pinged_and_bounded(clock: MemoryReactorClock) -> None:

@@ -1,6 +1,7 @@
 """Verifying a whole log and a part of it, good or tampered with."""
 
 from pathlib import Path
+from typing import Final
 
 import pytest
 from attrs import frozen
@@ -43,7 +44,14 @@ def found(report: Report) -> tuple[tuple[str, int | None], ...]:
     return tuple((finding.code.value, finding.index) for finding in report.findings)
 
 
-@pytest.mark.parametrize("case", LOGS, ids=lambda case: case.name)
+BIG: Final = 10_000  # of a log so big, two verifiers tell the same in tests/unit/verifier
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, marks=pytest.mark.soak) if case.size > BIG else case for case in LOGS],
+    ids=lambda case: case.name,
+)
 def test_a_whole_log_is_well_or_what_is_wrong_is_named(case: Tampering, tmp_path: Path) -> None:
     prepared_case = prepared(case, tmp_path)
 

@@ -30,3 +30,14 @@ def test_what_runs_takes_no_word_before_it_is_interrupted() -> None:
 
     assert shell.typed("\x03exit\n") == ["^C\r\n# exit\r\n", "TERMINAL_EOF"]
     assert shell.typed("x") == ["TERMINAL_EOF"]
+
+
+def test_a_container_has_as_many_shells_as_are_asked_for() -> None:
+    shells = Shells()
+    one, two = shells.in_container("5", "prod_26_press"), shells.in_container("5", "prod_26_press")
+
+    assert one.name != two.name
+    assert one.which == f"prod_26_press.{one.name}"
+    assert shells.named(two.which) is two
+    assert shells.session(one.name) is one
+    assert shells.session("another") is None

@@ -51,6 +51,16 @@ async def test_whoever_follows_is_woken_by_changes_of_their_person_alone(world: 
     assert woken == [ANNA, BERTA, ANNA]
 
 
+async def test_whoever_is_judged_elsewhere_is_woken_by_what_concerns_everybody_anywhere(world: World) -> None:
+    """Nobody knows here what they hold, so that it may be them: a default of their project that is no more."""
+    with world.rights.follow(ANNA) as known, world.rights.follow(BERTA) as unknown:
+        await world.rights.holdings(ANNA)
+        world.say(world.change(domain=MILL, everybody=True))
+        assert [known.is_due(), unknown.is_due()] == [False, True]
+        world.say(world.change(domain=PLANT, everybody=True))
+        assert [known.is_due(), unknown.is_due()] == [True, True]
+
+
 async def test_a_gap_and_a_lock_wake_everybody(world: World) -> None:
     with world.rights.follow(ANNA) as anna, world.rights.follow(BERTA) as berta:
         world.change(CARLA)

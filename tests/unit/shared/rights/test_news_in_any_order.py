@@ -8,6 +8,7 @@ import asyncio
 from contextlib import ExitStack
 from typing import Any, cast
 
+import pytest
 from attrs import define, frozen
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -289,5 +290,10 @@ def age(holdings: Holdings) -> int:
     return holdings.held[0].standing.grants[0].grant_key
 
 
+class MuchNews(NewsInAnyOrder):
+    """The same, for the full counts."""
+
+
 TestNewsInAnyOrder = NewsInAnyOrder.TestCase
-TestNewsInAnyOrder.settings = settings(max_examples=4 * settings().max_examples)
+TestMuchNews = pytest.mark.soak(MuchNews.TestCase)
+TestMuchNews.settings = settings(max_examples=10 * settings().max_examples)

@@ -17,21 +17,24 @@ from typing import IO, Any, Final
 
 from deploy.local.state import REPOSITORY
 
-REQUEST_OCTETS: Final = 262_144
-PARENT: Final = "tests.integration.flockctl.forking"
+REQUEST: Final = b"run"
+"""Comes with the streams of the new process, and a file that says what it is to do, of whatever length."""
+PARENT: Final = "tests.harness.forking"
 
 
 class Run:
     """One flockctl that runs, or has ended."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start it."""
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
+        """Start it in `folder`."""
         ours, theirs = socket.socketpair()
         inputs, outputs, errors = os.pipe(), os.pipe(), os.pipe()
-        asked = json.dumps({"words": list(arguments), "environment": dict(environment), "folder": str(Path.cwd())})
-        passed = [inputs[0], outputs[1], errors[1], theirs.fileno()]
-        socket.send_fds(_parent(), [asked.encode()], passed)
-        for descriptor in passed[:3]:
+        asked = json.dumps({"words": list(arguments), "environment": dict(environment), "folder": str(folder)})
+        told = os.memfd_create("asked")
+        os.pwrite(told, asked.encode(), 0)
+        passed = [inputs[0], outputs[1], errors[1], theirs.fileno(), told]
+        socket.send_fds(_parent(), [REQUEST], passed)
+        for descriptor in (*passed[:3], told):
             os.close(descriptor)
         theirs.close()
         self._told = ours.makefile("r", encoding="ascii")
@@ -88,12 +91,14 @@ def serve(requests: socket.socket) -> None:
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        asked, descriptors, _, _ = socket.recv_fds(requests, REQUEST_OCTETS, 4)
+        asked, descriptors, _, _ = socket.recv_fds(requests, len(REQUEST), 5)
         if not asked:
             return
         if os.fork() == 0:
             requests.close()
-            _watch(json.loads(asked), descriptors)
+            with os.fdopen(descriptors.pop(), "rb") as told:
+                told.seek(0)
+                _watch(json.loads(told.read()), descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
 

@@ -1,0 +1,129 @@
+"""What the SQL of realms lets in and takes along, and from where a project is taken out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyrage
+import pytest
+from psycopg.types.json import Jsonb
+
+from deploy.backup.errors import BackupError
+from deploy.carrying.exporting import Exporting, export
+from deploy.carrying.rows import Importing, Row, fill, refusals, rows_of, run
+from deploy.local.state import StateFolder
+from shared.tlog.note import Signer
+from tests.integration.database import Postgres
+
+CONTENTS = {"environment": {"PIN": {"is_secret": True}}}
+PLANT = (
+    "INSERT INTO realms.project (name, name_canonical, description, owner_account_key) VALUES ('plant', 'plant', '', 5)"
+    " RETURNING project_key"
+)
+APP = (
+    "INSERT INTO realms.app (name, name_canonical, description, owner_account_key) VALUES ('Press', 'press', '', 5)"
+    " RETURNING app_key"
+)
+RELEASE = (
+    "INSERT INTO realms.release (app_key, version, version_canonical, image, contents)"
+    " VALUES (%s, '1.0', '1.0', 'press', %s) RETURNING release_key"
+)
+OTHER = Importing(5, "anna", "mill", "mill", False)
+
+
+class Here:
+    """The databases of the server of the tests."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    def connect(self, _: str) -> psycopg.Connection[Any]:
+        """The control database, whichever is asked for."""
+        return self._postgres.connect()
+
+
+@pytest.fixture(name="plant")
+def fixture_plant(postgres: Postgres) -> int:
+    """A project with an app that is installed, and its data."""
+    ((project,),) = postgres.rows(PLANT)
+    ((app,),) = postgres.rows(APP)
+    ((release,),) = postgres.rows(RELEASE, app, Jsonb(CONTENTS))
+    postgres.run("INSERT INTO realms.install VALUES (%s, %s, 'PROD', %s)", project, app, release)
+    postgres.run("INSERT INTO realms.project_database VALUES (%s, 'd_x', 'ready')", project)
+    postgres.run(
+        "INSERT INTO realms.backend (project_key, app_key, stage, state, schema_name, owner_name, login_name,"
+        " creator_account_key) VALUES (%s, %s, 'PROD', 'ready', 's_x', 'o_x', 'l_x', 5)",
+        project,
+        app,
+    )
+    return int(project)
+
+
+@pytest.fixture(name="connection")
+def fixture_connection(postgres: Postgres) -> Iterator[psycopg.Connection[Any]]:
+    with postgres.connect() as connection, connection.transaction(force_rollback=True):
+        yield connection
+
+
+def carried(connection: psycopg.Connection[Any], plant: int) -> list[Row]:
+    return list(rows_of(connection, plant))
+
+
+def test_what_a_release_asks_for_comes_along(plant: int, connection: psycopg.Connection[Any]) -> None:
+    rows = carried(connection, plant)
+    connection.execute("UPDATE realms.app SET is_deleted = true")  # an installation that does not know it
+
+    fill(connection, OTHER, rows, {})
+    assert refusals(connection) == []
+    run(connection, "begin")
+
+    brought = connection.execute("SELECT contents FROM realms.release ORDER BY release_key").fetchall()
+    assert brought == [(CONTENTS,), (CONTENTS,)]
+
+
+def test_a_release_that_asks_for_something_else_is_another(plant: int, connection: psycopg.Connection[Any]) -> None:
+    rows = carried(connection, plant)
+    connection.execute("UPDATE realms.release SET contents = NULL")
+
+    fill(connection, OTHER, rows, {})
+
+    assert refusals(connection) == ["release 1.0 of the app Press is another one here"]
+
+
+def test_nothing_comes_to_a_server_that_is_to_be_emptied(plant: int, connection: psycopg.Connection[Any]) -> None:
+    rows = carried(connection, plant)
+    connection.execute("UPDATE realms.cluster SET state = 'draining'")
+
+    fill(connection, OTHER, rows, {})
+
+    (reason,) = refusals(connection)
+    assert "takes no projects" in reason
+
+
+@pytest.mark.parametrize(
+    ("is_moving", "reason"), [(False, "on the database server south"), (True, "on their way to another")]
+)
+def test_a_copy_that_is_not_the_one_in_use_is_not_taken_out(
+    plant: int, postgres: Postgres, tmp_path: Path, is_moving: bool, reason: str
+) -> None:
+    ((south,),) = postgres.rows(
+        "INSERT INTO realms.cluster (name, region, capacity) VALUES ('south', 'south', 9) RETURNING cluster_key"
+    )
+    if is_moving:
+        postgres.run("INSERT INTO realms.move (project_key, to_key, account_key) VALUES (%s, %s, 5)", plant, south)
+        postgres.run(
+            "INSERT INTO realms.backend_move (move_key, backend_key, from_key, to_key)"
+            " SELECT move_key, backend_key, 1, to_key FROM realms.move, realms.backend"
+        )
+    else:
+        postgres.run("UPDATE realms.backend SET cluster_key = %s", south)
+    recipient = pyrage.x25519.Identity.generate().to_public()
+    signer = Signer.from_seed("here", bytes(32))
+    files = StateFolder(postgres.folder / "state")
+    wanted = Exporting(Here(postgres), files, tmp_path / "plant", [recipient], signer, 0.0)
+
+    with pytest.raises(BackupError, match=reason):
+        export(wanted, plant)
+
+    assert not (tmp_path / "plant").exists()

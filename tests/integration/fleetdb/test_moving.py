@@ -1,0 +1,663 @@
+"""Projects on a second real server: new ones, and one that moves there while it is written to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+from uuid import uuid4
+
+import attrs
+import msgspec
+import psycopg
+import pytest
+import pytest_asyncio
+from attrs import define, field
+from psycopg import sql
+
+from services.fleetdb import carrying as carrying_module
+from services.fleetdb import moving as moving_module
+from services.fleetdb.carrying import Carrying, Ends
+from services.fleetdb.connections import Connections, ForReading
+from services.fleetdb.keys import Keyring
+from services.fleetdb.logins import Logins
+from services.fleetdb.making import Making
+from services.fleetdb.moving import Moving
+from services.fleetdb.pools import POOL_SIZE, ConnectionSettings
+from services.fleetdb.records.backends import Backend
+from services.fleetdb.records.erasures import EraseDevice
+from services.fleetdb.records.moves import DueMove
+from services.fleetdb.records.tables import Table
+from services.fleetdb.rules.backends import backend_of
+from services.fleetdb.secrets import Secrets
+from services.fleetdb.store import carrying as store
+from services.fleetdb.store import erasing
+from services.fleetdb.store.catalog import belongings, own_name
+from services.fleetdb.writing import Writing
+from services.realms.records.backends import ListBackends, NameBackend
+from services.realms.records.clusters import AddCluster, ClusterState, UpdateCluster
+from services.realms.records.moves import CreateMove, GiveUpBackend, ListMoves, Move, MoveState, NameMove, SwitchBackend
+from services.realms.records.values import Stage
+from shared.clusters import Clusters
+from shared.database import Database
+from shared.errors import ConflictError, UnavailableError
+from shared.identities import ServiceIdentity
+from shared.procedures import NoArguments
+from tests.harness.rights import KnownRights
+from tests.harness.waiting import eventually
+from tests.integration.auth.material import masters
+from tests.integration.database import Postgres
+from tests.integration.fleetdb.templates import at, column, rows, template
+from tests.integration.fleetdb.test_provisioned import Certifying
+from tests.integration.realms.provisioning import KilledError, Provisioning
+from tests.integration.realms.world import ANNA, Others, Realms
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.real]
+FLEETDB: Final = ServiceIdentity("fleetdb", 1)
+BEFORE: Final = 25_000
+"""Rows that are there when the move begins: more than one piece."""
+TEMPLATE: Final = template(
+    {"tablename": "measured", "columns": [column("v", "bigint")]},
+    {
+        "tablename": "states",
+        "maintainLatestFlagFor": ["name"],
+        "columns": [column("name", "string"), column("v", "bigint")],
+    },
+)
+FILL: Final = (
+    "INSERT INTO measured (tsp, device_key, authid, v) SELECT now() - make_interval(secs => n), 1, 'a', n"
+    " FROM generate_series(1, %s) n"
+)
+
+
+@pytest.fixture(scope="module", name="pair")
+def fixture_pair() -> Iterator[Postgres]:
+    """Two servers: the control database is on the first."""
+    started = Postgres(clusters=2)
+    try:
+        started.start()
+        migrated = started.migrate()
+        assert migrated.returncode == 0, migrated.stderr
+        yield started
+    finally:
+        started.remove()
+
+
+@pytest.fixture(name="postgres")
+def fixture_postgres(pair: Postgres) -> Postgres:
+    pair.clear()
+    return pair
+
+
+@define(eq=False)
+class InProcess:
+    """Realms' procedures for fleetdb without the bus; kills whoever calls where the test says so."""
+
+    world: Realms
+    before_switch: list[BaseException] = field(factory=list)
+    after_switch: list[BaseException] = field(factory=list)
+
+    async def moves_due(self) -> list[DueMove]:
+        """As the bus would bring them."""
+        answer = msgspec.to_builtins(await self.world.moves.move_due(FLEETDB, NoArguments()))
+        return [DueMove(each["move_key"], backend_of(each["backend"]), each["to"]) for each in answer["moves"]]
+
+    async def switch(self, move: DueMove, *, rows: int, paused_ms: int) -> None:
+        """Done, and perhaps not heard of."""
+        if self.before_switch:
+            raise self.before_switch.pop()
+        asked = SwitchBackend(move.move_key, move.backend.backend_key, rows, paused_ms)
+        await self.world.moves.move_switch(FLEETDB, asked)
+        if self.after_switch:
+            raise self.after_switch.pop()
+
+    async def give_up(self, move: DueMove, problem: str) -> None:
+        """Told."""
+        asked = GiveUpBackend(move.move_key, move.backend.backend_key, problem)
+        await self.world.moves.move_give_up(FLEETDB, asked)
+
+
+@define(eq=False)
+class Site:
+    """Realms, two provisioners, and fleetdb's parts that write and move."""
+
+    postgres: Postgres
+    world: Realms
+    logins: Logins
+    stack: AsyncExitStack
+    realms: InProcess
+    where: ConnectionSettings
+    connections: Connections = field(init=False)
+    writing: Writing = field(init=False)
+    moving: Moving = field(init=False)
+    locks: dict[int, asyncio.Lock] = field(factory=dict)
+    keyring: Keyring | None = None
+
+    def begin(self) -> None:
+        """A process of fleetdb that has just started."""
+        assert self.keyring is not None
+        self.connections = Connections(self.where, self.logins)
+        self.writing = Writing(self.connections, Secrets(self.keyring))
+        self.moving = Moving(
+            self.realms,
+            self.connections,
+            lambda: Connections(self.where, self.logins),
+            alone_with=lambda key: self.locks.setdefault(key, asyncio.Lock()),
+            find=lambda _: None,
+        )
+
+    async def begin_again(self) -> None:
+        """The process was killed, and another one starts."""
+        await self.connections.close()
+        self.locks.clear()
+        self.begin()
+
+    async def provision(self) -> None:
+        """Let both provisioners do what is due."""
+        for cluster in ("first", "second"):
+            await Provisioning(self.postgres, cluster).run()
+
+    async def backend(self) -> Backend:
+        """The one that is ready, as realms tells of it."""
+        (found,) = (await self.world.backends.backend_list(FLEETDB, ListBackends())).backends
+        return attrs.evolve(backend_of(msgspec.to_builtins(found)), template=TEMPLATE)
+
+    async def tables(self, backend: Backend) -> dict[str, Table]:
+        """Its tables, made where they were not."""
+        return (await Making(self.connections).make(backend)).tables
+
+    async def move(self, cluster: str = "second") -> Move:
+        """Ask for the plant to be moved."""
+        made: Move = await self.world.moves.move_create(ANNA, CreateMove("plant", cluster))
+        return made
+
+    async def moved(self, key: int) -> Move:
+        """Let everybody work until the move has ended."""
+        for _ in range(20):
+            await self.provision()
+            await self.moving.keep_up()
+            await self.provision()
+            await self.world.moving.end_moved()
+            found = next(each for each in (await self.listed()) if each.move_key == key)
+            if found.state is not MoveState.MOVING:
+                return found
+        raise AssertionError("the move does not end")
+
+    async def listed(self) -> list[Move]:
+        """Every move of the project."""
+        ((key,),) = self.postgres.rows("SELECT project_key FROM realms.project WHERE name = 'plant'")
+        return list((await self.world.moves.move_list(ANNA, ListMoves(key))).moves)
+
+    def values(self, backend: Backend, cluster: str, table: str = "measured") -> list[int]:
+        """What the table has on that server, in order."""
+        connect = self.postgres.connect_second if cluster == "second" else self.postgres.connect
+        with connect(dbname=backend.database) as superuser:
+            query = sql.SQL("SELECT v FROM {} ORDER BY v").format(sql.Identifier(backend.schema, table))
+            return [row[0] for row in superuser.execute(query).fetchall()]
+
+    def has_left(self, backend: Backend, cluster: str) -> bool:
+        """Whether there is neither the project's database on that server nor a role of the backend."""
+        connect = self.postgres.connect_second if cluster == "second" else self.postgres.connect
+        names = [backend.database, backend.login, backend.schema.replace("s_", "o_", 1)]
+        with connect() as superuser:
+            found = superuser.execute(
+                b"SELECT datname FROM pg_database WHERE datname = ANY (%(names)s)"
+                b" UNION ALL SELECT rolname FROM pg_roles WHERE rolname = ANY (%(names)s)",
+                {"names": names},
+            ).fetchall()
+        return found == []
+
+
+@pytest_asyncio.fixture(name="site")
+async def fixture_site(postgres: Postgres) -> AsyncIterator[Site]:
+    rights = KnownRights()
+    async with AsyncExitStack() as stack:
+        realms_database: Database = await stack.enter_async_context(postgres.database("svc_realms"))
+        fleetdb_database: Database = await stack.enter_async_context(postgres.database("svc_fleetdb"))
+        world = Realms(realms_database, rights, Others(rights))
+        keyring = Keyring(masters("m1"), fleetdb_database)
+        certifying = Certifying(Provisioning(postgres))
+        logins = Logins(fleetdb_database, keyring, certifying, lambda: certifying.provisioning.now)
+        where = ConnectionSettings("localhost", postgres.port, postgres.ca, others=Clusters(postgres.clusters))
+        site = Site(postgres, world, logins, stack, InProcess(world), where, keyring=keyring)
+        site.begin()
+        world.let_place()
+        await world.placement.cluster_add(ANNA, AddCluster("second", "south", 100))
+        await site.provision()
+        await world.app("press")
+        yield site
+        await site.connections.close()
+
+
+async def plant(site: Site, region: str | None = None) -> Backend:
+    """A project with an app that has its backend."""
+    await site.world.project(region=region)
+    await site.world.install(app="press")
+    await site.provision()
+    return await site.backend()
+
+
+async def filled(site: Site, count: int = BEFORE) -> Backend:
+    """A plant whose table has so many rows."""
+    backend = await plant(site)
+    await site.tables(backend)
+    async with site.connections.connection(backend) as connection:
+        await connection.execute(FILL, [count])
+    return backend
+
+
+@define(eq=False)
+class Writer:
+    """Appends one row after the other, each again until it is acknowledged."""
+
+    site: Site
+    backend: Backend
+    table: Table
+    number: int
+    acknowledged: list[int] = field(factory=list)
+    held_up: int = 0
+    is_over: bool = False
+
+    async def write(self) -> None:
+        """Until it is over; then every row that is there was acknowledged."""
+        while not self.is_over:
+            value = self.number * 1_000_000 + len(self.acknowledged)
+            try:
+                await self.site.writing.append(
+                    self.backend, self.table, rows(self.table, [{"tsp": at(value % 1_000), "v": value}])
+                )
+            except UnavailableError:
+                self.held_up += 1
+                await asyncio.sleep(0.01)
+            else:
+                self.acknowledged.append(value)
+
+
+@asynccontextmanager
+async def writing(site: Site, backend: Backend, count: int = 3) -> AsyncIterator[list[Writer]]:
+    """Writers at work while the block runs."""
+    table = (await site.tables(backend))["measured"]
+    writers = [Writer(site, backend, table, number) for number in range(1, count + 1)]
+    tasks = [asyncio.create_task(each.write()) for each in writers]
+    try:
+        await further(writers, [0] * count)
+        yield writers
+        so_far = [len(each.acknowledged) for each in writers]
+        await further(writers, so_far)
+    finally:
+        for each in writers:
+            each.is_over = True
+        await asyncio.gather(*tasks)
+
+
+async def further(writers: list[Writer], before: list[int]) -> None:
+    """Wait until each has written some more."""
+
+    async def are() -> bool:
+        return all(len(each.acknowledged) > number + 5 for each, number in zip(writers, before, strict=True))
+
+    await eventually(are, 30, "everybody writes")
+
+
+def all_of(writers: list[Writer], before: int = BEFORE) -> list[int]:
+    return sorted([*range(1, before + 1), *(value for each in writers for value in each.acknowledged)])
+
+
+async def test_a_new_project_is_made_and_written_to_in_the_region_that_was_asked_for(site: Site) -> None:
+    backend = await plant(site, "south")
+    assert (backend.cluster, site.has_left(backend, "first")) == ("second", True)
+
+    table = (await site.tables(backend))["measured"]
+    await site.writing.append(backend, table, rows(table, [{"tsp": at(1), "v": 7}]))
+
+    assert site.values(backend, "second") == [7]
+    listed = (await site.world.placement.cluster_list(ANNA, NoArguments())).clusters
+    second = listed[1]
+    assert (second.name, second.projects, second.host, second.port) == (
+        "second", 1, "localhost", site.postgres.second_port,
+    )  # fmt: skip
+
+
+async def test_a_project_moves_while_it_is_written_to_and_every_row_is_there_once(site: Site) -> None:
+    backend = await filled(site)
+
+    async with writing(site, backend) as writers:
+        asked = await site.move()
+        assert asked.state is MoveState.MOVING
+        ended = await site.moved(asked.move_key)
+
+    moved = await site.backend()
+    assert (ended.state, moved.cluster, moved.placed) == (MoveState.DONE, "second", 2)
+    assert site.values(moved, "second") == all_of(writers)
+    assert site.has_left(moved, "first")
+    (figures,) = ended.backends
+    assert figures.paused_ms is not None
+    assert 0 < figures.paused_ms < 5_000
+    assert BEFORE < (figures.rows_carried or 0) <= len(all_of(writers))
+    assert [tag for tag, _ in site.postgres.audited() if tag.startswith("project.move")] == [
+        "project.move_asked",
+        "project.moved",
+    ]
+
+
+async def test_who_is_killed_on_the_way_goes_on_and_no_row_is_lost_or_there_twice(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend, carried = await filled(site), store.carry
+    kill_after: list[int] = [1, 1, 2]
+    monkeypatch.setattr(carrying_module, "LOCK_MS", 10_000)
+
+    async def carry(*arguments: Any) -> int:
+        count: int = await carried(*arguments)
+        if kill_after:
+            kill_after[0] -= 1
+            if kill_after[0] == 0:
+                del kill_after[0]
+                raise KilledError
+        return count
+
+    monkeypatch.setattr(store, "carry", carry)
+    site.realms.before_switch, site.realms.after_switch = [KilledError()], [KilledError()]
+    asked = await site.move()
+    table, acknowledged, kills = (await site.tables(backend))["measured"], list[int](), 0
+    for number in range(1_000_000, 1_000_040):
+        try:
+            await site.provision()
+            await site.moving.keep_up()
+        except KilledError:
+            kills += 1
+            await site.begin_again()
+        now = await site.backend()
+        await site.writing.append(now, table, rows(table, [{"tsp": at(1), "v": number}]))
+        acknowledged.append(number)
+        if now.cluster == "second":
+            break
+    ended = await site.moved(asked.move_key)
+
+    assert (kills, ended.state) == (5, MoveState.DONE)
+    moved = await site.backend()
+    assert site.values(moved, "second") == [*range(1, BEFORE + 1), *acknowledged]
+    assert site.has_left(moved, "first")
+
+
+async def test_an_answer_that_was_not_heard_is_asked_for_until_it_is(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving_module, "PAUSE_S", 0.01)
+    backend = await filled(site, 10)
+    site.realms.before_switch, site.realms.after_switch = [UnavailableError("x")], [UnavailableError("y")]
+
+    async with writing(site, backend, 1) as writers:
+        ended = await site.moved((await site.move()).move_key)
+
+    assert ended.state is MoveState.DONE
+    assert site.values(await site.backend(), "second") == all_of(writers, 10)
+
+
+async def test_where_a_transaction_does_not_end_the_move_is_given_up_and_work_goes_on_where_it_was(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving_module, "GIVE_BACK_S", 0.05)
+    monkeypatch.setattr(moving_module, "TRIES", 2)
+    monkeypatch.setattr(moving_module, "BACK_OFF_S", 0.0)
+    backend = await filled(site, 10)
+
+    async with site.connections.transaction(backend) as long:
+        await long.execute("SELECT count(*) FROM measured")
+        async with writing(site, backend, 1) as writers:
+            ended = await site.moved((await site.move()).move_key)
+
+    assert (ended.state, ended.backends[0].problem) == (MoveState.GIVEN_UP, "TimeoutError")
+    stayed = await site.backend()
+    assert (stayed.cluster, site.values(stayed, "first")) == ("first", all_of(writers, 10))
+    shown = await site.world.moving.project_meant("plant")
+    assert shown.cluster == "first"
+    with site.postgres.connect_second(dbname=stayed.database) as superuser:
+        assert (
+            superuser.execute(b"SELECT FROM information_schema.tables WHERE table_schema LIKE 's\\_%'").fetchall() == []
+        )
+
+
+async def test_who_only_reads_does_not_hold_a_move_up(site: Site) -> None:
+    backend = await filled(site, 10)
+
+    async with ForReading(site.connections).connection(backend) as reading:
+        await reading.execute("SELECT count(*) FROM measured")
+        ended = await site.moved((await site.move()).move_key)
+
+    assert (ended.state, site.values(await site.backend(), "second")) == (MoveState.DONE, list(range(1, 11)))
+
+
+async def test_who_waited_behind_readers_until_a_move_came_to_its_end_writes_nothing_and_is_told(site: Site) -> None:
+    backend = await filled(site, 10)
+    table = (await site.tables(backend))["measured"]
+    async with AsyncExitStack() as readers:
+        for _ in range(POOL_SIZE):
+            await readers.enter_async_context(ForReading(site.connections).connection(backend))
+        append = site.writing.append(backend, table, rows(table, [{"tsp": at(1), "v": 11}]))
+        waiting = asyncio.create_task(append)
+
+        async def is_waiting() -> bool:
+            (pool,) = site.connections._pools.values()
+            return pool.connections.get_stats()["requests_waiting"] == 1
+
+        await eventually(is_waiting, 5, "the writer waits for a connection")
+        async with site.connections.held(backend.backend_key, 0.1):
+            await readers.aclose()
+            with pytest.raises(UnavailableError):
+                await waiting
+
+    assert site.values(backend, "first") == list(range(1, 11))
+
+
+async def test_what_came_during_the_first_walk_is_carried_in_pieces(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "PIECE", 10)
+    backend, carried, pieces = await filled(site, 5), store.carry, list[int]()
+
+    async def carry(*arguments: Any) -> int:
+        pieces.append(await carried(*arguments))
+        return pieces[-1]
+
+    monkeypatch.setattr(store, "carry", carry)
+    move, carrying = await begun(site)
+    await carrying.prepare()
+    await carrying.carry()
+    async with site.connections.connection(backend) as connection:
+        await connection.execute(FILL, [35])
+    await carrying.carry()
+
+    assert [each for each in pieces if each] == [5, 10, 10, 10, 5]
+    assert len(site.values(move.target, "second")) == 40
+
+
+async def test_an_index_that_was_cut_off_is_made_again(site: Site) -> None:
+    backend = await filled(site, 10)
+    async with site.connections.connection(backend) as connection:
+        (name,) = await belongings(connection, backend.schema, "measured")
+    unfinished = own_name("measured", f"{store.UNFINISHED}_{name}")
+    with site.postgres.connect(dbname=backend.database) as superuser:
+        superuser.execute(
+            sql.SQL("CREATE INDEX {} ON {} USING brin (_row)").format(
+                sql.Identifier(unfinished), sql.Identifier(backend.schema, own_name("measured", name))
+            )
+        )
+    _, carrying = await begun(site)
+
+    await carrying.prepare()
+    await carrying.prepare()
+
+    with site.postgres.connect(dbname=backend.database) as superuser:
+        found = superuser.execute(
+            b"SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+            b" JOIN pg_am a ON a.oid = c.relam WHERE a.amname = 'brin'"
+        ).fetchall()
+    assert (own_name("measured", f"{store.SEARCHED}_{name}"), True) in found
+    assert unfinished not in [index for index, _ in found]
+
+
+async def test_a_table_that_got_a_column_between_two_tries_is_carried_over_from_the_beginning(site: Site) -> None:
+    backend = await filled(site, 10)
+    move, carrying = await begun(site)
+    await carrying.prepare()
+    await carrying.carry()
+    async with site.connections.connection(backend) as connection:
+        await connection.execute("ALTER TABLE measured ADD w bigint")
+        await connection.execute("UPDATE measured SET w = v")
+
+    again = Carrying(carrying._ends)
+    await again.prepare()
+    await again.carry()
+
+    with site.postgres.connect_second(dbname=backend.database) as superuser:
+        query = sql.SQL("SELECT v, w FROM {} ORDER BY v").format(sql.Identifier(backend.schema, "measured"))
+        assert superuser.execute(query).fetchall() == [(v, v) for v in range(1, 11)]
+    last = Carrying(carrying._ends)
+    await last.prepare()
+    assert await last.carry() == 0  # what is the same stays
+    assert move.target.cluster == "second"
+
+
+async def test_how_many_rows_of_a_device_were_deleted_goes_along(site: Site) -> None:
+    backend, request = await filled(site, 10), uuid4()
+    asked = EraseDevice(request, 1, backend.project_key, 1)
+    async with site.connections.transaction(backend) as connection:
+        await erasing.begin(connection, backend.schema)
+        assert await erasing.erase_page(connection, backend.schema, "measured", asked)
+
+    assert (await site.moved((await site.move()).move_key)).state is MoveState.DONE
+
+    moved = await site.backend()
+    async with site.connections.transaction(moved) as connection:
+        assert await erasing.erase_page(connection, moved.schema, "measured", asked)
+        assert await erasing.erased_list(connection, moved.schema, request) == {"measured": 10}
+
+
+async def begun(site: Site) -> tuple[DueMove, Carrying]:
+    """A move of the plant that has a place to go to, and what carries it over."""
+    await site.move()
+    await site.provision()
+    (move,) = await site.realms.moves_due()
+    ends = [Connections(site.where, site.logins) for _ in range(2)]
+    for each in ends:
+        site.stack.push_async_callback(each.close)
+    return move, Carrying(Ends(move.backend, move.target, *ends))
+
+
+async def test_tables_keep_their_keys_and_numbers_and_go_back_too(site: Site) -> None:
+    backend = await filled(site, 10)
+    states = (await site.tables(backend))["states"]
+    await site.writing.append(backend, states, rows(states, [{"tsp": at(1), "name": "a", "v": 1}]))
+    assert (await site.moved((await site.move()).move_key)).state is MoveState.DONE
+
+    there = await site.backend()
+    await site.writing.append(there, states, rows(states, [{"tsp": at(2), "name": "a", "v": 2}]))
+    with site.postgres.connect_second(dbname=there.database) as superuser:
+        whole = sql.Identifier(there.schema, "states")
+        numbers = superuser.execute(sql.SQL("SELECT _row FROM {} ORDER BY _row").format(whole)).fetchall()
+        twin = "INSERT INTO {0} (tsp, device_key, authid, name, v) SELECT tsp, 1, 'a', name, 3 FROM {0} LIMIT 1"
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            superuser.execute(sql.SQL(twin).format(whole))
+    assert numbers == [(1,), (2,)]
+
+    assert (await site.moved((await site.move("first")).move_key)).state is MoveState.DONE
+
+    back = await site.backend()
+    assert (back.cluster, back.placed, site.values(back, "first", "states")) == ("first", 3, [1, 2])
+    assert site.has_left(back, "second")
+
+
+async def test_what_an_uninstalled_app_has_left_goes_along(site: Site) -> None:
+    backend = await filled(site, 10)
+    await site.connections.forget(backend.backend_key)
+    await site.world.uninstall()
+    await site.provision()
+
+    ended = await site.moved((await site.move()).move_key)
+    await site.world.install(app="press")
+    await site.provision()
+
+    moved = await site.backend()
+    assert (ended.state, moved.cluster) == (MoveState.DONE, "second")
+    assert site.values(moved, "second") == list(range(1, 11))
+    async with site.connections.connection(moved) as connection:
+        await connection.execute("SELECT FROM measured")
+
+
+async def test_what_timescaledb_keeps_is_not_moved(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    await filled(site, 10)
+
+    async def has(_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(carrying_module, "has_timescale", has)
+    ended = await site.moved((await site.move()).move_key)
+
+    assert (ended.state, ended.backends[0].problem) == (MoveState.GIVEN_UP, carrying_module.HYPERTABLES)
+    assert (await site.backend()).cluster == "first"
+
+
+async def test_a_cluster_is_emptied_one_project_after_the_other(site: Site) -> None:
+    backend = await filled(site, 10)
+    await site.world.project("mill", region="south")
+    await site.world.placement.cluster_add(ANNA, AddCluster("third", "default", 100))
+    await site.world.placement.cluster_update(ANNA, UpdateCluster("first", ClusterState.DRAINING))
+    await site.world.moving.drain()
+    assert await site.listed() == []  # nowhere to go
+
+    site.postgres.run("UPDATE realms.cluster SET region = 'default' WHERE name = 'second'")
+    await site.world.moving.drain()
+    await site.world.moving.drain()
+    (move,) = await site.listed()
+    ended = await site.moved(move.move_key)
+    await site.world.moving.drain()
+
+    moved = await site.backend()
+    assert (ended.state, moved.cluster) == (MoveState.DONE, "second")
+    assert site.values(moved, "second") == list(range(1, 11))
+    assert site.has_left(backend, "first")
+    assert len(await site.listed()) == 1
+    listed = (await site.world.placement.cluster_list(ANNA, NoArguments())).clusters
+    assert [(each.name, each.projects) for each in listed] == [("first", 0), ("second", 2), ("third", 0)]
+
+
+async def test_meanwhile_nothing_else_is_done_to_it(site: Site) -> None:
+    backend = await filled(site, 10)
+    asked = await site.move()
+
+    for call in (
+        site.world.backends.backend_rotate(ANNA, NameBackend("plant", "press", Stage.PROD)),
+        site.world.uninstall(),
+        site.world.moves.move_create(ANNA, CreateMove("plant", "first")),
+    ):
+        with pytest.raises(ConflictError):
+            await call
+
+    left = await site.world.moves.move_abandon(ANNA, NameMove(asked.move_key))
+    assert [each.problem for each in left.backends] == ["abandoned"]
+    ended = await site.moved(asked.move_key)
+    assert (ended.state, (await site.backend()).cluster) == (MoveState.GIVEN_UP, "first")
+    assert site.values(backend, "first") == list(range(1, 11))
+    await site.world.backends.backend_rotate(ANNA, NameBackend("plant", "press", Stage.PROD))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("before", [10_000, 100_000, 1_000_000])
+async def test_how_long_a_move_and_its_pause_take(
+    site: Site, before: int, record_property: Callable[[str, object], None]
+) -> None:
+    backend, clock = await filled(site, before), asyncio.get_running_loop().time
+
+    async with writing(site, backend, 8) as writers:
+        began = clock()
+        ended = await site.moved((await site.move()).move_key)
+        took_s = clock() - began
+
+    assert site.values(await site.backend(), "second") == all_of(writers, before)
+    (figures,) = ended.backends
+    record_property(
+        "octets_of_an_empty_database", site.postgres.rows("SELECT pg_database_size('ironflock_project')")[0][0]
+    )
+    record_property("took_s", round(took_s, 2))
+    record_property("paused_ms", figures.paused_ms)
+    record_property("rows_written_meanwhile", sum(len(each.acknowledged) for each in writers))

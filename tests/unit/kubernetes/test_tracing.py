@@ -1,0 +1,59 @@
+"""Component `tracing`: every service, and nobody else, is told of a collector, believes its CA, and reaches it."""
+
+import pytest
+
+from shared.settings import Settings
+from shared.trace_settings import trace_settings
+from tests.harness.go_programs import NoProgramError
+from tests.harness.kubernetes import Manifest, composed_text, values_of
+from tests.unit.kubernetes.processes import mounts, started
+from tests.unit.kubernetes.reach import Pod, reachers
+from tests.unit.kubernetes.test_reach import SERVICES, pods
+
+COLLECTOR = Pod("collector", "monitoring", {"app.kubernetes.io/name": "opentelemetry-collector"}, {})
+
+
+@pytest.fixture(name="manifests", scope="module")
+def fixture_manifests() -> list[Manifest]:
+    try:
+        return values_of(composed_text("components/postgres", "components/tracing", "site"))
+    except NoProgramError as error:
+        pytest.skip(str(error))
+
+
+def test_each_service_is_told_of_the_collector_and_its_authority(manifests: list[Manifest]) -> None:
+    [(name, told)] = [
+        (each["metadata"]["name"], each["data"])
+        for each in manifests
+        if each["kind"] == "ConfigMap" and each["metadata"]["name"].startswith("tracing")
+    ]
+    asking = {each.workload: each for each in started(manifests) if len(each.container["envFrom"]) > 1}
+
+    assert asking.keys() == SERVICES
+    for service, process in asking.items():
+        found = trace_settings(Settings(service.upper(), told))
+        assert found is not None
+        assert found.endpoint == "https://otel-collector.monitoring.svc:4318/v1/traces"
+        assert mounts(process)[str(found.ca.parent)]["configMap"]["name"] == "collector-ca"
+        first, last = [each["configMapRef"]["name"] for each in process.container["envFrom"]]
+        assert first == name, "what the site says counts"
+        assert last.startswith("site")
+    assert {each.split("_")[1].lower() for each in told} == SERVICES
+
+
+def test_the_same_part_of_all_traces_is_kept_wherever_they_begin(manifests: list[Manifest]) -> None:
+    [told] = [
+        each["data"]
+        for each in manifests
+        if each["kind"] == "ConfigMap" and each["metadata"]["name"].startswith("tracing")
+    ]
+
+    ratios = {name.split("_")[1].lower(): value for name, value in told.items() if name.endswith("_OTLP_SAMPLE_RATIO")}
+    assert ratios.keys() == SERVICES
+    assert len(set(ratios.values())) == 1
+
+
+def test_services_alone_reach_the_collector(manifests: list[Manifest]) -> None:
+    known = [each for each in pods(manifests).values() if each.namespace == "ironflock"]
+
+    assert reachers(manifests, known, COLLECTOR, 4318) == SERVICES
