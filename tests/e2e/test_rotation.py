@@ -163,7 +163,6 @@ def is_shown(platform: RunningPlatform, tls: ssl.SSLContext) -> dict[str, bool]:
     return found
 
 
-@pytest.mark.soak
 def test_the_authorities_are_others_and_nobody_was_cut(
     ironflock: RunningPlatform, flockctl: Flockctl, owner: Account
 ) -> None:
