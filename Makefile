@@ -15,6 +15,11 @@ SUPPLY := .venv-supply/bin
 LOCKS := deploy/locks
 PIP := -m pip --disable-pip-version-check --no-input -qq install --no-warn-script-location
 LOCKED := --require-hashes --no-build-isolation
+# Of an environment of which little is used, what is used is compiled then.
+UNCOMPILED := --no-compile
+
+# A platform and its tests are hundreds of processes: what they import is compiled once, whatever the machine has set.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
@@ -37,9 +42,12 @@ status: setup ## Say how the platform is
 
 # ----------------------------------------------------------------------------------------------------------------------- proving
 
-.PHONY: test soak check bench format
-test: $(BIN)/.test $(REST)/.rest sdk ## Run all tests at their smaller counts (some 25 minutes; given up after 35)
-	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --session-timeout=2100 $(ARGS)
+.PHONY: test ready soak check bench format
+test: $(BIN)/.test $(REST)/.rest sdk ## Run all tests at their smaller counts (some 20 minutes; given up after 29)
+	@exec $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --session-timeout=1740 $(ARGS)
+
+ready: $(BIN)/.test $(REST)/.rest sdk ## Make what the tests need, and compile it: else each of their processes does
+	@exec $(BIN)/python -m pytest --collect-only -qq >/dev/null
 
 soak: $(BIN)/.test $(REST)/.rest sdk ## Run the full counts of every bar (long)
 	@exec $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
@@ -104,7 +112,7 @@ $(BIN)/.test: $(BIN)/.project $(LOCKS)/test.txt
 
 $(TOOLS)/.tools: $(BIN)/.python $(LOCKS)/tools.txt
 	@$(PYTHON) -m venv .venv-tools
-	@$(TOOLS)/python $(PIP) --require-hashes --only-binary=:all: -r $(LOCKS)/tools.txt
+	@$(TOOLS)/python $(PIP) $(UNCOMPILED) --require-hashes --only-binary=:all: -r $(LOCKS)/tools.txt
 	@# mypy and deptry read the packages of .venv, behind their own.
 	@purelib='import sysconfig; print(sysconfig.get_path("purelib"))'; \
 	$(BIN)/python -c "$$purelib" > "$$($(TOOLS)/python -c "$$purelib")/runtime.pth"
@@ -112,7 +120,7 @@ $(TOOLS)/.tools: $(BIN)/.python $(LOCKS)/tools.txt
 
 $(REST)/.rest: $(BIN)/.python $(LOCKS)/rest.txt
 	@$(PYTHON) -m venv .venv-rest
-	@$(REST)/python $(PIP) --require-hashes --only-binary=:all: -r $(LOCKS)/rest.txt
+	@$(REST)/python $(PIP) $(UNCOMPILED) --require-hashes --only-binary=:all: -r $(LOCKS)/rest.txt
 	@touch $@
 
 $(SUPPLY)/.supply: $(BIN)/.python $(LOCKS)/sbom.txt
@@ -130,8 +138,8 @@ sdk: $(SDKS:%=.venv-sdk-%/.made) ## Make an environment for each published SDK t
 .venv-sdk-%/.made: $(BIN)/.python $(LOCKS)/build.txt $(LOCKS)/sdk-%.txt
 	@$(PYTHON) -m venv .venv-sdk-$*
 	@rm -f .venv-sdk-$*/.sdk
-	@.venv-sdk-$*/bin/python $(PIP) --require-hashes --only-binary=:all: -r $(LOCKS)/build.txt \
-		&& .venv-sdk-$*/bin/python $(PIP) $(LOCKED) -r $(LOCKS)/sdk-$*.txt && touch .venv-sdk-$*/.sdk $@ || echo $(SDK_NOTE) >&2
+	@.venv-sdk-$*/bin/python $(PIP) $(UNCOMPILED) --require-hashes --only-binary=:all: -r $(LOCKS)/build.txt \
+		&& .venv-sdk-$*/bin/python $(PIP) $(UNCOMPILED) $(LOCKED) -r $(LOCKS)/sdk-$*.txt && touch .venv-sdk-$*/.sdk $@ || echo $(SDK_NOTE) >&2
 
 lock: setup ## Resolve all dependencies anew into deploy/locks and show what changed (needs uv; move `exclude-newer` in pyproject.toml first)
 	@before=$$(mktemp -d); trap 'rm -rf "$$before"' EXIT; cp $(LOCKS)/*.txt "$$before"; \

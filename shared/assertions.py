@@ -14,6 +14,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization, OKPKey
 
+from shared.canonical import canonical_json
 from shared.errors import InvalidArgumentError, NotAuthorizedError
 from shared.identities import Person
 from shared.scopes import scopes_of
@@ -34,7 +35,7 @@ def arguments_hash(arguments: dict[str, Any]) -> str:
         InvalidArgumentError: They hold what JSON cannot carry.
     """
     try:
-        return sha256(rfc8785.dumps(arguments)).hexdigest()
+        return sha256(canonical_json(arguments)).hexdigest()
     except (rfc8785.CanonicalizationError, RecursionError) as error:
         raise InvalidArgumentError("the arguments are not JSON values") from error
 

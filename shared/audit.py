@@ -10,10 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-import rfc8785
 from attrs import field, frozen
 from psycopg.types.json import Jsonb
 
+from shared.canonical import canonical_json
 from shared.database import Connection
 from shared.identities import Caller, DeviceIdentity, Person
 from shared.moments import rfc3339
@@ -61,6 +61,7 @@ class Action(StrEnum):
     BACKEND_CLOSED = "backend.closed"
     BACKEND_DROPPED = "backend.dropped"
     BACKEND_DROP_ASKED = "backend.drop_asked"
+    BACKEND_LOST = "backend.lost"
     BACKEND_PLACED = "backend.placed"
     BACKEND_PROVISIONED = "backend.provisioned"
     BACKEND_RETENTION_CHANGED = "backend.retention_changed"
@@ -72,11 +73,14 @@ class Action(StrEnum):
     BOARD_CREATED = "board.created"
     BOARD_DELETED = "board.deleted"
     BOARD_OPENED = "board.opened"
+    CELL_ADDED = "cell.added"
+    CELL_CHANGED = "cell.changed"
     CLIENT_CHANGED = "client.changed"
     CLIENT_ENDED = "client.ended"
     CLIENT_REGISTERED = "client.registered"
     CLUSTER_ADDED = "cluster.added"
     CLUSTER_CHANGED = "cluster.changed"
+    CLUSTER_FORGOTTEN = "cluster.forgotten"
     CONSENT_GRANTED = "consent.granted"
     CONSENT_REVOKED = "consent.revoked"
     DATA_EXPORTED = "data.exported"
@@ -316,7 +320,7 @@ def canonical_entry(entry: Entry) -> bytes:
     """The octets that a leaf commits to: canonical JSON (RFC 8785), every field present, null where there is none."""
     time = rfc3339(entry.recorded_at)
     head: dict[str, Any] = {"v": ENTRY_VERSION, "id": entry.entry_id, "time": time, "service": entry.service}
-    return rfc8785.dumps({**head, **_fields(entry.draft)})
+    return canonical_json({**head, **_fields(entry.draft)})
 
 
 def _fields(draft: Draft) -> dict[str, Any]:

@@ -8,21 +8,30 @@ Everything towards the service is asyncio; Twisted's Deferreds stay inside this 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
-from typing import Any, Final, cast
-from urllib.parse import urlsplit
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from attrs import evolve, frozen
 from autobahn.wamp.exception import ApplicationError, SessionNotReady, TransportLost
 from autobahn.wamp.request import Registration
 from autobahn.wamp.types import RegisterOptions
+from prometheus_client import Gauge
 from twisted.application.internet import ClientService, backoffPolicy
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IReactorCore, IReactorTime
 
 from shared import tracing
-from shared.errors import NotAuthorizedError, OutcomeUnknownError, PublicError, UnavailableError, from_wire
+from shared.cells import Cell
+from shared.errors import (
+    CalleeAwayError,
+    CellAwayError,
+    NotAuthorizedError,
+    OutcomeUnknownError,
+    PublicError,
+    UnavailableError,
+    from_wire,
+)
 from shared.health import Health
 from shared.identities import CONTROL_REALM, SYSTEM_REALM, Credential
 from shared.procedures import AssertionVerifier, Audience, Declaration, Invocation, declared, public_errors
@@ -34,6 +43,9 @@ DRAIN_TIMEOUT_S: Final = 8.0
 CREDENTIALS_REMEMBERED: Final = 10_000
 NO_SUCH_SESSION: Final = "wamp.error.no_such_session"
 AWAY: Final = "the bus is away; nothing was changed, try again in a moment"
+CELL_AWAY: Final = "the cell that this lives in is away; try again when it is back"
+NO_CELL: Final = "the cell that this lives in cannot be reached from here; nothing was changed"
+SILENCES: Final = (UnavailableError, OutcomeUnknownError, TransportLost)
 LOST: Final = "the bus went away before the answer came; look before you repeat"
 REALMS_OF: Final = {
     Audience.PEOPLE: (CONTROL_REALM, SYSTEM_REALM),
@@ -42,6 +54,8 @@ REALMS_OF: Final = {
 }
 
 log = structlog.get_logger()
+Answer = TypeVar("Answer")
+JOINED: Final = Gauge("ironflock_bus_joined", "Whether this process is joined there (1) or not (0)", ["cell", "realm"])
 JoinListener = Callable[[BusSession], Awaitable[None]]
 
 
@@ -49,6 +63,7 @@ JoinListener = Callable[[BusSession], Awaitable[None]]
 class _Served:
     declaration: Declaration
     invocation: Invocation
+    uri: str
 
 
 @frozen
@@ -62,21 +77,23 @@ class Apart:
 class Link:
     """One realm of one cell: joins, registers, tells, and does so again whenever the session is gone."""
 
-    def __init__(self, bus: "Bus", url: str, realm: str) -> None:
-        """Prepare a link of `bus` to `realm` at the router `url`."""
+    def __init__(self, bus: "Bus", cell: Cell, realm: str) -> None:
+        """Prepare a link of `bus` to `realm` of `cell`."""
+        self.cell = cell.name
         self.realm = realm
         self.session: BusSession | None = None
         self._registrations: list[Registration] = []
-        self.part = f"bus {realm} at {urlsplit(url).netloc}"
+        self._part = f"bus {realm} in cell {cell.name}"
         self._bus = bus
         clock = cast("IReactorTime", bus.reactor)
-        factory = session_factory(clock, url, realm, bus.credential, joined=self._joined, left=self._left)
-        endpoint = client_endpoint(bus.reactor, url, bus.credential.ca)
+        factory = session_factory(clock, cell.url, realm, bus.credential, joined=self._joined, left=self._left)
+        endpoint = client_endpoint(bus.reactor, cell.url, bus.credential.ca)
         policy = backoffPolicy(initialDelay=0.2, maxDelay=5.0, factor=1.7)
         self._client = ClientService(endpoint, factory, retryPolicy=policy, clock=clock)
 
     def start(self) -> None:
         """Begin to connect, and never give up."""
+        self._note(is_joined=False, reason="not joined yet")
         self._client.startService()
 
     async def withdraw(self) -> None:
@@ -95,6 +112,10 @@ class Link:
         self._bus.spawn(self._settle(session))
 
     async def _settle(self, session: BusSession) -> None:
+        if self._is_misled(session):
+            log.error("bus_router_of_another_cell", cell=self.cell, realm=self.realm, router=session.router_cell)
+            session.abort()
+            return
         registrations: list[Registration] = []
         try:
             for served in self._bus.served(self.realm):
@@ -108,24 +129,35 @@ class Link:
             for listener in self._bus.join_listeners(self.realm):
                 await listener(session)
         except (ApplicationError, TransportLost, SessionNotReady, PublicError) as error:
-            log.warning("bus_session_not_settled", realm=self.realm, error=str(error))
+            log.warning("bus_session_not_settled", cell=self.cell, realm=self.realm, error=str(error))
             session.abort()
             return
-        log.info("bus_joined", realm=self.realm)
-        self._bus.health.set(self.part, ok=True)
+        log.info("bus_joined", cell=self.cell, realm=self.realm)
+        self._note(is_joined=True)
 
     def _left(self, session: BusSession, reason: str) -> None:
         if self.session in (session, None):
             self.session = None
             self._registrations = []  # autobahn has them active for ever
-            self._bus.health.set(self.part, ok=False, reason=f"not joined: {reason}")
+            if self._is_misled(session):
+                reason = f"the router at its address is that of the cell {session.router_cell}"
+            self._note(is_joined=False, reason=f"not joined: {reason}")
+
+    def _is_misled(self, session: BusSession) -> bool:
+        """Whether the router there is another cell's than the settings say: it would refuse this one's devices."""
+        return session.router_cell not in (None, self.cell)
+
+    def _note(self, *, is_joined: bool, reason: str = "") -> None:
+        JOINED.labels(self.cell, self.realm).set(is_joined)
+        # Whoever is in one cell serves it: the absence of another one is no reason to be sent nothing.
+        self._bus.health.set(self._part, ok=is_joined, reason=reason, one_of=f"bus {self.realm}")
 
 
 class Bus:
     """All the sessions of one service."""
 
-    def __init__(self, reactor: IReactorCore, credential: BusCredential, urls: Iterable[str], health: Health) -> None:
-        """Prepare sessions for every cell in `urls` (`wss://host:port/ws-svc`)."""
+    def __init__(self, reactor: IReactorCore, credential: BusCredential, cells: Iterable[Cell], health: Health) -> None:
+        """Prepare sessions for each of `cells`."""
         self.reactor = reactor
         self.credential = credential
         self.health = health
@@ -136,30 +168,26 @@ class Bus:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._streams: set[asyncio.Task[Any]] = set()
         self._credentials: dict[int, Credential] = {}
-        self._urls = tuple(urls)
-        self._links = [Link(self, url, realm) for url in self._urls for realm in (SYSTEM_REALM, CONTROL_REALM)]
+        self.cells = tuple(cells)
+        self._links = [Link(self, cell, realm) for cell in self.cells for realm in (SYSTEM_REALM, CONTROL_REALM)]
 
     def serve(self, surface: object, verifier: AssertionVerifier | None = None) -> None:
         """Register every marked method of `surface` on each join; `verifier` opens people's procedures to services."""
         for declaration, method in declared(surface):
             invocation = public_errors(declaration, method, verifier, self.credential_of)
-            self._served.append(_Served(declaration, invocation))
+            self._served.append(_Served(declaration, invocation, declaration.uri))
 
-    def serve_own(self, declaration: Declaration, method: Invocation) -> None:
-        """Register `method` on each join under a URI that only this process has."""
-        self._served.append(_Served(declaration, public_errors(declaration, method)))
-
-    @property
-    def cells(self) -> list[str]:
-        """The routers of every cell, as they were given."""
-        return list(self._urls)
+    def serve_own(self, declaration: Declaration, method: Invocation, uri: str) -> None:
+        """Register `method` on each join as `uri`, which only this process has; figures and traces say the declared."""
+        self._served.append(_Served(declaration, public_errors(declaration, method), uri))
 
     async def join_apart(self, cell: str, authid: str) -> Apart:
-        """A new session on the control realm of `cell`, by this service's secret under another `authid`.
+        """A new session on the control realm of the cell of that name, by this service's secret under another `authid`.
 
         Raises:
-            UnavailableError: It is not let in, or nobody answers.
+            UnavailableError: It is not let in, nobody answers, or there is no such cell here.
         """
+        url = self.cell(cell).url
         joining: asyncio.Future[BusSession] = asyncio.get_running_loop().create_future()
         lost = asyncio.Event()
 
@@ -175,10 +203,10 @@ class Bus:
 
         credential = evolve(self.credential, role=authid)
         clock = cast("IReactorTime", self.reactor)
-        factory = session_factory(clock, cell, CONTROL_REALM, credential, joined=joined, left=left)
+        factory = session_factory(clock, url, CONTROL_REALM, credential, joined=joined, left=left)
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                await _future(client_endpoint(self.reactor, cell, self.credential.ca).connect(factory))
+                await _future(client_endpoint(self.reactor, url, self.credential.ca).connect(factory))
                 return Apart(await _unless_lost(joining, lost), lost)
         except (ConnectError, TimeoutError) as error:
             raise UnavailableError(AWAY) from error
@@ -192,7 +220,6 @@ class Bus:
     def start(self) -> None:
         """Connect to every cell."""
         for link in self._links:
-            self.health.set(link.part, ok=False, reason="not joined yet")
             link.start()
 
     async def stop(self) -> None:
@@ -217,28 +244,90 @@ class Bus:
 
     def sessions(self, realm: str) -> list[BusSession]:
         """The joined sessions of `realm`, one a cell at most."""
-        return [link.session for link in self._links if link.realm == realm and link.session is not None]
+        return list(self.sessions_by_cell(realm).values())
 
-    def every_session(self, realm: str) -> list[BusSession]:
-        """The joined sessions of `realm`, one a cell, of every cell.
+    def sessions_by_cell(self, realm: str) -> dict[str, BusSession]:
+        """The joined sessions of `realm`, by the names of their cells."""
+        links = (link for link in self._links if link.realm == realm)
+        return {link.cell: link.session for link in links if link.session is not None}
+
+    def session_in(self, cell: str, realm: str) -> BusSession:
+        """The session of `realm` in the cell of that name.
 
         Raises:
-            UnavailableError: A cell is away, so that nothing can be said of what lives there.
+            UnavailableError: It is away (`CellAwayError` where another one is there), or there is no such cell here.
+        """
+        there = self.sessions_by_cell(realm)
+        session = there.get(self.cell(cell).name)
+        if session is None:
+            raise CellAwayError(CELL_AWAY) if there else UnavailableError(AWAY)
+        return session
+
+    async def everywhere(self, realm: str, ask: Callable[[BusSession], Awaitable[Answer]]) -> list[Answer]:
+        """What `ask` brings in each cell; all are asked at once, whatever becomes of the others.
+
+        Raises:
+            CellAwayError: Some did, but a cell is away, so that nothing can be said of what lives there.
+            PublicError, ApplicationError, TransportLost: What the first one that failed otherwise failed with.
         """
         sessions = self.sessions(realm)
-        if len(sessions) < sum(link.realm == realm for link in self._links):
+        if not sessions:
             raise UnavailableError(AWAY)
-        return sessions
+        asking = (self.of_a_cell(ask(session)) for session in sessions)
+        ended = await asyncio.gather(*asking, return_exceptions=True)
+        done = self.done(ended)
+        if len(sessions) < len(self.cells):
+            raise CellAwayError(CELL_AWAY)
+        return done
+
+    async def of_a_cell(self, asking: Awaitable[Answer]) -> Answer:
+        """What `asking` brings, which asks over one cell's own session and nobody besides: its silence is the cell's.
+
+        Raises:
+            CellAwayError: There is no answer, where there is more than one cell.
+            PublicError, ApplicationError, TransportLost: What it failed with otherwise.
+        """
+        try:
+            return await asking
+        except SILENCES as error:
+            if len(self.cells) == 1:
+                raise
+            raise CellAwayError(CELL_AWAY) from error
+
+    def done(self, ended: Iterable[Answer | BaseException]) -> list[Answer]:
+        """The answers among what `asyncio.gather` brought of things that were asked for in several cells.
+
+        Raises:
+            CellAwayError: Cells that are away are all that is missing.
+            PublicError, ApplicationError, TransportLost: What the first one that failed otherwise failed with.
+        """
+        done: list[Answer] = []
+        away: CellAwayError | None = None
+        for each in ended:
+            if isinstance(each, CellAwayError):
+                away = each
+            elif isinstance(each, BaseException):
+                raise each
+            else:
+                done.append(each)
+        if away is not None:
+            raise away
+        return done
 
     async def call(self, procedure: str, /, *, timeout_s: float = CALL_TIMEOUT_S, **arguments: Any) -> Any:
-        """Call another service on the system realm.
+        """Call another service on the system realm, in the first cell in which it is there.
 
         Raises:
             PublicError: What the service refused with; `UnavailableError` where it is away or silent.
         """
-        session = self._any(SYSTEM_REALM)
+        sessions = self.sessions(SYSTEM_REALM)
+        if not sessions:
+            raise UnavailableError(AWAY)
         with tracing.called(procedure):
-            return await call(session, procedure, timeout_s=timeout_s, kwargs=arguments)
+            for session in sessions[:-1]:
+                with suppress(CalleeAwayError):  # nothing was done there
+                    return await call(session, procedure, timeout_s=timeout_s, kwargs=arguments)
+            return await call(sessions[-1], procedure, timeout_s=timeout_s, kwargs=arguments)
 
     async def credential_of(self, session_id: int) -> Credential:
         """By which credential the person's session `session_id` is there, as the router's authenticator noted it.
@@ -254,7 +343,8 @@ class Bus:
         return self._credentials[session_id]
 
     async def _ask_credential(self, session_id: int) -> Credential:
-        for session in self.sessions(CONTROL_REALM):
+        sessions = self.sessions(CONTROL_REALM)
+        for session in sessions:
             try:
                 details = await call(session, "wamp.session.get", args=(session_id,))
             except ApplicationError as error:
@@ -263,7 +353,8 @@ class Bus:
             else:
                 noted = details.get("authextra") or {}
                 return Credential(noted.get("credential"), scopes_of(noted.get("scopes")))
-        self.every_session(CONTROL_REALM)  # where a cell is not heard yet, the session may be there
+        if len(sessions) < len(self.cells):  # where a cell is not heard yet, the session may be there
+            raise UnavailableError(AWAY)
         raise NotAuthorizedError("your session is over; join again")
 
     def served(self, realm: str) -> list[_Served]:
@@ -286,11 +377,16 @@ class Bus:
         task.add_done_callback(kept.discard)
         return task
 
-    def _any(self, realm: str) -> BusSession:
-        sessions = self.sessions(realm)
-        if not sessions:
-            raise UnavailableError(AWAY)
-        return sessions[0]
+    def cell(self, name: str) -> Cell:
+        """The cell of that name.
+
+        Raises:
+            UnavailableError: The settings name none.
+        """
+        found = next((each for each in self.cells if each.name == name), None)
+        if found is None:
+            raise UnavailableError(NO_CELL)
+        return found
 
 
 async def call(
@@ -312,7 +408,7 @@ async def call(
             raise
         raise refusal from error
     except SessionNotReady as error:
-        raise UnavailableError(AWAY) from error
+        raise CalleeAwayError(AWAY) from error
     except (TimeoutError, TransportLost) as error:
         raise OutcomeUnknownError(LOST) from error
 
@@ -341,7 +437,7 @@ def _registration(bus: Bus, served: _Served) -> tuple[Callable[..., "Deferred[An
         task = bus.task(served.invocation(*args, **kwargs), is_stream=served.declaration.is_stream)
         return Deferred.fromFuture(task)
 
-    return endpoint, served.declaration.uri, RegisterOptions(details=True, invoke="roundrobin")
+    return endpoint, served.uri, RegisterOptions(details=True, invoke="roundrobin")
 
 
 def _cancel(tasks: "set[asyncio.Task[Any]]") -> None:

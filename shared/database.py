@@ -4,16 +4,19 @@ Everything here is asyncio; it runs in Twisted because every service installs `a
 reactor. A database that is away becomes `UnavailableError`: the caller may repeat, nothing was changed.
 """
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from select import POLLIN, poll
 from typing import Any, Final, TypeVar
 
+import msgspec
 import psycopg
 from attrs import frozen
 from psycopg.pq import ConnStatus
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, TooManyRequests
 from typing_extensions import override
 
@@ -37,6 +40,20 @@ BUSY_SQLSTATES: Final = ("40", "53", "55P03", "57014")
 BUSY: Final = "the database has too much to do; nothing was changed, try again in a moment"
 AWAY: Final = "the database is away; nothing was changed, try again in a moment"
 LOST: Final = "the database went away while it committed; look before you repeat"
+
+
+def read_json(text: bytes | str) -> Any:
+    """What `text` of the database says; in a fraction of the time that the driver's own way takes.
+
+    Numbers that are no doubles are left to that.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text)
+
+
+set_json_loads(read_json)
 
 
 @frozen(repr=False)

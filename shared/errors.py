@@ -103,6 +103,14 @@ class UnavailableError(PublicError):
     uri = "ironflock.error.unavailable"
 
 
+class CalleeAwayError(UnavailableError):
+    """Nobody answers to that here: where there is another cell, it may be asked for there."""
+
+
+class CellAwayError(UnavailableError):
+    """A cell of the installation is away; in all others it was done, and nobody there needs to notice."""
+
+
 class OutcomeUnknownError(PublicError):
     """A part of the platform went away before it answered: the change may have happened; look before you repeat."""
 
@@ -147,7 +155,7 @@ _CALLEE_LOST = frozenset({"wamp.error.canceled", "wamp.close.transport_lost"})
 def from_wire(uri: str, message: str, details: dict[str, Any]) -> PublicError | None:
     """The refusal that another part of the platform answered with, or None where it is none of ours."""
     if uri in _CALLEE_AWAY:
-        return UnavailableError("a part of the platform is away; nothing was changed, try again in a moment")
+        return CalleeAwayError("a part of the platform is away; nothing was changed, try again in a moment")
     if uri in _CALLEE_LOST:
         return OutcomeUnknownError("a part of the platform went away before it answered; look before you repeat")
     kind = _BY_URI.get(uri)

@@ -14,6 +14,7 @@ from twisted.web.server import Request as SiteRequest
 from twisted.web.server import Site
 from typing_extensions import override
 
+from shared.proxied import NOBODY, Proxies, behind
 from shared.tls import ServerOptions
 
 MAX_CONNECTIONS: Final = 2_000
@@ -112,9 +113,13 @@ def listen_https(
     *,
     idle_timeout_s: int,
     max_body_octets: int = MAX_BODY_OCTETS,
+    proxies: Proxies = NOBODY,
     reactor: Any = reactor,
 ) -> IListeningPort:
     """Serve `root` on `interface`:`port`; bodies are octets to it, forms are not taken apart here.
+
+    Args:
+        proxies: Those whose connections are of whom they name.
 
     Raises:
         CannotListenError: The port is taken.
@@ -122,7 +127,7 @@ def listen_https(
     site = site_of(root, idle_timeout_s=idle_timeout_s, max_body_octets=max_body_octets)
     secured = TLSMemoryBIOFactory(tls, False, site)  # noqa: FBT003 - Twisted's order
     limited = ThrottlingFactory(secured, maxConnectionCount=MAX_CONNECTIONS)
-    return cast("IListeningPort", reactor.listenTCP(port, limited, interface=interface))
+    return cast("IListeningPort", reactor.listenTCP(port, behind(proxies, limited, reactor), interface=interface))
 
 
 def site_of(root: IResource, *, idle_timeout_s: int, max_body_octets: int = MAX_BODY_OCTETS) -> Site:

@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -24,9 +25,12 @@ MAX_TIME_S: Final = 10.0
 MOST_ADDRESSES: Final = 3
 """Of a name are tried."""
 MAX_ANSWER_OCTETS: Final = 65_536
+MOST_AT_ONCE: Final = 64
+"""Requests under way, each of which may take all of its time; who may have how many of them is for who asks to say."""
 
 MayReach = Callable[[str], bool]
 _RESOLVING: Final = Resolving()
+_THREADS: Final = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="posting")
 
 
 class PostingError(Exception):
@@ -104,7 +108,8 @@ async def _asked(
     if not found or not all(map(may_reach or _anywhere, found)):
         raise PostingError(f"{host}: this address may not be reached from here")
     target = _Target(host, port, tuple(found[:MOST_ADDRESSES]), until)
-    return await asyncio.to_thread(_ask, target, _Request(method, url, content, dict(headers)), ca)
+    asking = asyncio.get_running_loop().run_in_executor
+    return await asking(_THREADS, _ask, target, _Request(method, url, content, dict(headers)), ca)
 
 
 class _Connection(http.client.HTTPSConnection):

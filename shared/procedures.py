@@ -173,8 +173,9 @@ def public_errors(
 
 
 def _carried(details: CallDetails) -> str | None:
-    """The trace that the call belongs to, where a service of ours calls; see `BusSession`."""
-    is_ours = (details.caller_authrole or "").startswith(SERVICE_ROLE_PREFIX)
+    """The trace that the call belongs to, where a service of ours calls, or the router; see `BusSession`."""
+    role = details.caller_authrole or ""
+    is_ours = role == ROUTER_ROLE or role.startswith(SERVICE_ROLE_PREFIX)
     return details.transaction_hash if is_ours else None
 
 

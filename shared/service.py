@@ -15,9 +15,7 @@ from twisted.internet import asyncioreactor
 
 LOOP: Final = asyncio.new_event_loop()
 asyncioreactor.install(LOOP)
-# autobahn has numpy wherever it is there, for UBJSON and flatbuffers: 9 MiB a process for what no service speaks.
-for unspoken in ("bjdata", "autobahn.flatbuffers", "autobahn.wamp.message_fbs"):
-    sys.modules[unspoken] = None  # type: ignore[assignment]
+import_module("shared.unspoken")  # before what it speaks of
 
 import structlog  # noqa: E402 - the reactor comes first
 from attrs import frozen  # noqa: E402
@@ -29,19 +27,22 @@ from twisted.internet.interfaces import IReactorCore, IReactorTime  # noqa: E402
 from shared import ops  # noqa: E402
 from shared.assertions import Assertions  # noqa: E402
 from shared.bus import Bus  # noqa: E402
+from shared.cells import Cell, parse_cells  # noqa: E402
 from shared.database import Database, DatabaseSettings, database_settings  # noqa: E402
-from shared.errors import PublicError  # noqa: E402
+from shared.errors import CellAwayError, PublicError  # noqa: E402
 from shared.health import Health  # noqa: E402
 from shared.identities import service_role  # noqa: E402
 from shared.logging import configure  # noqa: E402
 from shared.session import BusCredential  # noqa: E402
 from shared.settings import Settings, SettingsError  # noqa: E402
 from shared.tls import ServerOptions, server_options  # noqa: E402
-from shared.trace_settings import trace_settings  # noqa: E402
+from shared.trace_settings import begin_traces, trace_settings  # noqa: E402
 
 PROBE_INTERVAL_S: Final = 2.0
 RETRY_S: Final = 5.0
 """After a failure a loop that is done each hour must not leave its process ill for an hour."""
+FIRST_RETRY_S: Final = 0.25
+"""After the first failure, each further one doubling it: most mean that others are just starting."""
 STOP_TIMEOUT_S: Final = 12.0
 EXIT_SETTINGS: Final = 78  # EX_CONFIG of sysexits.h
 LOCAL: Final = "127.0.0.1"
@@ -64,9 +65,9 @@ class CommonSettings:
 
 @frozen
 class BusSettings:
-    """Where the routers are (a list of cells) and who the service is there."""
+    """Where the routers are and who the service is there."""
 
-    urls: tuple[str, ...]
+    cells: tuple[Cell, ...]
     credential: BusCredential
 
 
@@ -89,11 +90,12 @@ def common_settings(settings: Settings) -> CommonSettings:
 
 
 def bus_settings(settings: Settings, name: str, ca: Path) -> BusSettings:
-    """`BUS_URL`, a list separated by commas, and the file of `BUS_SECRET_FILE`."""
-    urls = tuple(url.strip() for url in settings.text("BUS_URL").split(",") if url.strip())
-    if not urls or any(not url.startswith("wss://") for url in urls):
-        raise SettingsError("BUS_URL must be a list of wss:// URLs")
-    return BusSettings(urls, BusCredential(service_role(name), settings.secret("BUS_SECRET"), ca))
+    """`BUS_URL`, the list of cells, and the file of `BUS_SECRET_FILE`."""
+    try:
+        cells = parse_cells(settings.text("BUS_URL"))
+    except ValueError as error:
+        raise SettingsError(f"BUS_URL {error}") from error
+    return BusSettings(cells, BusCredential(service_role(name), settings.secret("BUS_SECRET"), ca))
 
 
 def service_database_settings(settings: Settings, name: str, ca: Path) -> DatabaseSettings:
@@ -112,7 +114,7 @@ def assertions_for(bus: Bus, name: str, now: Callable[[], float]) -> Assertions:
 
 def make_bus(settings: BusSettings, health: Health) -> Bus:
     """The service's bus on this process's reactor."""
-    return Bus(cast(IReactorCore, reactor), settings.credential, settings.urls, health)
+    return Bus(cast(IReactorCore, reactor), settings.credential, settings.cells, health)
 
 
 async def forever(name: str, once: Callable[[], Awaitable[object]], health: Health, *, pause_s: float) -> None:
@@ -121,12 +123,17 @@ async def forever(name: str, once: Callable[[], Awaitable[object]], health: Heal
     A loop that ends in silence is worse than one that fails aloud: a refusal is a reason, anything else an incident.
 
     Args:
-        pause_s: Seconds between two times; after a failure `RETRY_S` at most.
+        pause_s: Seconds between two times; after a failure `FIRST_RETRY_S`, after more of them `RETRY_S` at most, yet
+            no longer than between any two.
     """
+    retry_s = FIRST_RETRY_S
     while True:
-        pause = min(pause_s, RETRY_S)
+        pause, retry_s = min(max(pause_s, FIRST_RETRY_S), retry_s), min(2 * retry_s, RETRY_S)
         try:
             await once()
+        except CellAwayError as error:  # which the bus has as a part of its own: in the others all is well
+            log.info("loop_left_a_cell_out", loop=name, reason=error.message)
+            health.set(name, ok=True)
         except PublicError as error:
             log.warning("loop_refused", loop=name, reason=error.message)
             health.set(name, ok=False, reason=error.message)
@@ -135,7 +142,7 @@ async def forever(name: str, once: Callable[[], Awaitable[object]], health: Heal
             health.set(name, ok=False, reason=f"failed ({type(error).__name__}); it goes on, the log says more")
         else:
             health.set(name, ok=True)
-            pause = pause_s
+            pause, retry_s = pause_s, FIRST_RETRY_S
         await asyncio.sleep(pause)
 
 
@@ -173,7 +180,7 @@ def run(name: str, start: Callable[[Settings], Coroutine[Any, Any, Callable[[], 
     async def begin() -> None:
         try:
             settings = Settings(name.upper(), os.environ)
-            endings.extend(_traced(name, settings))
+            endings.append(begin_traces(name, trace_settings(settings)))
             stop = await start(settings)
         except Exception as error:  # noqa: BLE001 - whatever stops the start must end the process, said once
             failed.append(error)
@@ -190,14 +197,6 @@ def run(name: str, start: Callable[[Settings], Coroutine[Any, Any, Callable[[], 
         end()
     if failed:
         _explain(failed[0])
-
-
-def _traced(name: str, settings: Settings) -> list[Callable[[], None]]:
-    """Send traces, where the settings say so; what ends that."""
-    found = trace_settings(settings)
-    if found is None:
-        return []
-    return [import_module("shared.trace_export").begin(name, found)]
 
 
 async def _stopped(stop: Callable[[], Awaitable[None]]) -> None:

@@ -1,13 +1,15 @@
 """The WAMP session of a service, and how it gets to the router: TLS verified, CBOR, pings, a bound on every wait."""
 
+import asyncio
 from collections.abc import Callable
 from contextvars import Context
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import structlog
 from attrs import field, frozen
+from autobahn import util as autobahn_util
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp import message
@@ -34,7 +36,9 @@ from zope.interface import implementer
 
 from shared import tracing
 from shared.identities import SYSTEM_REALM
+from shared.prompt import PromptEndpoint
 from shared.tls import client_options
+from shared.uncoloured import uncolour
 from shared.websocket import send_at_once
 
 CONNECT_TIMEOUT_S: Final = 5
@@ -74,6 +78,8 @@ class BusSession(ApplicationSession):
         self._joined = joined
         self._left = left
         self._deadline: IDelayedCall | None = None
+        self.router_cell: str | None = None
+        """Which cell the router says that it is, once joined; None where it is of a release that does not say."""
         self.message_octets = 0
         """The length of the message that is being taken in."""
 
@@ -93,6 +99,7 @@ class BusSession(ApplicationSession):
     def onJoin(self, details: SessionDetails) -> None:
         """Hand over to the link."""
         self._rest()
+        self.router_cell = (details.authextra or {}).get("cell")
         self._joined(self)
 
     @override
@@ -191,6 +198,7 @@ def session_factory(
     def create(*_: Any) -> BusSession:
         return BusSession(clock, realm, credential, joined, left)
 
+    uncolour(autobahn_util)
     factory = WampWebSocketClientFactory(create, url=url, serializers=[CBORSerializer()])
     factory.protocol = _Connection
     factory.setProtocolOptions(
@@ -233,4 +241,13 @@ class _Secured:
             options = client_options(self.host, self.ca)
         except (OSError, ValueError, SSL.Error) as error:
             return fail(ConnectError(string=f"the authorities in {self.ca} cannot be read ({type(error).__name__})"))
-        return wrapClientTLS(options, self.plain).connect(factory)
+        clock = cast("IReactorTime", _NextTurn())
+        return wrapClientTLS(options, PromptEndpoint(self.plain), clock).connect(factory)
+
+
+class _NextTurn:
+    """A clock for TLS, which asks it for nothing but the next turn: asyncio has that for less than Twisted's own."""
+
+    def callLater(self, delay: float, action: Callable[[], object]) -> asyncio.Handle:  # noqa: ARG002 - the interface
+        """Do it in the next turn of the loop, with all that was written in this one."""
+        return asyncio.get_running_loop().call_soon(action)

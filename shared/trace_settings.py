@@ -1,5 +1,7 @@
 """Whether the traces of a process are sent, and where: read by every process, so that it loads nothing else."""
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,6 +21,21 @@ class TraceSettings:
     endpoint: str
     ca: Path
     ratio: float
+
+
+def begin_traces(process: str, found: TraceSettings | None) -> Callable[[], None]:
+    """Send what is traced in this process, where `found` says so; what is returned ends that, within 2 s.
+
+    What sends is loaded here and nowhere else: it costs memory that a process without traces does not need.
+    """
+    if found is None:
+        return _nothing
+    end: Callable[[], None] = import_module("shared.trace_export").begin(process, found)
+    return end
+
+
+def _nothing() -> None:
+    """Nothing was begun."""
 
 
 def trace_settings(settings: Settings) -> TraceSettings | None:

@@ -131,6 +131,21 @@ def carried_on() -> str | None:
     return carrier.get(TRACEPARENT)
 
 
+def joined(door: str) -> Doing:
+    """An attempt to join the router by `door`, the first span of its trace; it lasts until that is settled."""
+    return _begun(f"join {door}", SpanKind.SERVER, {}, NOWHERE)
+
+
+def visited(way: str) -> Doing:
+    """Somebody who comes to a tunnel by `way`, the first span of its trace; it lasts until they are let in."""
+    return _begun(f"visit {way}", SpanKind.SERVER, {}, NOWHERE)
+
+
+def worked(job: str) -> Doing:
+    """A `job` that a process does for itself, the first span of its trace."""
+    return _begun(f"job {job}", SpanKind.INTERNAL, {}, NOWHERE)
+
+
 def in_log() -> dict[str, str]:
     """What a line of the log says of the present span; nothing where there is none."""
     context = trace.get_current_span().get_span_context()

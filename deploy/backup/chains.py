@@ -1,13 +1,14 @@
 """Which backups a restore needs: pure, over the manifests of a folder."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from attrs import frozen
 
 from deploy.backup.errors import BackupError
 from deploy.backup.manifest import FILES, Kind, Manifest
 from deploy.backup.sealing import Part
+from shared.clusters import FIRST
 
 
 @frozen
@@ -19,17 +20,15 @@ class Piece:
 
 
 @frozen
-class Chain:
-    """What a restore takes: the full backup and those on it, in order; the log; the files; the moment it comes to.
+class Line:
+    """What one database server is brought back by: its full backup and those on it, in order, and its log.
 
-    `keys`: the files of the installation as they were around that moment, the oldest first, `files` among them.
+    Each backup is told as that server's own (`Manifest.seen_from`).
     """
 
+    server: str
     bases: tuple[Manifest, ...]
     segments: dict[str, Piece]
-    files: Piece
-    keys: tuple[Piece, ...]
-    until: float
 
     @property
     def newest(self) -> Manifest:
@@ -37,11 +36,40 @@ class Chain:
         return self.bases[-1]
 
 
-def chain_for(manifests: Sequence[Manifest], point: float | None) -> Chain:
-    """What brings back `point`, in Unix seconds, or the newest moment there is.
+@frozen
+class Chain:
+    """What a restore takes: a line for each database server, the first one's first; the files; the moment it comes to.
+
+    `keys`: the files of the installation as they were around that moment, the oldest first, `files` among them.
+    """
+
+    lines: tuple[Line, ...]
+    files: Piece
+    keys: tuple[Piece, ...]
+    until: float
+
+    @property
+    def first(self) -> Line:
+        """The line of the server that the control database is on."""
+        return self.lines[0]
+
+    @property
+    def newest(self) -> Manifest:
+        """The backup that the log of the first server is replayed on."""
+        return self.first.newest
+
+    @property
+    def target(self) -> float | None:
+        """Up to which moment each log is replayed; None: to its end, where there is one server alone."""
+        return self.until if len(self.lines) > 1 else None
+
+
+def chain_for(manifests: Sequence[Manifest], point: float | None, without: Collection[str] = ()) -> Chain:
+    """What brings back `point`, in Unix seconds, or the newest moment that there is of every server.
 
     Args:
         manifests: Every backup of the folder.
+        without: Names of database servers that are not brought back.
 
     Raises:
         BackupError: They do not reach to it, or one of the chain is missing.
@@ -52,20 +80,45 @@ def chain_for(manifests: Sequence[Manifest], point: float | None) -> Chain:
     usable = [each for each in whole if point is None or each.restorable_until <= point]
     if not usable:
         raise BackupError("there is no backup" if not whole else "the oldest backup is newer than that moment")
-    bases = _ancestry(usable[-1], {each.backup_id: each for each in whole})
-    related = [
-        each
-        for each in manifests
-        if (each.system_identifier, each.timeline) == (bases[-1].system_identifier, bases[-1].timeline)
-        and each.restorable_until >= bases[0].restorable_until
-    ]
-    until = max(each.restorable_until for each in related)
-    if point is not None and point > until:
-        raise BackupError("the backups do not reach to that moment")
-    moment = until if point is None else point
-    _refuse_hole(related, bases[-1], moment)
+    moment = _newest(manifests, usable[-1], without) if point is None else point
+    first, related = _line(FIRST, manifests, moment)
+    names = [name for name in _servers(related, moment) if name not in without]
     before, after = _files(related, moment)
-    return Chain(bases, _segments(related), before[-1], (*before[-2:], *after[:1]), moment)
+    lines = (first, *(_line(name, manifests, moment)[0] for name in names))
+    return Chain(lines, before[-1], (*before[-2:], *after[:1]), moment)
+
+
+def _newest(manifests: Sequence[Manifest], base: Manifest, without: Collection[str]) -> float:
+    """The newest moment of a backup that no server was missing from; of any, where none is like that."""
+    related = [each for each in manifests if _is_of(each, base)]
+    complete = [each.restorable_until for each in related if not set(each.absent) - set(without)]
+    return max(complete or [each.restorable_until for each in related])
+
+
+def _servers(related: Sequence[Manifest], moment: float) -> list[str]:
+    """Which servers there were beside the first, as the first backup tells that has the moment in it."""
+    reached = next(each for each in related if each.restorable_until >= moment)
+    return sorted({*(member.name for member in reached.members), *reached.absent})
+
+
+def _line(server: str, manifests: Sequence[Manifest], moment: float) -> tuple[Line, list[Manifest]]:
+    """The line of one server up to `moment`, and every backup that its log is in."""
+    seen = [view for each in manifests if (view := each.seen_from(server)) is not None]
+    whole = [each for each in seen if each.kind is not Kind.WAL and each.restorable_until <= moment]
+    where = "" if server == FIRST else f" of the database server {server}"
+    if not whole:
+        raise BackupError(f"there is no backup{where} from before that moment")
+    bases = _ancestry(whole[-1], {each.backup_id: each for each in seen if each.kind is not Kind.WAL})
+    related = [each for each in seen if _is_of(each, bases[-1]) and each.restorable_until >= bases[0].restorable_until]
+    if moment > max(each.restorable_until for each in related):
+        raise BackupError(f"the backups{where} do not reach to that moment")
+    _refuse_hole(related, bases[-1], moment)
+    return Line(server, bases, _segments(related)), related
+
+
+def _is_of(each: Manifest, base: Manifest) -> bool:
+    """Whether its log is that of the same cluster, on the same timeline."""
+    return (each.system_identifier, each.timeline) == (base.system_identifier, base.timeline)
 
 
 def _refuse_hole(related: Sequence[Manifest], base: Manifest, until: float) -> None:
@@ -86,7 +139,12 @@ def _number(segment: str, per_log: int) -> int:
 
 def spent(manifests: Sequence[Manifest], before: float) -> list[Manifest]:
     """The backups that no moment from `before` on, in Unix seconds, is brought back by: those before a full one."""
-    full = [each.restorable_until for each in manifests if each.kind is Kind.FULL and each.restorable_until <= before]
+    # One that a server is missing from begins nothing anew for that server.
+    full = [
+        each.restorable_until
+        for each in manifests
+        if each.kind is Kind.FULL and not each.absent and each.restorable_until <= before
+    ]
     return [each for each in manifests if full and each.restorable_until < max(full)]
 
 

@@ -1,6 +1,7 @@
 """A drill: the newest backup is restored beside everything, looked through, and thrown away; nobody else sees it."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,18 +9,20 @@ import psycopg
 from attrs import evolve, frozen
 
 from deploy.backup import person_keys
+from deploy.backup.bringing import Bringing, look_for_backends
 from deploy.backup.chains import chain_for
 from deploy.backup.errors import BackupError
 from deploy.backup.keys import unopened
-from deploy.backup.locking import held
+from deploy.backup.locking import held, held_if_free
 from deploy.backup.manifest import manifests
-from deploy.backup.materialising import Source, materialise, put_files, workshop
+from deploy.backup.materialising import Source, put_files, workshop
 from deploy.backup.reviving import revive
-from deploy.backup.scratch import Scratch, Server, recovered
+from deploy.backup.scratch import Server
 from deploy.local.bootstrap import SCHEMAS
 from deploy.local.files import Account
 from deploy.local.processes import DATABASE_NAME
 from deploy.local.state import StateFolder
+from shared.clusters import FIRST
 from shared.tlog.contents import bundle_octets
 from shared.tlog.errors import AbsentError
 from shared.tlog.heads import Trust
@@ -28,13 +31,9 @@ from shared.tlog.note import VerifierKey
 from shared.tlog.verification import verify_log
 
 WORK: Final = ".drilling"
-"""It has every secret in clear while a drill runs; a drill that was killed outright leaves it to the next."""
+"""It has every secret in clear while a drill runs; one that was killed outright leaves it to whoever comes next."""
 KEPT_FILES: Final = ("secrets/master-keys.json", "secrets/audit-signing-keys.json", "audit-keys", "ca/ca.key")
 HASH_OCTETS: Final = 32
-_BACKENDS: Final = (
-    "SELECT b.schema_name, b.login_name, d.database_name FROM realms.backend b"
-    " JOIN realms.project_database d USING (project_key) WHERE b.state = 'ready' ORDER BY b.backend_key"
-)
 
 
 @frozen
@@ -69,12 +68,25 @@ def drill(wanted: Drill) -> Drilled:
     """
     with held(wanted.room, "another drill"), workshop(wanted.room / WORK, wanted.account) as folder:
         chain = chain_for(list(manifests(wanted.source.place, wanted.keys)), None)
-        materialise(wanted.source, chain, folder, wanted.program, wanted.account)
+        bringing = Bringing(wanted.source, chain, folder, wanted.program, wanted.account, None)
+        for line in chain.lines:
+            bringing.materialise(line)
         files = folder / "files"
         put_files(wanted.source, chain, files)
-        with recovered(Scratch(folder, wanted.program, wanted.account, None)) as server:
-            found = _look(server, files, chain.newest.backup_id, chain.until)
-            return evolve(found, failures=(*found.failures, *_keyless(wanted, server)))
+        with bringing.recovered(chain.lines) as servers:
+            found = _look(servers, files, chain.newest.backup_id, chain.until)
+            return evolve(found, failures=(*found.failures, *_keyless(wanted, servers[FIRST])))
+
+
+def remove_left(room: Path) -> None:
+    """Remove what a drill that was killed outright left in `room`; one that runs there keeps what it has.
+
+    Raises:
+        OSError: `room` is not there.
+    """
+    with held_if_free(room) as is_free:
+        if is_free:
+            shutil.rmtree(room / WORK, ignore_errors=True)
 
 
 def _keyless(wanted: Drill, server: Server) -> list[str]:
@@ -89,12 +101,12 @@ def _keyless(wanted: Drill, server: Server) -> list[str]:
     return [f"the keys of {missing} people are not beside the backups"] if missing else []
 
 
-def _look(server: Server, files: Path, backup: str, until: float) -> Drilled:
+def _look(servers: Mapping[str, Server], files: Path, backup: str, until: float) -> Drilled:
     failures: list[str] = [f"{name} is not in the backup" for name in KEPT_FILES if not (files / name).is_file()]
-    with server.connect(DATABASE_NAME) as connection:
+    with servers[FIRST].connect(DATABASE_NAME) as connection:
         failures += _log_failures(connection, files)
         failures += unopened(connection, StateFolder(files))
-        backends, missing = _backends(connection, server)
+        backends, missing = look_for_backends(connection, servers)
         failures += missing
         rows = {schema: _rows(connection, schema) for schema in SCHEMAS}
         size = int(_one(connection, "SELECT count(*) FROM audit.leaf")[0])
@@ -143,28 +155,6 @@ class _DatabaseLog:
         query = "SELECT commitment FROM audit.leaf WHERE leaf_index >= %s AND leaf_index < %s ORDER BY leaf_index"
         rows = self._connection.execute(query.encode(), [first, first + width]).fetchall()
         return bundle_octets([bytes(row[0]) for row in rows])
-
-
-def _backends(connection: psycopg.Connection[Any], server: Server) -> tuple[int, list[str]]:
-    """How many data backends there are, and what each of them lacks: its database, its login, its schema."""
-    found = connection.execute(_BACKENDS.encode()).fetchall()
-    logins = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles WHERE rolcanlogin").fetchall()}
-    databases = {row[0] for row in connection.execute("SELECT datname FROM pg_database").fetchall()}
-    failures = []
-    for schema, login, database in found:
-        if login not in logins:
-            failures.append(f"the login {login} of a data backend is not there")
-        if database not in databases:
-            failures.append(f"the database {database} of a project is not there")
-        elif not _has_schema(server, database, schema):
-            failures.append(f"the schema {schema} of a data backend is not there")
-    return len(found), failures
-
-
-def _has_schema(server: Server, database: str, schema: str) -> bool:
-    with server.connect(database) as connection:
-        query = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s"
-        return connection.execute(query, [schema]).fetchone() is not None
 
 
 def _rows(connection: psycopg.Connection[Any], schema: str) -> int:

@@ -2,25 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from deploy.backup.errors import UntrustedError
+from deploy.local.fitting import master_files
 from deploy.local.state import StateFolder
 from shared.secrets import SecretsError, WrappedKey, parse_master_keys, unwrap
-
-
-def master_files(state: StateFolder) -> dict[str, Path]:
-    """By the schema whose data keys they wrap."""
-    return {
-        "auth": state.master_keys,
-        "devices": state.devices_master_keys,
-        "fleetdb": state.fleetdb_master_keys,
-        "tunnels": state.tunnels_master_keys,
-    }
 
 
 def merged(texts: Sequence[str]) -> str:

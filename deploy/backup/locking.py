@@ -38,6 +38,20 @@ def held(folder: Path, what: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def held_if_free(folder: Path) -> Iterator[bool]:
+    """Have `folder` for the block as `held` does where nobody has it now; False: somebody has, nothing is waited for.
+
+    Raises:
+        OSError: It is not there.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield _is_taken(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _is_taken(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 
 from deploy.backup.errors import BackupError, UntrustedError
 from deploy.backup.sealing import Part
 from deploy.local.files import write_atomically
+from shared.clusters import FIRST
 from shared.tlog.errors import TlogError
 from shared.tlog.note import SignedNote, Signer, VerifierKey, signed_by
 
 FILE_NAME: Final = "manifest"
 KEY_NAME: Final = "ironflock.local/backup"
 FORMAT: Final = 1
+FORMAT_OF_SEVERAL: Final = 2
+"""Of an installation with more than one database server: a release that knows the first alone must not restore it."""
 BASE: Final = "base.tar"
 FILES: Final = "files.tar"
 WAL: Final = "wal-"
@@ -38,11 +41,26 @@ class Kind(StrEnum):
 
 
 @frozen
+class Member:
+    """What a backup has of a database server beside the first, in the folder `<id>/<name>`; otherwise as `Manifest`."""
+
+    name: str
+    kind: Kind
+    parent: str | None
+    system_identifier: str
+    timeline: int
+    server_version: int
+    segment_octets: int
+    parts: tuple[Part, ...]
+
+
+@frozen
 class Manifest:
     """A backup; moments in Unix seconds, positions in the write-ahead log as PostgreSQL writes them.
 
     `restorable_until`: all that was acknowledged before is in it. `log_size`: entries that the audit log's head
-    covered when the files were taken, by which a ledger is read on.
+    covered when the files were taken, by which a ledger is read on. What is told of a server is of the first one;
+    `members` are the others, and `absent` those that could not be reached, of which there is nothing in it.
     """
 
     format: int
@@ -57,6 +75,29 @@ class Manifest:
     segment_octets: int
     log_size: int
     parts: tuple[Part, ...]
+    members: tuple[Member, ...] = ()
+    absent: tuple[str, ...] = ()
+
+    @property
+    def octets(self) -> int:
+        """How much there is in all."""
+        parts = (*self.parts, *(part for member in self.members for part in member.parts))
+        return sum(part.octets for part in parts)
+
+    def seen_from(self, server: str) -> "Manifest | None":
+        """This backup as that database server's own; None where it has nothing of it."""
+        if server == FIRST:
+            return self
+        member = next((each for each in self.members if each.name == server), None)
+        if member is None:
+            return None
+        parent = None if member.parent is None else f"{member.parent}/{server}"
+        return evolve(
+            self, backup_id=f"{self.backup_id}/{server}", kind=member.kind, parent=parent,
+            system_identifier=member.system_identifier, timeline=member.timeline,
+            server_version=member.server_version, segment_octets=member.segment_octets,
+            parts=member.parts, members=(), absent=(),
+        )  # fmt: skip
 
     def part(self, name: str) -> Part | None:
         """The part that begins with `name`."""
@@ -94,7 +135,7 @@ def read_manifest(folder: Path, keys: Sequence[VerifierKey]) -> Manifest:
         raise UntrustedError(f"{folder}: the manifest was not signed by the key of this installation") from error
     except (OSError, msgspec.MsgspecError) as error:
         raise UntrustedError(f"{folder}: there is no manifest that can be read") from error
-    if found.format != FORMAT or found.backup_id != folder.name:
+    if found.format not in (FORMAT, FORMAT_OF_SEVERAL) or found.backup_id != folder.name:
         raise UntrustedError(f"{folder}: the manifest is of another backup, or of another release")
     return found
 

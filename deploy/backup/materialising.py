@@ -11,13 +11,14 @@ from typing import Final
 
 from attrs import frozen
 
-from deploy.backup.chains import Chain
+from deploy.backup.chains import Chain, Line
 from deploy.backup.errors import BackupError, UntrustedError
-from deploy.backup.keys import master_files, merged
+from deploy.backup.keys import merged
 from deploy.backup.manifest import BASE
 from deploy.backup.sealing import Identity, opened
 from deploy.backup.tools import run_program
 from deploy.local.files import CROSSED_FOLDER, PRIVATE_FOLDER, Account, ensure_folder, write_atomically
+from deploy.local.fitting import master_files
 from deploy.local.state import StateFolder
 
 WAL_FOLDER: Final = "wal"
@@ -43,17 +44,17 @@ def workshop(folder: Path, account: Account | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def materialise(source: Source, chain: Chain, folder: Path, program: Path, account: Account | None) -> Path:
-    """Put the cluster of `chain` into `folder`/data, and the log it needs into `folder`/wal; return the former.
+def materialise(source: Source, line: Line, folder: Path, program: Path, account: Account | None) -> Path:
+    """Put the cluster of `line` into `folder`/data, and the log it needs into `folder`/wal; return the former.
 
     Raises:
         UntrustedError: A part is not what its manifest says, or the cluster is not what PostgreSQL sent.
         BackupError: A part cannot be opened, the disk is full, or PostgreSQL is of another major version.
     """
-    _refuse_other_version(chain, program)
+    _refuse_other_version(line, program)
     try:
-        bases = [folder / f"base-{at}" for at in range(len(chain.bases))]
-        for manifest, target in zip(chain.bases, bases, strict=True):
+        bases = [folder / f"base-{at}" for at in range(len(line.bases))]
+        for manifest, target in zip(line.bases, bases, strict=True):
             part = manifest.part(BASE)
             if part is None:
                 raise UntrustedError(f"backup {manifest.backup_id} has no cluster in it")
@@ -61,7 +62,7 @@ def materialise(source: Source, chain: Chain, folder: Path, program: Path, accou
             with opened(source.place / manifest.backup_id, part, source.identities) as content:
                 extract(content, target)
         data = _combined(bases, folder / DATA, program)
-        _fetch_log(source, chain, folder / WAL_FOLDER)
+        _fetch_log(source, line, folder / WAL_FOLDER)
     except OSError as error:
         raise BackupError(f"{folder}: {error.strerror}") from error
     verify(data, program)
@@ -98,10 +99,10 @@ def put_files(source: Source, chain: Chain, folder: Path) -> None:
             write_atomically(folder / name, merged(found).encode())
 
 
-def _refuse_other_version(chain: Chain, program: Path) -> None:
+def _refuse_other_version(line: Line, program: Path) -> None:
     """Let pass a cluster that the program reads: of its own major version."""
     found = re.search(r"\d+", run_program(program, "postgres", ["--version"]))
-    have, want = chain.newest.server_version // 10_000, int(found[0]) if found else 0
+    have, want = line.newest.server_version // 10_000, int(found[0]) if found else 0
     if have != want:
         raise BackupError(
             f"the backup is of PostgreSQL {have}, the program is {want}: restore with the release that made it"
@@ -139,9 +140,9 @@ def verify(data: Path, program: Path) -> None:
         raise UntrustedError(f"the cluster is not what was backed up: {error}") from error
 
 
-def _fetch_log(source: Source, chain: Chain, folder: Path) -> None:
+def _fetch_log(source: Source, line: Line, folder: Path) -> None:
     ensure_folder(folder)
-    for name, piece in chain.segments.items():
+    for name, piece in line.segments.items():
         backup = source.place / piece.backup_id
         with opened(backup, piece.part, source.identities) as content, (folder / name).open("wb") as file:
             shutil.copyfileobj(content, file)

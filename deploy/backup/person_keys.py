@@ -19,11 +19,14 @@ from typing import Any, Final
 import msgspec
 import psycopg
 from attrs import frozen
+from psycopg.types.json import Jsonb
 
 from deploy.backup.errors import BackupError, UntrustedError
 from deploy.backup.sealing import SUFFIX, Identity, Part, Recipient, opened, seal
 from deploy.local.files import write_atomically
+from deploy.local.fitting import misfits
 from deploy.local.person_keys import open_all, put, sealer_of
+from deploy.local.preparation import master_keys
 from deploy.local.state import StateFolder
 from shared.secrets import KEY_OCTETS, Sealer
 from shared.tlog.errors import TlogError
@@ -31,6 +34,12 @@ from shared.tlog.note import SignedNote, Signer, VerifierKey, signed_by
 
 FILE_NAME: Final = "person-keys"
 KIND: Final = "person-keys"
+_RECORD: Final = (
+    "SELECT audit.record('person_keys.replaced', 'credential', %s, %s, NULL, NULL, %s, NULL,"
+    ' \'{"session": null, "address": null, "request": null}\', \'done\')'
+)
+OPERATOR: Final = {"kind": "operator", "key": "flockctl", "credential": None, "on_behalf_of": None}
+INSTALLATION: Final = {"kind": "installation", "key": 1}
 BY_AUTH: Final = b"auth-"
 """How the names of auth's own data keys begin, behind a version and a length. Source: shared/keyring.py."""
 
@@ -120,6 +129,36 @@ def settle(connection: psycopg.Connection[Any], kept: Mapping[int, bytes], seale
             clear = secrets.token_bytes(KEY_OCTETS) if key is None else key
             put(connection, sealer, account_key, clear)
     return Settled(known, len(rows) - known)
+
+
+def replace(
+    connection: psycopg.Connection[Any], state: StateFolder, kept: Mapping[int, bytes], *, accepts_loss: bool
+) -> Settled:
+    """Seal everybody's key by a new file, in place of the one that was lost.
+
+    Args:
+        kept: The keys that lie beside the backups, by account.
+        accepts_loss: Whether who is not among them gets a new one, so that what the log says of them opens no more.
+
+    Raises:
+        BackupError: The file is there and opens them; or somebody's key was not kept, and nothing was changed.
+    """
+    if state.person_keys not in misfits(connection, state):
+        raise BackupError(f"{state.person_keys} opens the keys of everybody: there is nothing to do")
+    rows = connection.execute("SELECT account_key, sealed FROM auth.person_key").fetchall()
+    lost = sum(key not in kept and not bytes(sealed).startswith(BY_AUTH, 2) for key, sealed in rows)
+    if lost and not accepts_loss:
+        raise BackupError(
+            f"the keys of {lost} people are not beside the backups: what the audit log says of them is lost for good,"
+            " if you say --accept-loss"
+        )
+    # First the file: cut off behind it, it opens nothing, and this is done again.
+    write_atomically(state.person_keys, master_keys().encode())
+    with connection.transaction():
+        done = settle(connection, kept, sealer_of(state))
+        after = Jsonb({"kept": done.kept, "renewed": done.renewed})
+        connection.execute(_RECORD.encode(), [Jsonb(OPERATOR), Jsonb(INSTALLATION), after])
+    return done
 
 
 def _line(account_key: int, key: bytes) -> bytes:

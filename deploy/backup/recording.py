@@ -21,7 +21,9 @@ _ASSET: Final = {"kind": "installation", "key": 1}
 
 def record_backup(state: StateFolder, made: Manifest) -> None:
     """That it was taken. Errors as `_record`."""
-    after = {"backup": made.backup_id, "kind": made.kind.value, "octets": sum(part.octets for part in made.parts)}
+    after: dict[str, Any] = {"backup": made.backup_id, "kind": made.kind.value, "octets": made.octets}
+    if made.absent:
+        after["absent"] = list(made.absent)
     _record(state, "installation.backed_up", after, "done")
 
 

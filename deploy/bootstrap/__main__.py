@@ -32,7 +32,7 @@ def main(words: Sequence[str]) -> int:
     try:
         found = bootstrap_settings(os.environ, (PROVISIONER,) if is_cluster else WITH_PASSWORD)
         if is_cluster:
-            bootstrap_cluster(found.server, found.passwords[PROVISIONER])
+            bootstrap_cluster(found.server, found.passwords)
         else:
             bootstrap(found.server, found.passwords)
     except (SettingsError, psycopg.Error) as error:

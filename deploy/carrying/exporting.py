@@ -15,7 +15,6 @@ from attrs import frozen
 from psycopg import sql
 
 from deploy.backup.errors import BackupError
-from deploy.backup.keys import master_files
 from deploy.backup.sealing import Recipient, seal
 from deploy.carrying.databases import Databases
 from deploy.carrying.lines import END, SEALED, Rows, carried_secret
@@ -24,19 +23,24 @@ from deploy.carrying.rows import Row, line_of, rows_of
 from deploy.carrying.sealed_values import place_of_secret, sealer_of, with_clear_environment
 from deploy.carrying.structure import tables_of
 from deploy.local.files import ensure_folder
+from deploy.local.fitting import master_files
 from deploy.local.processes import DATABASE_NAME
 from deploy.local.state import StateFolder
 from shared.sealed_texts import octets_of
 from shared.secrets import Sealer, SecretsError
 from shared.tlog.note import Signer
 
-ELSEWHERE: Final = (
-    "SELECT a.name, m.backend_key IS NOT NULL, c.name FROM realms.backend b JOIN realms.app a USING (app_key)"
-    " JOIN realms.cluster c USING (cluster_key) LEFT JOIN realms.backend_move m ON m.backend_key = b.backend_key"
-    " AND m.phase NOT IN ('done', 'back') WHERE b.project_key = %s AND b.state = 'ready'"
-    " AND (b.cluster_key <> 1 OR m.backend_key IS NOT NULL) ORDER BY b.backend_key LIMIT 1"
+ON_THE_WAY: Final = (
+    "SELECT a.name FROM realms.backend b JOIN realms.app a USING (app_key) JOIN realms.backend_move m"
+    " ON m.backend_key = b.backend_key AND m.phase NOT IN ('done', 'back')"
+    " WHERE b.project_key = %s AND b.state = 'ready' ORDER BY b.backend_key LIMIT 1"
 )
-"""Backends whose rows are not on the server of the control database, or may leave it while they are read."""
+"""Backends whose rows may leave their server while they are read."""
+PLACES: Final = (
+    "SELECT b.backend_key, b.placed FROM realms.backend b WHERE b.project_key = %s AND b.state = 'ready'"
+    " ORDER BY b.backend_key"
+)
+MOVING: Final = "the data of the app {} are on their way to another database server: try again when they are there"
 ONE_MOMENT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -73,13 +77,12 @@ def export(wanted: Exporting, project: int | str) -> Carried:
     """Take the project of that key, or of that canonical name, out; it stays where it is.
 
     Raises:
-        BackupError: There is none, or more than one; its data are on another server; something cannot be read or
-            written.
+        BackupError: There is none, or more than one; its data are moving; something cannot be read or written.
     """
     try:
         with wanted.databases.connect(DATABASE_NAME) as connection:
             key, name = _meant(connection, project)
-            _refuse_elsewhere(connection, key)
+            places = _places(connection, key)
             ensure_folder(wanted.folder)
             connection.execute(ONE_MOMENT)
             rows = [_opened(row, sealer_of(connection, "devices", master_files(wanted.files)["devices"]))
@@ -88,7 +91,8 @@ def export(wanted: Exporting, project: int | str) -> Carried:
             connection.execute("COMMIT")
             control = seal(_Lines(line_of(row) for row in rows), wanted.folder, "control", wanted.recipients)
             backends = [_backend(wanted, content, sealer) for part, content in rows if part == "realms.backend"]
-            _refuse_elsewhere(connection, key)  # one that has left meanwhile has perhaps been read without its rows
+            if _places(connection, key) != places:  # one that has left meanwhile was perhaps read without its rows
+                raise BackupError("its data have moved to another database server meanwhile: do it again")
             carried = Carried(
                 kind=KIND,
                 format=FORMAT,
@@ -115,13 +119,16 @@ def _meant(connection: psycopg.Connection[Any], project: int | str) -> tuple[int
     return found[0][0], found[0][1]
 
 
-def _refuse_elsewhere(connection: psycopg.Connection[Any], project_key: int) -> None:
-    found = connection.execute(ELSEWHERE, [project_key]).fetchone()
-    if found is None:
-        return
-    app, is_moving, cluster = found
-    where = "on their way to another database server" if is_moving else f"on the database server {cluster}"
-    raise BackupError(f"the data of the app {app} are {where}: a project is taken out of the first one alone")
+def _places(connection: psycopg.Connection[Any], project_key: int) -> list[tuple[int, int]]:
+    """How often each of its backends was placed: another number, and it is elsewhere.
+
+    Raises:
+        BackupError: One is on its way.
+    """
+    found = connection.execute(ON_THE_WAY, [project_key]).fetchone()
+    if found is not None:
+        raise BackupError(MOVING.format(found[0]))
+    return connection.execute(PLACES, [project_key]).fetchall()
 
 
 def _opened(row: Row, sealer: Sealer | None) -> Row:
@@ -132,7 +139,7 @@ def _opened(row: Row, sealer: Sealer | None) -> Row:
 def _backend(wanted: Exporting, backend: dict[str, Any], sealer: Sealer | None) -> CarriedBackend:
     """All of its tables, as of one moment."""
     key = backend["backend_key"]
-    with wanted.databases.connect(backend["database_name"]) as connection:
+    with wanted.databases.connect(backend["database_name"], backend["cluster"]) as connection:
         connection.execute(ONE_MOMENT)
         lines = _Lines(_tables(connection, key, backend["schema_name"], sealer))
         return CarriedBackend(key, seal(lines, wanted.folder, str(key), wanted.recipients))

@@ -28,12 +28,13 @@ _TABLES: Final = (
 
 @frozen
 class Target:
-    """The new backend: where it is, what it is called, as whom it is worked with."""
+    """The new backend: where it is, what it is called, as whom it is worked with, on which database server."""
 
     backend_key: int
     database: str
     schema: str
     owner: str
+    server: str
 
 
 class Devices:

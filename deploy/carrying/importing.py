@@ -5,6 +5,7 @@ goes on when the same project is brought in again.
 """
 
 import contextlib
+import datetime as dt
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -17,27 +18,35 @@ from attrs import frozen
 from psycopg.types.json import Jsonb
 
 from deploy.backup.errors import BackupError
-from deploy.backup.keys import master_files
 from deploy.backup.sealing import Identity, opened
 from deploy.carrying.databases import Databases
 from deploy.carrying.filling import Devices, Target, fill_backend
 from deploy.carrying.manifest import Carried
 from deploy.carrying.rows import REVIEW, Importing, Keys, Row, fill, new_keys, refusals, row_of, run
 from deploy.carrying.sealed_values import ensured_sealer, with_sealed_environment
+from deploy.local.fitting import master_files
 from deploy.local.processes import DATABASE_NAME
 from deploy.local.state import StateFolder
+from shared.clusters import FIRST
 from shared.names import canonical_name
 
 MADE_WITHIN_S: Final = 600.0
 LOOK_S: Final = 0.1
+GONE: Final = "its database server was forgotten meanwhile: `project imports --forget` this one, then bring it in anew"
 LOCK: Final = 0x49_4D_50_54  # "IMPT"
 _BACKENDS: Final = (
-    "SELECT b.backend_key, d.database_name, b.schema_name, b.owner_name, b.state FROM realms.backend b"
-    " JOIN realms.project_database d USING (project_key) WHERE b.project_key = %s ORDER BY b.backend_key"
+    "SELECT b.backend_key, d.database_name, b.schema_name, b.owner_name, c.name, b.state FROM realms.backend b"
+    " JOIN realms.project_database d USING (project_key) JOIN realms.cluster c ON c.cluster_key = b.cluster_key"
+    " WHERE b.project_key = %s ORDER BY b.backend_key"
 )
 _NEW_DEVICE: Final = (
     "INSERT INTO realms.import_key VALUES (%s, 'device', %s,"
     " nextval(pg_get_serial_sequence('devices.device', 'device_key'))) RETURNING new"
+)
+_UNFINISHED: Final = (
+    "SELECT i.import_id, i.project_key, i.name, i.began_at, c.name FROM realms.project_import i"
+    " JOIN realms.project p USING (project_key) JOIN realms.cluster c USING (cluster_key)"
+    " WHERE i.done_at IS NULL ORDER BY i.began_at"
 )
 _RECORD: Final = (
     "SELECT audit.record(%s, 'existence', %s, %s, %s, NULL, %s, NULL,"
@@ -51,6 +60,7 @@ class Wanted:
     """What is brought in and what opens it; where to; whose it becomes, and how it is called there.
 
     `owner`: a login name; None: the first owner's. `name`: None: as it was. `is_beside`: out of a backup of here.
+    `cluster`: the database server that it comes to; one that was begun goes on where it was begun.
     """
 
     folder: Path
@@ -61,6 +71,7 @@ class Wanted:
     owner: str | None
     name: str | None
     is_beside: bool
+    cluster: str = FIRST
 
 
 @frozen
@@ -74,6 +85,17 @@ class Imported:
     review: Mapping[str, list[dict[str, Any]]]
 
 
+@frozen
+class Unfinished:
+    """A project that was begun to be brought in: by which id, under which new key, when, and to which server."""
+
+    import_id: str
+    project_key: int
+    name: str
+    began_at: dt.datetime
+    cluster: str
+
+
 def bring_in(wanted: Wanted) -> Imported:
     """Make the project.
 
@@ -83,13 +105,26 @@ def bring_in(wanted: Wanted) -> Imported:
     """
     rows = list(_rows(wanted))
     try:
-        with wanted.databases.connect(DATABASE_NAME) as connection, _alone(connection, wanted.carried):
+        with wanted.databases.connect(DATABASE_NAME) as connection, alone(connection, wanted.carried.import_id):
             importing = _importing(connection, wanted)
             _begin(connection, wanted, importing, rows)
             project_key = _fill_backends(connection, wanted)
             return _take(connection, wanted, importing, rows, project_key)
     except (psycopg.Error, OSError) as error:
         raise BackupError(f"the project cannot be brought in: {str(error).strip()}") from error
+
+
+def unfinished(databases: Databases) -> list[Unfinished]:
+    """Projects that were begun to be brought in, and are nobody's yet.
+
+    Raises:
+        BackupError: The database cannot be asked.
+    """
+    try:
+        with databases.connect(DATABASE_NAME) as connection:
+            return [Unfinished(*row) for row in connection.execute(_UNFINISHED).fetchall()]
+    except psycopg.Error as error:
+        raise BackupError(f"the database cannot be asked: {str(error).strip()}") from error
 
 
 def record_exported(databases: Databases, carried: Carried, recipients: int) -> None:
@@ -101,7 +136,7 @@ def record_exported(databases: Databases, carried: Carried, recipients: int) -> 
     try:
         with databases.connect(DATABASE_NAME) as connection:
             after = {"import_id": carried.import_id, "recipients": recipients}
-            _record(connection, "project.exported", carried.project_key, after)
+            record(connection, "project.exported", carried.project_key, after)
     except psycopg.Error as error:
         raise BackupError(f"it was done, but the audit log did not take it: {str(error).strip()}") from error
 
@@ -113,10 +148,10 @@ def _rows(wanted: Wanted) -> Iterator[Row]:
 
 
 @contextlib.contextmanager
-def _alone(connection: psycopg.Connection[Any], carried: Carried) -> Iterator[None]:
+def alone(connection: psycopg.Connection[Any], import_id: str) -> Iterator[None]:
     """Nobody else brings in the same project; the lock ends with the connection."""
     query = "SELECT pg_try_advisory_lock(%s, hashtext(%s))"
-    taken = connection.execute(query, [LOCK, carried.import_id]).fetchone()
+    taken = connection.execute(query, [LOCK, import_id]).fetchone()
     if taken is None or not taken[0]:
         raise BackupError("the same project is being brought in already")
     yield
@@ -131,7 +166,7 @@ def _importing(connection: psycopg.Connection[Any], wanted: Wanted) -> Importing
         found = connection.execute(f"{query} login_canonical = %s".encode(), [canonical_name(wanted.owner)]).fetchone()
     if found is None:
         raise BackupError(f"there is no account {wanted.owner or ''} that could own it")
-    return Importing(found[0], found[1], name, canonical_name(name), wanted.is_beside)
+    return Importing(found[0], found[1], name, canonical_name(name), wanted.is_beside, wanted.cluster)
 
 
 def _begin(connection: psycopg.Connection[Any], wanted: Wanted, importing: Importing, rows: list[Row]) -> None:
@@ -171,7 +206,7 @@ def _fill_backends(connection: psycopg.Connection[Any], wanted: Wanted) -> int:
     """Have the rows of each data backend come; returns the project's new key."""
     keys = _keys(connection, wanted.carried)
     project_key = keys["project", wanted.carried.project_key]
-    targets = _made(connection, project_key)
+    targets = made_backends(connection, project_key)
     sealer = ensured_sealer(connection, "fleetdb", master_files(wanted.files)["fleetdb"])
     known = {old: new for (kind, old), new in keys.items() if kind == "device"}
     devices = Devices(known, partial(_new_device, connection, wanted.carried.import_id))
@@ -180,7 +215,7 @@ def _fill_backends(connection: psycopg.Connection[Any], wanted: Wanted) -> int:
             continue
         target = targets[keys["backend", backend.backend_key]]
         with (
-            wanted.databases.connect(target.database) as inside,
+            wanted.databases.connect(target.database, target.server) as inside,
             opened(wanted.folder, backend.tables, wanted.identities) as content,
         ):
             fill_backend(inside, content, target, devices, sealer)
@@ -203,17 +238,19 @@ def _new_device(connection: psycopg.Connection[Any], import_id: str, old: int) -
     return int(row[0])
 
 
-def _made(connection: psycopg.Connection[Any], project_key: int) -> dict[int, Target]:
+def made_backends(connection: psycopg.Connection[Any], project_key: int) -> dict[int, Target]:
     """The new backends, once the provisioner has made them.
 
     Raises:
-        BackupError: It did not, in time.
+        BackupError: It did not, in time, or their database server was forgotten.
     """
     end, pause = time.monotonic() + MADE_WITHIN_S, threading.Event()
     while True:
         rows = connection.execute(_BACKENDS, [project_key]).fetchall()
         if all(state == "ready" for *_, state in rows):
-            return {key: Target(key, database, schema, owner) for key, database, schema, owner, _ in rows}
+            return {row[0]: Target(*row[:-1]) for row in rows}
+        if any(state == "dropped" for *_, state in rows):
+            raise BackupError(GONE)
         if time.monotonic() > end:
             raise BackupError("the data backends are not made: start the platform, then repeat this")
         pause.wait(LOOK_S)
@@ -237,7 +274,7 @@ def _take(
             [wanted.carried.import_id],
         )
         after = {"import_id": wanted.carried.import_id, "name": importing.name, "is_beside": importing.is_beside}
-        _record(connection, "project.imported", project_key, after)
+        record(connection, "project.imported", project_key, after)
     devices = sum(part == "devices.device" for part, _ in rows)
     return Imported(project_key, importing.name, importing.owner_name, devices, _review(rows))
 
@@ -250,6 +287,7 @@ def _review(rows: list[Row]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def _record(connection: psycopg.Connection[Any], action: str, project_key: int, after: dict[str, Any]) -> None:
+def record(connection: psycopg.Connection[Any], action: str, project_key: int, after: dict[str, Any]) -> None:
+    """Put it into the log's queue, of that project, as an operator's."""
     asset = Jsonb({"kind": "project", "key": project_key})
     connection.execute(_RECORD.encode(), [action, Jsonb(_ACTOR), asset, project_key, Jsonb(after)])

@@ -7,7 +7,9 @@
 | `begin.sql` | new keys; what is needed for its rows to come |
 | `take.sql` | the rest, in one transaction with its end |
 
-The last three find `carried`, `new_key` (kind, old, new) and the one row of `importing`.
+| `forget.sql` | what `begin.sql` made goes again, for it is never brought in; it finds the one row of `forgetting` |
+
+`refused`, `begin` and `take` find `carried`, `new_key` (kind, old, new) and the one row of `importing`.
 """
 
 import json
@@ -20,6 +22,7 @@ from psycopg.types.json import Jsonb
 
 from deploy.local.bootstrap import SCHEMAS
 from deploy.local.state import REPOSITORY
+from shared.clusters import FIRST
 
 REVIEW: Final = "review."
 Row: TypeAlias = tuple[str, dict[str, Any]]
@@ -28,19 +31,23 @@ _TABLES: Final = (
     "CREATE TEMPORARY TABLE carried (part text, content jsonb) ON COMMIT DROP;"
     "CREATE TEMPORARY TABLE new_key (kind text, old bigint, new bigint) ON COMMIT DROP;"
     "CREATE TEMPORARY TABLE importing (owner_account_key bigint, owner_name text, name text, name_canonical text,"
-    " is_beside boolean) ON COMMIT DROP"
+    " is_beside boolean, cluster text) ON COMMIT DROP"
 )
 
 
 @frozen
 class Importing:
-    """Whose the project becomes, how it is called; whether it stands beside itself: it comes from a backup of here."""
+    """Whose the project becomes, how it is called; whether it stands beside itself: it comes from a backup of here.
+
+    `cluster`: the database server that it comes to.
+    """
 
     owner_account_key: int
     owner_name: str
     name: str
     name_canonical: str
     is_beside: bool
+    cluster: str = FIRST
 
 
 def rows_of(connection: psycopg.Connection[Any], project_key: int) -> Iterator[Row]:
@@ -60,13 +67,14 @@ def fill(connection: psycopg.Connection[Any], importing: Importing, rows: Iterab
             for (kind, old), new in keys.items():
                 copy.write_row((kind, old, new))
         cursor.execute(
-            "INSERT INTO importing VALUES (%s, %s, %s, %s, %s)",
+            "INSERT INTO importing VALUES (%s, %s, %s, %s, %s, %s)",
             [
                 importing.owner_account_key,
                 importing.owner_name,
                 importing.name,
                 importing.name_canonical,
                 importing.is_beside,
+                importing.cluster,
             ],
         )
 
@@ -80,6 +88,13 @@ def run(connection: psycopg.Connection[Any], name: str) -> None:
     """Do what the services say at `name`, after `fill`."""
     for text in _texts(name):
         connection.execute(text.encode())
+
+
+def run_forget(connection: psycopg.Connection[Any], import_id: str, project_key: int) -> None:
+    """Take away the rows of a project that was never brought in whole, in the transaction of `connection`."""
+    connection.execute("CREATE TEMPORARY TABLE forgetting (import_id text, project_key bigint) ON COMMIT DROP")
+    connection.execute("INSERT INTO forgetting VALUES (%s, %s)", [import_id, project_key])
+    run(connection, "forget")
 
 
 def new_keys(connection: psycopg.Connection[Any]) -> Keys:

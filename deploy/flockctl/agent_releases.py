@@ -26,6 +26,8 @@ from deploy.flockctl.errors import CommandError
 
 MANIFEST: Final = "manifest.json"
 SIGNATURE: Final = "manifest.json.sig"
+SERVED: Final = "re-agent"
+"""Below the gateway's folder, as in the URL that agents ask."""
 VERSIONS: Final = "availableVersions.json"
 ENVIRONMENTS: Final = ("production", "test", "local", "all")
 FORM: Final = "ironflock/agent-release/v1"
@@ -100,16 +102,17 @@ def verify(folder: Path, key_file: Path) -> Manifest:
 
 
 def publish(folder: Path, manifest: Manifest, into: Path, environments: tuple[str, ...]) -> None:
-    """Put a verified release where agents find it; what they are told comes last, so that they find it whole.
+    """Put a verified release where agents find it, `into`/re-agent; what they are told comes last, so it is whole then.
 
     Raises:
         CommandError: It cannot be written, or what is copied is not what was verified.
     """
+    served = into / SERVED
     try:
         for file in manifest.files:
-            _place(folder / file.path, into / file.path, file)
+            _place(folder / file.path, served / file.path, file)
         if environments:
-            known = into / VERSIONS
+            known = served / VERSIONS
             told = json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}
             told |= dict.fromkeys(environments, manifest.version)
             _write(known, json.dumps(told, indent=2).encode())

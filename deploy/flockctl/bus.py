@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import shared.unspoken  # noqa: F401 - before what it speaks of
+
+# isort: split
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.twisted.websocket import WampWebSocketClientFactory, WampWebSocketClientProtocol
 from autobahn.wamp.exception import ApplicationError, SessionNotReady, TransportLost
@@ -14,7 +17,7 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError, ConnectionClosed
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.internet.protocol import connectionDone
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.python.failure import Failure
@@ -158,7 +161,7 @@ async def connect(reactor: Any, url: str, ca: Path | None, api_key: str) -> Conn
         protocol = await endpoint(reactor, url, ca).connect(_factory(url, session))
         protocol.is_closed.addCallback(lambda _: session.broke_off(UNTRUSTED if protocol.was_untrusted else BROKEN_OFF))
         await session.joined.addTimeout(JOIN_TIMEOUT_S, reactor)
-    except ConnectError as error:
+    except (ConnectError, DNSLookupError) as error:
         raise AwayError(f"the router at {url} cannot be reached") from error
     except DeferredTimeoutError as error:
         raise AwayError(f"the router at {url} does not answer") from error

@@ -17,7 +17,7 @@ SECRETS: Final = "secrets"
 
 @frozen
 class Endpoints:
-    """What flockctl needs of `endpoints.json`; `sql` is host and port."""
+    """What flockctl needs of `endpoints.json`; `sql` is host and port, `more_people` the routers of further cells."""
 
     file: Path
     ca: Path
@@ -30,6 +30,7 @@ class Endpoints:
     mail: Path | None = None
     sql: tuple[str, int] | None = None
     visitors: str | None = None
+    more_people: tuple[str, ...] = ()
 
 
 def candidates(state: Path | None, environ: Mapping[str, str], working_folder: Path) -> Iterator[Path]:
@@ -105,6 +106,7 @@ def parse_endpoints(file: Path, text: str) -> Endpoints:
             mail=_path(content["mail_folder"]) if content.get("mail_folder") else None,
             sql=(str(content["sql"]["host"]), int(content["sql"]["port"])) if content.get("sql") else None,
             visitors=_url(content["tunnels"]["visitors"], "https://") if content.get("tunnels") else None,
+            more_people=tuple(_url(each["people"], "wss://") for each in content.get("more_routers", {}).values()),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CommandError("unreadable_endpoints", f"{file} is not an endpoints file of this release") from error

@@ -18,6 +18,9 @@ Recipients = Annotated[
 Owner = Annotated[
     str | None, typer.Option("--owner", help="Login name of the account whose it becomes.", metavar="LOGIN")
 ]
+Cluster = Annotated[
+    str, typer.Option("--cluster", help="The database server that its data come to.", metavar="CLUSTER")
+]
 IdentityFile = Annotated[
     Path, typer.Option("--identity-file", help="File of the identity that opens it (age-keygen).", metavar="FILE")
 ]

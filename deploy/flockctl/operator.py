@@ -1,6 +1,7 @@
 """The person at the command line: which platform, which key, how patient, and where to write."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -46,12 +47,22 @@ class Operator:
             found = self.endpoints
             ticket = await ticket_of(found, self.api_key_file, self.environ)
             try:
-                self._connection = await connect(self.reactor, found.people, found.ca, ticket.text)
+                self._connection = await self._connected(found, ticket.text)
             except RefusedKeyError as error:
                 if ticket.is_sign_in:
                     raise CommandError("signed_out", SIGNED_OUT) from error
                 raise error.of_file(ticket.file) from error
         return self._connection
+
+    async def _connected(self, found: Endpoints, ticket: str) -> Connection:
+        """A session at the first router that lets people in now: any cell's will do."""
+        try:
+            return await connect(self.reactor, found.people, found.ca, ticket)
+        except AwayError:
+            for url in found.more_people:
+                with suppress(AwayError):
+                    return await connect(self.reactor, url, found.ca, ticket)
+            raise
 
     async def call(self, procedure: str, *, repeatable: bool = True, **arguments: Any) -> Any:
         """The result of `procedure`, tried again while the platform is away.

@@ -7,17 +7,20 @@ keys are files again. No process is handed what it does not read.
 import base64
 import json
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import frozen
 
-from deploy.local.bootstrap import MIGRATE, SUPERUSER, WITH_PASSWORD
+from deploy.backup.signing import backup_signing_key
+from deploy.local.bootstrap import BACKUP, MIGRATE, SUPERUSER, WITH_PASSWORD
 from deploy.local.files import ensure_folder, ensure_secret
-from deploy.local.preparation import api_key, master_keys, signing_keys, token
+from deploy.local.preparation import SecretLostError, api_key, master_keys, signing_keys, token
 from deploy.local.processes import PROVISIONER, SERVICES
 
 NODE_OCTETS: Final = 32
+MASTER_KEYS: Final = ("auth", "devices", "fleetdb", "tunnels")
 NODES: Final = ("frps-0", "frps-1")
 
 
@@ -40,13 +43,18 @@ def frps_nodes() -> str:
 MAKERS: Final = {
     **{f"bus/svc_{name}": token for name in SERVICES},
     **{f"database/{login}": token for login in (SUPERUSER, *WITH_PASSWORD)},
-    **{f"master-keys/{name}": master_keys for name in ("auth", "devices", "fleetdb", "tunnels")},
+    **{f"master-keys/{name}": master_keys for name in MASTER_KEYS},
     "person-keys": master_keys,
     "audit-signing-keys": signing_keys,
+    "backup-signing-key": backup_signing_key,
     "owner-api-key": api_key,
     "frps-nodes": frps_nodes,
 }
 """Each secret by its path in the operator's folder, and how it is made."""
+
+
+IRREPLACEABLE: Final = tuple(path for path in MAKERS if path.startswith("master-keys/") or path == "person-keys")
+"""Those that what is stored was sealed by."""
 
 
 @frozen
@@ -58,9 +66,34 @@ class Handed:
     kind: str = "Opaque"
 
 
-def ensure_secrets(folder: Path) -> dict[str, str]:
-    """Every secret by its path below `folder`; what is missing there is made, what is there is kept."""
+def _of_backup() -> dict[str, str]:
+    """What a backup takes along, and what it signs and seals with."""
+    return {
+        "database": f"database/{BACKUP}",
+        "signing-key": "backup-signing-key",
+        "person-keys": "person-keys",
+        "audit-signing-keys": "audit-signing-keys",
+        **{f"master-keys-{name}": f"master-keys/{name}" for name in MASTER_KEYS},
+    }
+
+
+def ensure_secrets(folder: Path, new: Collection[str] = ()) -> dict[str, str]:
+    """Every secret by its path below `folder`; what is missing there is made, what is there is kept.
+
+    Args:
+        new: Which of `IRREPLACEABLE` may be made beside others: a release has them that the one before had not.
+
+    Raises:
+        SecretLostError: One of them is missing in a folder that has others; nothing was made.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    if any((folder / path).exists() for path in MAKERS):
+        for path in IRREPLACEABLE:
+            if path not in new and not (folder / path).exists():
+                raise SecretLostError(
+                    f"{folder / path} is missing, and nothing that was sealed by it opens without it: put it back from"
+                    f" your copy of the folder. Where no release before had it, or you accept that loss: --new {path}"
+                )
     for each in (folder, *sorted({(folder / path).parent for path in MAKERS})):
         ensure_folder(each)
     return {path: ensure_secret(folder / path, make) for path, make in MAKERS.items()}
@@ -72,6 +105,7 @@ def handed() -> list[Handed]:
     return [
         *services,
         Handed("router", {f"svc_{name}": f"bus/svc_{name}" for name in SERVICES}),
+        Handed("backup", _of_backup()),
         Handed("provisioner", {"database": f"database/{PROVISIONER}"}),
         Handed("migrate", {"database": f"database/{MIGRATE}"}),
         Handed("bootstrap", {login: f"database/{login}" for login in WITH_PASSWORD}),

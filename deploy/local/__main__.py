@@ -9,6 +9,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
+import shared.unspoken  # noqa: F401 - before what it speaks of
+
+# isort: split
 from twisted.internet import reactor as _reactor
 from twisted.internet.base import ReactorBase
 from twisted.internet.defer import CancelledError, Deferred
@@ -25,7 +28,7 @@ from deploy.local.processes import (
     SERVICES,
     migrate_process,
     provisioner_process,
-    router_process,
+    router_processes,
     service_process,
 )
 from deploy.local.records import read_record
@@ -37,7 +40,7 @@ from deploy.local.survivors import end_survivors
 from deploy.local.welcome import welcome
 from shared.settings import SettingsError
 
-NOTHING_BUT_DATABASE = Plan(migrate=None, router=None, services=())
+NOTHING_BUT_DATABASE = Plan(migrate=None, routers=(), services=())
 LOG_LENGTH = 1024 * 1024
 INTERRUPTED = 130
 
@@ -76,7 +79,7 @@ def plan_of(settings: LocalSettings, environ: Mapping[str, str]) -> Plan:
     """Every process of the platform."""
     return Plan(
         migrate=migrate_process(settings, environ),
-        router=router_process(settings, environ),
+        routers=router_processes(settings, environ),
         services=(
             provisioner_process(settings, environ),
             *(service_process(name, settings, environ) for name in SERVICES),

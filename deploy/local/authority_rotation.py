@@ -111,7 +111,7 @@ class AuthorityRotation:
         """What the CA `signing`, which is in the file `alone`, did not certify: files first, then what is shown."""
         tls, ports = self.platform.state.tls, self.platform.ports
         servers = self.platform.servers(alone)
-        listeners = dict.fromkeys((*LISTENERS, *servers))
+        listeners = dict.fromkeys((*LISTENERS, *ports.more_routers, *servers))
         files = [name for name in listeners if not _is_of(tls / f"{name}.pem", signing)]
         if files:
             return files

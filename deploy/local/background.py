@@ -11,15 +11,15 @@ from typing import IO, Final
 
 from deploy.local.errors import PlatformError
 from deploy.local.files import tail
-from deploy.local.health import unready
+from deploy.local.health import are_all_ready, unready
 from deploy.local.records import RUNNING, PlatformRecord, read_record
-from deploy.local.settings import LocalSettings, Ports
+from deploy.local.settings import LocalSettings
 from deploy.local.state import StateFolder, launcher_pid
 
 UP_TIMEOUT_S: Final = 120.0
 # Longer than all steps of an orderly stop together.
 DOWN_TIMEOUT_S: Final = 90.0
-POLL_S: Final = 0.25
+POLL_S: Final = 0.1
 
 Sleep = Callable[[float], None]
 
@@ -47,7 +47,7 @@ def up(settings: LocalSettings, sleep: Sleep) -> str:
 def _is_up(state: StateFolder) -> bool:
     record = read_record(state.processes)
     current = record.state == RUNNING and record.launcher == launcher_pid(state.lock)
-    return current and not unready(Ports(record.port_base), state)
+    return current and are_all_ready(record.ports, state)
 
 
 def down(settings: LocalSettings, sleep: Sleep) -> str:
@@ -76,7 +76,7 @@ def status(settings: LocalSettings) -> tuple[list[str], bool]:
     if pid is None:
         return [f"the platform does not run (state folder {state.root})"], False
     record = read_record(state.processes)
-    reasons = unready(Ports(record.port_base), state)
+    reasons = unready(record.ports, state)
     lines = [f"launcher  process {pid}, {record.state}", *_lines(record, reasons)]
     if record.renewal_problem:
         lines.append(f"certificates could not be renewed, tried again each minute: {record.renewal_problem}")
@@ -104,7 +104,7 @@ def _lines(record: PlatformRecord, reasons: dict[str, str]) -> list[str]:
 
 
 def _not_ready(state: StateFolder) -> str:
-    reasons = unready(Ports(read_record(state.processes).port_base), state)
+    reasons = unready(read_record(state.processes).ports, state)
     parts = [f"{name}: {reason}\n{tail(state.log / f'{name}.log')}" for name, reason in reasons.items()]
     advice = "it goes on trying: `make status` looks again, `make down` stops it"
     return "\n".join([f"not everything is ready after {UP_TIMEOUT_S:.0f} s; {advice}", *parts])

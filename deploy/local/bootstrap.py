@@ -90,24 +90,37 @@ def bootstrap(server: Server, passwords: Mapping[str, str]) -> None:
             _ensure_owner(connection, f"{schema}_owner")
     with connect(server, DATABASE_NAME) as connection:
         _run(connection, "REVOKE ALL ON SCHEMA {} FROM PUBLIC", "public")
-        _run(connection, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO {}", BACKUP)
-        _run(connection, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system() TO {}", BACKUP)
+        _let_back_up(connection)
         for schema in SCHEMAS:
             _ensure_schema(connection, schema, f"{schema}_owner")
     for database in unlike:
         _close_database(server, database)
 
 
-def bootstrap_cluster(server: Server, password: str) -> None:
-    """Bring a server into its state that has projects' databases and nothing else; `password` is the provisioner's."""
+def bootstrap_cluster(server: Server, passwords: Mapping[str, str]) -> None:
+    """Bring a server into its state that has projects' databases and nothing else.
+
+    `passwords` has the provisioner's, and that of `BACKUP` where it is backed up as the first one is.
+    """
     with connect(server, "postgres") as connection:
         _ensure_database(connection)  # empty: where the provisioner comes in
         for database in (DATABASE_NAME, "postgres", "template1"):
             _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
-        _ensure_provisioner(connection, password)
+        _ensure_provisioner(connection, passwords[PROVISIONER])
+        if BACKUP in passwords:
+            _ensure_login(connection, BACKUP, passwords[BACKUP], _REPLICATES)
         unlike = _databases_unlike_the_template(connection)
+    if BACKUP in passwords:
+        with connect(server, DATABASE_NAME) as connection:
+            _let_back_up(connection)
     for database in unlike:
         _close_database(server, database)
+
+
+def _let_back_up(connection: psycopg.Connection[Any]) -> None:
+    """Whoever takes backups closes a segment of the log, and asks which cluster it is."""
+    _run(connection, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_switch_wal() TO {}", BACKUP)
+    _run(connection, "GRANT EXECUTE ON FUNCTION pg_catalog.pg_control_system() TO {}", BACKUP)
 
 
 def set_password(connection: psycopg.Connection[Any], login: str, password: str) -> None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from deploy.local.files import write_atomically
-from deploy.local.processes import DATABASE_NAME
+from deploy.local.processes import DATABASE_NAME, SECOND
 from deploy.local.settings import LocalSettings, url_host
 from deploy.local.state import StateFolder
 
@@ -14,16 +14,12 @@ VERSION = 1
 def endpoints(settings: LocalSettings) -> dict[str, object]:
     """The content: URLs, ports and files, nothing secret."""
     state, ports, host = StateFolder(settings.state), settings.ports, url_host(settings.host)
-    public = f"wss://{host}:{ports.router_public}"
+    second = {SECOND: _router(host, ports.second_router_public, ports.second_router_services)}
     return {
         "version": VERSION,
         "ca_file": str(state.ca_certificate),
-        "router": {
-            "devices": f"{public}/ws-re-dev",
-            "people": f"{public}/ws-usr",
-            "apps": f"{public}/ws-ua-usr",
-            "services": f"wss://localhost:{ports.router_services}/ws-svc",
-        },
+        "router": _router(host, ports.router_public, ports.router_services),
+        "more_routers": second if ports.has_second_cell else {},
         "accounts": f"https://{host}:{ports.accounts}",
         "gateway": f"https://{host}:{ports.gateway}",
         "audit": f"https://localhost:{ports.audit}/audit",
@@ -42,6 +38,16 @@ def endpoints(settings: LocalSettings) -> dict[str, object]:
         # Exemptions from "TLS on every listener"; a port scan of the platform knows them from here.
         "plaintext_ports": [],
         "raw_ports": ports.raw,
+    }
+
+
+def _router(host: str, public: int, services: int) -> dict[str, str]:
+    at = f"wss://{host}:{public}"
+    return {
+        "devices": f"{at}/ws-re-dev",
+        "people": f"{at}/ws-usr",
+        "apps": f"{at}/ws-ua-usr",
+        "services": f"wss://localhost:{services}/ws-svc",
     }
 
 

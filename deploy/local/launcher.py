@@ -14,14 +14,15 @@ from twisted.internet.interfaces import IReactorProcess, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
-from deploy.local.bootstrap import SUPERUSER, bootstrap, bootstrap_cluster
+from deploy.local.bootstrap import SUPERUSER, bootstrap, bootstrap_cluster, connect
 from deploy.local.endpoints import write_endpoints
 from deploy.local.errors import PlatformError
 from deploy.local.files import tail
-from deploy.local.health import unready
+from deploy.local.fitting import misfits
+from deploy.local.health import are_all_ready
 from deploy.local.postgres import postgres_process
 from deploy.local.preparation import Prepared
-from deploy.local.processes import SECOND_POSTGRES, Process
+from deploy.local.processes import DATABASE_NAME, SECOND_POSTGRES, Process
 from deploy.local.readiness import is_live
 from deploy.local.records import (
     RUNNING,
@@ -41,7 +42,7 @@ from deploy.local.survivors import birth
 
 DATABASE_TIMEOUT_S: Final = 60.0
 ROUTER_TIMEOUT_S: Final = 30.0
-POLL_S: Final = 0.25
+POLL_S: Final = 0.1
 MIGRATE_TRIES: Final = 3
 RENEWAL_CHECK_S: Final = 60.0
 
@@ -52,10 +53,13 @@ class LaunchError(PlatformError):
 
 @frozen
 class Plan:
-    """What is run after the database, in this order; nothing of it when only the database is wanted."""
+    """What is run besides the database; nothing of it when only that is wanted.
+
+    The router begins beside the database, which it does not need; services when there are schemas.
+    """
 
     migrate: Process | None
-    router: Process | None
+    routers: tuple[Process, ...]
     services: tuple[Process, ...]
 
 
@@ -103,14 +107,15 @@ class Launcher:
         return self._starting
 
     async def stop(self) -> None:
-        """End everything: the services, then the router, then PostgreSQL."""
+        """End everything: the services, then the routers, then PostgreSQL."""
         self._enter(STOPPING)
         if self._starting is not None:
             self._starting.cancel()
         self._renewal.stop()
         services = [self._supervisor.stop(service.name) for service in self._plan.services]
         await gatherResults([Deferred.fromCoroutine(each) for each in services])
-        await self._supervisor.stop("router")
+        routers = [self._supervisor.stop(router.name) for router in self._plan.routers]
+        await gatherResults([Deferred.fromCoroutine(each) for each in routers])
         await self._supervisor.stop("postgres")
         await self._supervisor.stop(SECOND_POSTGRES)
         self._enter(STOPPED)
@@ -118,9 +123,13 @@ class Launcher:
     async def _start(self) -> None:
         self._state.endpoints.unlink(missing_ok=True)  # it comes back when what it says is true
         self._enter(STARTING)
+        for router in self._plan.routers:
+            self._supervisor.add(router)
         await self._start_database()
+        if self._plan.services:
+            await deferToThread(self._check_keys)
         await self._migrate()
-        await self._start_router()
+        await self._routers_live()
         for service in self._plan.services:
             self._supervisor.add(service)
         if self._plan.services:
@@ -132,11 +141,26 @@ class Launcher:
         self._supervisor.add(postgres_process(self._prepared.cluster))
         if self._prepared.second is not None:
             self._supervisor.add(postgres_process(self._prepared.second.cluster, SECOND_POSTGRES))
+        self._renewal.start(min(RENEWAL_CHECK_S, self._settings.certificate_life_s / 10))
         if not await self._until(self._bootstrapped, DATABASE_TIMEOUT_S):
             reason = f"postgres could not be set up within {DATABASE_TIMEOUT_S:.0f} s"
             log = self._state.log / "postgres.log"
             raise LaunchError(f"{reason} ({self._database_problem}); the end of {log}:\n{tail(log)}")
-        self._renewal.start(min(RENEWAL_CHECK_S, self._settings.certificate_life_s / 10))
+
+    def _check_keys(self) -> None:
+        """Let pass where every key file opens what was sealed by it; one that was made just now does not stay.
+
+        Raises:
+            LaunchError: One does not; nothing but the databases and the routers was started.
+        """
+        with connect(self._prepared.server, DATABASE_NAME) as connection:
+            before = misfits(connection, self._state)
+            for file in self._prepared.made:
+                if file in before:
+                    file.unlink()
+            found = misfits(connection, self._state)
+        if found:
+            raise LaunchError("\n".join(found.values()))
 
     async def _migrate(self) -> None:
         if self._plan.migrate is None:
@@ -150,15 +174,14 @@ class Launcher:
         log = self._state.log / "migrate.log"
         raise LaunchError(f"the schemas could not be brought up to date; the end of {log}:\n{tail(log)}")
 
-    async def _start_router(self) -> None:
-        """Start the router and give it a moment: services that find it there need no second try.
+    async def _routers_live(self) -> None:
+        """Give the routers a moment: services that find them there need no second try.
 
-        Live, not ready: it is ready only when the services have joined it.
+        Live, not ready: one is ready only when the services have joined it.
         """
-        if self._plan.router is not None:
-            self._supervisor.add(self._plan.router)
-            port, ca = self._settings.ports.operations["router"], self._state.ca_certificate
-            await self._until(lambda: is_live(port, ca), ROUTER_TIMEOUT_S)
+        ports = [self._settings.ports.operations[each.name] for each in self._plan.routers]
+        ca = self._state.ca_certificate
+        await self._until(lambda: all(is_live(port, ca) for port in ports), ROUTER_TIMEOUT_S)
 
     async def _until(self, condition: Callable[[], bool], seconds: float | None = None) -> bool:
         """Ask again and again, in a thread, whether `condition` holds; false when `seconds` are over before it does."""
@@ -175,7 +198,8 @@ class Launcher:
             settle(self._prepared.server, self._state.database_secrets / SUPERUSER)
             bootstrap(self._prepared.server, self._prepared.passwords)
             if self._prepared.second is not None:
-                bootstrap_cluster(self._prepared.second.server, self._prepared.second.password)
+                settle(self._prepared.second.server, self._state.second_secrets / SUPERUSER)
+                bootstrap_cluster(self._prepared.second.server, self._prepared.second.passwords)
         except psycopg.Error as error:
             self._database_problem = str(error).strip()
             return False
@@ -186,7 +210,7 @@ class Launcher:
             self._supervisor.hang_up(name)
 
     def _all_ready(self) -> bool:
-        return not unready(self._settings.ports, self._state)
+        return are_all_ready(self._settings.ports, self._state)
 
     def _enter(self, phase: str) -> None:
         self._phase = phase

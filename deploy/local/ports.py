@@ -31,6 +31,7 @@ def listeners(settings: LocalSettings) -> list[Listener]:
         Listener("accounts", settings.bind, ports.accounts, is_movable=True),
         Listener("router", settings.bind, ports.router_public, is_movable=True),
         Listener("router, services", loopback, ports.router_services),
+        *_second_router(settings),
         Listener("gateway", settings.bind, ports.gateway, is_movable=True),
         Listener("sql", settings.bind, ports.sql, is_movable=True),
         Listener("tunnels, devices", settings.bind, ports.tunnel, is_movable=True),
@@ -38,6 +39,16 @@ def listeners(settings: LocalSettings) -> list[Listener]:
         *database_listeners(settings),
         Listener("audit", loopback, ports.audit),
         *operations,
+    ]
+
+
+def _second_router(settings: LocalSettings) -> list[Listener]:
+    ports = settings.ports
+    if not ports.has_second_cell:
+        return []
+    return [
+        Listener("router of the second cell", settings.bind, ports.second_router_public, is_movable=True),
+        Listener("router of the second cell, services", "127.0.0.1", ports.second_router_services),
     ]
 
 

@@ -208,13 +208,12 @@ def own_values(settings: LocalSettings, cluster: Cluster) -> dict[str, str]:
 
 
 def second_values(settings: LocalSettings) -> dict[str, str]:
-    """What is otherwise at the second server; nothing is backed up from it yet, so its log is not kept for that."""
+    """What is otherwise at the second server."""
     state = StateFolder(settings.state)
     return {
         "port": str(settings.ports.second),
         "ssl_cert_file": str(state.tls / f"{SECOND_POSTGRES}.pem"),
         "ssl_key_file": str(state.tls / f"{SECOND_POSTGRES}.key"),
-        "summarize_wal": "off",
         "cluster_name": SECOND,
     }
 

@@ -5,13 +5,14 @@ import datetime as dt
 import json
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
 from deploy.local.accounts import check_crossable, check_owner, postgres_account
 from deploy.local.authority import Order, ensure_authority, hosts_of, renew
-from deploy.local.bootstrap import SUPERUSER, WITH_PASSWORD, Server
+from deploy.local.bootstrap import BACKUP, SUPERUSER, WITH_PASSWORD, Server
 from deploy.local.errors import PlatformError
 from deploy.local.files import (
     CROSSED_FOLDER,
@@ -21,6 +22,7 @@ from deploy.local.files import (
     ensure_secret,
     write_atomically,
 )
+from deploy.local.fitting import key_files
 from deploy.local.postgres import Cluster, ensure_cluster, ensure_second
 from deploy.local.processes import PROVISIONER, SECOND, SECOND_POSTGRES, SERVICES
 from deploy.local.settings import LocalSettings
@@ -42,11 +44,11 @@ class RestoreUnfinishedError(PlatformError):
 
 @frozen
 class Second:
-    """The second PostgreSQL, where there is one, and the provisioner's password there."""
+    """The second PostgreSQL, where there is one, and the passwords of who logs in there."""
 
     cluster: Cluster
     server: Server
-    password: str
+    passwords: Mapping[str, str]
 
 
 @frozen
@@ -58,6 +60,8 @@ class Prepared:
     server: Server
     passwords: Mapping[str, str]
     second: Second | None
+    made: tuple[Path, ...] = ()
+    """Key files that were missing beside data and made just now: of a release that had none of them, or lost."""
 
 
 def ensure_state(settings: LocalSettings, *, is_root: bool) -> Account | None:
@@ -76,7 +80,7 @@ def ensure_state(settings: LocalSettings, *, is_root: bool) -> Account | None:
     for folder in (state.root, state.tls, state.postgres):
         ensure_folder(folder, mode=crossed)
     closed = (state.ca, state.secrets, state.bus_secrets, state.database_secrets, state.backend_login_authority)
-    for folder in (*closed, state.router, state.log, state.agent_updates, state.mail, state.clusters):
+    for folder in (*closed, state.log, state.agent_updates, state.mail, state.clusters):
         ensure_folder(folder)
     return account
 
@@ -95,10 +99,11 @@ def prepare(settings: LocalSettings, account: Account | None, now: dt.datetime) 
     orders = certificate_orders(settings, account)
     renew(authority, orders, now)
     ensure_backend_login_authority(state, account, now)
+    missing = [file for file in key_files(state) if (state.postgres / "data").exists() and not file.exists()]
     passwords = ensure_secrets(state)
     cluster = ensure_cluster(settings, account, state.database_secrets / SUPERUSER)
     server = Server(settings.ports.postgres, state.ca_certificate, passwords[SUPERUSER])
-    return Prepared(orders, cluster, server, passwords, _second(settings, cluster))
+    return Prepared(orders, cluster, server, passwords, _second(settings, cluster), tuple(missing))
 
 
 def _second(settings: LocalSettings, first: Cluster) -> Second | None:
@@ -107,7 +112,7 @@ def _second(settings: LocalSettings, first: Cluster) -> Second | None:
         told.unlink(missing_ok=True)
         return None
     ensure_folder(state.second_secrets)
-    logins = (SUPERUSER, PROVISIONER)
+    logins = (SUPERUSER, PROVISIONER, BACKUP)
     passwords = {login: ensure_secret(state.second_secrets / login, token) for login in logins}
     cluster = ensure_second(settings, first, state.second_secrets / SUPERUSER)
     said = {
@@ -118,7 +123,7 @@ def _second(settings: LocalSettings, first: Cluster) -> Second | None:
     }
     write_atomically(told, json.dumps(said).encode())
     server = Server(settings.ports.second, state.ca_certificate, passwords[SUPERUSER])
-    return Second(cluster, server, passwords[PROVISIONER])
+    return Second(cluster, server, passwords)
 
 
 def certificate_orders(settings: LocalSettings, account: Account | None) -> list[Order]:
@@ -134,7 +139,7 @@ def certificate_orders(settings: LocalSettings, account: Account | None) -> list
             life,
             account if name in ("postgres", SECOND_POSTGRES) else None,
         )
-        for name in (*LISTENERS, *([SECOND_POSTGRES] if settings.has_second else []))
+        for name in (*LISTENERS, *settings.ports.more_routers, *([SECOND_POSTGRES] if settings.has_second else []))
     ]
 
 

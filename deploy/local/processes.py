@@ -10,7 +10,7 @@ from attrs import field, frozen
 
 from deploy.local.files import Account
 from deploy.local.leash import KEEP
-from deploy.local.settings import LocalSettings, url_host
+from deploy.local.settings import SECOND_ROUTER, LocalSettings, url_host
 from deploy.local.state import StateFolder
 from shared.settings import SettingsError
 
@@ -20,7 +20,7 @@ SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway"
 PROVISIONER: Final = "provisioner"
 """Its process and its login."""
 SECOND: Final = "second"
-"""What the second cluster is called, where there is one."""
+"""What the second cluster is called, where there is one, and the second cell."""
 SECOND_POSTGRES: Final = "postgres-second"
 """Its server's process."""
 # What a child may know of our own environment, besides the variables of its own prefix.
@@ -61,26 +61,33 @@ class Process:
         return [sys.executable, "-I", "-S", str(LEASH), *map(str, numbers), *self.command]
 
 
-def router_process(settings: LocalSettings, environ: Mapping[str, str]) -> Process:
-    """The Crossbar node."""
+def router_processes(settings: LocalSettings, environ: Mapping[str, str]) -> tuple[Process, ...]:
+    """The router of each cell: Crossbar, with what is ours around it."""
+    ports = settings.ports
+    first = {"PUBLIC_PORT": str(ports.router_public), "SERVICE_PORT": str(ports.router_services)}
+    found = [_router("router", first, settings, environ)]
+    if ports.has_second_cell:
+        second = {
+            "PUBLIC_PORT": str(ports.second_router_public),
+            "SERVICE_PORT": str(ports.second_router_services),
+            "CELL": SECOND,
+        }
+        found.append(_router(SECOND_ROUTER, second, settings, environ))
+    return tuple(found)
+
+
+def _router(name: str, own: Mapping[str, str], settings: LocalSettings, environ: Mapping[str, str]) -> Process:
     state = StateFolder(settings.state)
     fixed = {
         "HOST": settings.host,
         "BIND": settings.bind,
-        "PUBLIC_PORT": str(settings.ports.router_public),
-        "SERVICE_PORT": str(settings.ports.router_services),
-        "OPS_PORT": str(settings.ports.operations["router"]),
-        **_tls(state, "router"),
+        **own,
+        "OPS_PORT": str(settings.ports.operations[name]),
+        **_tls(state, name),
         "SERVICE_SECRETS": str(state.bus_secrets),
     }
-    command = (
-        sys.executable, str(Path(sys.executable).with_name("crossbar")), "edge", "start", "--cbdir", str(state.router),
-        "--config", str(settings.repository / "router-config" / "config.json"),
-        "--loglevel", "warn", "--logformat", "standard", "--color", "false",
-    )  # fmt: skip
-    environment = child_environment("ROUTER", environ, fixed=fixed)
-    # Crossbar keeps a key of its own below the home folder of whoever runs it.
-    return Process("router", command, {**environment, "HOME": str(state.router)}, settings.repository)
+    environment = child_environment("ROUTER", environ, fixed=fixed, defaults=_router_traces(state, settings))
+    return Process(name, (sys.executable, "-m", "ironflock_router"), environment, settings.repository)
 
 
 def service_process(name: str, settings: LocalSettings, environ: Mapping[str, str]) -> Process:
@@ -102,7 +109,8 @@ def provisioner_process(settings: LocalSettings, environ: Mapping[str, str]) -> 
         "CLUSTERS_FOLDER": str(state.clusters),
     }
     command = (sys.executable, "-m", "services.realms.provisioner")
-    return Process(PROVISIONER, command, child_environment("PROVISIONER", environ, fixed=fixed), settings.repository)
+    environment = child_environment("PROVISIONER", environ, fixed=fixed, defaults=settings.traces)
+    return Process(PROVISIONER, command, environment, settings.repository)
 
 
 def migrate_process(settings: LocalSettings, environ: Mapping[str, str]) -> Process:
@@ -131,17 +139,29 @@ def child_environment(
     return {**inherited, **{start + name: value for name, value in (defaults or {}).items()}, **own, **ours}
 
 
+def _router_traces(state: StateFolder, settings: LocalSettings) -> dict[str, str]:
+    """The router believes nobody unless it is told whom."""
+    return {"OTLP_CA_FILE": str(state.ca_certificate), **settings.traces} if settings.traces else {}
+
+
 def _service_variables(name: str, settings: LocalSettings) -> dict[str, str]:
     state = StateFolder(settings.state)
     variables = {
         "OPS_PORT": str(settings.ports.operations[name]),
         "CA_FILE": str(state.ca_certificate),
         **_tls(state, name),
-        "BUS_URL": f"wss://localhost:{settings.ports.router_services}/ws-svc",
+        "BUS_URL": _bus_url(settings),
         "BUS_SECRET_FILE": str(state.bus_secrets / f"svc_{name}"),
         **_database(state, settings, f"svc_{name}"),
     }
     return {**variables, **_own_variables(name, settings, state)}
+
+
+def _bus_url(settings: LocalSettings) -> str:
+    """The routers of all cells."""
+    ports = settings.ports
+    first = f"wss://localhost:{ports.router_services}/ws-svc"
+    return f"{first},{SECOND}=wss://localhost:{ports.second_router_services}/ws-svc" if ports.has_second_cell else first
 
 
 def _own_variables(  # noqa: PLR0911 - one a service

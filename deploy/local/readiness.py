@@ -14,7 +14,7 @@ MAX_ANSWER_OCTETS: Final = 65_536
 
 @frozen
 class Answer:
-    """Whether a process is ready, and if not, why."""
+    """Whether a process is ready, and if not, why; one that is may do without a part, which is told as well."""
 
     ready: bool
     reason: str = ""
@@ -34,7 +34,7 @@ def ask(port: int, ca: Path) -> Answer:
         status, body = _get(port, ca, "/health/ready")
     except (OSError, http.client.HTTPException) as error:
         return Answer(ready=False, reason=f"does not answer ({type(error).__name__})")
-    return Answer(ready=True) if status == http.client.OK else Answer(ready=False, reason=explain(body))
+    return Answer(ready=status == http.client.OK, reason=explain(body))
 
 
 def explain(body: bytes) -> str:

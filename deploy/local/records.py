@@ -7,7 +7,7 @@ from typing import Final
 from attrs import asdict, frozen
 
 from deploy.local.files import write_atomically
-from deploy.local.settings import FIRST_PORT
+from deploy.local.settings import FIRST_PORT, SECOND_ROUTER, Ports
 
 # States of a platform.
 STARTING: Final = "starting"
@@ -39,6 +39,11 @@ class PlatformRecord:
     port_base: int
     processes: tuple[ProcessRecord, ...]
     renewal_problem: str = ""
+
+    @property
+    def ports(self) -> Ports:
+        """Its ports, but for the edge of tunnels, which may have been moved."""
+        return Ports(self.port_base, has_second_cell=any(each.name == SECOND_ROUTER for each in self.processes))
 
 
 def write_record(path: Path, record: PlatformRecord) -> None:

@@ -19,9 +19,10 @@ from attrs import frozen
 from psycopg import sql
 
 from deploy.local.authority_rotation import AuthorityRotation
-from deploy.local.bootstrap import BACKUP, MIGRATE, SUPERUSER, connect, set_password
+from deploy.local.bootstrap import BACKUP, MIGRATE, SUPERUSER, Server, connect, set_password
 from deploy.local.errors import PlatformError
 from deploy.local.files import ensure_folder, write_atomically
+from deploy.local.fitting import master_files
 from deploy.local.key_files import (
     is_taking_over,
     with_active_master_alone,
@@ -35,9 +36,9 @@ from deploy.local.preparation import new_key, token
 from deploy.local.processes import DATABASE_NAME, PROVISIONER, SERVICES
 from deploy.local.records import RUNNING, read_record
 from deploy.local.running import RunningPlatform, Surroundings
-from deploy.local.settings import Ports
 from deploy.local.state import StateFolder, launcher_pid
 from deploy.local.superuser import change, settle
+from shared.clusters import FIRST
 from shared.keyring import LOCK
 from shared.secrets import MasterKeys, WrappedKey, parse_master_keys, rewrap
 
@@ -88,7 +89,7 @@ def rotate(state: StateFolder, kinds: Collection[Kind], around: Surroundings, no
         if record.state != RUNNING or record.launcher != launcher_pid(state.lock):
             raise NotRunningError(f"the platform on {state.root} does not run: start it first")
         try:
-            platform = RunningPlatform(state, Ports(record.port_base), around)
+            platform = RunningPlatform(state, record.ports, around)
             _Rotation(state, frozenset(kinds), platform).run()
             _succeed(frozenset(kinds), AuthorityRotation(platform, now))
         except psycopg.Error as error:
@@ -124,15 +125,16 @@ class _Rotation:
 
     def run(self) -> None:
         """All of it."""
-        masters = self._master_files() if Kind.MASTER_KEYS in self.kinds else {}
+        masters = master_files(self.state) if Kind.MASTER_KEYS in self.kinds else {}
         person_keys = [self.state.person_keys] if Kind.PERSON_KEYS in self.kinds else []
         for file in (*masters.values(), *person_keys):
             write_atomically(file, with_new_master(_read(file), *new_key()).encode())
         has_new_signers = self._rotate_audit_key()
         if Kind.DATABASE_PASSWORDS in self.kinds:
-            self._new_superuser_password()
-            for login in (MIGRATE, BACKUP):  # nobody keeps these open
-                self._new_password(login)
+            for name, server in self.platform.servers_by_name().items():
+                self._new_superuser_password(name, server)
+                self._new_password(BACKUP, name)  # nobody keeps it open
+            self._new_password(MIGRATE)  # nor this one
         if Kind.SIGNING_KEYS in self.kinds:
             self._have_signing_key_followed()
         names = (PROVISIONER, *SERVICES)
@@ -155,7 +157,7 @@ class _Rotation:
         """What the process `name` finds anew at its next start, in words."""
         has_new = set()
         if Kind.DATABASE_PASSWORDS in self.kinds:
-            self._new_password(name if name == PROVISIONER else f"svc_{name}")
+            self._new_passwords_of(name)
             has_new.add("a password")
         if Kind.BUS_SECRETS in self.kinds and name != PROVISIONER:
             write_atomically(self.state.bus_secrets / f"svc_{name}", token().encode())
@@ -170,14 +172,13 @@ class _Rotation:
             has_new.add("a key for tokens")
         return has_new
 
-    def _master_files(self) -> dict[str, Path]:
-        """By schema, which is called as its service."""
-        return {
-            "auth": self.state.master_keys,
-            "devices": self.state.devices_master_keys,
-            "fleetdb": self.state.fleetdb_master_keys,
-            "tunnels": self.state.tunnels_master_keys,
-        }
+    def _new_passwords_of(self, name: str) -> None:
+        """The provisioner is known to every database server, a service to the first alone."""
+        if name != PROVISIONER:
+            self._new_password(f"svc_{name}")
+            return
+        for server in self.platform.servers_by_name():
+            self._new_password(PROVISIONER, server)
 
     def _rotate_audit_key(self) -> bool:
         """Whether other keys are to sign now."""
@@ -201,15 +202,15 @@ class _Rotation:
         with connect(self.platform.server(), DATABASE_NAME) as connection:
             connection.execute(_FOLLOWED)
 
-    def _new_superuser_password(self) -> None:
-        file, server = self.state.database_secrets / SUPERUSER, self.platform.server()
+    def _new_superuser_password(self, name: str, server: Server) -> None:
+        file = self.state.database_secrets_of(name) / SUPERUSER
         settle(server, file)
         change(server, file, token())
 
-    def _new_password(self, login: str) -> None:
+    def _new_password(self, login: str, server: str = FIRST) -> None:
         """In the file first: a start that comes between brings the database to it."""
-        file = self.state.database_secrets / login
-        with connect(self.platform.server(), DATABASE_NAME) as connection:
+        file = self.state.database_secrets_of(server) / login
+        with connect(self.platform.servers_by_name()[server], DATABASE_NAME) as connection:
             password = token()
             write_atomically(file, password.encode())
             set_password(connection, login, password)

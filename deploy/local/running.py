@@ -17,6 +17,7 @@ from deploy.local.processes import SECOND, SECOND_POSTGRES
 from deploy.local.records import read_record
 from deploy.local.settings import Ports
 from deploy.local.state import StateFolder
+from shared.clusters import FIRST
 
 RESTART_TIMEOUT_S: Final = 90.0
 
@@ -84,8 +85,13 @@ class RunningPlatform:
 
     def servers(self, ca: Path | None = None) -> dict[str, Server]:
         """Every database server by the name of its process, as `server` the first of them."""
-        found = {"postgres": self.server(ca)}
+        processes = {FIRST: "postgres", SECOND: SECOND_POSTGRES}
+        return {processes[name]: server for name, server in self.servers_by_name(ca).items()}
+
+    def servers_by_name(self, ca: Path | None = None) -> dict[str, Server]:
+        """Every database server by the name that `realms` knows it by."""
+        found = {FIRST: self.server(ca)}
         if (self.state.clusters / f"{SECOND}.json").exists():
             password = (self.state.second_secrets / SUPERUSER).read_text(encoding="utf-8").strip()
-            found[SECOND_POSTGRES] = Server(self.ports.second, ca or self.state.ca_certificate, password)
+            found[SECOND] = Server(self.ports.second, ca or self.state.ca_certificate, password)
         return found

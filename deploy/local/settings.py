@@ -18,6 +18,11 @@ LAST_OFFSET: Final = 19
 TUNNEL_PORT: Final = 7400
 """Where agents look for the edge of tunnels on this machine (wire-agent.md section 6)."""
 RAW_PORTS: Final = 100
+SECOND_CELL: Final = LAST_OFFSET + 1 + RAW_PORTS
+"""Behind the ports of tunnels come those of the second cell's router, where there is one."""
+SECOND_CELL_PORTS: Final = 3
+SECOND_ROUTER: Final = "router-second"
+"""Its process, and its certificate."""
 # RFC 1123 host names; what stands in a certificate and a URL is checked, not passed on.
 _LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME: Final = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*")
@@ -29,6 +34,7 @@ class Ports:
 
     base: int
     chosen_tunnel: int | None = None
+    has_second_cell: bool = False
 
     @property
     def tunnel(self) -> int:
@@ -79,6 +85,21 @@ class Ports:
         return self.base + 2
 
     @property
+    def second_router_public(self) -> int:
+        """Devices, people and apps of the second cell, where there is one."""
+        return self.base + SECOND_CELL
+
+    @property
+    def second_router_services(self) -> int:
+        """Services in the second cell, on the loopback address only."""
+        return self.base + SECOND_CELL + 1
+
+    @property
+    def more_routers(self) -> tuple[str, ...]:
+        """The processes of routers beside the first."""
+        return (SECOND_ROUTER,) if self.has_second_cell else ()
+
+    @property
     def sql(self) -> int:
         """Where people read data backends by SQL: PostgreSQL's protocol, over TLS."""
         return self.base + 16
@@ -98,6 +119,7 @@ class Ports:
             "privileges": self.base + 14,
             "fleetdb": self.base + 15,
             "tunnels": self.base + 17,
+            **dict.fromkeys(self.more_routers, self.base + SECOND_CELL + 2),
         }
 
 
@@ -158,9 +180,11 @@ def url_host(host: str) -> str:
 
 
 def _ports(settings: Settings) -> Ports:
-    base = settings.integer("PORT_BASE", FIRST_PORT, minimum=1, maximum=MAX_PORT - LAST_OFFSET)
+    has_second_cell = settings.integer("CELLS", 1, minimum=1, maximum=2) == 2  # noqa: PLR2004 - said in a word
+    last = SECOND_CELL + SECOND_CELL_PORTS - 1 if has_second_cell else LAST_OFFSET
+    base = settings.integer("PORT_BASE", FIRST_PORT, minimum=1, maximum=MAX_PORT - last)
     chosen = settings.integer("TUNNEL_PORT", 0, minimum=0, maximum=MAX_PORT)
-    return Ports(base, chosen or None)
+    return Ports(base, chosen or None, has_second_cell)
 
 
 def _traces(settings: Settings) -> dict[str, str]:

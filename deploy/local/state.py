@@ -14,6 +14,7 @@ from typing import Final, Self
 from attrs import frozen
 
 from deploy.local.errors import PlatformError
+from shared.clusters import FIRST
 
 SETTING: Final = "IRONFLOCK_LOCAL_STATE"
 FOLDER_NAME: Final = ".ironflock"
@@ -180,15 +181,23 @@ class StateFolder:
         """PostgreSQL: its program, its configuration, its data."""
         return self.root / "postgres"
 
+    def postgres_of(self, server: str) -> Path:
+        """As `postgres`, of the database server of that name."""
+        return self.postgres if server == FIRST else self.root / f"postgres-{server}"
+
+    def database_secrets_of(self, server: str) -> Path:
+        """As `database_secrets`, of the database server of that name."""
+        return self.database_secrets if server == FIRST else self.secrets / f"database-{server}"
+
     @property
     def second_postgres(self) -> Path:
         """The second PostgreSQL's configuration and data, where there is one."""
-        return self.root / "postgres-second"
+        return self.postgres_of("second")
 
     @property
     def second_secrets(self) -> Path:
         """The passwords of the second PostgreSQL."""
-        return self.secrets / "database-second"
+        return self.database_secrets_of("second")
 
     @property
     def clusters(self) -> Path:
@@ -196,9 +205,9 @@ class StateFolder:
         return self.root / "clusters"
 
     @property
-    def router(self) -> Path:
-        """Crossbar's node directory."""
-        return self.root / "router"
+    def elsewhere(self) -> Path:
+        """What says where the first cluster is, where it is not this machine's; as `clusters`."""
+        return self.root / "elsewhere"
 
     @property
     def agent_updates(self) -> Path:

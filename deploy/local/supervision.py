@@ -191,7 +191,7 @@ class Supervisor(ProcessMonitor):
 
 
 def end_group(leader: int | None) -> None:
-    """Kill what is left of the process group that `leader`, which has ended, led (the router's workers, for one)."""
+    """Kill what is left of the process group that `leader`, which has ended, led."""
     if leader is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(leader, signal.SIGKILL)

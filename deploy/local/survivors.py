@@ -1,7 +1,7 @@
 """What a launcher that was killed may have left running, found and ended by the next one.
 
-The kernel ends the processes themselves with their launcher; a child of theirs, such as a router's worker, it does not.
-Each process led a session of its own, and its number is not given away while anybody is left in that session.
+The kernel ends the processes themselves with their launcher; a child of theirs, such as a backend of PostgreSQL, it
+does not. Each process led a session of its own, and its number is not given away while anybody is left in that session.
 """
 
 import contextlib

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import shared.unspoken  # noqa: F401 - before what it speaks of
+
+# isort: split
 import psycopg
 
 from shared.database import DatabaseSettings, connection_arguments, database_settings

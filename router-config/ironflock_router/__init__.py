@@ -1,1 +1,1 @@
-"""The router of the platform: what runs inside Crossbar's router worker beside Crossbar's own code."""
+"""The router of the platform: Crossbar's sessions, brokers and dealers, and what is ours around them."""

@@ -168,8 +168,7 @@ class AppSessions:
     async def follow(self, *_: object, **event: object) -> None:
         """An event of `realms` about access between apps: readers end where it was revoked, and come back where not.
 
-        The event names the provider as its readers spell it, which no session knows. Raises nothing, whatever it is:
-        Crossbar ends the whole component for an error in here.
+        The event names the provider as its readers spell it, which no session knows. Raises nothing, whatever it is.
         """
         try:
             if event["is_granted"] is False:

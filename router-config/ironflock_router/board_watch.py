@@ -45,7 +45,7 @@ class BoardWatch:
     def follow(self, *_: object, **event: object) -> None:
         """An event of `realms`: all boards were judged just now, by rights that are `silent_s` seconds old at most.
 
-        Raises nothing, whatever the event is: Crossbar ends the whole component for an error in here.
+        Raises nothing, whatever the event is.
         """
         silent_s = event.get("silent_s")
         if not isinstance(silent_s, int | float) or not silent_s >= 0:

@@ -12,13 +12,14 @@ from autobahn.wamp.exception import ApplicationError
 from twisted.internet.interfaces import IReactorTime
 
 from ironflock_router.app_sessions import AppSessions, Ending
+from ironflock_router.loops import turn
 from ironflock_router.metrics import DATA_REALMS, ENDED
 from ironflock_router.realm_names import DataRealm
-from ironflock_router.realms import realm_start, realm_stop, turn
 
 if TYPE_CHECKING:
     from crossbar.router.router import Router
-    from crossbar.worker.router import RouterController
+
+    from ironflock_router.realms import Realms
 
 log = structlog.get_logger()
 
@@ -30,14 +31,14 @@ class DataRealms:
 
     def __init__(
         self,
-        controller: "RouterController",
+        realms: "Realms",
         reactor: IReactorTime,
         apps: AppSessions,
         on_start: "Callable[[Router], None]",
         on_end: Callable[[str], None],
     ) -> None:
         """`on_start` puts the roles into a realm's router; `on_end` is told the name of each that has ended."""
-        self._controller = controller
+        self._realms = realms
         self._reactor = reactor
         self._apps = apps
         self._on_start = on_start
@@ -53,7 +54,7 @@ class DataRealms:
         if realm in self._ending:
             return False
         if realm not in self._running:
-            self._on_start(await realm_start(self._controller, realm))
+            self._on_start(self._realms.start(realm))
             self._running.add(realm)
             DATA_REALMS.inc()
             log.info("data_realm_started", realm=realm)
@@ -75,7 +76,7 @@ class DataRealms:
     async def follow(self, *_: object, **event: object) -> None:
         """An event of `realms` about an install: as `end`, where the app was uninstalled.
 
-        Raises nothing, whatever the event is: Crossbar ends the whole component for an error in here.
+        Raises nothing, whatever the event is.
         """
         try:
             realm = DataRealm.parse("realm-{project_key}-{app_key}-{stage}".format_map(event).lower())
@@ -98,7 +99,7 @@ class DataRealms:
         try:
             sessions = self._show_out(name)
             await turn(self._reactor)  # each session leaves the router in the turn after its GOODBYE
-            await realm_stop(self._controller, name, self._reactor)
+            await self._realms.stop(name, self._reactor)
         finally:
             self._ending.discard(name)
             self._running.discard(name)
@@ -108,8 +109,8 @@ class DataRealms:
         return sessions
 
     def _show_out(self, name: str) -> int:
-        router: Any = self._controller.router_factory.get(name)
-        own = self._controller.realm_by_name(name).session
+        router: Any = self._realms.router(name)
+        own = self._realms.own_session(name)
         sessions = [one for one in router._session_id_to_session.values() if one is not own]  # noqa: SLF001
         for session in sessions:
             ENDED.labels("realm_ended").inc()

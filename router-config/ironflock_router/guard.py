@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
 from twisted.internet.protocol import ServerFactory, connectionDone
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 from typing_extensions import override
 
@@ -20,6 +20,9 @@ from ironflock_router.handshakes import Handshakes
 from ironflock_router.loops import Loop
 from ironflock_router.metrics import CONNECTIONS, DROPPED, UNJOINED, WAITING_OCTETS
 from ironflock_router.settings import Limits
+from ironflock_router.turns import Turn
+from shared.prompt import PromptConnection
+from shared.subscribers import subscriber
 
 log = structlog.get_logger()
 
@@ -31,20 +34,21 @@ PARTS: Final = 4
 reactor: in each an event goes to a hundred subscribers."""
 
 
-class GuardedConnection(ProtocolWrapper):
+class GuardedConnection(PromptConnection):
     """One connection, as transport for TLS and as protocol for TCP."""
 
     factory: "Guard"
 
     def __init__(self, factory: "Guard", wrapped: IProtocol, address: str, born: float) -> None:
-        """Made by the guard; `address` is the peer's host, `born` the reactor's seconds."""
+        """Made by the guard; `address` is the peer's host (of IPv6: its network), `born` the reactor's seconds."""
         super().__init__(factory, wrapped)  # type: ignore[arg-type]  # Twisted's generic names itself
         self.address = address
         self.born = born
         self.is_joined = False
         self.is_shaking_hands = False
         self._has_tls = False
-        self._is_aborted = False
+        self.is_over = False
+        """Whether it was cut or lost: nothing is written to it any more, nor is what was read still heard."""
         self._octets_before_join = 0
         self._heard_at = born
 
@@ -73,14 +77,15 @@ class GuardedConnection(ProtocolWrapper):
         self._heard_at = self.factory.seconds()
         if not self.is_joined and not self._may_go_on(len(data)):
             return
-        super().dataReceived(data)  # type: ignore[no-untyped-call]
+        with self.factory.turn:
+            super().dataReceived(data)  # type: ignore[no-untyped-call]
 
     @override
     def write(self, data: bytes) -> None:
         """Octets to the peer."""
-        if self._is_aborted:
+        if self.is_over:
             return
-        super().write(data)  # type: ignore[no-untyped-call]
+        super().write(data)
         self.factory.written(self, len(data))
 
     @override
@@ -92,25 +97,20 @@ class GuardedConnection(ProtocolWrapper):
         """For how many seconds not one octet has come from the peer: below TLS, whose records come as a whole."""
         return self.factory.seconds() - self._heard_at
 
-    def waiting_octets(self) -> int:
-        """How many octets the peer has not taken yet."""
-        tcp: Any = self.transport
-        # Twisted has no public figure for this.
-        return int(len(tcp.dataBuffer) - tcp.offset + tcp._tempDataLen)  # noqa: SLF001
-
     def abort(self) -> None:
         """Cut it; what waits is lost, now and not when Twisted comes to it, and nothing more is taken."""
-        self._is_aborted = True
+        self.is_over = True
         tcp: Any = self.transport
-        tcp.dataBuffer, tcp.offset, tcp._tempDataLen = b"", 0, 0  # noqa: SLF001 - as above
+        tcp.dataBuffer, tcp.offset, tcp._tempDataLen = b"", 0, 0  # noqa: SLF001 - as `waiting_octets`
         tcp._tempDataBuffer.clear()  # noqa: SLF001 - as above
         tcp.abortConnection()
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone."""
+        self.is_over = True  # TLS would still write its farewell
+        super().connectionLost(reason)
         self.factory.connection_lost(self)
-        super().connectionLost(reason)  # type: ignore[no-untyped-call]
 
     def _may_go_on(self, length: int) -> bool:
         self._octets_before_join += length
@@ -128,12 +128,13 @@ class Guard(WrappingFactory):
 
     noisy = False
 
-    def __init__(self, name: str, limits: Limits, wrapped: ServerFactory, reactor: IReactorTime) -> None:
-        """Guard what `wrapped` serves; `name` labels the figures."""
+    def __init__(self, name: str, limits: Limits, wrapped: ServerFactory, reactor: IReactorTime, turn: Turn) -> None:
+        """Guard what `wrapped` serves; `name` labels the figures, octets are taken in within `turn`."""
         super().__init__(wrapped)  # type: ignore[no-untyped-call]
         self.limits = limits
         self._name = name
         self._reactor = reactor
+        self.turn = turn
         self.seconds = reactor.seconds
         self._unjoined: OrderedDict[GuardedConnection, None] = OrderedDict()  # oldest first
         self._by_address: dict[str, OrderedDict[GuardedConnection, None]] = {}
@@ -157,7 +158,7 @@ class Guard(WrappingFactory):
     @override
     def buildProtocol(self, addr: IAddress | None) -> GuardedConnection | None:  # type: ignore[override]  # None: refuse
         """Take a connection in, or close it in the same turn."""
-        address = getattr(addr, "host", "")
+        address = subscriber(getattr(addr, "host", ""))
         reason = self._refusal(address)
         if reason is not None:
             DROPPED.labels(self._name, reason).inc()

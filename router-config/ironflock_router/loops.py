@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import structlog
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 
 log = structlog.get_logger()
 
@@ -34,3 +35,8 @@ class Loop:
             self._action()
         except Exception:  # the next time may go better, and none at all would be worse
             log.exception("loop_failed")
+
+
+def turn(reactor: IReactorTime) -> Deferred[None]:
+    """The next turn of the reactor."""
+    return deferLater(reactor, 0, lambda: None)

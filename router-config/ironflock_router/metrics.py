@@ -16,6 +16,7 @@ UNJOINED: Final = Gauge("ironflock_router_unjoined_connections", "Open connectio
 WAITING_OCTETS: Final = Gauge(
     "ironflock_router_waiting_bytes", "Octets that peers have not taken yet, at the last sweep", ["listener"]
 )
+CELL: Final = Gauge("ironflock_router_cell", "Which cell this router is", ["cell"])
 SESSIONS: Final = Gauge("ironflock_router_sessions", "Joined sessions", ["role"])
 DATA_REALMS: Final = Gauge("ironflock_router_data_realms", "Data realms that are running")
 DUPLICATES: Final = Counter("ironflock_router_duplicate_devices_total", "Second sessions of a device that is there")

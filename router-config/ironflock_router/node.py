@@ -7,9 +7,9 @@ from typing import Any
 import structlog
 from autobahn.twisted.wamp import ApplicationSession
 from autobahn.wamp import message
-from autobahn.wamp.types import PublishOptions
+from autobahn.wamp.types import CallOptions, PublishOptions
 from crossbar.router.router import Router
-from crossbar.worker.router import RouterController
+from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorTime
 
@@ -25,8 +25,9 @@ from ironflock_router.followers import Followers
 from ironflock_router.listeners import Listeners
 from ironflock_router.logs import Sampler
 from ironflock_router.loops import Loop
+from ironflock_router.metrics import CELL
 from ironflock_router.readiness import AgentProcedures
-from ironflock_router.realms import is_registered, realm_start
+from ironflock_router.realms import Realms
 from ironflock_router.reception import Reception
 from ironflock_router.records import Identity
 from ironflock_router.roles import Decide, TableRole, roles_install, roles_of
@@ -47,6 +48,7 @@ from ironflock_router.wire_names import (
     SYSTEM,
     Action,
 )
+from shared import tracing
 from shared.health import Health
 from shared.tls import ServerOptions
 
@@ -64,19 +66,19 @@ HEALTH_PARTS = (SERVICE_LISTENER, PUBLIC_LISTENER, PROCEDURES)
 
 
 class RouterNode:
-    """One router worker of the platform."""
+    """The router of one cell."""
 
     def __init__(
         self,
         session: ApplicationSession,
-        controller: RouterController,
+        realms: Realms,
         reactor: IReactorTime,
         settings: RouterSettings,
         health: Health,
     ) -> None:
         """`session` is the component's, on the system realm."""
         self._session = session
-        self._controller = controller
+        self._realms = realms
         self._reactor = reactor
         self._settings = settings
         self._health = health
@@ -84,9 +86,8 @@ class RouterNode:
         self._apps = AppSessions(settings.sessions_per_device)
         self._boards = board_watch.BoardWatch(reactor.seconds)
         self._followers = Followers(time.time)  # noqa: TID251 - the shell: the audit log has dates
-        self._data_realms = DataRealms(
-            controller, reactor, self._apps, self._data_realm_started, self._data_realm_ended
-        )
+        self._data_realms = DataRealms(realms, reactor, self._apps, self._data_realm_started, self._data_realm_ended)
+        CELL.labels(settings.cell).set(1)
         self._loops: list[Loop] = []
         self._is_public = False
 
@@ -95,16 +96,16 @@ class RouterNode:
 
         `tls` is for the public listener, `inside` for that of services.
         """
-        realm1 = await realm_start(self._controller, REALM1)
-        procedures = AgentProcedures(lambda uri: is_registered(realm1, uri), self._reactor.seconds)
-        for router in (realm1, await realm_start(self._controller, SYSTEM)):
+        realm1 = self._realms.start(REALM1)
+        procedures = AgentProcedures(lambda uri: self._realms.is_registered(uri, REALM1), self._reactor.seconds)
+        for router in (realm1, self._realms.start(SYSTEM)):
             names = roles_of(permissions.TABLE, router.realm)
             self._install_roles(router, names, rules.decide, procedures.called)
-        events = meta.confine_meta_events(realm1, self._controller.realm_by_name(REALM1).session)
+        events = meta.confine_meta_events(realm1, self._realms.own_session(REALM1))
         reception = self._reception(procedures, events)
-        sessions = PlatformSessionFactory(self._controller.router_factory, reception)
+        sessions = PlatformSessionFactory(self._realms.factory, reception)
         await self._serve(reception.expiry)
-        listeners = Listeners(self._controller, self._reactor, self._settings, tls, sessions)
+        listeners = Listeners(self._reactor, self._settings, tls, sessions)
         listeners.open_services(inside)
         self._health.set(SERVICE_LISTENER, ok=True)
         procedures.on_change.append(lambda missing: self._procedures_changed(missing, listeners))
@@ -149,12 +150,10 @@ class RouterNode:
 
     def _reception(self, procedures: AgentProcedures, events: meta.MetaEvents) -> Reception:
         settings = self._settings
-        credentials = Credentials(
-            self._session.call, self._reactor, settings.credential_timeout_s, settings.service_secrets
-        )
+        credentials = Credentials(self._ask, self._reactor, settings.credential_timeout_s, settings.service_secrets)
         return Reception(
             reactor=self._reactor,
-            proofs=Proofs(credentials),
+            proofs=Proofs(credentials, settings.cell),
             slowdown=Slowdown(),
             seats=Seats(self._reactor.seconds, self._alert_duplicate),
             procedures=procedures,
@@ -164,10 +163,16 @@ class RouterNode:
             followers=self._followers,
             data_realms=self._data_realms,
             expiry=Expiry(time.time),  # noqa: TID251 - the shell: ends of credentials are dates
-            realm_is_started=self._controller.has_realm,
+            realm_is_started=self._realms.has,
             may_register=self._may_register,
             lines=Sampler(),
         )
+
+    def _ask(self, procedure: str, **arguments: Any) -> "Deferred[Any]":
+        """Call a service, which continues the present trace (`shared/session.py` says how it is told)."""
+        options = CallOptions(transaction_hash=tracing.carried_on())
+        asked: Deferred[Any] = self._session.call(procedure, **arguments, options=options)
+        return asked
 
     def _procedures_changed(self, missing: list[str], listeners: Listeners) -> None:
         self._health.set(PROCEDURES, not missing, "not registered: " + ", ".join(missing) if missing else "")

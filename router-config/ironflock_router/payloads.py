@@ -7,6 +7,7 @@ call is never answered and its bookkeeping never cleaned. A client must not be a
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, Final
 
 MAX_DEPTH: Final = 32
@@ -59,7 +60,7 @@ def problem(payload: Iterable[Any]) -> str | None:
     return None
 
 
-def _taken_apart(level: Iterable[Any]) -> tuple[list[Any], list[str], list[int]]:
+def _taken_apart(level: list[Any]) -> tuple[list[Any], list[str], list[int]]:
     """What is one level deeper, and the texts and integers of this one.
 
     It sees each value of each message of the router, hence exact types first: nearly all values have them.
@@ -67,22 +68,38 @@ def _taken_apart(level: Iterable[Any]) -> tuple[list[Any], list[str], list[int]]
     deeper: list[Any] = []
     texts: list[str] = []
     numbers: list[int] = []
+    names: set[Any] = set()
     for value in level:
         kind = type(value)
         if kind is str:
             texts.append(value)
-        elif kind in _LEAVES:
-            continue
-        elif kind is dict or isinstance(value, Mapping):
-            deeper.extend(value)
-            deeper.extend(value.values())
-        elif isinstance(value, list | tuple):
-            deeper.extend(value)
-        elif isinstance(value, int):
+        elif kind is int:
             numbers.append(value)
-        elif isinstance(value, str):
-            texts.append(value)
+        elif kind is dict:
+            names.update(value)
+            deeper.extend(value.values())
+        elif kind is list:
+            deeper.extend(value)
+        elif kind not in _LEAVES:
+            _add_unusual(value, deeper, texts, numbers)
+    if all(type(name) is str for name in names):
+        texts.extend(names)
+    else:  # of names that are equal, say 1e30 and 10**30, the set has kept one
+        deeper.extend(chain.from_iterable(value for value in level if type(value) is dict))
     return deeper, texts, numbers
+
+
+def _add_unusual(value: Any, deeper: list[Any], texts: list[str], numbers: list[int]) -> None:
+    """What some decoder makes of the same: say of a dictionary that is a name of another one."""
+    if isinstance(value, Mapping):
+        deeper.extend(value)
+        deeper.extend(value.values())
+    elif isinstance(value, list | tuple):
+        deeper.extend(value)
+    elif isinstance(value, int):
+        numbers.append(value)
+    elif isinstance(value, str):
+        texts.append(value)
 
 
 def _is_unicode(text: str) -> bool:

@@ -1,46 +1,85 @@
-"""Realms: starting and stopping them in Crossbar's worker."""
+"""Realms: a router of Crossbar's for each, with Crossbar's own session in it, which publishes and answers its meta API.
 
-from typing import TYPE_CHECKING
+This is what Crossbar's router worker does with a node's configuration. The worker itself is not here: it is managed by
+a second process, a node's controller, and all that the two say to each other is how to do these few lines.
+"""
 
+from typing import Any, Final
+
+from attrs import define
+from autobahn.twisted.wamp import ApplicationSession
+from autobahn.wamp.types import ComponentConfig
+from crossbar.router.router import Router, RouterFactory
+from crossbar.router.service import RouterServiceAgent
+from crossbar.router.session import RouterSessionFactory
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 
-if TYPE_CHECKING:
-    from crossbar.router.router import Router
-    from crossbar.worker.router import RouterController
+from ironflock_router.loops import turn
 
-
-async def realm_start(controller: "RouterController", realm: str) -> "Router":
-    """Start `realm` if it is not running, and return its router."""
-    if not controller.has_realm(realm):
-        await maybeDeferred(controller.start_router_realm, realm, {"name": realm, "roles": []})
-    router: Router = controller.router_factory.get(realm)
-    return router
+TRUSTED: Final = "trusted"
+"""The role of sessions of our own: Crossbar lets it do everything."""
+OWN: Final = "router"
 
 
-async def realm_stop(controller: "RouterController", realm: str, reactor: IReactorTime) -> None:
-    """Stop `realm`, which every session but Crossbar's own has left, so that it can be started again.
+@define(eq=False)
+class Realm:
+    """What a router of Crossbar's reads of the realm that it serves; `session` is Crossbar's own."""
 
-    Not by the controller's `stop_router_realm`: it removes the router twice, fails at the second time, and leaves the
-    name behind as that of a realm which runs and which nobody can join (tried, 26.10.1).
-    """
-    started = controller.realms.pop(realm)
-    await maybeDeferred(started.session.leave)
-    # Takes Crossbar's own session out of the router in the next turn; with the last session the router goes.
-    controller._router_session_factory.remove(started.session)  # noqa: SLF001 - there is no other way
-    await turn(reactor)
-    controller.router_factory._routers.pop(realm, None)  # noqa: SLF001 - whatever has stayed, the realm is over
-    controller.realm_to_id.pop(realm, None)
-    controller._service_sessions.pop(realm, None)  # noqa: SLF001
+    id: str
+    config: dict[str, Any]
+    session: ApplicationSession | None = None
 
 
-def turn(reactor: IReactorTime) -> "Deferred[None]":
-    """The next turn of the reactor."""
-    return deferLater(reactor, 0, lambda: None)
+class Realms:
+    """The realms that run in this process."""
 
+    def __init__(self) -> None:
+        """None runs."""
+        self.factory: Final = RouterFactory(OWN, OWN, None)
+        self._embedded: Any = RouterSessionFactory(self.factory)
+        self._running: dict[str, Realm] = {}
 
-def is_registered(router: "Router", procedure: str) -> bool:
-    """Whether a call of `procedure` would find a callee now."""
-    registration = router._dealer._registration_map.best_matching_observation(procedure)  # noqa: SLF001
-    return registration is not None and bool(registration.observers)
+    def has(self, name: str) -> bool:
+        """Whether the realm runs."""
+        return name in self._running
+
+    def router(self, name: str) -> Router:
+        """The router of a realm that runs."""
+        return self.factory._routers[name]  # noqa: SLF001 - `get` is not typed
+
+    def own_session(self, name: str) -> ApplicationSession:
+        """Crossbar's own session in a realm that runs."""
+        session = self._running[name].session
+        assert session is not None  # noqa: S101 - set before it runs
+        return session
+
+    def start(self, name: str) -> Router:
+        """Start a realm if it is not running, in this turn, and return its router."""
+        if name not in self._running:
+            realm = Realm(name, {"name": name, "roles": []})
+            router = self.factory.start_realm(realm)  # type: ignore[arg-type]  # as much of one as is read
+            realm.session = RouterServiceAgent(ComponentConfig(name, {"onready": Deferred()}), router)
+            self._running[name] = realm
+            self.embed(realm.session, name)
+        return self.router(name)
+
+    def is_registered(self, procedure: str, name: str) -> bool:
+        """Whether a call of `procedure` in a realm that runs would find a callee now."""
+        dealer = self.router(name)._dealer  # noqa: SLF001
+        registration = dealer._registration_map.best_matching_observation(procedure)  # noqa: SLF001
+        return registration is not None and bool(registration.observers)
+
+    def embed(self, session: ApplicationSession, name: str) -> None:
+        """Have `session` join a realm that runs, with every right."""
+        self._embedded.add(session, self.router(name), authid=OWN, authrole=TRUSTED)
+
+    async def stop(self, name: str, reactor: IReactorTime) -> None:
+        """Stop a realm, which every session but Crossbar's own has left, so that it can be started again."""
+        own: Any = self.own_session(name)
+        del self._running[name]
+        await maybeDeferred(own.leave)
+        # Takes Crossbar's own session out of the router in the next turn; with the last session the router goes.
+        self._embedded.remove(own)
+        await turn(reactor)
+        self.factory._routers.pop(name, None)  # noqa: SLF001 - whatever has stayed, the realm is over

@@ -15,7 +15,7 @@ from ironflock_router.app_sessions import AppSessions
 from ironflock_router.authentication.credentials import CredentialsAwayError
 from ironflock_router.authentication.doors import TICKET, Door
 from ironflock_router.authentication.proofs import MAX_AUTHID_LENGTH, Claim, Proofs
-from ironflock_router.authentication.refusals import AWAY, FULL, WRONG_PROOF, Refusal
+from ironflock_router.authentication.refusals import AWAY, FULL, OTHER_CELL, WRONG_PROOF, Refusal
 from ironflock_router.authentication.slowdown import Slowdown
 from ironflock_router.board_watch import BoardWatch
 from ironflock_router.data_realms import DataRealms
@@ -30,12 +30,14 @@ from ironflock_router.records import Identity
 from ironflock_router.seats import Seats
 from ironflock_router.session import PlatformSession
 from ironflock_router.wire_names import BOARD_ROLES, DATA_ROLES, DATA_SERVICES, DEVICE, DEVICE_DUPLICATE, REALM1
+from shared import tracing
 
 log = structlog.get_logger()
 
 DUPLICATE_STAYS_S: Final = 10.0
 """A copy leaves by itself at once; one that does not is shown out."""
 
+HELD_BACK: Final = frozenset({WRONG_PROOF.outcome, OTHER_CELL.outcome})
 MayRegister = Callable[[PlatformSession, message.Register], bool]
 
 
@@ -64,17 +66,13 @@ class Reception:
 
     async def settle(self, claim: Claim, signature: str) -> Identity | Refusal:
         """Who joins, or with which sentence not. Never raises: Crossbar would send an exception's text out."""
-        try:
-            outcome = await self._admit(claim, signature)
-        except CredentialsAwayError:
-            outcome = AWAY
-        except Exception:  # whatever it is, the client must only learn that it may try again
-            log.exception("join_failed", path=claim.door.value)
-            outcome = AWAY
+        with tracing.joined(claim.door.value) as doing:
+            outcome = await self._settled(claim, signature)
+            if isinstance(outcome, Refusal):
+                doing.refused("unavailable" if outcome is AWAY else outcome.outcome)
+                self._record(claim, outcome)
         JOINS.labels(claim.door.value, outcome.outcome if isinstance(outcome, Refusal) else "proved").inc()
-        if isinstance(outcome, Refusal):
-            self._record(claim, outcome)
-        if outcome is WRONG_PROOF:
+        if isinstance(outcome, Refusal) and outcome.outcome in HELD_BACK:
             await self._hold_back(claim)
         return outcome
 
@@ -122,6 +120,15 @@ class Reception:
         log.warning("session_cut", authid=identity.authid, role=identity.role, reason=reason)
         session.end()
 
+    async def _settled(self, claim: Claim, signature: str) -> Identity | Refusal:
+        try:
+            return await self._admit(claim, signature)
+        except CredentialsAwayError:
+            return AWAY
+        except Exception:  # whatever it is, the client must only learn that it may try again
+            log.exception("join_failed", path=claim.door.value)
+            return AWAY
+
     async def _admit(self, claim: Claim, signature: str) -> Identity | Refusal:
         if claim.door is Door.APPS:
             return await self._admit_app(claim, signature)
@@ -154,6 +161,8 @@ class Reception:
         unwritten = self.lines.take(self.reactor.seconds())
         if unwritten is not None:
             who = {"authid": claim.authid[:64], "address": claim.address}
+            if refusal.cell is not None:
+                who["cell"] = refusal.cell
             log.info("join_refused", path=claim.door.value, outcome=refusal.outcome, unwritten=unwritten, **who)
 
     async def _hold_back(self, claim: Claim) -> None:

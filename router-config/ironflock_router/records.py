@@ -29,7 +29,11 @@ class Identity:
 
 @frozen
 class DeviceCredential:
-    """What `auth` knows of one device: its secret, whether it still counts, whose it is, from which flash it came."""
+    """What `auth` knows of one device: its secret, whether it still counts, whose it is, from which flash it came.
+
+    `cell` is that of its project; empty where nobody can say which, None where `auth` is of
+    a release that knows of one cell alone.
+    """
 
     is_active: bool
     secret: str = field(repr=False)
@@ -37,6 +41,7 @@ class DeviceCredential:
     project_key: int
     serial_number: str
     flash_id: str
+    cell: str | None = None
 
 
 @frozen
@@ -51,24 +56,26 @@ class VerifiedTicket:
 
 @frozen
 class TakenTicket:
-    """What `auth` makes of a board's ticket, which is used up by that."""
+    """What `auth` makes of a board's ticket, which is used up by that; `cell` as of a device."""
 
     account_key: int
     role: str
     board_key: int
     credentials: tuple[str, ...]
     ends_at: float
+    cell: str | None = None
 
 
 @frozen
 class AppCredential:
-    """What `auth` knows of one app's credential on one data realm: as what it may join."""
+    """What `auth` knows of one app's credential on one data realm: as what it may join; `cell` as of a device."""
 
     secret: str = field(repr=False)
     role: str
     serial_number: str
     device_key: int
     project_key: int
+    cell: str | None = None
 
 
 @frozen

@@ -6,7 +6,7 @@ waits for the peer's GOODBYE for ever: a session that is killed would stay as lo
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from autobahn.wamp import message
 from autobahn.wamp.exception import ApplicationError
@@ -14,6 +14,7 @@ from autobahn.wamp.types import Accept, Challenge, CloseDetails, Deny, HelloDeta
 from crossbar.router.router import RouterFactory
 from crossbar.router.session import RouterSession, RouterSessionFactory
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from typing_extensions import override
 
 from ironflock_router import messages
@@ -21,22 +22,43 @@ from ironflock_router.authentication.doors import CRA
 from ironflock_router.authentication.proofs import Claim, challenge_text
 from ironflock_router.authentication.refusals import NO_AUTH_METHOD, OUT_OF_ORDER, Refusal
 from ironflock_router.records import Identity
+from ironflock_router.websocket import PlatformWebSocket
 from ironflock_router.wire_names import SERVICE_ROLES
-
-if TYPE_CHECKING:
-    from ironflock_router.reception import Reception
-    from ironflock_router.websocket import PlatformWebSocket
 
 GRACE_S: Final = 1.0
 """How long a peer has to close by itself after ABORT or GOODBYE."""
 
 
+class Reception(Protocol):
+    """What a session needs of the reception; `reception.Reception` is it."""
+
+    @property
+    def reactor(self) -> IReactorTime:
+        """The clock."""
+
+    @property
+    def may_register(self) -> "Callable[[PlatformSession, message.Register], bool]":
+        """Whether the table permits a registration."""
+
+    async def settle(self, claim: Claim, signature: str) -> Identity | Refusal:
+        """Who joins, or with which sentence not."""
+
+    def joined(self, session: "PlatformSession") -> None:
+        """A session is in."""
+
+    def left(self, session: "PlatformSession") -> None:
+        """A session is out."""
+
+    def cut(self, session: "PlatformSession", reason: str) -> None:
+        """End a session that sent what no client of ours sends."""
+
+
 class PlatformSession(RouterSession):
     """One client; `identity` is None until its secret is proved."""
 
-    _transport: "PlatformWebSocket | None"  # type: ignore[mutable-override]  # ours is the only kind here
+    _transport: PlatformWebSocket | None  # type: ignore[mutable-override]  # ours is the only kind here
 
-    def __init__(self, router_factory: RouterFactory, reception: "Reception") -> None:
+    def __init__(self, router_factory: RouterFactory, reception: Reception) -> None:
         """Made by `PlatformSessionFactory` for each connection."""
         super().__init__(router_factory)
         self.identity: Identity | None = None
@@ -163,7 +185,7 @@ class PlatformSession(RouterSession):
         return sum(len(testaments) for testaments in self._testaments.values())
 
     @property
-    def _connected(self) -> "PlatformWebSocket":
+    def _connected(self) -> PlatformWebSocket:
         if self._transport is None:
             raise ApplicationError(ApplicationError.CANCELED, "the connection is gone")
         return self._transport
@@ -214,7 +236,7 @@ class PlatformSession(RouterSession):
 class PlatformSessionFactory(RouterSessionFactory):
     """Makes the sessions of both listeners."""
 
-    def __init__(self, router_factory: RouterFactory, reception: "Reception") -> None:
+    def __init__(self, router_factory: RouterFactory, reception: Reception) -> None:
         """Sessions join the realms of `router_factory` and are looked after by `reception`."""
         super().__init__(router_factory)  # type: ignore[no-untyped-call]
         self._reception = reception

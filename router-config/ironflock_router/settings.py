@@ -6,7 +6,10 @@ from typing import Final, Self
 
 from attrs import frozen
 
-from shared.settings import Settings
+from shared.cells import FIRST, is_cell_name
+from shared.proxied import Proxies, read_proxies
+from shared.settings import Settings, SettingsError
+from shared.trace_settings import TraceSettings, trace_settings
 
 LOCAL: Final = "127.0.0.1"
 KIB: Final = 1024
@@ -46,10 +49,12 @@ class Limits:
 class RouterSettings:
     """Everything that the router is told from outside; the `inside` certificate is for services, probes, metrics."""
 
+    cell: str
     host: str
     bind: str
     service_bind: str
     ops_bind: str
+    proxies: Proxies
     public_port: int
     service_port: int
     ops_port: int
@@ -65,6 +70,7 @@ class RouterSettings:
     max_app_message_octets: int
     public: Limits
     services: Limits
+    traces: TraceSettings | None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -76,10 +82,12 @@ class RouterSettings:
         settings = Settings("ROUTER", environ)
         certificate, key = settings.path("TLS_CERTIFICATE"), settings.path("TLS_KEY")
         values = cls(
+            cell=_cell(settings),
             host=settings.text("HOST", "localhost"),
             bind=settings.text("BIND", LOCAL),
             service_bind=settings.text("SERVICE_BIND", LOCAL),
             ops_bind=settings.text("OPS_BIND", LOCAL),
+            proxies=read_proxies(settings),
             public_port=settings.port("PUBLIC_PORT"),
             service_port=settings.port("SERVICE_PORT"),
             ops_port=settings.port("OPS_PORT"),
@@ -97,9 +105,17 @@ class RouterSettings:
             ),
             public=_public_limits(settings),
             services=_service_limits(),
+            traces=trace_settings(settings),
         )
         settings.refuse_unknown()
         return values
+
+
+def _cell(settings: Settings) -> str:
+    cell = settings.text("CELL", FIRST)
+    if not is_cell_name(cell):
+        raise SettingsError("IRONFLOCK_ROUTER_CELL must be the name of a cell, for example first")
+    return cell
 
 
 def _public_limits(settings: Settings) -> Limits:

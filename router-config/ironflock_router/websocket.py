@@ -104,7 +104,9 @@ class PlatformWebSocket(WampWebSocketServerProtocol):
 
     @override
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
-        """One message came; JSON is looked at before it is decoded."""
+        """One message came; JSON is looked at before it is decoded. Behind what its sender was cut for none counts."""
+        if self.connection.is_over:
+            return
         if not isBinary and payloads.is_too_deep(payload):
             self.connection.factory.drop(self.connection, "payload")
             return
@@ -145,12 +147,10 @@ class PlatformWebSocketFactory(WampWebSocketServerFactory):
         self,
         sessions: RouterSessionFactory,
         door: Door,
-        cbdir: str,
-        templates: Any,
         max_message_octets: int,
     ) -> None:
         """Each connection gets a session from `sessions`."""
-        super().__init__(sessions, cbdir, _configuration(max_message_octets), templates)  # type: ignore[no-untyped-call]
+        super().__init__(sessions, "", _configuration(max_message_octets), None)  # type: ignore[no-untyped-call]
         self.door = door
 
     def call_later(self, delay_s: float, action: Callable[[], None]) -> Any:

@@ -57,7 +57,8 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     await database.open()
     service.listen_ops(read.common, health)
     site = Site(Tiles(database))
-    port = listen_https(service.server_tls(read.common), read.port, read.bind, site, idle_timeout_s=IDLE_TIMEOUT_S)
+    tls = service.server_tls(read.common)
+    port = listen_https(tls, read.port, read.bind, site, idle_timeout_s=IDLE_TIMEOUT_S, proxies=read.proxies)
     heads = HeadFile(read.head_file, notary.verifiers)
     integrator = Integrator(database, notary, heads, bell, health, batch=read.batch)
     running = [

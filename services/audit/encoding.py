@@ -2,10 +2,9 @@
 
 from typing import Any
 
-import rfc8785
-
 from services.audit.records import CHOICES, Chosen, Row, Tombstone
 from shared.audit import ENTRY_VERSION
+from shared.canonical import canonical_json
 from shared.moments import rfc3339
 from shared.tlog.note import encode_base64
 
@@ -43,7 +42,7 @@ def canonical_octets(row: Row) -> bytes:
     Raises:
         rfc8785.CanonicalizationError: A value has no canonical form.
     """
-    return rfc8785.dumps(canonical(row))
+    return canonical_json(canonical(row))
 
 
 def entry_line(row: Row, proof: list[str], opened: dict[str, Any] | None) -> dict[str, Any]:

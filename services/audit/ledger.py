@@ -16,11 +16,13 @@ import structlog
 from services.audit.bell import Bell
 from services.audit.records import Row
 from services.audit.store import entries
+from services.audit.store import log as entries_log
 from shared.audit import Action
-from shared.database import Database
+from shared.database import Connection, Database
 from shared.moments import rfc3339
 
-BATCH: Final = 1000
+BATCH: Final = 10_000
+"""Entries that are looked through at once, few of which the ledger has anything to say of."""
 LOOK_S: Final = 1.0
 TAIL_OCTETS: Final = 65_536
 DONE: Final = "done"
@@ -105,7 +107,9 @@ class LedgerFile:
             size = os.fstat(descriptor).st_size
             # What a crash cut off is ended, so that it spoils no line but its own; the entry is written again.
             is_cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-            os.write(descriptor, (b"\n" if is_cut else b"") + octets)
+            rest = (b"\n" if is_cut else b"") + octets
+            while rest:  # of a disk that is nearly full the first write takes a part, and the next one fails
+                rest = rest[os.write(descriptor, rest) :]
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -136,11 +140,17 @@ class Keeping:
             UnavailableError, OSError: It could not be read, or not be written; it is tried again.
         """
         start = self._file.position() if self._position is None else self._position
-        rows = await self._database.run(lambda connection: entries.entries_all(connection, start=start, limit=BATCH))
+        size = await self._database.run(entries_log.size)
+        end = max(start, min(size, start + BATCH))
+        rows = [] if end == start else await self._database.run(lambda each: _kept(each, start, end))
         lines = [line for row in rows if (line := line_of(row)) is not None]
         if lines:
             self._file.append(lines)
             log.info("ledger_written", lines=len(lines))
-        self._position = (rows[-1].leaf_index or 0) + 1 if rows else start
-        if len(rows) < BATCH:
+        self._position = end
+        if end >= size:
             await self._bell.heard(LOOK_S)
+
+
+async def _kept(connection: Connection, start: int, end: int) -> list[Row]:
+    return await entries.entries_of(connection, KEPT, start=start, end=end)

@@ -9,6 +9,7 @@ import msgspec
 from attrs import field, frozen
 
 from shared.database import DatabaseSettings
+from shared.proxied import Proxies, read_proxies
 from shared.secrets import SecretsError, parse_master_keys
 from shared.service import LOCAL, BusSettings, CommonSettings, bus_settings, common_settings, service_database_settings
 from shared.settings import Settings, SettingsError
@@ -60,6 +61,7 @@ class AuditSettings:
     database: DatabaseSettings
     port: int
     bind: str
+    proxies: Proxies
     origin: str
     keys: LogKeys
     public_keys_file: Path
@@ -86,6 +88,7 @@ def read(settings: Settings) -> AuditSettings:
         database=service_database_settings(settings, "audit", common.ca),
         port=settings.port("PORT"),
         bind=settings.text("BIND", LOCAL),
+        proxies=read_proxies(settings),
         origin=origin,
         keys=parse_keys(origin, settings.secret("SIGNING_KEYS")),
         public_keys_file=settings.path("PUBLIC_KEYS_FILE"),

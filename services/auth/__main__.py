@@ -44,6 +44,7 @@ from shared.database import Database
 from shared.errors import OutcomeUnknownError, OverLimitError, UnavailableError
 from shared.health import Health
 from shared.https import listen_https
+from shared.project_cells import ProjectCells
 from shared.rights.decision_point import Rights
 from shared.settings import Settings
 
@@ -103,7 +104,8 @@ def listen(read: settings.AuthSettings, desk: Desk, spawn: Spawn) -> IListeningP
     """Open the site; `spawn` runs what answers one request."""
     front = front_of(desk, origin=read.issuer, is_sign_up_open=read.is_sign_up_open)
     root = site_of(front, desk.provider, desk.upstream, spawn, origin=read.issuer)
-    return listen_https(service.server_tls(read.common), read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S)
+    tls = service.server_tls(read.common)
+    return listen_https(tls, read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S, proxies=read.proxies)
 
 
 def desk_of(
@@ -149,7 +151,7 @@ def serve(bus: Bus, database: Database, keyring: Keyring, desk: Desk, *, erasure
     """Register every procedure."""
     verifier, people, provider = service.assertions_for(bus, "auth", time.time), desk.people, desk.provider
     signing = Signing(database, keyring, time.time)
-    bus.serve(CredentialProcedures(database, keyring, people.locks))
+    bus.serve(CredentialProcedures(database, keyring, people.locks, ProjectCells(bus)))
     apps = Apps(bus)
     bus.serve(AppCredentialProcedures(database, keyring, people.locks, apps))
     bus.serve(BoardTicketProcedures(database, people.locks, apps, endings))

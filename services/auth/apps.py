@@ -5,6 +5,7 @@ from uuid import UUID
 from services.auth.records.app_credentials import AppPrincipal, DataRealm, DeviceWithApps, RealmStanding, Standing, Wish
 from shared.bus import Bus
 from shared.procedures import answered
+from shared.project_cells import ProjectCells
 
 
 class Apps:
@@ -13,6 +14,15 @@ class Apps:
     def __init__(self, bus: Bus) -> None:
         """Ask over `bus`."""
         self._bus = bus
+        self._cells = ProjectCells(bus)
+
+    async def cell_of(self, project_key: int) -> str:
+        """The name of the cell that the project is in.
+
+        Raises:
+            UnavailableError, OutcomeUnknownError: Realms is away.
+        """
+        return (await self._cells.find(project_key)).name
 
     async def on_device(self, serial_number: UUID) -> DeviceWithApps | None:
         """The device of that serial number and its apps, None where there is none.

@@ -7,7 +7,6 @@ that was under way when it came may end after the first telling.
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from math import inf
 from typing import Final
 
@@ -18,6 +17,7 @@ from services.auth.store.board_tickets import board_ticket_end_of
 from shared.bus import Bus, call
 from shared.database import Database
 from shared.identities import CONTROL_REALM, SYSTEM_REALM
+from shared.nudge import Nudge
 from shared.rights.decision_point import Rights
 from shared.rights.records import LockKind
 from shared.session import BusSession
@@ -39,8 +39,8 @@ class Cuts:
         self._clock = clock
         self._known: set[int] = set()
         self._newest_at = -inf
-        self._is_due = asyncio.Event()
-        rights.on_locks(self._is_due.set)
+        self._nudge = Nudge()
+        rights.on_locks(self._nudge.give)
         for realm in (CONTROL_REALM, SYSTEM_REALM):
             bus.on_join(realm, self._look)
 
@@ -51,14 +51,11 @@ class Cuts:
             PublicError, ApplicationError, TransportLost: A part is away; it is due again.
         """
         is_new = self._clock() - self._newest_at < NEW_FOR_S
-        with suppress(TimeoutError):
-            async with asyncio.timeout(NEW_INTERVAL_S if is_new else REPEAT_INTERVAL_S):
-                await self._is_due.wait()
-        self._is_due.clear()
+        await self._nudge.wait(NEW_INTERVAL_S if is_new else REPEAT_INTERVAL_S)
         try:
             await self.cut()
         except Exception:
-            self._is_due.set()
+            self._nudge.give()
             raise
 
     async def cut(self) -> None:
@@ -69,25 +66,23 @@ class Cuts:
             self._newest_at = self._clock()
         self._known = standing
         people = [int(lock.key) for lock in locks if lock.kind is LockKind.PERSON]
-        await self._tell(people, [lock.key for lock in locks if lock.kind is LockKind.API_KEY])
+        told = await self._tell(people, [lock.key for lock in locks if lock.kind is LockKind.API_KEY])
         if people:
             owned = await self._database.run(lambda connection: account_list_owned(connection, people))
-            await self._tell(owned, [])
+            told += await self._tell(owned, [])
             await self._database.run(lambda connection: board_ticket_end_of(connection, [*people, *owned]))
+        self._bus.done(told)
 
-    async def _tell(self, account_keys: list[int], key_ids: list[str]) -> None:
+    async def _tell(self, account_keys: list[int], key_ids: list[str]) -> list[BaseException | None]:
         """Tell every cell that is there, whatever becomes of the others; one that comes later is told when it does."""
-        told = await asyncio.gather(
-            *(_kill(session, account_keys) for session in self._bus.sessions(CONTROL_REALM)),
-            *(_end(session, key_ids) for session in self._bus.sessions(SYSTEM_REALM)),
+        return await asyncio.gather(
+            *(self._bus.of_a_cell(_kill(each, account_keys)) for each in self._bus.sessions(CONTROL_REALM)),
+            *(self._bus.of_a_cell(_end(each, key_ids)) for each in self._bus.sessions(SYSTEM_REALM)),
             return_exceptions=True,
         )
-        for failure in told:
-            if failure is not None:
-                raise failure
 
     async def _look(self, _: BusSession) -> None:
-        self._is_due.set()
+        self._nudge.give()
 
 
 async def _kill(session: BusSession, account_keys: Iterable[int]) -> None:

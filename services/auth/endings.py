@@ -5,6 +5,7 @@ telling. An ended credential is told for half a minute, so that a join that was 
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -16,40 +17,49 @@ from shared.bus import Bus, call
 from shared.database import Database
 from shared.errors import PublicError
 from shared.identities import SYSTEM_REALM
+from shared.session import BusSession
 
 PROCEDURE: Final = "ironflock.router.credential.end"
 TOLD_FOR_S: Final = 30.0
 HURRY_S: Final = 4.0
+BATCH: Final = 1_000
 
 
 class Endings:
     """Tells the routers."""
 
     def __init__(self, bus: Bus, database: Database) -> None:
-        """Nothing is told before `keep_up`; then whatever ended within the last hour."""
+        """Nothing is told before `keep_up`; then all that ever ended: how long a cell was away before nobody knows."""
         self._bus = bus
         self._database = database
-        self._since: datetime | None = None
+        self._since: dict[str, datetime] = {}
+        """By the names of cells: until when each was told."""
 
     async def keep_up(self) -> None:
-        """Tell every cell what has ended since it was last told.
+        """Tell every cell that is there what has ended since it was last told.
 
         Raises:
             PublicError, ApplicationError, TransportLost: A part is away; nothing is forgotten.
         """
-        now, ended = await self._database.run(
-            lambda connection: credential_list_ended(connection, self._since, TOLD_FOR_S)
-        )
-        if ended:
-            await self._tell(ended)
-        self._since = now
+        there = self._bus.sessions_by_cell(SYSTEM_REALM)
+        by_time: dict[datetime | None, list[str]] = {}
+        for cell in there:
+            by_time.setdefault(self._since.get(cell), []).append(cell)
+        told = [self._tell_since(since, {cell: there[cell] for cell in cells}) for since, cells in by_time.items()]
+        self._bus.done(await asyncio.gather(*told, return_exceptions=True))
+
+    async def _tell_since(self, since: datetime | None, sessions: Mapping[str, BusSession]) -> None:
+        now, ended = await self._database.run(lambda connection: credential_list_ended(connection, since, TOLD_FOR_S))
+
+        async def tell(cell: str, session: BusSession) -> None:
+            for first in range(0, len(ended), BATCH):
+                await self._bus.of_a_cell(call(session, PROCEDURE, args=(ended[first : first + BATCH],)))
+            self._since[cell] = now
+
+        self._bus.done(await asyncio.gather(*(tell(*each) for each in sessions.items()), return_exceptions=True))
 
     async def hurry(self, ended: list[str]) -> None:
         """Tell every cell of these at once; what is not taken now, `keep_up` tells."""
         with suppress(PublicError, ApplicationError, TransportLost, TimeoutError):
             async with asyncio.timeout(HURRY_S):
-                await self._tell(ended)
-
-    async def _tell(self, ended: list[str]) -> None:
-        for session in self._bus.every_session(SYSTEM_REALM):
-            await call(session, PROCEDURE, args=(ended,))
+                await self._bus.everywhere(SYSTEM_REALM, lambda session: call(session, PROCEDURE, args=(ended,)))

@@ -1,8 +1,9 @@
 """Erasing a person: their key is destroyed, their name replaced, whatever they could sign in with ended.
 
 (1) One transaction does all that and records it. (2) Every session of the account is ended and the other services are
-told. The second part follows from the row alone and is repeated for an hour: a process that dies in between, a router
-that was away and a session that was just joining change nothing.
+told. The second part follows from the row alone and is repeated for an hour, and once over each new session of ours,
+whenever it was: a process that dies in between, a router that was away for however long and a session that was just
+joining change nothing.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from services.auth.service_accounts import end_all_in_txn
 from services.auth.store.accounts import (
     account_delete_ties,
     account_erase,
+    account_list_shut_out,
     account_list_shut_out_lately,
     account_lock_in_txn,
 )
@@ -32,8 +34,9 @@ from services.auth.store.sessions import session_delete_all
 from shared import audit
 from shared.bus import Bus, call
 from shared.database import Connection, Database
-from shared.errors import ConflictError, NotFoundError
+from shared.errors import CellAwayError, ConflictError, NotFoundError
 from shared.identities import CONTROL_REALM, SYSTEM_REALM, Person
+from shared.nudge import Nudge
 from shared.session import BusSession
 
 TOPIC: Final = "ironflock.auth.account.erased"
@@ -44,6 +47,7 @@ WHY: Final = "this account was erased"
 SHUT_OUT: Final = "this account cannot be used any more"
 NO_ACCOUNT: Final = "there is no such account"
 REPEAT_INTERVAL_S: Final = 10.0
+BATCH: Final = 500
 
 log = structlog.get_logger()
 
@@ -56,7 +60,8 @@ class Erasure:
         self._bus = bus
         self._database = database
         self._told: set[int] = set()
-        self._is_due = asyncio.Event()
+        self._compared: set[BusSession] = set()
+        self._nudge = Nudge()
         bus.on_join(CONTROL_REALM, self._look)
 
     async def erase(self, person: Person, request: EraseAccount) -> Receipt:
@@ -75,12 +80,12 @@ class Erasure:
             if account is None:
                 raise NotFoundError(NO_ACCOUNT)
             erased_at = account.erased_at or await _erase_in_txn(connection, person, account, request.confirm)
-        self._is_due.set()
+        self._nudge.give()
         return Receipt(account_key=person.account_key, erased_at=erased_at)
 
     def hurry(self) -> None:
         """Somebody was shut out just now: follow up at once."""
-        self._is_due.set()
+        self._nudge.give()
 
     async def keep_up(self) -> None:
         """Wait until something was erased, some seconds at most, and follow up.
@@ -88,23 +93,44 @@ class Erasure:
         Raises:
             PublicError, ApplicationError, TransportLost: A part is away; it is due again.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(REPEAT_INTERVAL_S):
-                await self._is_due.wait()
-        self._is_due.clear()
+        await self._nudge.wait(REPEAT_INTERVAL_S)
         try:
             await self.follow_up()
+        except CellAwayError:
+            raise  # that cell's are ended when it is back
         except Exception:
-            self._is_due.set()
+            self._nudge.give()
             raise
 
     async def follow_up(self) -> None:
-        """End the sessions of accounts that were erased or disabled lately; of an erased one others are told once."""
-        for account_key, is_erased in await self._database.run(account_list_shut_out_lately):
+        """End the sessions of accounts that were erased or disabled lately; of an erased one others are told once.
+
+        In a cell that is there anew those of all accounts that are erased or disabled: it may have been away for long.
+        """
+        shut_out = await self._database.run(account_list_shut_out_lately)
+        for account_key, is_erased in shut_out:
             if is_erased and account_key not in self._told:
                 self._tell(account_key)
-            for session in self._bus.every_session(CONTROL_REALM):
-                await call(session, KILL_BY_AUTHID, args=(str(account_key), ENDED, SHUT_OUT))
+
+        lately = [account_key for account_key, _ in shut_out]
+        there = self._bus.sessions(CONTROL_REALM)
+        self._compared &= set(there)
+        self._bus.done(await asyncio.gather(*(self._end_in(each, lately) for each in there), return_exceptions=True))
+        for cell in self._bus.cells if lately else ():
+            self._bus.session_in(cell.name, CONTROL_REALM)
+
+    async def _end_in(self, session: BusSession, lately: list[int]) -> None:
+        if session in self._compared:
+            await self._bus.of_a_cell(_end(session, lately))
+            return
+        after = 0
+        while page := await self._shut_out_behind(after):
+            await self._bus.of_a_cell(_end(session, page))
+            after = page[-1]
+        self._compared.add(session)
+
+    async def _shut_out_behind(self, after: int) -> list[int]:
+        return await self._database.run(lambda one: account_list_shut_out(one, after=after, limit=BATCH))
 
     def _tell(self, account_key: int) -> None:
         for session in self._bus.sessions(SYSTEM_REALM):
@@ -129,7 +155,12 @@ class Erasure:
             )
 
     async def _look(self, _: BusSession) -> None:
-        self._is_due.set()
+        self._nudge.give()
+
+
+async def _end(session: BusSession, account_keys: Iterable[int]) -> None:
+    for account_key in account_keys:
+        await call(session, KILL_BY_AUTHID, args=(str(account_key), ENDED, SHUT_OUT))
 
 
 async def _erase_in_txn(connection: Connection, person: Person, account: Account, confirm: str) -> datetime:

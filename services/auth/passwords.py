@@ -5,19 +5,26 @@ import os
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Final, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
-from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from services.auth.rules.passwords import MAX_LENGTH, normalized, require_good
 from shared.errors import OverLimitError
 
 Result = TypeVar("Result")
 MAX_WAITING: Final = 64
-COMMON: Final = frozenset(FREQUENCY_LISTS["passwords"])
+
+
+@cache
+def common() -> frozenset[str]:
+    """The passwords that everybody tries first: 12 MiB, read when somebody first chooses one."""
+    from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415
+
+    return frozenset(FREQUENCY_LISTS["passwords"])
 
 
 class Passwords:
@@ -37,7 +44,7 @@ class Passwords:
             InvalidArgumentError: It is not good enough.
             OverLimitError: Too many are being hashed.
         """
-        text = require_good(password, login_name=login_name, common=COMMON)
+        text = require_good(password, login_name=login_name, common=common())
         return await self._beside(lambda: self._hasher.hash(text))
 
     async def verify(self, stored: str | None, password: str) -> bool:

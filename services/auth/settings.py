@@ -9,6 +9,7 @@ from services.auth.records.messages import SUBMISSIONS_PORT, SmtpSettings
 from services.auth.records.upstream import UpstreamProvider
 from services.auth.upstream_settings import read_providers
 from shared.database import DatabaseSettings
+from shared.proxied import Proxies, read_proxies
 from shared.secrets import MasterKeys, SecretsError, parse_master_keys
 from shared.service import (
     LOCAL,
@@ -32,6 +33,7 @@ class AuthSettings:
     person_keys: MasterKeys
     port: int
     bind: str
+    proxies: Proxies
     issuer: str
     audience: str
     clients_ca: str | None
@@ -59,6 +61,7 @@ def read(settings: Settings) -> AuthSettings:
         person_keys=_masters("PERSON_KEYS_FILE", settings.path("PERSON_KEYS_FILE")),
         port=settings.port("PORT"),
         bind=settings.text("BIND", LOCAL),
+        proxies=read_proxies(settings),
         issuer=_origin(settings, "ISSUER"),
         audience=_origin(settings, "AUDIENCE"),
         clients_ca=_clients_ca(settings, common.ca),

@@ -13,12 +13,14 @@ from services.devices.apps.environments import Environments
 from services.devices.apps.group_applying import GroupApplying
 from services.devices.apps.installs import Installs
 from services.devices.apps.releases import Releases
+from services.devices.apps.reports import AppReports
 from services.devices.apps.rotating import Rotating
 from services.devices.apps.sessions import AppSessions
 from services.devices.apps.states import AppStates
 from services.devices.apps.tunnel_telling import TunnelTelling
 from services.devices.certifying import Erasures
 from services.devices.feed import Feed
+from services.devices.files import Files
 from services.devices.lifecycle import Lifecycle
 from services.devices.locking import Locking
 from services.devices.moving import Moving
@@ -41,6 +43,7 @@ from services.devices.watching import Watching
 from shared.bus import Bus
 from shared.database import Database
 from shared.keyring import DataKeys
+from shared.project_cells import ProjectCells
 from shared.rights.decision_point import Rights
 
 
@@ -77,6 +80,7 @@ class AppParts:
     tunnel_telling: TunnelTelling
     delivery: AppDelivery
     states: AppStates
+    reports: AppReports
     environments: Environments
     rotating: Rotating
     group_applying: GroupApplying
@@ -103,12 +107,13 @@ class RolloutParts:
 
 @frozen
 class Parts:
-    """What procedures work with; `flock` is what the installation writes into device files."""
+    """What procedures work with; `flock` is what device files have of the installation, `files` of a cell."""
 
     bus: Bus
     database: Database
     rights: Rights
     flock: FlockSettings
+    files: Files
     feed: Feed
     presence: Presence
     credentials: Credentials
@@ -128,7 +133,7 @@ class Parts:
 
 
 def _operations(ground: Ground) -> OperationParts:
-    agents, intents = AgentCalls(ground.bus), Intents(ground.database)
+    agents, intents = AgentCalls(ProjectCells(ground.bus)), Intents(ground.database)
     operating = Operating(ground.database, ground.reaching, agents, intents)
     return OperationParts(
         agents=agents,
@@ -145,7 +150,7 @@ def _apps(ground: Ground, agents: AgentCalls) -> AppParts:
     releases = Releases(database, ground.rights, installs)
     delivery = AppDelivery(database, agents, environments, releases, ground.process)
     tunnel_telling = TunnelTelling(bus, database)
-    states = AppStates(database, sessions, delivery, environments, releases, tunnel_telling)
+    states = AppStates(database, sessions, delivery, releases, tunnel_telling)
     return AppParts(
         sessions=sessions,
         installs=installs,
@@ -153,6 +158,7 @@ def _apps(ground: Ground, agents: AgentCalls) -> AppParts:
         tunnel_telling=tunnel_telling,
         delivery=delivery,
         states=states,
+        reports=AppReports(database, delivery, environments, releases),
         environments=environments,
         rotating=Rotating(database, ground.credentials, states),
         group_applying=GroupApplying(
@@ -202,6 +208,7 @@ def assemble(
         database=database,
         rights=rights,
         flock=flock,
+        files=Files(ProjectCells(bus), flock),
         feed=feed,
         presence=presence,
         credentials=credentials,
@@ -210,7 +217,7 @@ def assemble(
         telling=telling,
         lifecycle=Lifecycle(database, credentials, presence, feed, telling),
         erasures=Erasures(bus, database),
-        moving=Moving(database, credentials, presence, feed, telling),
+        moving=Moving(database, credentials, presence, feed, telling, bus=bus),
         watching=Watching(database, reaching, rights, feed),
         locking=Locking(bus, database, presence, rights),
         operations=operations,

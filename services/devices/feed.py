@@ -41,6 +41,7 @@ class Watch:
         """Follow nothing yet."""
         self._project_keys: frozenset[int] = frozenset()
         self._queue: asyncio.Queue[Change | None] = asyncio.Queue(QUEUE_LENGTH)
+        self._waiting: set[Change] = set()
         self._is_woken = False
         self._fell_behind = False
         self._is_interrupted = False
@@ -63,10 +64,11 @@ class Watch:
 
     def offer(self, change: Change) -> None:
         """Take `change` if it is of a followed project."""
-        if change.project_key not in self._project_keys:
+        if change.project_key not in self._project_keys or change in self._waiting:  # it comes once a cell
             return
         try:
             self._queue.put_nowait(change)
+            self._waiting.add(change)
         except asyncio.QueueFull:
             self._fell_behind = True
 
@@ -81,6 +83,8 @@ class Watch:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 change = await self._queue.get()
+        if change is not None:
+            self._waiting.discard(change)
         self._is_woken &= change is not None
         if self._fell_behind:
             raise OverLimitError("this watch did not keep up with the changes; watch again")
@@ -127,6 +131,7 @@ class Feed:
                 for watch in set(self._watches):
                     watch.offer(Change(device_key=device_key, project_key=project_key))
 
+        await session.subscribe(changed, TOPIC).asFuture(asyncio.get_running_loop())
+        # Whoever tells may have been in this cell alone: what is heard in others does not make up for it.
         for watch in set(self._watches):
             watch.interrupt()
-        await session.subscribe(changed, TOPIC).asFuture(asyncio.get_running_loop())

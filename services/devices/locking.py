@@ -5,7 +5,6 @@ those that the registry knows as online, since a session may have begun while th
 """
 
 import asyncio
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -15,7 +14,9 @@ from services.devices.records.devices import Device
 from services.devices.store import devices as store
 from shared.bus import Bus
 from shared.database import Database
+from shared.errors import CellAwayError
 from shared.identities import CONTROL_REALM
+from shared.nudge import Nudge
 from shared.rights.decision_point import Rights
 from shared.rights.records import Lock, LockKind
 from shared.session import BusSession
@@ -31,12 +32,13 @@ class Locking:
 
     def __init__(self, bus: Bus, database: Database, presence: Presence, rights: Rights) -> None:
         """Follow the locks of `rights`."""
+        self._bus = bus
         self._database = database
         self._presence = presence
         self._rights = rights
         self._cut: set[int] = set()
-        self._is_due = asyncio.Event()
-        rights.on_locks(self._is_due.set)
+        self._nudge = Nudge()
+        rights.on_locks(self._nudge.give)
         bus.on_join(CONTROL_REALM, self._joined)
 
     async def keep_true(self) -> None:
@@ -45,28 +47,38 @@ class Locking:
         Raises:
             PublicError, ApplicationError: A part is away; it is due again.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await self._is_due.wait()
-        self._is_due.clear()
+        await self._nudge.wait(LOOK_EVERY_S)
         try:
             await self.cut()
+        except CellAwayError:
+            raise  # it is looked at again when that cell is back
         except Exception:
-            self._is_due.set()
+            self._nudge.give()
             raise
 
     async def cut(self) -> None:
         """End every session of a locked device, or of one in a locked project."""
         locks = self._rights.locks
+        ended: list[BaseException] = []
         for lock in locks:
             devices = await self._locked_by(lock, only_online=lock.lock_key in self._cut)
-            for first in range(0, len(devices), AT_ONCE):
-                part = devices[first : first + AT_ONCE]
-                await asyncio.gather(*(self._presence.end_sessions(device, LOCKED) for device in part))
+            failed = [each for each in await self._end(devices) if each is not None]
             if devices:
-                log.info("locked_devices_cut", lock_key=lock.lock_key, devices=len(devices))
-            self._cut.add(lock.lock_key)
+                log.info("locked_devices_cut", lock_key=lock.lock_key, devices=len(devices), failed=len(failed))
+            if failed:  # also of a device that is offline apps may have something open
+                self._cut.discard(lock.lock_key)
+            else:
+                self._cut.add(lock.lock_key)
+            ended += failed
         self._cut &= {lock.lock_key for lock in locks}
+        self._bus.done(ended)  # of those whose cell is away it is due again, when that is back at the latest
+
+    async def _end(self, devices: list[Device]) -> list[BaseException | None]:
+        ended: list[BaseException | None] = []
+        for first in range(0, len(devices), AT_ONCE):
+            ending = (self._presence.end_sessions(device, LOCKED) for device in devices[first : first + AT_ONCE])
+            ended += await asyncio.gather(*ending, return_exceptions=True)
+        return ended
 
     async def _locked_by(self, lock: Lock, *, only_online: bool) -> list[Device]:
         key = int(lock.key) if lock.key.isdecimal() else 0
@@ -81,4 +93,4 @@ class Locking:
 
     async def _joined(self, session: BusSession) -> None:  # noqa: ARG002 - a listener's shape
         self._cut.clear()
-        self._is_due.set()
+        self._nudge.give()

@@ -25,10 +25,13 @@ from services.devices.store import outbox
 from services.devices.store.intents import intent_is_holding
 from services.devices.telling import Outbox
 from shared import audit
+from shared.bus import Bus
 from shared.database import Database
 from shared.errors import AlreadyExistsError, ConflictError, NotFoundError, PublicError
 from shared.flags import AssetKind
 from shared.identities import Person
+from shared.nudge import Nudge
+from shared.project_cells import ProjectCells
 
 MOVED: Final = "this device was moved to another project"
 LOOK_EVERY_S: Final = 1.0
@@ -36,6 +39,9 @@ THERE_ALREADY: Final = "the device is in this project already"
 LOCKED: Final = "the device is locked; it can be moved once the lock has ended"
 BUSY: Final = "the device is doing something for its project; move it again in a moment"
 NOT_BACK: Final = "the device has not come back since it was moved; wait until it has, or flash it"
+OTHER_CELL: Final = (
+    "that project is in another cell, whose endpoint an agent cannot be told: have the device claimed there instead"
+)
 TAKEN: Final = "the project has a device of that name already; give it another"
 
 log = structlog.get_logger()
@@ -45,28 +51,40 @@ class Moving:
     """Takes devices from one project to another."""
 
     def __init__(
-        self, database: Database, credentials: Credentials, presence: Presence, feed: Feed, telling: Outbox
+        self,
+        database: Database,
+        credentials: Credentials,
+        presence: Presence,
+        feed: Feed,
+        telling: Outbox,
+        *,
+        bus: Bus,
     ) -> None:
         """Work with these."""
+        self._bus = bus
+        self._cells = ProjectCells(bus)
         self._database = database
         self._credentials = credentials
         self._presence = presence
         self._feed = feed
         self._telling = telling
-        self._is_due = asyncio.Event()
+        self._nudge = Nudge()
 
     async def move(self, person: Person, meant: Device, project: Project, owner_name: str, name: str | None) -> Device:
         """Put the device into `project`, under `name` or its own; the device as it is then.
 
         Raises:
             ConflictError: It is there, being flashed or deleted, locked, busy for its project, or has not come back
-                from its last move.
+                from its last move; that project is in another cell, which its agent cannot be told.
             AlreadyExistsError: The project has a device of that name.
         """
+        cells = [await self._cells.find(key) for key in (meant.project_key, project.project_key)]
         try:
             async with self._database.transaction() as connection:
                 before = await lifecycle.locked(connection, meant)
                 self._refuse(before, project)
+                if before.flash_id is not None and cells[0] != cells[1]:
+                    raise ConflictError(OTHER_CELL, reason="other_cell")
                 if await intent_is_holding(connection, before.device_key):
                     raise ConflictError(BUSY)
                 moved = await lifecycle.moved_in_txn(connection, before, project, owner_name, name)
@@ -81,7 +99,7 @@ class Moving:
         await self._telling.hurry(AssetKind.DEVICE, moved.device_key)
         with suppress(PublicError, ApplicationError, TransportLost):  # the job tells it else
             await self._tell(moved.device_key)
-        self._is_due.set()
+        self._nudge.give()
         found = await self._database.run(lambda connection: store.device_find(connection, moved.device_key))
         if found is None:
             raise NotFoundError(NO_DEVICE)
@@ -93,12 +111,11 @@ class Moving:
         Raises:
             PublicError, ApplicationError, TransportLost: A part is away; it is told again.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await self._is_due.wait()
-        self._is_due.clear()
+        await self._nudge.wait(LOOK_EVERY_S)
+        told: list[BaseException | None] = []
         for device_key in await self._database.run(store.device_list_untold_moves):
-            await self._tell(device_key)
+            told += await asyncio.gather(self._tell(device_key), return_exceptions=True)
+        self._bus.done(told)
 
     def _refuse(self, device: Device, project: Project) -> None:
         if device.project_key == project.project_key:

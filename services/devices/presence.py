@@ -6,6 +6,7 @@ after each join of the bus, after every failure, and once a minute.
 """
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
@@ -20,10 +21,12 @@ from services.devices.records.devices import Device, Status
 from services.devices.rules import devices as rules
 from services.devices.session_memory import SessionMemory
 from services.devices.store import devices as store
-from shared.bus import NO_SUCH_SESSION, Bus, call
+from shared.bus import AWAY, NO_SUCH_SESSION, Bus, call
 from shared.database import Database
-from shared.errors import OutcomeUnknownError, OverLimitError, PublicError, UnavailableError
+from shared.errors import CellAwayError, OutcomeUnknownError, OverLimitError, PublicError, UnavailableError
 from shared.identities import CONTROL_REALM, DEVICE_ROLE, DeviceIdentity, device_authid, parse_device_authid
+from shared.nudge import Nudge
+from shared.project_cells import ProjectCells
 from shared.rights.decision_point import Rights
 from shared.session import BusSession
 
@@ -42,15 +45,18 @@ class Presence:
     def __init__(self, bus: Bus, database: Database, feed: Feed, rights: Rights, app_sessions: AppSessions) -> None:
         """Follow every cell of `bus`; `rights` knows what is locked."""
         self._bus = bus
+        self._cells = ProjectCells(bus)
         self._app_sessions = app_sessions
         self._rights = rights
         self._database = database
         self._feed = feed
+        self._over: list[int] = []
+        self._is_settling = False
         self._sessions = SessionMemory()
         self._unwritten: dict[int, tuple[DeviceIdentity, Status, dict[str, Any]]] = {}
         self._asked_in_vain: set[int] = set()
-        self._unchecked: dict[int, tuple[BusSession, dict[str, Any]]] = {}
-        self._is_due = asyncio.Event()
+        self._unchecked: dict[int, dict[str, Any]] = {}
+        self._nudge = Nudge()
         bus.on_join(CONTROL_REALM, self._follow)
 
     async def keep_true(self) -> None:
@@ -59,17 +65,17 @@ class Presence:
         Raises:
             PublicError, ApplicationError, TransportLost: A part is away; it is due again.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(COMPARE_INTERVAL_S):
-                await self._is_due.wait()
-        self._is_due.clear()
+        await self._nudge.wait(COMPARE_INTERVAL_S)
         try:
             await self._write_late()
             await self._compare()
-            await self._check_late()
+            with suppress(CellAwayError):  # it is done when that cell is back
+                await self._check_late()
             await self._send_off()
+        except CellAwayError:
+            raise  # it is looked at again when that cell is back
         except Exception:
-            self._is_due.set()
+            self._nudge.give()
             raise
 
     async def report(self, device: DeviceIdentity, status: Status, stats: dict[str, Any]) -> None:
@@ -85,13 +91,14 @@ class Presence:
     def asked_in_vain(self, device: DeviceIdentity) -> None:
         """Send the device off to reconnect once all is well: it asks once a connection (wire-agent, trap 28)."""
         self._asked_in_vain.add(device.session)
-        self._is_due.set()
+        self._nudge.give()
 
     async def _write(self, device: DeviceIdentity, status: Status, stats: dict[str, Any]) -> None:
-        async with self._database.transaction() as connection:
-            is_new = await store.device_set_status(
+        is_new = await self._database.run(
+            lambda connection: store.device_set_status(
                 connection, device.device_key, status=status, session=device.session, stats=stats
             )
+        )
         if is_new:
             self._feed.tell(Change(device_key=device.device_key, project_key=device.project_key))
         if self._sessions.is_over(device.session):
@@ -110,13 +117,17 @@ class Presence:
             await self._write(device, status, stats)
         except (UnavailableError, OverLimitError, OutcomeUnknownError):
             self._unwritten.setdefault(device.device_key, (device, status, stats))
-            self._is_due.set()
+            self._nudge.give()
 
     async def _send_off(self) -> None:
         asked = frozenset(self._asked_in_vain)
-        for session in self._bus.every_session(CONTROL_REALM) if asked else []:
+
+        async def end(session: BusSession) -> None:
             for session_id in asked:
                 await self._end(session, session_id, "the platform was away when you asked; ask again")
+
+        if asked:
+            await self._bus.everywhere(CONTROL_REALM, end)
         self._asked_in_vain -= asked
 
     def is_locked(self, device: Device) -> bool:
@@ -129,11 +140,14 @@ class Presence:
         They come back only with what opens.
         """
         projects = [device.project_key] if device.moved_from is None else [device.moved_from, device.project_key]
-        for session in self._bus.every_session(CONTROL_REALM):
-            for project_key in projects:
-                authid = device_authid(project_key, device.device_key)
-                await call(session, "wamp.session.kill_by_authid", args=(authid, ENDED, why))
-        await self._app_sessions.end(device.serial_number, {})
+        for project_key in projects:
+            session = await self._cells.session(project_key, CONTROL_REALM)
+            authid = device_authid(project_key, device.device_key)
+            await self._bus.of_a_cell(call(session, "wamp.session.kill_by_authid", args=(authid, ENDED, why)))
+        # A device that was moved is told in both cells, where those are two.
+        where = {(await self._cells.find(project_key)).name: project_key for project_key in projects}
+        for project_key in where.values():
+            await self._app_sessions.end(project_key, device.serial_number, {})
 
     async def _follow(self, session: BusSession) -> None:
         loop = asyncio.get_running_loop()
@@ -141,12 +155,15 @@ class Presence:
         def left(session_id: Any, *_: Any) -> None:
             self._sessions.left(session_id)
             self._unchecked.pop(session_id, None)
-            self._bus.spawn(self._settle_leave(session_id))
+            self._over.append(session_id)
+            if not self._is_settling:
+                self._is_settling = True
+                self._bus.spawn(self._settle_leaves())
 
         def joined(details: Any, *_: Any) -> None:
             if details.get("authrole") == DEVICE_ROLE:
                 self._sit(details)
-                self._unchecked[details["session"]] = (session, details)
+                self._unchecked[details["session"]] = details
                 self._bus.spawn(self._check_soon(details["session"]))
 
         def testament(*_: Any, details: EventDetails) -> None:
@@ -158,7 +175,7 @@ class Presence:
         await session.subscribe(joined, "wamp.session.on_join").asFuture(loop)
         options = SubscribeOptions(details_arg="details")
         await session.subscribe(testament, TESTAMENT, options=options).asFuture(loop)
-        self._is_due.set()
+        self._nudge.give()
 
     def _sit(self, details: dict[str, Any]) -> None:
         """Know which session of a device is the newest: what an older one still says does not count."""
@@ -166,25 +183,39 @@ class Presence:
         if parsed is not None:
             self._sessions.joined(parsed[1], details["session"])
 
-    async def _settle_leave(self, session_id: int) -> None:
+    async def _settle_leaves(self) -> None:
+        """Write who left; who leaves meanwhile is written together, next."""
         try:
-            await self._gone([session_id])
-        except PublicError:
-            self._is_due.set()
+            while self._over:
+                over, self._over = self._over, []
+                try:
+                    await self._gone(over)
+                except PublicError:
+                    self._nudge.give()
+        finally:
+            self._is_settling = False
 
     async def _check_soon(self, session_id: int) -> None:
         try:
             await self._check_late(session_id)
         except (PublicError, ApplicationError, TransportLost):
-            self._is_due.set()  # a session that could not be checked is checked again until it was
+            self._nudge.give()  # a session that could not be checked is checked again until it was
 
     async def _check_late(self, *session_ids: int) -> None:
+        """Raises `CellAwayError` at the end: one session in a cell that is away holds up none of another."""
+        away: CellAwayError | None = None
         for session_id in session_ids or tuple(self._unchecked):
             if session_id in self._unchecked:
-                await self._check_credential(*self._unchecked[session_id])
-                self._unchecked.pop(session_id, None)
+                try:
+                    await self._check_credential(self._unchecked[session_id])
+                except CellAwayError as error:
+                    away = error
+                else:
+                    self._unchecked.pop(session_id, None)
+        if away is not None:
+            raise away
 
-    async def _check_credential(self, session: BusSession, details: dict[str, Any]) -> None:
+    async def _check_credential(self, details: dict[str, Any]) -> None:
         """End a session whose secrets were replaced (decision 4), or whose device was locked, while it was joining."""
         extra = details.get("authextra") or {}
         parsed = parse_device_authid(str(details.get("authid")))
@@ -196,7 +227,7 @@ class Presence:
             await self._database.run(lambda connection: store.device_end_move(connection, *parsed[::-1]))
         if why is not None:
             log.info("device_session_ended", device_key=parsed[1], reason=why)
-            await self._end(session, details["session"], why)
+            await self._bus.everywhere(CONTROL_REALM, lambda session: self._end(session, details["session"], why))
 
     def _why_not(self, device: Device | None, flash_id: UUID | None) -> str | None:
         """Why a session of that flash may not be, None where it may."""
@@ -212,19 +243,36 @@ class Presence:
                 raise
 
     async def _gone(self, sessions: list[int]) -> None:
-        async with self._database.transaction() as connection:
-            gone = await store.device_set_disconnected(connection, sessions)
+        gone = await self._database.run(lambda connection: store.device_set_disconnected(connection, sessions))
         self._tell(gone)
 
     async def _compare(self) -> None:
+        """Compare what is in the cells that answer; of a cell that is away nobody knows."""
         began = await self._database.run(store.clock)
-        live: list[int] = []
-        for session in self._bus.every_session(CONTROL_REALM):
-            live += await call(session, "wamp.session.list", args=([DEVICE_ROLE],))
+        sessions = self._bus.sessions_by_cell(CONTROL_REALM)
+        if not sessions:
+            raise UnavailableError(AWAY)
+        listing = (
+            self._bus.of_a_cell(call(session, "wamp.session.list", args=([DEVICE_ROLE],)))
+            for session in sessions.values()
+        )
+        listed = dict(zip(sessions, await asyncio.gather(*listing, return_exceptions=True), strict=True))
+        heard = {cell: live for cell, live in listed.items() if isinstance(live, list)}
+        unheard = await self._projects_but_in(heard)
+        live = [session_id for of_cell in heard.values() for session_id in of_cell]
         async with self._database.transaction() as connection:
-            gone = await store.device_set_disconnected_except(connection, live, began)
+            gone = await store.device_set_disconnected_except(connection, live, began, unheard)
         self._tell(gone)
-        log.info("presence_compared", live=len(live), gone=len(gone))
+        log.info("presence_compared", live=len(live), gone=len(gone), projects_unheard=len(unheard))
+        with suppress(CellAwayError):  # it is compared when it is back
+            self._bus.done(listed.values())
+
+    async def _projects_but_in(self, cells: Collection[str]) -> list[int]:
+        """The projects with devices that are online, as far as they are in other cells than these."""
+        if len(cells) == len(self._bus.cells):
+            return []
+        projects = await self._database.run(store.project_list_online)
+        return [key for key in projects if (await self._cells.find(key)).name not in cells]
 
     def _tell(self, gone: list[tuple[int, int]]) -> None:
         for device_key, project_key in gone:

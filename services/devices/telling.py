@@ -7,7 +7,6 @@ second process needs a lock.
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -21,6 +20,7 @@ from shared.database import Database
 from shared.errors import OutcomeUnknownError, PublicError, UnavailableError
 from shared.flags import AssetKind
 from shared.identities import SYSTEM_REALM
+from shared.nudge import Nudge
 from shared.session import BusSession
 
 LOOK_EVERY_S: Final = 5.0
@@ -40,7 +40,7 @@ class Outbox:
         self._jitter = jitter
         self._bus = bus
         self._database = database
-        self._is_due = asyncio.Event()
+        self._nudge = Nudge()
         bus.on_join(SYSTEM_REALM, self._joined)
 
     async def keep_up(self) -> None:
@@ -49,17 +49,14 @@ class Outbox:
         Raises:
             UnavailableError, OutcomeUnknownError: Privileges is away; everything stays due.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_S * (0.5 + self._jitter() / 2)):
-                await self._is_due.wait()
-        self._is_due.clear()
+        await self._nudge.wait(LOOK_EVERY_S * (0.5 + self._jitter() / 2))
         while rows := await self._database.run(lambda connection: outbox.list_due(connection, limit=BATCH)):
             for first in range(0, len(rows), AT_ONCE):
                 await self._tell_together(rows[first : first + AT_ONCE])
 
     def wake(self) -> None:
         """Something was written: let it be told now."""
-        self._is_due.set()
+        self._nudge.give()
 
     async def hurry(self, kind: AssetKind, key: int) -> None:
         """Tell all of one asset now, within some seconds; what cannot be told so is told later."""
@@ -70,7 +67,7 @@ class Outbox:
                         return
         except (TimeoutError, PublicError) as error:
             log.warning("privileges_not_told_yet", kind=kind.value, key=key, reason=str(error))
-            self._is_due.set()
+            self._nudge.give()
 
     async def _tell_together(self, rows: list[Telling]) -> None:
         """Rows of as many assets, at once."""
@@ -110,4 +107,4 @@ class Outbox:
         )
 
     async def _joined(self, session: BusSession) -> None:  # noqa: ARG002 - a listener's shape
-        self._is_due.set()
+        self._nudge.give()

@@ -45,7 +45,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     )
     bus.serve(ErasureProcedures(erasing))
     await database.open()
-    await front.listen(read.sql_bind, read.sql_port)
+    await front.listen(read.sql_bind, read.sql_port, read.proxies)
     service.listen_ops(read.common, health)
     loops = [asyncio.create_task(loop) for loop in (service.probe_forever(database, health), *_loops(parts, health))]
     bus.start()

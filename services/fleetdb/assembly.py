@@ -54,12 +54,11 @@ class Times:
 
 @frozen
 class Base:
-    """What stands before the parts: the bus with the URLs of its routers, the control database, the data keys."""
+    """What stands before the parts: the bus, the control database, the data keys."""
 
     bus: Bus
     database: Database
     keyring: Keyring
-    urls: tuple[str, ...]
 
 
 @frozen
@@ -81,7 +80,7 @@ def assemble(bus: Bus, database: Database, settings: FleetdbSettings, times: Tim
     where = ConnectionSettings(cluster.host, cluster.port, cluster.ca, cluster.connections, cluster.others)
     logins = Logins(database, keyring, RealmsAuthority(bus), times.now)
     connections = Connections(where, logins)
-    base = Base(bus, database, keyring, settings.bus.urls)
+    base = Base(bus, database, keyring)
     parts = assemble_on(base, connections, times, for_reading=ForReading(connections))
     moving = Moving(
         RealmsAuthority(bus),
@@ -109,11 +108,12 @@ def assemble_on(base: Base, connections: Any, times: Times, *, for_reading: Any 
         LocationProcedures(writing, times.now),
     )
     marked = tuple(each for surface in surfaces for each in declared(surface))
-    around = Surroundings(bus, marked, asyncio.Semaphore(JOINS_AT_ONCE), times.jitter)
+    joins = {cell.name: asyncio.Semaphore(JOINS_AT_ONCE) for cell in bus.cells}
+    around = Surroundings(bus, marked, joins, times.jitter)
     news = TransformNews(problems, lambda backend: realms[0].find(place_of(backend)))
     transforms = Transforms(database, reads, reading, news)
     taking = Taking(Backing(connections, RealmsAuthority(bus)), Making(connections), writing, transforms)
-    realms.append(Realms(around, base.urls, taking, times.clock))
+    realms.append(Realms(around, taking, times.clock))
     resealing = Resealing(database, connections, secrets)
     tending = Tending(lambda: realms[0].realms, Retention(connections), resealing, times.now)
     return Parts(connections, transforms, tending, Followers(bus, database, realms[0]), realms[0])

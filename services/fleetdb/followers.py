@@ -1,5 +1,6 @@
 """What live followers were sent, into the audit log: routers sum it up by the minute (decision 26)."""
 
+import asyncio
 from typing import Any, Final
 
 from services.fleetdb.live import BOARDS
@@ -39,14 +40,16 @@ class Followers:
         sessions = self._bus.sessions(SYSTEM_REALM)
         self._written = {session: self._written.get(session, 0) for session in sessions}
         self._unwritten = {session: taken for session, taken in self._unwritten.items() if session in self._written}
-        for session in sessions:
-            while await self._has_more(session):
-                pass
+        self._bus.done(await asyncio.gather(*map(self._write_all, sessions), return_exceptions=True))
+
+    async def _write_all(self, session: BusSession) -> None:
+        while await self._has_more(session):
+            pass
 
     async def _has_more(self, session: BusSession) -> bool:
         taken = self._unwritten.get(session)
         if taken is None:
-            said = await call(session, TAKE, kwargs={"done": self._written[session]})
+            said = await self._bus.of_a_cell(call(session, TAKE, kwargs={"done": self._written[session]}))
             taken = self._unwritten[session] = answered(Taken, said)
         if taken.sums:
             async with self._database.transaction() as connection:

@@ -91,8 +91,12 @@ class Gate:
             raise OverLimitError(FULL)
 
     async def _take_place(self, lane: Lane) -> None:
+        place = self._places[lane]
+        if not place.locked():
+            await place.acquire()  # at once: there is nothing to wait for, and no time to be limited
+            return
         try:
             async with asyncio.timeout(WAIT_S):
-                await self._places[lane].acquire()
+                await place.acquire()
         except TimeoutError as error:
             raise OverLimitError(FULL) from error

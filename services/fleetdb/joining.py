@@ -1,11 +1,11 @@
-"""The session of one data realm at one router: joined, registered, and joined again whenever it is gone.
+"""The session of one data realm in one cell: joined, registered, and joined again whenever it is gone.
 
 Where the router ended the realm it is not joined again: that would start it anew. Whoever keeps the realms asks first
 whether the app is still installed.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, cast
 
@@ -24,6 +24,7 @@ from services.fleetdb.live import LiveRealm
 from services.fleetdb.procedures.declaring import Declared, Method
 from services.fleetdb.records.calls import Asked, Caller
 from shared.bus import Bus, unregister
+from shared.cells import Cell
 from shared.session import BusSession, client_endpoint, session_factory
 
 REALM_GONE: Final = "wamp.close.realm_gone"
@@ -39,21 +40,24 @@ log = structlog.get_logger()
 
 @frozen
 class Surroundings:
-    """What all sessions of this process share; at most `joins` join at once, `jitter` gives numbers from 0 to 1."""
+    """What all sessions of this process share; in each cell at most so many of `joins` join at once.
+
+    `jitter` gives numbers from 0 to 1.
+    """
 
     bus: Bus
     surface: tuple[tuple[Declared, Method], ...]
-    joins: asyncio.Semaphore
+    joins: Mapping[str, asyncio.Semaphore]
     jitter: Callable[[], float]
 
 
 class RealmLink:
-    """One realm at one router."""
+    """One realm in one cell."""
 
-    def __init__(self, around: Surroundings, url: str, realm: LiveRealm, gate: Gate) -> None:
-        """Prepare to join `realm` at `url` (`wss://host:port/ws-svc`)."""
+    def __init__(self, around: Surroundings, cell: Cell, realm: LiveRealm, gate: Gate) -> None:
+        """Prepare to join `realm` in `cell`."""
         self._around = around
-        self._url = url
+        self._cell = cell
         self._realm = realm
         self._gate = gate
         self._session: BusSession | None = None
@@ -82,14 +86,14 @@ class RealmLink:
 
     def leave(self) -> None:
         """End the session, if there is one."""
-        self._realm.sessions.pop(self._url, None)
+        self._realm.session = None
         if self._session is not None:
             with suppress(SessionNotReady, TransportLost):  # it is over already
                 self._session.leave()
 
     async def _join(self) -> "asyncio.Future[str] | None":
         """Join and register; the end of the session, or None where it did not come to one."""
-        async with self._around.joins:
+        async with self._around.joins[self._cell.name]:
             try:
                 async with asyncio.timeout(SETTLE_S):
                     return await self._settle()
@@ -105,8 +109,8 @@ class RealmLink:
         ended: asyncio.Future[str] = loop.create_future()
 
         def left(session: BusSession, reason: str) -> None:
-            if self._realm.sessions.get(self._url) is session:
-                del self._realm.sessions[self._url]
+            if self._realm.session is session:
+                self._realm.session = None
             if self._session is session:
                 self._registrations.clear()  # autobahn has them active for ever
             if not joined.done():
@@ -117,14 +121,14 @@ class RealmLink:
         bus = self._around.bus
         factory = session_factory(
             cast("IReactorTime", bus.reactor),
-            self._url,
+            self._cell.url,
             self._realm.backend.realm,
             bus.credential,
             # Nobody waits for one that comes too late, or after this was given up.
             joined=lambda session: session.abort() if joined.done() else joined.set_result(session),
             left=left,
         )
-        await _future(client_endpoint(bus.reactor, self._url, bus.credential.ca).connect(factory))
+        await _future(client_endpoint(bus.reactor, self._cell.url, bus.credential.ca).connect(factory))
         self._session = session = await joined
         self._registrations.clear()
         # Whoever publishes before the calls are open would otherwise miss what it asks for.
@@ -134,7 +138,7 @@ class RealmLink:
         # Asked for in that order, and not waited for one by one: on a busy machine each answer takes its time.
         await asyncio.gather(*(self._open(session, declared, method) for declared, method in surface))
         if not ended.done():
-            self._realm.sessions[self._url] = session
+            self._realm.session = session
             log.info("data_realm_joined", realm=self._realm.backend.realm)
         return ended
 

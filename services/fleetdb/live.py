@@ -1,4 +1,4 @@
-"""A data realm as this process serves it: whose it is, what tables it has, and its sessions at the routers."""
+"""A data realm as this process serves it: whose it is, what tables it has, and its session in its project's cell."""
 
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ READER: Final = "app_reader"
 BOARDS: Final = frozenset({"board_reader", "board_writer"})
 """People who look at the data, and write it by forms: their authid is their account key."""
 DEVICES_REMEMBERED: Final = 10_000
+OVER: Final = "your session is over; join again"
 
 
 @frozen
@@ -35,8 +36,8 @@ class LiveRealm:
         """Nobody has joined it yet."""
         self.backend = backend
         self.offer = offer
-        self.sessions: dict[str, BusSession] = {}
-        """By the URL of the router."""
+        self.session: BusSession | None = None
+        """The one that serves it."""
         self._devices: dict[str, dict[str, Any]] = {}
 
     def has_table(self, name: str) -> bool:
@@ -63,10 +64,10 @@ class LiveRealm:
         return found
 
     def publish(self, topic: str, payload: Any, *, is_private: bool = False) -> None:
-        """Tell followers at every router; where `is_private`, those of other apps are left out."""
+        """Tell followers; where `is_private`, those of other apps are left out."""
         options = PublishOptions(exclude_authrole=[READER]) if is_private else PublishOptions()
-        for session in self.sessions.values():
-            session.publish(topic, payload, options=options)
+        if self.session is not None:
+            self.session.publish(topic, payload, options=options)
 
     async def device_of(self, caller: Caller) -> int:
         """The key of the device that `caller` is on, as the router's authenticator noted it (decision 8).
@@ -109,17 +110,18 @@ class LiveRealm:
 
     async def _ask(self, caller: Caller) -> dict[str, Any]:
         needed = "board_key" if caller.role in BOARDS else "device_key"
-        if not self.sessions:  # a call may come before all procedures are open, and nobody can be asked until they are
+        if (
+            self.session is None
+        ):  # a call may come before all procedures are open, and nobody can be asked until they are
             raise errors.no_such_procedure("this realm is not served yet; try again in a moment")
-        for session in tuple(self.sessions.values()):
-            try:
-                details = await call(session, "wamp.session.get", args=(caller.session,))
-            except ApplicationError:
-                continue  # of another router
-            noted = details.get("authextra") or {}
-            if details.get("authid") == caller.authid and isinstance(noted.get(needed), int):
-                return dict(noted)
-        raise errors.not_authorized("your session is over; join again")
+        try:
+            details = await call(self.session, "wamp.session.get", args=(caller.session,))
+        except ApplicationError as error:
+            raise errors.not_authorized(OVER) from error
+        noted = details.get("authextra") or {}
+        if details.get("authid") != caller.authid or not isinstance(noted.get(needed), int):
+            raise errors.not_authorized(OVER)
+        return dict(noted)
 
 
 def _known(found: Table | None, name: str) -> Table:

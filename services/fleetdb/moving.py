@@ -5,8 +5,8 @@ up, apps go on where they were, and it is tried again.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Protocol
 
 import psycopg
 import structlog
@@ -31,6 +31,9 @@ GIVE_BACK_S: Final = 2.0
 COMPLETE_S: Final = 2.5
 """With the time before it less than a call waits for a connection."""
 PAUSE_S: Final = 1.0
+LOOK_S: Final = 5.0
+"""So often it is looked whether a backend is still to move, while its indexes are made."""
+STAYS: Final = "the backend is to stay where it is"
 
 log = structlog.get_logger()
 
@@ -87,7 +90,7 @@ class Moving:
         words = {"backend": move.backend.backend_key, "to": move.to}
         try:
             carrying = Carrying(Ends(move.backend, move.target, source, target))
-            await carrying.prepare()
+            await self._while_due(move, carrying.prepare())
             for _ in range(ROUNDS):
                 if await carrying.carry() <= FEW:
                     break
@@ -104,6 +107,28 @@ class Moving:
         finally:
             await source.close()
             await target.close()
+
+    async def _while_due(self, move: DueMove, work: Coroutine[Any, Any, None]) -> None:
+        """Do what may take hours, and stop where the backend is to stay.
+
+        Raises:
+            ConflictError: It is to stay; what was at work has ended.
+        """
+        working = asyncio.ensure_future(work)
+        try:
+            while not (await asyncio.wait([working], timeout=LOOK_S))[0]:
+                if not await self._is_due(move):
+                    raise ConflictError(STAYS)
+            await working
+        finally:
+            working.cancel()
+            await asyncio.wait([working])
+
+    async def _is_due(self, move: DueMove) -> bool:
+        try:
+            return _key(move) in [_key(each) for each in await self._realms.moves_due()]
+        except PublicError:
+            return True  # nobody has said otherwise
 
     async def _finish(self, move: DueMove, carrying: Carrying) -> None:
         clock = asyncio.get_running_loop().time

@@ -1,7 +1,8 @@
 """In which data realms this process is: in those whose data backend is ready, as realms tells.
 
-Realms is asked for all of them on each join of the bus and each minute, and about one whenever it says that this one
-changed. Each place (project, app, stage) is looked at by one task at a time; what fails is tried again.
+Each is joined in the cell of its project alone. Realms is asked for all of them on each join of the bus and each
+minute, and about one whenever it says that this one changed. Each place (project, app, stage) is looked at by one task
+at a time; what fails is tried again.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from services.fleetdb.joining import RealmLink, Surroundings
 from services.fleetdb.live import LiveRealm, Offer
 from services.fleetdb.records.backends import Backend, Stage
 from services.fleetdb.rules.backends import Place, backend_of, place_of
-from services.fleetdb.rules.troubles import is_widespread
+from services.fleetdb.rules.troubles import is_widespread, of_working_servers
 from shared.bus import Bus
 from shared.errors import UnavailableError
 from shared.identities import SYSTEM_REALM
@@ -36,7 +37,7 @@ SETTLE_S: Final = 120.0
 PAGE: Final = 200
 DRAIN_S: Final = 5.0
 LATE_S: Final = 10.0
-"""How long a realm may be without its sessions before it is in trouble."""
+"""How long a realm may be without its session before it is in trouble."""
 
 log = structlog.get_logger()
 TROUBLED: Final = Gauge("ironflock_data_troubled_realms", "Data realms that are not served as they should be")
@@ -59,8 +60,8 @@ class Hands(Protocol):
 @define
 class _Served:
     realm: LiveRealm
-    links: list[RealmLink]
-    tasks: "list[asyncio.Task[None]]"
+    link: RealmLink
+    task: "asyncio.Task[None]"
     missing_since: float | None = None
 
 
@@ -74,11 +75,10 @@ class _Looked:
 class Realms:
     """All of them."""
 
-    def __init__(self, around: Surroundings, urls: tuple[str, ...], hands: Hands, clock: Callable[[], float]) -> None:
-        """Follow realms over the bus of `around`, and join at every router of `urls`; `clock` only goes forward."""
+    def __init__(self, around: Surroundings, hands: Hands, clock: Callable[[], float]) -> None:
+        """Follow realms over the bus of `around`, and join in its cells; `clock` only goes forward."""
         self._around = around
         self._bus: Bus = around.bus
-        self._urls = urls
         self._hands = hands
         self._clock = clock
         self._octets = Octets()
@@ -134,8 +134,7 @@ class Realms:
             looked.task.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
-                links = [link for served in self._served.values() for link in served.links]
-                await asyncio.gather(*(link.drain() for link in links))
+                await asyncio.gather(*(served.link.drain() for served in self._served.values()))
         for place in list(self._served):
             self._leave(place)
 
@@ -221,13 +220,10 @@ class Realms:
             served.realm.backend, served.realm.offer = found, offer
 
     def _serve(self, place: Place, realm: LiveRealm) -> None:
-        gate = Gate(self._octets)
-        links = [RealmLink(self._around, url, realm, gate) for url in self._urls]
-        self._served[place] = served = _Served(realm, links, [])
-        for link in links:
-            task = self._bus.task(link.run(), is_stream=True)
-            served.tasks.append(task)
-            task.add_done_callback(lambda task: self._ended(place, served, task))
+        link = RealmLink(self._around, self._bus.cell(realm.backend.cell), realm, Gate(self._octets))
+        task = self._bus.task(link.run(), is_stream=True)
+        self._served[place] = served = _Served(realm, link, task)
+        task.add_done_callback(lambda task: self._ended(place, served, task))
 
     def _ended(self, place: Place, served: _Served, task: "asyncio.Task[None]") -> None:
         """The router ended the realm: forget it, and ask whether it is to be there."""
@@ -240,25 +236,30 @@ class Realms:
 
     def _leave(self, place: Place) -> None:
         served = self._served.pop(place)
-        for task in served.tasks:
-            task.cancel()
-        for link in served.links:
-            link.leave()
+        served.task.cancel()
+        served.link.leave()
 
     def _complain(self, now: float) -> None:
         missing = set[Place]()
+        cells = self._bus.sessions_by_cell(SYSTEM_REALM)
         for place, served in self._served.items():
-            is_there = len(served.realm.sessions) == len(self._urls)
+            # A cell that is away is said by the bus, and takes nothing away from the others.
+            is_there = served.realm.session is not None or served.realm.backend.cell not in cells
             served.missing_since = None if is_there else served.missing_since or now
             if served.missing_since is not None and now - served.missing_since > LATE_S:
                 missing.add(place)
         problems = {place: looked.problem for place, looked in self._looked.items() if looked.problem}
-        troubled = len(missing | problems.keys())
-        TROUBLED.set(troubled)
-        # One project's trouble, which may be of its own making, is not this process's.
-        if is_widespread(troubled, len(self._served.keys() | self._looked.keys())):
+        troubled = missing | problems.keys()
+        TROUBLED.set(len(troubled))
+        # One project's trouble, which may be of its own making, is not this process's; nor is that of a server.
+        count = of_working_servers({place: self._cluster_of(place) for place in self._served | self._looked}, troubled)
+        if is_widespread(len(troubled & count), len(count)):
             example = "".join(f", {place}: {problem}" for place, problem in list(problems.items())[:1])
             raise UnavailableError(f"{len(missing)} data realms are not joined, {len(problems)} not settled{example}")
+
+    def _cluster_of(self, place: Place) -> str | None:
+        backend = self._taken.get(place)
+        return None if backend is None else backend.cluster
 
 
 def _words(place: Place) -> dict[str, Any]:

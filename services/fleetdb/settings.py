@@ -6,6 +6,7 @@ from attrs import field, frozen
 
 from shared.clusters import Clusters
 from shared.database import DatabaseSettings
+from shared.proxied import Proxies, read_proxies
 from shared.secrets import MasterKeys, SecretsError, parse_master_keys
 from shared.service import LOCAL, BusSettings, CommonSettings, bus_settings, common_settings, service_database_settings
 from shared.settings import Settings, SettingsError
@@ -35,6 +36,7 @@ class FleetdbSettings:
     cluster: ClusterSettings
     sql_port: int
     sql_bind: str
+    proxies: Proxies
     masters: MasterKeys = field(repr=False)
 
 
@@ -58,6 +60,7 @@ def read(settings: Settings) -> FleetdbSettings:
         ),
         sql_port=settings.port("SQL_PORT"),
         sql_bind=settings.text("SQL_BIND", LOCAL),
+        proxies=read_proxies(settings),
         masters=_masters(settings.path("MASTER_KEYS_FILE")),
     )
     settings.refuse_unknown()

@@ -6,12 +6,13 @@ recorded before it is passed on, and every statement asks anew whether the perso
 
 import asyncio
 import secrets
+import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Final, Protocol
 
 import structlog
-from attrs import frozen
+from attrs import evolve, frozen
 
 from services.fleetdb.records.sql import Admission, Cancel, Encryption, Startup
 from services.fleetdb.rules import pgwire
@@ -19,7 +20,12 @@ from services.fleetdb.rules.pgwire import ProtocolError
 from services.fleetdb.sql_places import Places
 from services.fleetdb.sql_sessions import Entered, Gate, Link, Recorder, SqlSession, begin_tls, hang_up, refuse_waiting
 from shared.errors import OverLimitError, PublicError, UnavailableError
+from shared.proxied import MAX_UNNAMED, NOBODY, Proxies, named_peer
+from shared.proxy_header import ProxyHeaderError
+from shared.subscribers import subscriber
 
+ANY_IPV6: Final = "::"
+"""Of both families; asyncio would take those of IPv6 alone."""
 HANDSHAKE_S: Final = 10.0
 MAX_CONNECTIONS: Final = 100
 """Of people who have shown a password."""
@@ -86,10 +92,14 @@ class SqlFront:
         self._entering: list[int] = []
         """Account keys of those who were let in and are not connected yet."""
         self._server: asyncio.Server | None = None
+        self._proxies, self._unnamed = NOBODY, 0
 
-    async def listen(self, host: str, port: int) -> None:
-        """Take connections."""
-        self._server = await asyncio.start_server(self._accept, host, port, limit=READ_OCTETS)
+    async def listen(self, host: str, port: int, proxies: Proxies = NOBODY) -> None:
+        """Take connections; those of `proxies` are of whom they name."""
+        self._proxies = proxies
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listening = socket.create_server((host, port), family=family, dualstack_ipv6=host == ANY_IPV6)
+        self._server = await asyncio.start_server(self._accept, sock=listening, limit=READ_OCTETS)
 
     @property
     def port(self) -> int:
@@ -109,7 +119,29 @@ class SqlFront:
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
         client = _Client(reader, writer, str(peer[0]) if peer else "")  # it may be gone already
-        place = self._strangers.place_for(client.address)
+        if not self._proxies.have(client.address):
+            self._take(client)
+        elif self._unnamed >= MAX_UNNAMED:
+            writer.transport.abort()
+        else:
+            self._unnamed += 1
+            self._spawn(self._name(client))
+
+    async def _name(self, client: _Client) -> None:
+        """Let a proxy say whose connection it is."""
+        try:
+            peer = await named_peer(client.reader)
+        except (ProxyHeaderError, TimeoutError, OSError, asyncio.IncompleteReadError) as error:
+            log.warning("proxy_refused", proxy=client.address, reason=str(error) or type(error).__name__)
+            client.writer.transport.abort()
+            return
+        finally:
+            self._unnamed -= 1
+        self._take(client if peer is None else evolve(client, address=peer.host))
+
+    def _take(self, client: _Client) -> None:
+        whose, writer = subscriber(client.address), client.writer
+        place = self._strangers.place_for(whose)
         if not place.is_there:
             writer.write(pgwire.fatal(TOO_MANY, FULL))
             writer.close()
@@ -118,8 +150,11 @@ class SqlFront:
             log.info("sql_stranger_made_room", address=place.instead_of.address)
             self._strangers.leave(place.instead_of)
             place.instead_of.writer.transport.abort()  # which ends its conversation
-        self._strangers.take(client, client.address)
-        task = asyncio.create_task(self._converse(client))
+        self._strangers.take(client, whose)
+        self._spawn(self._converse(client))
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
         self._open.add(task)
         task.add_done_callback(self._open.discard)
 

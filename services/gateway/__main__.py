@@ -43,7 +43,8 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     service.listen_ops(read.common, health)
     sweeping = service.forever("answers", keeping.sweep, health, pause_s=SWEEPING_PAUSE_S)
     loops = [asyncio.create_task(loop) for loop in (service.probe_forever(database, health), sweeping)]
-    port = listen_https(service.server_tls(read.common), read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S)
+    tls = service.server_tls(read.common)
+    port = listen_https(tls, read.port, read.bind, root, idle_timeout_s=IDLE_TIMEOUT_S, proxies=read.proxies)
     health.set("https", ok=True)
     bus.start()
 

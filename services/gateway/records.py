@@ -7,7 +7,9 @@ from typing import Any, Final
 from attrs import field, frozen
 
 JSON_TYPE: Final = "application/json"
-TEXTS: Final = frozenset({"session", "passkey", "key_id", "client_id", "stage", "version", "terminal", "cluster"})
+TEXTS: Final = frozenset(
+    {"session", "passkey", "key_id", "client_id", "stage", "version", "terminal", "cluster", "cell"}
+)
 """What stands in a path as text."""
 BASE_PATH: Final = "/v1/ironflock"
 DECISIONS_PATH: Final = "/access/v1"

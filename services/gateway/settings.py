@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from attrs import frozen
 
 from shared.database import DatabaseSettings
+from shared.proxied import Proxies, read_proxies
 from shared.service import (
     LOCAL,
     BusSettings,
@@ -36,6 +37,7 @@ class GatewaySettings:
     failures_per_minute: int
     port: int
     bind: str
+    proxies: Proxies
     url: str
     agent_updates: Path
     agent_version: str
@@ -59,6 +61,7 @@ def read(settings: Settings) -> GatewaySettings:
         failures_per_minute=settings.integer("FAILURES_PER_MINUTE", 30, minimum=5, maximum=100_000),
         port=settings.port("PORT"),
         bind=settings.text("BIND", LOCAL),
+        proxies=read_proxies(settings),
         url=_origin(settings.text("URL")),
         agent_updates=settings.path("AGENT_UPDATES"),
         agent_version=version,

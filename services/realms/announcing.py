@@ -1,7 +1,8 @@
-"""What is published on the system realm: once the change that it tells of is committed, in order, to every router.
+"""What is published on the system realm: once the change that it tells of is committed, in order, in every cell.
 
-It is written with the change and goes away when every router has taken it, so that a crash loses nothing; what is told
-twice does no harm.
+It is written with the change and goes away when the router of its project's cell has taken it, so that a crash loses
+nothing; what is told twice does no harm. Services hear it in each cell that they are in, and what is of one cell does
+not wait for another one that is away.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from services.realms.store import backends
 from services.realms.store import news as store
 from shared.bus import Bus
 from shared.database import Connection, Database
-from shared.errors import PublicError, UnavailableError
+from shared.errors import CellAwayError, PublicError, UnavailableError
 from shared.identities import SYSTEM_REALM
 from shared.session import BusSession
 
@@ -51,25 +52,40 @@ class Announcing:
         Raises:
             UnavailableError: A router or the database is away; what was not published stays due.
         """
+        away: set[str] = set()
         async with self._turn:
-            while due := await self._database.run(lambda connection: store.news_list(connection, BATCH)):
+            while due := await self._due(away):
                 for news in due:
-                    await self._publish(news)
+                    if news.cell not in away:
+                        away |= await self._failed(news)
+        if away:
+            raise UnavailableError(AWAY) if len(away) == len(self._bus.cells) else CellAwayError(AWAY)
 
-    async def _publish(self, news: News) -> None:
-        for session in self._bus.every_session(SYSTEM_REALM):
-            await _told(session, news)
+    async def _due(self, away: set[str]) -> list[News]:
+        away |= {cell.name for cell in self._bus.cells} - self._bus.sessions_by_cell(SYSTEM_REALM).keys()
+        cells = [cell.name for cell in self._bus.cells if cell.name not in away]
+        return await self._database.run(lambda one: store.news_list(one, cells, BATCH)) if cells else []
+
+    async def _failed(self, news: News) -> set[str]:
+        """The cells of whose routers one should have taken it and did not; none where it was published."""
+        sessions = self._bus.sessions_by_cell(SYSTEM_REALM)
+        taken = await asyncio.gather(*(_is_taken(session, news) for session in sessions.values()))
+        where = {cell for cell, is_taken in zip(sessions, taken, strict=True) if is_taken}
+        if news.cell not in where and (news.cell is not None or not where):
+            return set(sessions) if news.cell is None else {news.cell}
         await self._database.run(lambda connection: store.news_delete(connection, news.news_key))
+        return set()
 
 
-async def _told(session: BusSession, news: News) -> None:
+async def _is_taken(session: BusSession, news: News) -> bool:
     options = PublishOptions(acknowledge=True)
     try:
         async with asyncio.timeout(TAKEN_S):
             published = session.publish(news.topic, options=options, **news.content)
             await published.asFuture(asyncio.get_running_loop())
-    except (ApplicationError, TransportLost, TimeoutError) as error:
-        raise UnavailableError(AWAY) from error
+    except (ApplicationError, TransportLost, TimeoutError):
+        return False
+    return True
 
 
 async def install_changed_in_txn(

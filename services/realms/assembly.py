@@ -10,6 +10,7 @@ from services.realms.backends import Backends
 from services.realms.board_sessions import BoardSessions
 from services.realms.boards import Boards
 from services.realms.factors import Factors
+from services.realms.forgetting import Forgetting
 from services.realms.installing import Installing
 from services.realms.legacy import LegacyModes
 from services.realms.moving import Moving
@@ -35,6 +36,7 @@ class Parts:
     projects: Projects
     placing: Placing
     moving: Moving
+    forgetting: Forgetting
     legacy: LegacyModes
     apps: Apps
     backends: Backends
@@ -56,8 +58,9 @@ def assemble(bus: Bus, database: Database, rights: Rights) -> Parts:
         telling=Telling(bus, database),
         announcing=announcing,
         projects=projects,
-        placing=Placing(database, rights),
+        placing=Placing(database, rights, [cell.name for cell in bus.cells]),
         moving=Moving(database, backends, time.monotonic),
+        forgetting=Forgetting(database, backends),
         legacy=LegacyModes(database, announcing),
         apps=Apps(database, rights),
         backends=backends,

@@ -22,6 +22,7 @@ from services.realms.records.backends import KnownBackend
 from services.realms.records.boards import BoardRole, BoardSession, BoardTicket, OpenedBoard
 from services.realms.rules.boards import may_stay, role_of
 from services.realms.store import board_sessions as store
+from services.realms.store.cells import cell_find_of
 from services.realms.store.projects import project_find
 from shared import audit
 from shared.bus import Bus
@@ -102,7 +103,7 @@ class BoardSessions:
         self._begun.add(person.account_key)
         self._follow(self._followed.keys() | {person.account_key})
         self._followed[person.account_key][1].wake()  # what changed meanwhile was not followed yet
-        return OpenedBoard(_realm_of(backend), role, ticket.ticket, ticket.ends_at)
+        return OpenedBoard(_realm_of(backend), role, ticket.ticket, ticket.ends_at, await self._endpoint(backend))
 
     async def keep_up(self) -> None:
         """Wait until somebody's flags may be others, a moment at most, and end what they do not let go on.
@@ -171,6 +172,10 @@ class BoardSessions:
             return False
         project = await self._database.run(lambda one: project_find(one, session.project_key))
         return project is not None and (not project.requires_factor or await self._factors.has(session.account_key))
+
+    async def _endpoint(self, backend: KnownBackend) -> str | None:
+        cell = await self._database.run(lambda one: cell_find_of(one, backend.project_key))
+        return None if cell is None else cell.endpoint
 
     async def _role_for(self, person: Person, found: Found, backend: KnownBackend) -> BoardRole:
         holdings = await self._rights.holdings(person.account_key)

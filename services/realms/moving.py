@@ -4,7 +4,7 @@ Each backend goes by itself. Until `switch` it is where it was; from then on it 
 transaction here, and whoever was killed before or after it goes on from what stands in the tables.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -33,7 +33,7 @@ from services.realms.store import backends, clusters, projects, provisioning
 from services.realms.store import moves as store
 from shared import audit
 from shared.database import Connection, Database
-from shared.errors import ConflictError, InvalidArgumentError, NotFoundError, OverLimitError
+from shared.errors import ConflictError, InvalidArgumentError, NotFoundError, NotSupportedError, OverLimitError
 from shared.identities import Person
 from shared.names import lookup_name
 
@@ -46,6 +46,9 @@ ROTATING: Final = "a login of one of its data backends is being rotated, or one 
 COMING: Final = "the project is being brought in: have that done first"
 NO_MOVE: Final = "there is no such move"
 OVER: Final = "the move is over"
+HYPERTABLES: Final = (
+    "tables that TimescaleDB keeps cannot be moved to or from another database server; nothing was begun"
+)
 ABANDONED: Final = "abandoned"
 UNDER_WAY_PHASES: Final = (Phase.ASKED, Phase.PLACED)
 AGAIN_S: Final = 600.0
@@ -91,6 +94,7 @@ class Moving:
             NotFoundError: There is no such project or cluster.
             ConflictError: It is on its way or just coming, the cluster takes none or is away, or a backend is being
                 worked on.
+            NotSupportedError: TimescaleDB keeps tables of it.
         """
         project = await self.project_meant(asked.project)
         try:
@@ -114,7 +118,7 @@ class Moving:
             if cluster.state is ClusterState.DRAINING:
                 try:
                     await self._drain(cluster)
-                except (ConflictError, InvalidArgumentError, OverLimitError) as error:
+                except (ConflictError, InvalidArgumentError, NotSupportedError, OverLimitError) as error:
                     log.warning("cluster_not_drained", cluster=cluster.name, reason=error.message)
 
     async def _drain(self, cluster: Cluster) -> None:
@@ -130,7 +134,7 @@ class Moving:
             account_key = await clusters.cluster_drained_by(connection, cluster.cluster_key)
             try:
                 await _begin_in_txn(connection, project, target, account_key)
-            except ConflictError:
+            except (ConflictError, NotSupportedError):
                 self._refused[project.project_key] = now
                 raise
             actor = audit.Actor(audit.ActorKind.SERVICE, "realms", on_behalf_of=account_key)
@@ -266,6 +270,7 @@ async def _begin_in_txn(connection: Connection, project: Project, cluster: Clust
     Raises:
         psycopg.errors.UniqueViolation: The project is on its way.
         ConflictError: A backend is being worked on, the project is being brought in, or the cluster is away.
+        NotSupportedError: TimescaleDB keeps tables of it.
     """
     await projects.project_lock_in_txn(connection, project.project_key)
     if await store.project_is_coming(connection, project.project_key):
@@ -275,12 +280,21 @@ async def _begin_in_txn(connection: Connection, project: Project, cluster: Clust
     elsewhere = [each for each in listed if each.cluster_key != cluster.cluster_key]
     if elsewhere and cluster.cluster_key not in await clusters.cluster_list_reached(connection, REACHED_WITHIN_S):
         raise ConflictError(NOT_REACHED)
+    if {cluster.cluster_key, *(each.cluster_key for each in elsewhere)} & await _with_hypertables(
+        connection, elsewhere
+    ):
+        raise NotSupportedError(HYPERTABLES)
     for backend in elsewhere:
         await _ask_in_txn(connection, account_key, key, backend, cluster.cluster_key)
     if not elsewhere:
         await store.move_end(connection, key, MoveState.DONE)
     await projects.project_set_cluster(connection, project.project_key, cluster.cluster_key)
     return key
+
+
+async def _with_hypertables(connection: Connection, elsewhere: Sequence[KnownBackend]) -> set[int]:
+    """The clusters that nothing is moved from or to; of no matter where nothing is to be moved."""
+    return await clusters.cluster_list_with_hypertables(connection) if elsewhere else set()
 
 
 async def _ask_in_txn(connection: Connection, account: int, move_key: int, backend: KnownBackend, to_key: int) -> None:

@@ -89,8 +89,8 @@ def _shape_of(read: settings.TunnelsSettings) -> Shape:
 def _listen(read: settings.TunnelsSettings, ways: Ways, bus: Bus) -> list[IListeningPort]:
     tls = service.server_tls(read.common)
     ports = [
-        ways.edge.listen(tls, read.edge_port, read.bind),
-        listen_visitors(tls, read.visitors_port, read.bind, ways.inside, ways.web),
+        ways.edge.listen(tls, read.edge_port, read.bind, read.proxies),
+        listen_visitors(tls, read.visitors_port, read.bind, ways.inside, ways.web, proxies=read.proxies),
     ]
     if read.fleet is not None and ways.nodes is not None:
         front = PluginResource(bus, ways.nodes, read.fleet)

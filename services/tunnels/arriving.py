@@ -31,6 +31,7 @@ from services.tunnels.rules.names import SECURE
 from services.tunnels.store import tunnels as store
 from services.tunnels.web_front import WebParts
 from services.tunnels.web_visits import Party
+from shared import tracing
 from shared.errors import PublicError
 from shared.subscribers import subscriber
 from shared.tls import ServerOptions
@@ -201,7 +202,8 @@ class VisitorArrival(Undecided):
 
         party = Party(target.label, "public", b"", address)
         with parts.sharing.stream(target.tunnel.device_key, Visitor(None, address, None)):
-            opened = await parts.visits.visit_of(party, id(self), admit)
+            with tracing.visited("tls"):
+                opened = await parts.visits.visit_of(party, id(self), admit)
             stream = await parts.edge.open_stream(target.offer, Source(address, int(self._address.port)))
             carrying = Carrying(opened, stream, passing_on.reactor, parts.times)
             await carrying.carry(self.transport, self.take_octets(carrying.forwarding))

@@ -22,6 +22,7 @@ from services.tunnels.refusal_log import RefusalLog
 from services.tunnels.rules.messages import WIRE_V2
 from services.tunnels.streams import MuxStream
 from services.tunnels.websocket import websocket_factory
+from shared.proxied import NOBODY, Proxies, behind
 from shared.tls import ServerOptions
 
 CLIENT_HELLO: Final = b"\x16"
@@ -51,16 +52,15 @@ class Edge:
         self._pending: dict[EdgeSession, Pending] = {}
         self._doorway = Doorway(reactor)
 
-    def listen(self, tls: ServerOptions, port: int, interface: str) -> IListeningPort:
-        """Let agents in on `interface`:`port`; `close` ends what came in, not the port.
+    def listen(self, tls: ServerOptions, port: int, interface: str, proxies: Proxies = NOBODY) -> IListeningPort:
+        """Let agents in on `interface`:`port`, and those whom `proxies` name; `close` ends what came in, not the port.
 
         Raises:
             CannotListenError: The port is taken.
         """
         secured = TLSMemoryBIOFactory(tls, False, Factory())  # noqa: FBT003 - Twisted's order
-        return cast(
-            "IListeningPort", self.clock.listenTCP(port, _Port(self, secured), backlog=BACKLOG, interface=interface)
-        )
+        factory = behind(proxies, _Port(self, secured), self.clock)
+        return cast("IListeningPort", self.clock.listenTCP(port, factory, backlog=BACKLOG, interface=interface))
 
     def inside_tls(self, address: IAddress | None, pending: Pending | None = None) -> Protocol:
         """The protocol for an agent whose TLS another listener ends: it takes the octets from the first one on."""

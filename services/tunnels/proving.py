@@ -10,6 +10,7 @@ from services.tunnels.registry import Devices
 from shared.bus import NO_SUCH_SESSION, Bus, call
 from shared.identities import CONTROL_REALM
 from shared.procedures import answered
+from shared.project_cells import ProjectCells
 
 FIND: Final = "ironflock.auth.device_credential.find_by_proof"
 RULES: Final = "ironflock.realms.project.tunnel_rules"
@@ -21,6 +22,7 @@ class Proofs:
     def __init__(self, bus: Bus, devices: Devices, *, is_bound_to_address: bool) -> None:
         """Ask over `bus`; without `is_bound_to_address` no project is asked where frpc has to come from."""
         self._bus = bus
+        self._cells = ProjectCells(bus)
         self._devices = devices
         self._is_bound_to_address = is_bound_to_address
 
@@ -42,22 +44,22 @@ class Proofs:
             project_key=proven.project_key,
             serial_number=proven.serial_number,
             flash_id=proven.flash_id,
-            address_of_live_session=None if standing.session is None else await self._address_of(standing.session),
+            address_of_live_session=None
+            if standing.session is None
+            else await self._address_of(standing.session, standing.project_key),
             is_bound_to_address=self._is_bound_to_address and await self._is_bound(standing.project_key),
         )
 
     async def _is_bound(self, project_key: int) -> bool:
         return bool((await self._bus.call(RULES, project_key=project_key))["requires_same_address"])
 
-    async def _address_of(self, session_id: int) -> str | None:
-        for session in self._bus.every_session(CONTROL_REALM):
-            try:
-                details = await call(session, "wamp.session.get", args=(session_id,))
-            except ApplicationError as error:
-                if error.error != NO_SUCH_SESSION:
-                    raise
-            else:
-                return host_of(details)
+    async def _address_of(self, session_id: int, project_key: int) -> str | None:
+        session = await self._cells.session(project_key, CONTROL_REALM)
+        try:
+            return host_of(await call(session, "wamp.session.get", args=(session_id,)))
+        except ApplicationError as error:
+            if error.error != NO_SUCH_SESSION:
+                raise
         return None
 
 

@@ -22,6 +22,7 @@ from services.tunnels.records.tunnels import Tunnel
 from services.tunnels.records.visits import Admitted, Cause, Visitor
 from services.tunnels.rules.udp import MAX_DATAGRAM
 from services.tunnels.visiting import OpenVisit
+from shared import tracing
 from shared.allowance import Allowance
 from shared.errors import OverLimitError, PublicError
 
@@ -113,7 +114,8 @@ class _Sender:
     async def _visit(self, tunnel: Tunnel, offer: Offer) -> None:
         parts = self._port.parts
         try:
-            opened = await parts.visiting.begin(Admitted(tunnel, Visitor(None, self._address, None)))
+            with tracing.visited("udp"):
+                opened = await parts.visiting.begin(Admitted(tunnel, Visitor(None, self._address, None)))
         except (PublicError, psycopg.Error) as error:
             parts.refusals.say(REFUSED, self._address, **why(tunnel, error))
             self._port.gone(self._address)

@@ -27,6 +27,7 @@ from services.tunnels.records.visits import Admitted, Cause, Visitor
 from services.tunnels.refusal_log import RefusalLog
 from services.tunnels.streams import Reaching
 from services.tunnels.visiting import OpenVisit, Visiting
+from shared import tracing
 from shared.bus import Bus
 from shared.database import Database
 from shared.errors import PublicError
@@ -104,7 +105,8 @@ class PublicVisitor(Protocol):
         parts, transport = self._port.parts, self.transport
         visitor = Visitor(None, self._source.address, None)
         try:
-            opened = await parts.visiting.begin(Admitted(self._port.tunnel, visitor))
+            with tracing.visited("tcp"):
+                opened = await parts.visiting.begin(Admitted(self._port.tunnel, visitor))
         except (PublicError, psycopg.Error) as error:
             parts.refusals.say(REFUSED, visitor.address, **why(self._port.tunnel, error))
             _abort(transport)

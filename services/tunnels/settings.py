@@ -12,6 +12,7 @@ from services.tunnels.records.recordings import Keeping
 from services.tunnels.records.tunnels import PortRange
 from services.tunnels.rules.nodes import fleet_of
 from shared.database import DatabaseSettings
+from shared.proxied import Proxies, read_proxies
 from shared.secrets import MasterKeys, SecretsError, parse_master_keys
 from shared.service import LOCAL, BusSettings, CommonSettings, bus_settings, common_settings, service_database_settings
 from shared.settings import MAX_PORT, Settings, SettingsError
@@ -45,6 +46,7 @@ class TunnelsSettings:
     issuer_ca: str | None
     domain: str
     bind: str
+    proxies: Proxies
     edge_port: int
     visitors_port: int
     public_port: int
@@ -76,6 +78,7 @@ def read(settings: Settings) -> TunnelsSettings:
         issuer_ca=str(common.ca) if _is_platform(settings.text("ISSUER_CA", "platform")) else None,
         domain=_domain(settings.text("DOMAIN")),
         bind=settings.text("BIND", LOCAL),
+        proxies=read_proxies(settings),
         edge_port=settings.port("EDGE_PORT"),
         visitors_port=visitors_port,
         public_port=settings.port("PUBLIC_PORT", visitors_port),

@@ -31,6 +31,7 @@ from services.tunnels.streams import Reaching
 from services.tunnels.visit_sockets import SLOW_S, Carried, DatagramSocket, StreamSocket, VisitSocket
 from services.tunnels.visiting import OpenVisit, Visiting
 from services.tunnels.web_sign_in import SignIn
+from shared import tracing
 from shared.allowance import Allowance
 from shared.bus import Bus
 from shared.errors import ConflictError, OverLimitError, PublicError, SignInRefusedError, UnavailableError
@@ -88,7 +89,8 @@ class VisitResource(Resource):
         gone = asyncio.Event()
         request.notifyFinish().addErrback(lambda _: gone.set())
         try:
-            socket = await self._let_in(request)
+            with tracing.visited("websocket"):
+                socket = await self._let_in(request)
         except PublicError as error:
             _refuse(request, error, is_gone=gone.is_set())
             return

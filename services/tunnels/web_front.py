@@ -21,6 +21,7 @@ from services.tunnels.store import tunnels as store
 from services.tunnels.streams import Reaching
 from services.tunnels.visiting import OpenVisit
 from services.tunnels.web_visits import Party, WebVisits
+from shared import tracing
 from shared.allowance import Allowance
 from shared.bus import Bus
 from shared.database import Database
@@ -88,6 +89,10 @@ class WebFront:
             NotFoundError, NotAuthorizedError, ConflictError, OverLimitError: They may not, or it is not there.
             PublicError, psycopg.Error: Nobody can say now, or it cannot be recorded.
         """
+        with tracing.visited("web"):
+            return await self._let_in(asked)
+
+    async def _let_in(self, asked: Asked) -> Entered:
         name = name_of_label(asked.label)
         if name is None:
             raise NotFoundError(NO_TUNNEL)

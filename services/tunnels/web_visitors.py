@@ -34,6 +34,7 @@ from services.tunnels.web_front import Asked, Entered, WebFront
 from services.tunnels.web_sign_in import SignIn
 from shared.errors import InvalidArgumentError, PublicError, SignInRefusedError, UnavailableError
 from shared.https import MAX_CONNECTIONS, site_of
+from shared.proxied import NOBODY, Proxies, behind
 from shared.tls import ServerOptions
 
 OTHER_HOST: Final = "the request names another host than its connection"
@@ -345,8 +346,10 @@ def _server_name(transport: Any) -> str | None:
     return None if name is None else name.decode("ascii", "replace").lower()
 
 
-def listen_visitors(tls: ServerOptions, port: int, interface: str, inside: Inside, web: Web) -> IListeningPort:
-    """Let people in on `interface`:`port`.
+def listen_visitors(
+    tls: ServerOptions, port: int, interface: str, inside: Inside, web: Web, *, proxies: Proxies = NOBODY
+) -> IListeningPort:
+    """Let people in on `interface`:`port`, and those whom `proxies` name.
 
     Raises:
         CannotListenError: The port is taken.
@@ -354,4 +357,5 @@ def listen_visitors(tls: ServerOptions, port: int, interface: str, inside: Insid
     site = site_of(site_root(inside, web.front.parts.identity, web.sign_in), idle_timeout_s=IDLE_S)
     secured = Arrivals(tls, Listener(site, web), PassingOn(web.front.parts, web.reactor))
     limited = ThrottlingFactory(secured, maxConnectionCount=MAX_CONNECTIONS)
-    return cast("IListeningPort", web.reactor.listenTCP(port, limited, interface=interface))
+    factory = behind(proxies, limited, web.reactor)
+    return cast("IListeningPort", web.reactor.listenTCP(port, factory, interface=interface))

@@ -295,7 +295,8 @@ class Rights:
             except msgspec.ValidationError:
                 log.exception("news_of_rights_malformed")
 
-        self._health.set(PART, ok=False, reason=NOT_HEARD)
+        if not self.is_heard:
+            self._health.set(PART, ok=False, reason=NOT_HEARD)
         await session.subscribe(heard, CHANGED).asFuture(asyncio.get_running_loop())
 
     def _hear(self, news: News) -> None:

@@ -138,7 +138,7 @@ class World:
             def begin(request: int) -> None:
                 session.queue(CALL, request, {}, uri, args, kwargs)
 
-            return requests(self.platform.router_worker(), session, bystander, begin, Demand(b"", at_once, seconds))
+            return requests(self.platform.pid("router"), session, bystander, begin, Demand(b"", at_once, seconds))
 
     def _driven(self, once: Callable[[], Awaitable[int]], seconds: float) -> float:
         async def work() -> float:

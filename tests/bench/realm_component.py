@@ -14,6 +14,7 @@ from typing_extensions import override
 from ironflock_router import data_permissions, data_rules
 from ironflock_router.app_sessions import AppSessions
 from ironflock_router.data_realms import DataRealms
+from ironflock_router.realms import Realms
 from ironflock_router.roles import roles_install, roles_of
 
 OURS: Final = "bench.realms.ours"
@@ -40,7 +41,7 @@ class RealmComponent(ApplicationSession):
             kept = {"registrations": MOST, "subscriptions": MOST, "on_call": None, "now": clock.seconds}
             roles_install(router, names, data_rules.decide, **kept)
 
-        realms = DataRealms(self.config.controller, clock, AppSessions(MOST), install, lambda _: None)
+        realms = DataRealms(Realms(), clock, AppSessions(MOST), install, lambda _: None)
 
         async def bare(name: str) -> None:
             config = {"name": name, "roles": [{"name": "everyone", "permissions": [EVERYTHING]}]}

@@ -15,7 +15,6 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from deploy.local.files import tail
-from deploy.local.state import REPOSITORY
 from ironflock_router.websocket import _configuration
 from ironflock_router.wire_names import (
     AGENT_PROCEDURES,
@@ -24,8 +23,8 @@ from ironflock_router.wire_names import (
     EXPOSE_PORT,
     SERVICES,
 )
-from tests.bench.crossbar_node import CrossbarNode
 from tests.bench.keeper import Keeper
+from tests.bench.router_process import RouterProcess
 from tests.bench.wamp_socket import REGISTER, Address, ClosedError, RefusedError, WampSocket
 from tests.harness.ports import free_ports
 from tests.harness.waiting import wait_until
@@ -82,7 +81,7 @@ def secret_of(authid: str) -> str:
 
 @contextmanager
 def our_router(folder: Path) -> Iterator[Router]:
-    """The node of this repository with stand-ins for `auth` and `devices`."""
+    """The router of this repository with stand-ins for `auth` and `devices`."""
     with ExitStack() as ending:
         tls, certificate, key = _certificate(folder)
         (folder / "secrets").mkdir()
@@ -98,7 +97,7 @@ def our_router(folder: Path) -> Iterator[Router]:
             "SERVICE_SECRETS": str(folder / "secrets"),
         }
         environment = {f"IRONFLOCK_ROUTER_{name}": value for name, value in environment.items()}
-        node = CrossbarNode(folder, REPOSITORY / "router-config" / "config.json", environment)
+        node = RouterProcess.ours(folder, environment)
         ending.callback(node.stop)
         keeper = ending.enter_context(Keeper())
         devices, apps = Address(public, "/ws-re-dev", tls), Address(public, "/ws-ua-usr", tls)
@@ -109,7 +108,7 @@ def our_router(folder: Path) -> Iterator[Router]:
         _stand_in(keeper, router.service("devices"), of_devices, lambda _: None)
         _stand_in(keeper, router.service("tunnels"), [EXPOSE_PORT], lambda _: None)
         _first(node, lambda: WampSocket.connect(router.devices)).close()
-        yield evolve(router, worker=node.worker())
+        yield evolve(router, worker=node.pid)
 
 
 @contextmanager
@@ -128,7 +127,7 @@ def reference_router(folder: Path, devices: int, component: str | None = None) -
         own = {"type": "class", "id": "bench", "classname": component, "realm": REALM, "role": "everyone"}
         configuration["workers"][0] |= {"options": {"expose_controller": True}, "components": [own]}
     config.write_text(json.dumps(configuration), encoding="utf-8")
-    node = CrossbarNode(folder, config, {})
+    node = RouterProcess.crossbars(folder, config)
     try:
         address = Address(port, "/", tls)
         _first(node, lambda: WampSocket.connect(address)).close()
@@ -169,7 +168,7 @@ def _app_credential(authid: str) -> dict[str, Any]:
     return {"secret": secret_of(authid), "role": "app", "reason": "app", **who}
 
 
-def _first(node: CrossbarNode, attempt: Callable[[], WampSocket]) -> WampSocket:
+def _first(node: RouterProcess, attempt: Callable[[], WampSocket]) -> WampSocket:
     """What `attempt` brings as soon as the node lets it."""
 
     def attempted() -> WampSocket | None:

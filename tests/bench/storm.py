@@ -1,4 +1,4 @@
-"""The reconnect storm: flashed devices, simulated by a second process, return after the router's worker was killed.
+"""The reconnect storm: flashed devices, simulated by a second process, return after the router was killed.
 
 `flockctl simulate` dials as the agent does (1.25 s, again after 1 s, at most 48 at once between dialling and being
 online). Over is the storm when the registry says CONNECTED of every device, since after the kill.
@@ -88,7 +88,7 @@ def _storms(scale: Scale, folder: Path, platform: RunningPlatform, devices: Sequ
         wait_until(lambda: _online(connection, keys, long_ago) == len(keys), patience_s, "the fleet is online")
         storms = []
         for number in range(scale.storm_rounds):
-            wait_until(lambda: age_s(platform.router_worker()) > ROUTER_LIVES_S, patience_s, "the router is settled")
+            wait_until(lambda: age_s(platform.pid("router")) > ROUTER_LIVES_S, patience_s, "the router is settled")
             storms.append(_storm(platform, connection, keys, patience_s, scale.rest_s))
             say(f"storm {number + 1} of {scale.storm_rounds} with {len(keys)} devices: {storms[-1].online_s:.1f} s")
     return storms
@@ -96,10 +96,10 @@ def _storms(scale: Scale, folder: Path, platform: RunningPlatform, devices: Sequ
 
 def _storm(platform: RunningPlatform, connection: Any, keys: list[int], patience_s: float, rest_s: float) -> Storm:
     (killed_at,) = _row(connection, "SELECT clock_timestamp()")
-    killed = platform.router_worker()
+    killed = platform.pid("router")
     began = time.perf_counter()
     os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: not Path(f"/proc/{killed}").exists(), patience_s, "the router's worker is gone")
+    wait_until(lambda: not Path(f"/proc/{killed}").exists(), patience_s, "the router is gone")
     wait_until(lambda: _listens(platform.ports.router_public), patience_s, "the public listener is open")
     opened, before = time.perf_counter() - began, consumption(platform)
     wait_until(lambda: _online(connection, keys, killed_at) == len(keys), patience_s, "all devices are back")

@@ -50,8 +50,8 @@ def edge(tls: ServerOptions) -> tuple[Any, Any]:
 
 def relay(tls: ServerOptions) -> tuple[Any, Any]:
     """The reference."""
-    ready: deque[_Half] = deque()
-    devices, visitors = _Halves(ready, is_of_device=True), _Halves(ready, is_of_device=False)
+    devices = _Halves()
+    visitors = _Halves(devices)
     secured = TLSMemoryBIOFactory(tls, False, devices)
     return (
         reactor.listenTCP(0, secured, interface=LOCAL, backlog=512),
@@ -60,11 +60,15 @@ def relay(tls: ServerOptions) -> tuple[Any, Any]:
 
 
 class _Halves(Factory):
+    """The connections of one side; `alone` are those that wait for one of the other."""
+
     noisy = False
 
-    def __init__(self, ready: "deque[_Half]", *, is_of_device: bool) -> None:
-        self.ready = ready
-        self.is_of_device = is_of_device
+    def __init__(self, others: "_Halves | None" = None) -> None:
+        self.alone: deque[_Half] = deque()
+        self.speaks_first = others is not None
+        self.others = self if others is None else others
+        self.others.others = self
 
     def buildProtocol(self, addr: Any) -> "_Half":
         return _Half(self)
@@ -80,31 +84,33 @@ class _Half(Protocol):
     def connectionMade(self) -> None:
         transport: Any = self.transport
         transport.setTcpNoDelay(True)
-        if self._halves.is_of_device:
-            self._halves.ready.append(self)
-        elif self._halves.ready:
-            self._join(self._halves.ready.popleft())
+        if self._halves.others.alone:
+            self._join(self._halves.others.alone.popleft())
         else:
-            transport.abortConnection()
+            self._halves.alone.append(self)
+            if self._halves.speaks_first:
+                transport.pauseProducing()
 
     def dataReceived(self, data: bytes) -> None:
         if self._other is not None:
             self._other.transport.write(data)  # type: ignore[union-attr]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        if self in self._halves.ready:
-            self._halves.ready.remove(self)
+        if self in self._halves.alone:
+            self._halves.alone.remove(self)
         other, self._other = self._other, None
         if other is not None:
             transport: Any = other.transport
             transport.unregisterProducer()
             transport.loseConnection()
 
-    def _join(self, device: "_Half") -> None:
-        self._other, device._other = device, self
-        ours, theirs = cast("Any", self.transport), cast("Any", device.transport)
+    def _join(self, other: "_Half") -> None:
+        self._other, other._other = other, self
+        ours, theirs = cast("Any", self.transport), cast("Any", other.transport)
         ours.registerProducer(theirs, True)
         theirs.registerProducer(ours, True)
+        if other._halves.speaks_first:
+            theirs.resumeProducing()
 
 
 def main() -> None:

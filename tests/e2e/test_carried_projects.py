@@ -196,6 +196,18 @@ def die(plant: Plant, folder: Path, name: str, patch: pytest.MonkeyPatch) -> Non
             importing.bring_in(wanted)
 
 
+BEGUN: Final = (
+    "SELECT import_id, database_name FROM realms.project_import JOIN realms.project_database USING (project_key)"
+    " WHERE name = %s"
+)
+
+
+def rows_of(plant: Plant, query: str, value: str) -> list[tuple[Any, ...]]:
+    """What the superuser of the platform's database sees."""
+    with plant.platform.database() as connection:
+        return connection.execute(query.encode(), [value]).fetchall()
+
+
 async def test_a_project_is_taken_out_and_brought_in(
     plant: Plant, flockctl: Flockctl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,6 +229,13 @@ async def test_a_project_is_taken_out_and_brought_in(
     assert name not in str(await plant.call("ironflock.realms.project.list"))
     other = await asyncio.to_thread(flockctl.run, *bring, "--name", new_name("other"))
     assert "is being brought in as" in other.error["message"]
+    ((begun, database),) = rows_of(plant, BEGUN, name)
+    listed = (await asyncio.to_thread(flockctl.json, "project", "imports"))["imports"]
+    assert [each["name"] for each in listed if each["import_id"] == begun] == [name]
+    gone = await asyncio.to_thread(flockctl.json, "project", "imports", "--forget", begun, "--yes")
+    assert begun not in [each["import_id"] for each in gone["imports"]]
+    assert rows_of(plant, BEGUN, name) == []
+    assert rows_of(plant, "SELECT datname FROM pg_database WHERE datname = %s", database) == []
     brought = (await asyncio.to_thread(flockctl.json, *bring, "--name", name))["imported"]
     rows = await look(plant, brought)
     assert [each["pin"] for each in rows] == ["hunter1", "hunter2", "hunter59"]

@@ -4,18 +4,21 @@ import json
 
 import pytest
 
+from deploy.flockctl.compliance.sources import digest
+from deploy.local.state import REPOSITORY
 from tests.harness.commands import Flockctl
 from tests.harness.running import RunningPlatform
 
 pytestmark = pytest.mark.real
 
 RESULTS = """<testsuites><testsuite timestamp="2026-11-30T09:00:00">
+<properties><property name="ironflock.sources" value="{}" /></properties>
 <testcase classname="tests.security.test_listeners" name="test_1" /></testsuite></testsuites>"""
 
 
 @pytest.mark.usefixtures("ironflock")
 def test_a_report_says_what_was_seen_and_what_was_not(flockctl: Flockctl, ironflock: RunningPlatform) -> None:
-    (flockctl.folder / "results.xml").write_text(RESULTS)
+    (flockctl.folder / "results.xml").write_text(RESULTS.format(digest(REPOSITORY)))
 
     ended = flockctl.run("compliance", "report", "--tests", "results.xml", "--out", "controls")
 

@@ -69,7 +69,7 @@ def test_a_connected_device_answers_and_one_that_is_away_is_a_conflict(
         return bool(found["status"] == "CONNECTED")
 
     with flockctl.running("simulate", "--flock", "press.flock") as simulation:
-        wait_until(is_connected, 15, "the device is online")
+        wait_until(is_connected, 30, "the device is online")
 
         done = owner.call("ironflock.devices.device.exec", device=flock["device_key"], command="ls")
         assert done == {"device_key": flock["device_key"], "answer": "simulated\n"}
@@ -81,7 +81,7 @@ def test_a_connected_device_answers_and_one_that_is_away_is_a_conflict(
         with pytest.raises(Exception, match="not_found"):
             stranger.account.call("ironflock.devices.device.exec", device=flock["device_key"], command="ls")
         simulation.send(signal.SIGKILL)
-    wait_until(lambda: not is_connected(), 15, "the device is away")
+    wait_until(lambda: not is_connected(), 30, "the device is away")
 
     away = flockctl.run("device", "storage", device).error
     assert (away["code"], away["reason"]) == ("conflict", "device_offline")

@@ -60,7 +60,7 @@ class Plant:
 
     def backend_key(self) -> int:
         """As the audit log names it."""
-        return int(wait_until(self._backend_keys, 15, "it is in the log")[0])
+        return int(wait_until(self._backend_keys, 30, "it is in the log")[0])
 
     def _backend_keys(self) -> list[int]:
         entries = self.owner.ask("GET", f"/audit/entries?project={self.project}&limit=200").json["entries"]
@@ -74,7 +74,7 @@ class Plant:
         assert theirs.ask("POST", f"/swarm-invitations/{asked}/accept").status == 204
         given = {**who, "kind": "data_backend", "key": backend_key, "flags": list(flags)}
         # Privileges is told of the backend beside, once it is there.
-        wait_until(lambda: self.owner.ask("POST", "/grants", given).status == 204, 15, "it can be given")
+        wait_until(lambda: self.owner.ask("POST", "/grants", given).status == 204, 30, "it can be given")
 
     def keep_out(self, backend_key: int, flag: str) -> None:
         who = f"account={self.stranger.account_key}&kind=data_backend&key={backend_key}&flags={flag}"
@@ -107,4 +107,4 @@ def test_people_read_by_sql_for_as_long_as_they_may(
         plant.keep_out(backend, "CONNECT")
         with pytest.raises(psycopg.OperationalError, match="this needs CONNECT"):
             connection.execute("SELECT pg_sleep(30)")
-    wait_until(lambda: {"sql.opened", "sql.asked", "sql.closed"} <= set(plant.logged()), 15, "it is in the log")
+    wait_until(lambda: {"sql.opened", "sql.asked", "sql.closed"} <= set(plant.logged()), 30, "it is in the log")

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.real
 NEVER = {
     "certificate_ends", "certificate_not_chained", "certificate_key_differs", "listener_silent", "old_tls",
     "clock_apart", "database_away", "database_without_tls", "postgres_version", "audit_log", "open_sign_up",
-    "any_address", "file_open_to_others", "weak_secret", "superuser", "migrations",
+    "any_address", "cell_away", "cell_not_placed", "file_open_to_others", "weak_secret", "superuser", "migrations",
 }  # fmt: skip
 PLANTED = {
     "file_open_to_others": "svc_gateway", "weak_secret": "svc_planted", "superuser": "planted",
@@ -108,9 +108,13 @@ def test_what_an_operator_schedules_does_what_it_says(
 
     runs = [script(ironflock, "offboard.sh", stranger.login_name, "gone") for _ in range(2)]
     capacity = script(ironflock, "capacity.sh")
+    before = ironflock.state.person_keys.read_bytes()
+    keys = script(ironflock, "keys.sh")
 
     assert [each.returncode for each in runs] == [0, 0], runs
     locks = flockctl.json("lock", "list")["locks"]
     assert [each["key"] for each in locks].count(str(stranger.account_key)) == 1
     assert b"devices: " in capacity.stdout
+    assert keys.returncode == 0, keys
+    assert ironflock.state.person_keys.read_bytes() != before
     assert project

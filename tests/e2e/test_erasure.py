@@ -100,7 +100,7 @@ async def work(platform: RunningPlatform) -> int:
 
 def verified(platform: RunningPlatform) -> PublishedLog:
     """The log, seen to be well, with everything that was recorded in it."""
-    wait_until(lambda: tables(platform)["audit.queue"] == b"", 10, "everything recorded is in the log")
+    wait_until(lambda: tables(platform)["audit.queue"] == b"", 30, "everything recorded is in the log")
     log = PublishedLog(platform)
     report = log.verified()
     assert report.is_well, report.findings

@@ -59,18 +59,18 @@ def test_the_agent_of_a_deleted_device_ends_and_that_of_a_flashed_one_goes_on_tr
         file.write_text(json.dumps(flock), encoding="utf-8")
         words += ["--flock", str(file)]
     with flockctl.running(*words) as simulation:
-        wait_until(lambda: set(simulation.states().values()) == {"online"}, 15, "both are online")
+        wait_until(lambda: set(simulation.states().values()) == {"online"}, 30, "both are online")
 
         owner.call("ironflock.devices.device.delete", device=deleted["device_key"])
         owner.flash(flashed["device_key"])
 
-        wait_until(lambda: simulation.states()[deleted["device_key"]] == "ended", 10, "the deleted one has ended")
+        wait_until(lambda: simulation.states()[deleted["device_key"]] == "ended", 30, "the deleted one has ended")
 
         def refused_twice() -> bool:
             said = [line for line in list(simulation.lines) if line.get("device_key") == flashed["device_key"]]
             return sum("join_refused" in line.get("detail", "") for line in said) >= 2
 
-        wait_until(refused_twice, 15, "the one that was flashed again goes on trying")
+        wait_until(refused_twice, 30, "the one that was flashed again goes on trying")
         assert simulation.states()[flashed["device_key"]] != "ended"
 
 

@@ -275,7 +275,16 @@ STORY: Final = (
         status=201, keeps={"cluster": "name"},
     ),
     Step("PUT /clusters/{cluster}", {"state": "closed"}),
+    Step("GET /cells"),
+    Step("GET /cells", status=403, code="not_authorized", by="stranger"),
+    Step(
+        "POST /cells",
+        {"name": "{plant}-cell", "region": "south", "endpoint": "wss://{plant}.cells.test", "capacity": 1},
+        status=201, keeps={"cell": "name"},
+    ),
+    Step("PUT /cells/{cell}", {"state": "closed"}),
     Step("POST /moves", {"project": "{swarm_key}", "cluster": "first"}, status=201, keeps={"move_key": "move_key"}),
+    Step("DELETE /clusters/{cluster}", query="confirm={cluster}"),
     Step("GET /moves", query="project={swarm_key}"),
     Step("POST /moves/{move_key}/abandon", status=409, code="conflict"),
     Step("DELETE /locks/{lock_key}", query="reason=found", status=204),
@@ -382,7 +391,7 @@ def test_every_call_is_answered(ironflock: RunningPlatform, rest: RestClient, st
     for step in STORY:
         tell(askers[step.by], step, known)
     entry = known["entries"][0]["id"]
-    wait_until(lambda: rest.ask("GET", f"/audit/entries/{entry}/proof").status == 200, 15, "the entry is in a head")
+    wait_until(lambda: rest.ask("GET", f"/audit/entries/{entry}/proof").status == 200, 30, "the entry is in a head")
     assert rest.ask("GET", f"/audit/entries/{entry}").json["id"] == entry
     keys = ",".join(str(device["device_key"]) for device in known["devices"])
     gone = rest.ask("DELETE", f"/swarms/{known['swarm_key']}/devices?ids={keys},{known['device_key']}")

@@ -42,7 +42,7 @@ def configuration(theirs: RestClient, file: Path) -> Path:
     entries = f"/audit/entries?project={project}"
     app = theirs.ask("POST", "/apps", {"name": f"press-monitor-{project}"}).json["app_key"]
     assert theirs.ask("POST", f"/apps/{app}/releases", {"version": "1.4.0", "image": IMAGE}).status == 201
-    [entry, *_] = wait_until(lambda: theirs.ask("GET", entries).json["entries"], 15, "the entries are in the log")
+    [entry, *_] = wait_until(lambda: theirs.ask("GET", entries).json["entries"], 30, "the entries are in the log")
     file.write_text(CONFIGURATION.format(project=project, device=device, app=app, entry=entry["id"]), encoding="utf-8")
     return file
 

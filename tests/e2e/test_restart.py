@@ -27,16 +27,15 @@ def test_a_second_start_finds_its_state_and_its_devices_come_back_by_themselves(
     (flockctl.folder / "press.flock").write_text(json.dumps(flock), encoding="utf-8")
     secret_files = {file: file.read_bytes() for file in ironflock.state.secrets.rglob("*") if file.is_file()}
     with flockctl.running("simulate", "--flock", "press.flock") as simulation:
-        wait_until(lambda: owner.status(key) == "CONNECTED", 15, "the device is online")
+        wait_until(lambda: owner.status(key) == "CONNECTED", 30, "the device is online")
         pids = [ironflock.pid(process.name) for process in ironflock.record.processes]
-        pids.append(ironflock.router_worker())
 
         ironflock.local("down")
         assert alive(pids) == []
         assert "already" not in ironflock.local("up")
 
         wait_until(lambda: simulation.states() == {key: "online"}, 30, "the device is back")
-        wait_until(lambda: owner.status(key) == "CONNECTED", 15, "the registry knows")
+        wait_until(lambda: owner.status(key) == "CONNECTED", 30, "the registry knows")
     assert owner.call("ironflock.auth.account.me") == me
     assert {file: file.read_bytes() for file in secret_files} == secret_files
 

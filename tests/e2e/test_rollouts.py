@@ -84,7 +84,8 @@ class Site:
 
     def start(self, action: str, **more: Any) -> int:
         """The key of a rollout that was started, for all devices."""
-        what = {"project": self.project, "action": action, "app": self.app, "stage": "PROD", **more}
+        of_the_app = {} if action == "update_agent" else {"app": self.app, "stage": "PROD"}
+        what = {"project": self.project, "action": action, **of_the_app, **more}
         wait_until(
             lambda: sum(self.owner.call(f"{ROLLOUT}.plan", **what)["waves"]) == self.number, WITHIN_S, "all are in it"
         )

@@ -113,7 +113,7 @@ def test_all_secrets_are_made_anew_and_nobody_who_need_not_is_lost(
     keys_before = key_ids(ironflock)
     before, masters, router = files(ironflock.state), masters_in_use(ironflock), ironflock.pid("router")
     with flockctl.running("simulate", "--flock", "press.flock") as simulation, writer.running():
-        wait_until(lambda: owner.status(key) == "CONNECTED", 15, "the device is online")
+        wait_until(lambda: owner.status(key) == "CONNECTED", 30, "the device is online")
 
         said = ironflock.local("rotate", "all")
 
@@ -173,7 +173,7 @@ def test_the_authorities_are_others_and_nobody_was_cut(
     )
     pids = {each.name: each.pid for each in ironflock.record.processes}
     with flockctl.running("simulate", "--flock", "press.flock") as simulation, writer.running():
-        wait_until(lambda: owner.status(flock["device_key"]) == "CONNECTED", 15, "the device is online")
+        wait_until(lambda: owner.status(flock["device_key"]) == "CONNECTED", 30, "the device is online")
 
         ironflock.local("rotate", "ca-trust")
         both = state.ca_certificate.read_text(encoding="ascii")

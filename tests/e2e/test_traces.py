@@ -2,6 +2,7 @@
 
 import json
 import re
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.tracing import Attribute
+from tests.harness.clients import Account, new_name, refusal, run_aside
 from tests.harness.collector import Collector, Seen
+from tests.harness.placed_apps import IMAGE
 from tests.harness.rest import RestClient
 from tests.harness.running import RunningPlatform
 from tests.harness.waiting import wait_until
@@ -25,6 +28,16 @@ ASK, TELL = "ironflock.auth.assertion.issue", "ironflock.privileges.asset.put"
 START = f"gateway {MAKING}"
 MADE = (START, f"gateway {CREATE}", f"devices {CREATE}")
 KEYS = ("auth GET /oauth/jwks",)
+VERIFY, FIND = "ironflock.auth.ticket.verify", "ironflock.auth.device_credential.find"
+DONE = {
+    KEYS,
+    *(
+        (f"router join {path}", f"router {asked}", f"auth {asked}", "auth query")
+        for path, asked in (("/ws-usr", VERIFY), ("/ws-re-dev", FIND))
+    ),
+    ("tunnels visit websocket",),
+    ("provisioner job provision make",),
+}
 WHOLE = {
     (START, f"gateway {ASK}", f"auth {ASK}", "auth query"),
     (*MADE, "devices transaction"),
@@ -63,15 +76,31 @@ def fixture_spans(platform: RunningPlatform, collector: tuple[Collector, str]) -
     body = {"name": PLANT, "description": PERSON}
     made = client.ask("POST", "/swarms", body, **strange)
     assert made.status == 201, made
-    device = client.ask("POST", f"/swarms/{made.json['project_key']}/devices", {"name": PRESS}, **strange)
+    project = made.json["project_key"]
+    device = client.ask("POST", f"/swarms/{project}/devices", {"name": PRESS}, **strange)
     assert device.status == 201, device
     assert client.ask("GET", f"/devices/{device.json['device_key']}?{PRESS}=1", **strange).status == 422
     assert client.ask("GET", "/devices/999999", **strange).status == 404
     keys = f"https://localhost:{platform.ports.accounts}/oauth/jwks"
     with urllib.request.urlopen(keys, context=platform.tls, timeout=10) as shown:
         assert shown.status == 200
-    wait_until(lambda: chains(collector[0].spans()) >= {*WHOLE, KEYS}, 30.0, "what is waited for is there")
+    joined_visited_and_provisioned(platform, int(project), device.json["device_key"])
+    wait_until(lambda: chains(collector[0].spans()) >= {*WHOLE, *DONE}, 30.0, "what is waited for is there")
     return collector[0].spans()
+
+
+def joined_visited_and_provisioned(platform: RunningPlatform, project: int, device: int) -> None:
+    """A person who joins, a device that guesses its secret, a visitor who shows nothing, and a backend to be made."""
+    owner = Account(platform, platform.owner_key)
+    app = owner.call("ironflock.realms.app.create", name=new_name("Monitor"))["app_key"]
+    release = {"app": app, "version": "1.0.0", "image": IMAGE, "data_template": {"data": {"tables": []}}}
+    owner.call("ironflock.realms.release.create", **release)
+    owner.call("ironflock.realms.install.create", project=project, app=app, stage="PROD")
+    guessed = run_aside(refusal(platform, "/ws-re-dev", "realm1", f"{project}-{device}", "guessed"))
+    assert guessed[0] == "wamp.error.authentication_failed"
+    nobodys = f"https://localhost:{platform.ports.visitors}/visit/{PRESS}/ssh/22"
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(nobodys, context=platform.tls, timeout=10)
 
 
 def chains(spans: list[Seen]) -> set[tuple[str, ...]]:
@@ -99,6 +128,15 @@ def test_a_refusal_says_its_code_and_is_no_fault(spans: list[Seen]) -> None:
 
     assert {each.attributes[Attribute.REFUSED] for each in found} == {"not_found"}
     assert not any(each.is_fault for each in found)
+
+
+def test_a_guessed_secret_is_an_answer_and_no_fault(spans: list[Seen]) -> None:
+    refused = [each for each in spans if each.name == "join /ws-re-dev"]
+    visits = [each for each in spans if each.name == "visit websocket"]
+
+    assert {each.attributes[Attribute.REFUSED] for each in refused} == {"wrong_proof"}
+    assert {each.attributes[Attribute.REFUSED] for each in visits} == {"sign_in_refused"}
+    assert not any(each.is_fault for each in (*refused, *visits))
 
 
 def test_nobody_from_outside_chooses_a_trace(spans: list[Seen]) -> None:

@@ -167,7 +167,7 @@ async def test_people_go_through_for_as_long_as_they_may(site: Site, stranger: S
     causes = {visit["account_key"]: visit["cause"] for visit in site.visits()}
     assert causes[stranger.account_key] == "right_ended"
     wanted = {("tunnel_visit.begun", "done"), ("tunnel_visit.ended", "done"), ("tunnel_ticket.issued", "done")}
-    wait_until(lambda: wanted <= set(site.logged()), 15, "it is in the log")
+    wait_until(lambda: wanted <= set(site.logged()), 30, "it is in the log")
 
 
 async def test_a_visit_is_recorded_where_the_project_asks_for_it(site: Site) -> None:
@@ -179,13 +179,13 @@ async def test_a_visit_is_recorded_where_the_project_asks_for_it(site: Site) -> 
             assert visit.stderr is not None
             assert b"this visit is recorded" in visit.stderr.readline()
             assert echoed(visit, b"$ ls\r\n") == b"$ ls\r\n"
-        wait_until(lambda: site.visits()[0]["cause"], 10, "the visit is over")
+        wait_until(lambda: site.visits()[0]["cause"], 30, "the visit is over")
         run(dropped(client))
 
     [found] = json.loads(site.said("recordings", str(site.project), "--json"))["recordings"]
     head, event = [json.loads(line) for line in site.said("recording", str(found["visit_key"])).splitlines()]
     assert (head["version"], event[1:]) == (2, ["o", "$ ls\r\n"])
-    wait_until(lambda: ("tunnel_recording.fetched", "done") in site.logged(), 15, "that it was read is in the log")
+    wait_until(lambda: ("tunnel_recording.fetched", "done") in site.logged(), 30, "that it was read is in the log")
 
 
 async def test_a_terminal_is_recorded_as_it_was_shown_and_when(site: Site) -> None:
@@ -260,12 +260,12 @@ async def test_a_public_port_is_anybody_s_while_it_is_public(site: Site) -> None
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(at, timeout=5)
         assert site.owner.ask("PUT", f"/tunnels/{site.tunnel}/public", {}).status == 200
-        wait_until(lambda: is_open(at), 10, "it is open")
+        wait_until(lambda: is_open(at), 30, "it is open")
         with socket.create_connection(at, timeout=10) as visitor:
             visitor.sendall(b"hello")
             assert visitor.recv(5) == b"hello"
         assert site.owner.ask("DELETE", f"/tunnels/{site.tunnel}/public").status == 200
-        wait_until(lambda: not is_open(at), 10, "it is closed")
+        wait_until(lambda: not is_open(at), 30, "it is closed")
         run(dropped(client))
 
     assert {visit["account_key"] for visit in site.visits()} == {None}

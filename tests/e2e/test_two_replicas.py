@@ -7,8 +7,8 @@ import pytest
 from tests.e2e.test_rollouts import ROLLOUT, WITHIN_S, Site
 from tests.harness.clients import Account
 from tests.harness.commands import Flockctl
-from tests.harness.replicas import Replica
 from tests.harness.running import RunningPlatform
+from tests.harness.second import Second
 from tests.harness.waiting import wait_until
 from tests.harness.webhooks import WebhookReceiver
 
@@ -21,7 +21,7 @@ FAILING = 4
 def test_whichever_of_two_processes_dies_each_device_has_its_turn_once_and_an_alert_is_told_once(
     ironflock: RunningPlatform, owner: Account, flockctl: Flockctl
 ) -> None:
-    with Replica(ironflock, "devices") as second, WebhookReceiver(ironflock.receivers) as receiver:
+    with Second(ironflock, "devices") as second, WebhookReceiver(ironflock.receivers) as receiver:
         site = Site(ironflock, owner, DEVICES)
         create = ("alert", "channel", "create", "hook", "--project", str(site.project), "--webhook", receiver.url)
         flockctl.json(*create)

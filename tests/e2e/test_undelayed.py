@@ -45,7 +45,7 @@ def told(found: socket.socket) -> tuple[Any, Any]:
 @pytest.mark.asyncio
 async def test_no_connection_of_the_platform_keeps_small_messages_back(ironflock: RunningPlatform) -> None:
     async with await join_person(ironflock):
-        processes = {"router": ironflock.router_worker(), **{name: ironflock.pid(name) for name in SERVICES}}
+        processes = {"router": ironflock.pid("router"), **{name: ironflock.pid(name) for name in SERVICES}}
 
         delayed, seen = [], set()
         for name, process in processes.items():

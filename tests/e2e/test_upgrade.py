@@ -1,8 +1,6 @@
 """The release that was landed before is followed by this one, on one state folder, with devices and an app at work."""
 
 import asyncio
-import shutil
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,12 +13,11 @@ from tests.harness.app_load import WritingApp, apps_that_write, assert_every_ans
 from tests.harness.clients import Account, new_name
 from tests.harness.commands import Flockctl
 from tests.harness.fleet import RunningFleet
+from tests.harness.release_before import ROOT, extract
 from tests.harness.running import RunningPlatform
 from tests.harness.waiting import wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.soak, pytest.mark.timeout(900)]
-BEFORE: Final = "1aef53f"
-ROOT: Final = Path(__file__).parents[2]
 DEVICES: Final = 40
 APPS: Final = 3
 SOME: Final = 50
@@ -30,15 +27,7 @@ clock: Final = time.monotonic
 @pytest.fixture(name="old", scope="module")
 def fixture_old(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sources of the release before."""
-    folder, git, tar = tmp_path_factory.mktemp("before"), shutil.which("git"), shutil.which("tar")
-    if git is None or tar is None:
-        pytest.skip("there is no git, or no tar, to have the sources of the release before by")
-    archive = folder / "sources.tar"
-    made = subprocess.run([git, "archive", "--output", str(archive), BEFORE], cwd=ROOT, check=False)
-    if made.returncode:
-        pytest.skip(f"the history of this checkout does not reach back to {BEFORE}")
-    subprocess.run([tar, "--extract", "--file", str(archive), "--directory", str(folder)], check=True)
-    return folder
+    return extract(tmp_path_factory.mktemp("before"))
 
 
 def test_what_was_acknowledged_is_there_and_the_agents_are_back(old: Path, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ async def test_a_person_sees_a_device_s_page_for_as_long_as_they_may(
 
     wait_until(lambda: "right_ended" in {visit["cause"] for visit in site.visits()}, 5, "it is over")
     wanted = {("tunnel_visit.begun", "done"), ("tunnel_visit.ended", "done")}
-    wait_until(lambda: wanted <= set(site.logged()), 15, "it is in the log")
+    wait_until(lambda: wanted <= set(site.logged()), 30, "it is in the log")
 
 
 async def test_when_the_sign_in_ends_the_page_does(site: Site, ironflock: RunningPlatform, owner: Account) -> None:

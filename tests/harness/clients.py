@@ -28,15 +28,17 @@ def authid_of(flock: Flock) -> str:
     return f"{flock['swarm_key']}-{flock['device_key']}"
 
 
-async def connect(platform: RunningPlatform, path: str, *, source: str | None = None) -> Peer:
-    """An open WebSocket without a session, from the address `source` of this machine."""
-    port = platform.ports.router_services if path == "/ws-svc" else platform.ports.router_public
-    return await Peer.connect(port, path, platform.tls, source=source)
+async def connect(platform: RunningPlatform, path: str, *, source: str | None = None, port: int | None = None) -> Peer:
+    """An open WebSocket without a session, from the address `source` of this machine, to the first cell, or `port`."""
+    first = platform.ports.router_services if path == "/ws-svc" else platform.ports.router_public
+    return await Peer.connect(port or first, path, platform.tls, source=source)
 
 
-async def join_device(platform: RunningPlatform, flock: Flock, *, source: str | None = None) -> Peer:
-    """A device's session."""
-    peer = await connect(platform, "/ws-re-dev", source=source)
+async def join_device(
+    platform: RunningPlatform, flock: Flock, *, source: str | None = None, port: int | None = None
+) -> Peer:
+    """A device's session, in the first cell, or at `port`."""
+    peer = await connect(platform, "/ws-re-dev", source=source, port=port)
     return await _or_drop(peer, peer.join_cra("realm1", authid_of(flock), flock["secret"]))
 
 
@@ -54,11 +56,11 @@ async def join_service(platform: RunningPlatform, name: str, realm: str = "realm
 
 
 async def refusal(
-    platform: RunningPlatform, path: str, realm: str, authid: str, secret: str
+    platform: RunningPlatform, path: str, realm: str, authid: str, secret: str, *, port: int | None = None
 ) -> tuple[str, str | None, float]:
     """How an attempt to join by WAMP-CRA from a new address is refused, and after how many seconds."""
     loop = asyncio.get_running_loop()
-    async with await connect(platform, path, source=new_address()) as peer:
+    async with await connect(platform, path, source=new_address(), port=port) as peer:
         challenge = await peer.hello(realm, authid, ["wampcra"])
         assert challenge[0] == CHALLENGE, challenge
         began = loop.time()

@@ -1,7 +1,8 @@
 """flockctl as a process of its own without the second that Python needs to load it: forked from one that has.
 
-The parent of them all is started once; it has imported everything and done nothing. Each run gets its own standard
-streams, environment, working folder and process, and ends with its own exit status.
+The parent of them all is started once; it has imported everything but the reactor, whose descriptors nobody may share,
+and done nothing. Each run gets its own standard streams, environment, working folder and process, and ends with its own
+exit status.
 """
 
 import json
@@ -87,8 +88,7 @@ def _parent() -> socket.socket:
 
 def serve(requests: socket.socket) -> None:
     """Fork one for each request, until nobody is there to ask."""
-    import deploy.flockctl.__main__  # noqa: F401, PLC0415 - loaded once, before anything is forked
-
+    _load()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         asked, descriptors, _, _ = socket.recv_fds(requests, len(REQUEST), 5)
@@ -101,6 +101,17 @@ def serve(requests: socket.socket) -> None:
                 _watch(json.loads(told.read()), descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
+
+
+def _load() -> None:
+    """Import, before anything is forked, what a command would: all commands, Twisted, autobahn; pydantic for Typer."""
+    from pydantic import TypeAdapter  # noqa: F401, PLC0415
+
+    import deploy.flockctl.bus  # noqa: F401, PLC0415
+    from deploy.flockctl.__main__ import make_app  # noqa: PLC0415
+
+    make_app()
+    assert "twisted.internet.reactor" not in sys.modules
 
 
 def _watch(asked: dict[str, Any], descriptors: list[int]) -> None:

@@ -3,6 +3,7 @@
 import base64
 import hmac
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from attrs import frozen
 
@@ -22,6 +23,8 @@ class PlacedApp:
     app_key: int
     serial: str
     cred_key: str
+    port: int | None = None
+    """What its device dials; the first cell's where it is left out."""
 
     @property
     def realm(self) -> str:
@@ -41,7 +44,7 @@ class PlacedApp:
 
     async def join(self) -> Peer:
         """A session in its realm."""
-        peer = await connect(self.platform, "/ws-ua-usr")
+        peer = await connect(self.platform, "/ws-ua-usr", port=self.port)
         try:
             return await peer.join_cra(self.realm, *self.credential)
         except BaseException:
@@ -56,9 +59,10 @@ async def place_apps(platform: RunningPlatform, owner: Account, count: int, tabl
         device = await person.call("ironflock.devices.device.create", project=project, name=new_name("press"))
         flock = (await person.call("ironflock.devices.device.flash", device=device["device_key"]))["flock"]
         apps = [await _place_app(person, project, device["device_key"], tables) for _ in range(count)]
-    async with await join_device(platform, flock) as agent:
+    port = urlsplit(flock["device_endpoint_url"]).port or platform.ports.router_public
+    async with await join_device(platform, flock, port=port) as agent:
         cred_key = await agent.call("reswarm.devices.get_app_cred_key")
-    return [PlacedApp(platform, project, app, device["serial_number"], cred_key) for app in apps]
+    return [PlacedApp(platform, project, app, device["serial_number"], cred_key, port) for app in apps]
 
 
 async def _place_app(person: Peer, project_key: int, device_key: int, tables: list[Any]) -> int:

@@ -10,11 +10,11 @@ from pathlib import Path
 from secrets import SystemRandom
 from typing import Final
 
-from deploy.local.settings import LAST_OFFSET, RAW_PORTS
+from deploy.local.settings import SECOND_CELL, SECOND_CELL_PORTS
 
 LOWEST_PORT: Final = 10_000
 HIGHEST_PORT: Final = 32_767
-BLOCK: Final = LAST_OFFSET + 1 + RAW_PORTS
+BLOCK: Final = SECOND_CELL + SECOND_CELL_PORTS
 
 
 def free_port_base() -> int:

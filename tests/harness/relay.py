@@ -44,6 +44,10 @@ class Relay:
             each.close()
         self._selector.close()
 
+    def lead_to(self, port: int) -> None:
+        """Pass new connections on to another `port`, as another address in the DNS would."""
+        self._target = ("127.0.0.1", port)
+
     def cut(self) -> None:
         """Stop passing anything on, in both directions; everything stays open."""
         self._is_cut.set()

@@ -6,6 +6,7 @@ import signal
 import ssl
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -14,6 +15,7 @@ import psycopg
 from deploy.local.bootstrap import SUPERUSER, Server, connect
 from deploy.local.health import unready
 from deploy.local.processes import DATABASE_NAME, LEASH
+from deploy.local.readiness import ask
 from deploy.local.records import PlatformRecord, read_record
 from deploy.local.settings import Ports
 from deploy.local.state import REPOSITORY, StateFolder
@@ -124,13 +126,6 @@ class RunningPlatform:
         assert pid is not None, f"{name} does not run"
         return pid
 
-    def router_worker(self) -> int:
-        """The router's process that holds its listeners, a child of the one that the launcher knows."""
-        router = self.pid("router")
-        children = Path(f"/proc/{router}/task/{router}/children").read_text(encoding="ascii").split()
-        assert len(children) == 1, children
-        return int(children[0])
-
     def kill(self, name: str) -> int:
         """End the process `name` by SIGKILL and return its number."""
         pid = self.pid(name)
@@ -139,7 +134,13 @@ class RunningPlatform:
 
     def is_back(self, name: str, killed: int) -> bool:
         """Whether `name` runs again, as another process than `killed`, and all are ready."""
-        return self._pids()[name] not in (None, killed) and not self.unready()
+        return self.are_back({name: killed})
+
+    def are_back(self, killed: Mapping[str, int]) -> bool:
+        """As `is_back`, of several; those that were killed are asked before all others are."""
+        pids = self._pids()
+        runs_again = all(pids[name] not in (None, pid) for name, pid in killed.items())
+        return runs_again and all(map(self._answers, killed)) and not self.unready()
 
     def database(self, login: str = SUPERUSER) -> psycopg.Connection[Any]:
         """A connection of `login` to the platform's database, over verified TLS; each statement commits."""
@@ -166,6 +167,11 @@ class RunningPlatform:
     def owner_key(self) -> str:
         """The first owner's API key."""
         return self.state.owner_api_key.read_text(encoding="utf-8").strip()
+
+    def _answers(self, name: str) -> bool:
+        """Whether `name` says that it is ready, as far as it says anything."""
+        port = self.ports.operations.get(name)
+        return port is None or ask(port, self.state.ca_certificate).ready
 
     def _pids(self) -> dict[str, int | None]:
         return {process.name: process.pid for process in self.record.processes}

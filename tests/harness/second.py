@@ -14,7 +14,7 @@ from tests.harness.ports import free_ports
 from tests.harness.running import RunningPlatform
 from tests.harness.waiting import wait_until
 
-START_S: Final = 30.0
+START_S: Final = 90.0
 STOP_S: Final = 30.0
 
 
@@ -22,13 +22,15 @@ class Second:
     """Another process of `name`, ready when its `with` block begins and killed at its end unless it has ended."""
 
     def __init__(self, platform: RunningPlatform, name: str) -> None:
-        """With the settings of the one that runs, but for the port of its health, the only one that it opens."""
+        """With the settings of the one that runs, but for the ports of its health and of its public listener."""
         self._platform = platform
         self._name = name
-        (self._port,) = free_ports(1)
         told = Path(f"/proc/{platform.pid(name)}/environ").read_bytes().split(b"\0")
         environment = dict(os.fsdecode(each).split("=", 1) for each in told if each)
-        self._environment = environment | {f"IRONFLOCK_{name.upper()}_OPS_PORT": str(self._port)}
+        ops, public = f"IRONFLOCK_{name.upper()}_OPS_PORT", f"IRONFLOCK_{name.upper()}_PORT"
+        self._port, self.public_port = free_ports(2)
+        own = {ops: str(self._port)} | ({public: str(self.public_port)} if public in environment else {})
+        self._environment = environment | own
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -40,13 +42,21 @@ class Second:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_until(self.is_ready, START_S, f"the second {self._name} is ready")
+        try:
+            wait_until(self.is_ready, START_S, f"the second {self._name} is ready")
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End it whatever it does."""
+        self.kill()
+
+    def kill(self) -> None:
+        """End it by SIGKILL."""
         self._process.kill()
         self._process.wait(STOP_S)
 

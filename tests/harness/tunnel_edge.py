@@ -19,6 +19,7 @@ from services.tunnels.records.messages import NewProxy
 from services.tunnels.records.offers import Offer, Refusal, Source, TunnelDevice, TunnelProtocol
 from services.tunnels.rules.names import parse_proxy_name
 from services.tunnels.streams import MuxStream
+from shared.proxied import NOBODY, Proxies
 from shared.tls import server_options
 from tests.harness.raw_port import RawPort
 from tests.harness.waiting import wait_until
@@ -180,15 +181,16 @@ def remote_port_of(port: int) -> int:
 
 
 @contextmanager
-def edge_world(certificates: Certificates) -> Iterator[World]:
-    """An edge that listens, with one device whose proof is `proof-42`."""
+def edge_world(certificates: Certificates, proxies: Proxies = NOBODY) -> Iterator[World]:
+    """An edge that listens, behind `proxies`, with one device whose proof is `proof-42`."""
     reactor_thread.start()
     devices, refused, happened = {"proof-42": DEVICE}, dict[str, str](), list[Happening]()
     with ExitStack() as ending:
 
         async def begin() -> tuple[Edge, IListeningPort]:
             edge = Edge(_Devices(devices), _Declared(refused), happened.append, reactor_thread.reactor)
-            return edge, edge.listen(server_options(certificates.certificate, certificates.key), 0, LOCAL)
+            tls = server_options(certificates.certificate, certificates.key)
+            return edge, edge.listen(tls, 0, LOCAL, proxies)
 
         edge, port = run(begin())
         # Nothing of this edge is logged while the next test runs.

@@ -8,17 +8,22 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 POLL_S = 0.05
+LOOKING_SHARE = 3.0
+"""One look in so much time: what costs much to look at must not take the time of those who are waited for."""
+MOST_S = 0.25
 
 
 def wait_until(condition: Callable[[], Value], timeout_s: float, what: str) -> Value:
     """The first true value of `condition`; fails with `what` when there is none in time."""
     deadline = time.monotonic() + timeout_s
     while True:
+        began = time.monotonic()
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}; last seen: {value!r}"
-        threading.Event().wait(POLL_S)
+        ended = time.monotonic()
+        assert ended < deadline, f"not within {timeout_s} s: {what}; last seen: {value!r}"
+        threading.Event().wait(_pause(ended - began))
 
 
 async def eventually(condition: Callable[[], Awaitable[Value]], timeout_s: float, what: str) -> Value:
@@ -26,8 +31,14 @@ async def eventually(condition: Callable[[], Awaitable[Value]], timeout_s: float
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
     while True:
+        began = loop.time()
         value = await condition()
         if value:
             return value
-        assert loop.time() < deadline, f"not within {timeout_s} s: {what}; last seen: {value!r}"
-        await asyncio.sleep(POLL_S)
+        ended = loop.time()
+        assert ended < deadline, f"not within {timeout_s} s: {what}; last seen: {value!r}"
+        await asyncio.sleep(_pause(ended - began))
+
+
+def _pause(looked_for_s: float) -> float:
+    return min(MOST_S, max(POLL_S, looked_for_s * (LOOKING_SHARE - 1)))

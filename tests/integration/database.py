@@ -55,6 +55,7 @@ TABLES = (
     "realms.project",  # and what is installed there
     "realms.app",
     "realms.cluster",
+    "realms.cell",
     "realms.news",
     "realms.project_import",  # and its keys
     "devices.outbox",
@@ -111,6 +112,10 @@ BEGINNING: tuple[LiteralString, ...] = (
     (
         "INSERT INTO realms.cluster (cluster_key, name, region, capacity, reached_at) OVERRIDING SYSTEM VALUE"
         " VALUES (1, 'first', 'default', 10000, now())"
+    ),
+    (
+        "INSERT INTO realms.cell (cell_key, name, region, capacity) OVERRIDING SYSTEM VALUE"
+        " VALUES (1, 'first', 'default', 10000)"
     ),
 )
 FORGET: tuple[str, ...] = (

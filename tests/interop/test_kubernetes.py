@@ -1,16 +1,15 @@
 """Each overlay is applied to a real API server with its admission: strictly, and without a warning."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.harness.api_server import ApiServer
 from tests.harness.go_programs import NoProgramError
 from tests.harness.kubernetes import Manifest, crds, overlays, rendered
+from tests.unit.kubernetes.processes import WORKLOADS, template_of
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(1_800)]
-WORKLOADS = ("Deployment", "StatefulSet", "Job")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 
 def pod_of(workload: Manifest) -> Manifest:
     """A pod as the workload's controller would make it."""
-    template: dict[str, Any] = workload["spec"]["template"]
+    template = template_of(workload)
     meta = {**template["metadata"], "name": workload["metadata"]["name"], "namespace": "ironflock"}
     spec = template["spec"]
     claims = [each["metadata"]["name"] for each in workload["spec"].get("volumeClaimTemplates", [])]
@@ -59,7 +58,7 @@ def test_the_pods_of_an_overlay_are_let_into_a_restricted_namespace(overlay: str
     pods = [pod_of(each) for each in manifests if each["kind"] in WORKLOADS]
 
     assert [server.apply(pod, dry_run=True) for pod in pods] == [[]] * len(pods)
-    assert len(pods) >= 11
+    assert len(pods) >= 14
 
 
 def test_a_pod_that_is_not_restricted_is_refused(server: ApiServer) -> None:

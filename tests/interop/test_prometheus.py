@@ -60,8 +60,17 @@ NOTHING: Final = {
     "half of what may fail does": Case({**HEALTHY, **answers("unavailable", 0.6)}, 600),
 }
 ONE: Final = {
+    "BackupLate": Case({'kube_cronjob_created{namespace="ironflock",cronjob="backup-nightly"}': "0x{0}"}, 2_200),
+    "BackupLogLate": Case(
+        {
+            'kube_cronjob_created{namespace="ironflock",cronjob="backup-log"}': "0x{0}",
+            'kube_cronjob_status_last_successful_time{namespace="ironflock",cronjob="backup-log"}': "60x{0}",
+        },
+        40,
+    ),
     "ProcessAway": Case({'up{namespace="ironflock",job="auth"}': "0x{0}"}, 5),
     "RouterWithoutDevices": Case({f'{SESSIONS}{{role="device"}}': "50x20 0x{0}"}, 25),
+    "CellAway": Case({'ironflock_bus_joined{cell="second",realm="realm1",job="auth"}': "0x{0}"}, 10),
     "JoinsFail": Case(
         {f'{JOINS}{{outcome="wrong_proof"}}': "0+120x{0}", f'{JOINS}{{outcome="proved"}}': "0+60x{0}"}, 25
     ),
@@ -111,7 +120,7 @@ def fixture_promtool() -> Path:
 @pytest.fixture(name="groups", scope="module")
 def fixture_groups() -> list[dict[str, Any]]:
     """The groups of all rules."""
-    files = [FOLDER / "alerts.yaml", FOLDER / "levels.yaml"]
+    files = [FOLDER / "alerts.yaml", FOLDER / "levels.yaml", FOLDER / "backups.yaml"]
     return [group for file in files for each in values_of(file.read_text()) for group in each["spec"]["groups"]]
 
 

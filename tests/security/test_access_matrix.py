@@ -9,7 +9,8 @@ import pytest
 from tests.harness.running import RunningPlatform
 from tests.security.access.table import read, regenerated
 
-pytestmark = [pytest.mark.real, pytest.mark.asyncio]
+# Some 4,000 questions, one after the other.
+pytestmark = [pytest.mark.real, pytest.mark.asyncio, pytest.mark.timeout(600)]
 
 
 async def test_the_running_platform_answers_as_the_matrix_says(ironflock: RunningPlatform) -> None:

@@ -57,7 +57,7 @@ def test_the_agent_on_the_second_machine_gives_up_and_the_first_one_never_goes_o
     key = flock["device_key"]
     (flockctl.folder / "press.flock").write_text(json.dumps(flock), encoding="utf-8")
     with flockctl.running("simulate", "--flock", "press.flock") as first:
-        wait_until(lambda: first.states() == {key: "online"}, 15, "the first one is online")
+        wait_until(lambda: first.states() == {key: "online"}, 30, "the first one is online")
 
         with flockctl.running("simulate", "--flock", "press.flock") as second:
             wait_until(lambda: second.states() == {key: "ended"}, 40, "the second one has given up")
@@ -66,5 +66,5 @@ def test_the_agent_on_the_second_machine_gives_up_and_the_first_one_never_goes_o
         assert [line["event"] for line in first.lines if line["event"] == "offline"] == []
         assert owner.status(key) == "CONNECTED"
         first.send(signal.SIGKILL)
-    wait_until(lambda: owner.status(key) == "DISCONNECTED", 10, "it is offline")
+    wait_until(lambda: owner.status(key) == "DISCONNECTED", 30, "it is offline")
     assert duplications(ironflock, key) == 1

@@ -224,5 +224,5 @@ async def test_who_joins_is_told_nothing_of_the_routers_inside(ironflock: Runnin
     ]
     for session in sessions:
         assert "x_cb" not in json.dumps(session.details)
-        assert str(ironflock.router_worker()) not in json.dumps(session.details.get("authextra"))
+        assert str(ironflock.pid("router")) not in json.dumps(session.details.get("authextra"))
         await session.drop()

@@ -43,13 +43,13 @@ async def test_a_deeply_nested_message_hurts_nobody_but_its_sender(
     ironflock: RunningPlatform, owner: Account, depth: int
 ) -> None:
     victim, attacker = owner.flashed(), owner.flashed()
-    worker = ironflock.router_worker()
+    router = ironflock.pid("router")
     async with await join_device(ironflock, victim) as device, await join_device(ironflock, attacker) as evil:
         assert await is_answered_or_cut(evil, nested(depth))
 
         assert await device.call("reswarm.devices.get_app_cred_key")
         assert not device.closed.is_set()
-    assert ironflock.router_worker() == worker
+    assert ironflock.pid("router") == router
     assert not ironflock.unready()
 
 
@@ -69,7 +69,7 @@ def nested_msgpack(depth: int) -> bytes:
 async def test_no_argument_s_name_ends_the_session_of_who_is_called_or_told(
     ironflock: RunningPlatform, owner: Account, name: str
 ) -> None:
-    worker = ironflock.router_worker()
+    router = ironflock.pid("router")
     flashed = owner.flashed()
     async with await join_person(ironflock) as person, await join_device(ironflock, flashed) as device:
         with pytest.raises(WampError) as refused:
@@ -80,7 +80,7 @@ async def test_no_argument_s_name_ends_the_session_of_who_is_called_or_told(
         assert refused.value.uri == "wamp.error.invalid_argument"
 
         assert (await person.call("ironflock.devices.device.list"))["devices"]
-    assert ironflock.router_worker() == worker
+    assert ironflock.pid("router") == router
     assert not ironflock.unready()
 
 
@@ -96,7 +96,7 @@ async def test_a_deeply_nested_binary_message_hurts_nobody_but_its_sender(
     ironflock: RunningPlatform, owner: Account, kind: type[BinaryPeer], nest: Callable[[int], bytes], depth: int
 ) -> None:
     victim, attacker = owner.flashed(), owner.flashed()
-    worker = ironflock.router_worker()
+    router = ironflock.pid("router")
     async with await join_device(ironflock, victim) as device:
         evil = await kind.open(ironflock.ports.router_public, "/ws-re-dev", ironflock.tls)
         async with await evil.join_cra("realm1", authid_of(attacker), attacker["secret"]):
@@ -104,7 +104,7 @@ async def test_a_deeply_nested_binary_message_hurts_nobody_but_its_sender(
 
             assert await device.call("reswarm.devices.get_app_cred_key")
         assert not device.closed.is_set()
-    assert ironflock.router_worker() == worker
+    assert ironflock.pid("router") == router
     assert not ironflock.unready()
 
 

@@ -36,7 +36,7 @@ def secrets(ironflock: RunningPlatform, tmp_path_factory: pytest.TempPathFactory
     flockctl = Flockctl(ironflock, tmp_path_factory.mktemp("secrets"))
     (flockctl.folder / "press.flock").write_text(json.dumps(flock), encoding="utf-8")
     with flockctl.running("simulate", "--flock", "press.flock") as simulation:
-        wait_until(lambda: "online" in simulation.states().values(), 15, "the device is online")
+        wait_until(lambda: "online" in simulation.states().values(), 30, "the device is online")
     app_key = asyncio.run(use_secrets(ironflock, flock))
     flockctl.json("device", "flash", str(flock["device_key"]), "--out", "again.flock")
     again = json.loads((flockctl.folder / "again.flock").read_text(encoding="utf-8"))
@@ -61,7 +61,6 @@ def findings(named: Mapping[str, bytes], octets: bytes) -> list[str]:
 
 def test_no_secret_stands_in_a_log(ironflock: RunningPlatform, secrets: dict[str, bytes]) -> None:
     logs = [file for file in ironflock.state.log.rglob("*") if file.is_file()]
-    logs += [file for file in ironflock.state.router.rglob("*.log") if file.is_file()]
     assert len(logs) >= 7
 
     assert {str(log): found for log in logs if (found := findings(secrets, log.read_bytes()))} == {}
@@ -74,7 +73,7 @@ def test_no_secret_stands_in_the_arguments_of_a_process(secrets: dict[str, bytes
 def test_no_secret_stands_in_the_environment_of_the_platforms_processes(
     ironflock: RunningPlatform, secrets: dict[str, bytes]
 ) -> None:
-    pids = [ironflock.pid(process.name) for process in ironflock.record.processes] + [ironflock.router_worker()]
+    pids = [ironflock.pid(process.name) for process in ironflock.record.processes]
 
     environments = {pid: Path(f"/proc/{pid}/environ").read_bytes() for pid in pids}
 

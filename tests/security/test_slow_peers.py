@@ -140,8 +140,8 @@ async def test_a_subscriber_that_never_reads_is_cut_and_the_routers_memory_stays
     ironflock: RunningPlatform, owner: Account
 ) -> None:
     flock = owner.flashed()
-    worker = ironflock.router_worker()
-    before = peak = resident_octets(worker)
+    router = ironflock.pid("router")
+    before = peak = resident_octets(router)
     device = await join_device(ironflock, flock)
     topic = f"re.mgmt.{flock['serial_number']}.term_write.1"
     await device.subscribe(topic, lambda _: None)
@@ -155,7 +155,7 @@ async def test_a_subscriber_that_never_reads_is_cut_and_the_routers_memory_stays
             device.send(PUBLISH, 5000 + sent, {"exclude_me": False}, topic, ["x" * 500_000])
             await asyncio.wait_for(device._writer.drain(), 10)
             sent += 500_000
-            peak = max(peak, resident_octets(worker))
+            peak = max(peak, resident_octets(router))
 
     async with await join_service(ironflock, "devices") as devices:
 
@@ -174,8 +174,8 @@ async def test_a_person_that_reads_no_answers_is_cut_and_the_routers_memory_stay
     project = owner.project()
     for _ in range(30):
         owner.call("ironflock.devices.device.create", project=project, name=f"press {_}", description="x" * 4000)
-    worker = ironflock.router_worker()
-    before = peak = resident_octets(worker)
+    router = ironflock.pid("router")
+    before = peak = resident_octets(router)
     person = await join_person(ironflock)
     assert person._task is not None
     person._task.cancel()
@@ -188,7 +188,7 @@ async def test_a_person_that_reads_no_answers_is_cut_and_the_routers_memory_stay
 
     async def is_cut() -> bool:
         nonlocal peak
-        peak = max(peak, resident_octets(worker))
+        peak = max(peak, resident_octets(router))
         return bool(person._writer.transport.is_closing() or person._reader.at_eof()) or await session_is_gone()
 
     async def session_is_gone() -> bool:

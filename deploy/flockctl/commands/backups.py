@@ -11,15 +11,17 @@ from attrs import asdict
 from deploy.backup.chains import spent
 from deploy.backup.drilling import Drill, drill
 from deploy.backup.ending import ended_in_order
-from deploy.backup.errors import LogLostError
+from deploy.backup.errors import BackupError, LogLostError
 from deploy.backup.manifest import Manifest, manifests, remove
 from deploy.backup.materialising import Source
+from deploy.backup.person_keys import read_kept, replace
 from deploy.backup.recording import record_backup, record_drill
 from deploy.backup.remembering import remember
 from deploy.backup.sealing import identities_of, recipients_of
 from deploy.backup.signing import keys_of, read_keys, signer_of
 from deploy.backup.taking import Taking, take, take_log
 from deploy.backup.tools import find_program
+from deploy.carrying.databases import living
 from deploy.flockctl.confirming import confirm
 from deploy.flockctl.endpoints import installed_state
 from deploy.flockctl.errors import CommandError
@@ -29,12 +31,18 @@ from deploy.flockctl.output import Output, table
 from deploy.flockctl.text import local_moment
 from deploy.flockctl.times import lasting_s
 from deploy.local.accounts import postgres_account
+from deploy.local.processes import DATABASE_NAME
+from deploy.local.records import read_record
 from deploy.local.state import StateFolder
+from shared.clusters import FIRST
 
 app = typer.Typer(help="Backups of the installation on this machine.", no_args_is_help=True)
 
 MIB: Final = 2**20
 Place = Annotated[Path, typer.Option("--to", help="Folder that the backups are in.", metavar="FOLDER")]
+Partial = Annotated[
+    bool, typer.Option("--partial", help="Though a database server cannot be reached: without that one.")
+]
 KeyFile = Annotated[
     Path | None,
     typer.Option("--key-file", help="File with the key that `backup key` printed.", metavar="FILE"),
@@ -47,6 +55,7 @@ def backup_create(
     to: Place,
     recipient: Recipients,
     full: Annotated[bool, typer.Option("--full", help="All of it, not what changed since the last one.")] = False,
+    partial: Partial = False,
     json: Json = False,
     state: State = None,
 ) -> None:
@@ -58,7 +67,7 @@ def backup_create(
     """
     with as_commands_fail():
         folder = _state(state)
-        taking = Taking(folder, to.absolute(), recipients_of(recipient), _now())
+        taking = Taking(folder, to.absolute(), recipients_of(recipient), _now(), partial)
         made = take(taking, is_full=full)
         record_backup(folder, made)
     _tell(made, json=json)
@@ -72,6 +81,7 @@ def backup_wal(
     or_create: Annotated[
         bool, typer.Option("--or-create", help="A whole backup, where none is there to go on from.")
     ] = False,
+    partial: Partial = False,
     json: Json = False,
     state: State = None,
 ) -> None:
@@ -83,7 +93,7 @@ def backup_wal(
     """
     with as_commands_fail():
         folder = _state(state)
-        taking = Taking(folder, to.absolute(), recipients_of(recipient), _now())
+        taking = Taking(folder, to.absolute(), recipients_of(recipient), _now(), partial)
         try:
             made = take_log(taking)
         except LogLostError:
@@ -103,8 +113,12 @@ def backup_list(*, from_: From, key_file: KeyFile = None, json: Json = False, st
     with as_commands_fail():
         found = list(manifests(from_, _keys(key_file, state)))
     payload = [{**_payload(each), "parts": len(each.parts)} for each in found]
-    rows = ((each.backup_id, each.kind, local_moment(int(each.restorable_until)), _size(each)) for each in found)
-    Output(as_json=json).result({"backups": payload}, table(("BACKUP", "KIND", "BRINGS BACK", "MIB"), rows))
+    rows = (
+        (each.backup_id, each.kind, local_moment(int(each.restorable_until)), _size(each), ", ".join(each.absent))
+        for each in found
+    )
+    titles = ("BACKUP", "KIND", "BRINGS BACK", "MIB", "WITHOUT")
+    Output(as_json=json).result({"backups": payload}, table(titles, rows))
 
 
 @app.command("prune")
@@ -142,6 +156,48 @@ def backup_key(*, json: Json = False, state: State = None) -> None:
     with as_commands_fail():
         text = signer_of(_state(state)).verifier_key.text
     Output(as_json=json).result({"key": text}, text)
+
+
+@app.command("person-keys")
+def backup_person_keys(
+    *,
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="Folder that the backups are in.", metavar="FOLDER")
+    ] = None,
+    identity_file: Annotated[
+        Path | None, typer.Option("--identity-file", help="File of the identity that opens them.", metavar="FILE")
+    ] = None,
+    accept_loss: Annotated[
+        bool,
+        typer.Option("--accept-loss", help="Who is not there gets a new key: what the log says of them is lost."),
+    ] = False,
+    json: Json = False,
+    state: State = None,
+) -> None:
+    """Give everybody their key again out of what lies beside the backups, where secrets/person-keys.json is lost.
+
+    While nothing runs but the database (`python -m deploy.local database`). Who was erased before the newest backup
+    stays erased.
+
+    Example: flockctl backup person-keys --from /mnt/backups --identity-file /run/usb/identity.txt
+    """
+    with as_commands_fail():
+        folder = _state(state)
+        _refuse_running(folder)
+        kept: dict[int, bytes] = {}
+        if from_ is not None and identity_file is not None:
+            kept = read_kept(from_, (signer_of(folder).verifier_key,), identities_of(text_of_file(identity_file)))
+        elif not accept_loss:
+            raise BackupError("say --from and --identity-file; or --accept-loss, where nothing was kept")
+        with living(folder).connect(DATABASE_NAME) as connection:
+            done = replace(connection, folder, kept, accepts_loss=accept_loss)
+    payload = {"kept": done.kept, "renewed": done.renewed}
+    Output(as_json=json).result({"person_keys": payload}, table(("KEPT", "LOST"), [(done.kept, done.renewed)]))
+
+
+def _refuse_running(folder: StateFolder) -> None:
+    if any(each.name == "auth" and each.pid for each in read_record(folder.processes).processes):
+        raise BackupError("auth runs: stop the platform, and start `python -m deploy.local database` alone")
 
 
 @app.command("drill")
@@ -196,7 +252,7 @@ def _now() -> float:
 
 
 def _size(made: Manifest) -> str:
-    return f"{sum(part.octets for part in made.parts) / MIB:.1f}"
+    return f"{made.octets / MIB:.1f}"
 
 
 def _payload(made: Manifest) -> dict[str, Any]:
@@ -205,10 +261,13 @@ def _payload(made: Manifest) -> dict[str, Any]:
         "kind": made.kind.value,
         "parent": made.parent,
         "restorable_until": made.restorable_until,
-        "octets": sum(part.octets for part in made.parts),
+        "octets": made.octets,
+        "servers": [FIRST, *(member.name for member in made.members)],
+        "absent": list(made.absent),
     }
 
 
 def _tell(made: Manifest, *, json: bool) -> None:
-    cells = (made.backup_id, made.kind, local_moment(int(made.restorable_until)), _size(made))
-    Output(as_json=json).result({"backup": _payload(made)}, table(("BACKUP", "KIND", "BRINGS BACK", "MIB"), [cells]))
+    cells = (made.backup_id, made.kind, local_moment(int(made.restorable_until)), _size(made), ", ".join(made.absent))
+    titles = ("BACKUP", "KIND", "BRINGS BACK", "MIB", "WITHOUT")
+    Output(as_json=json).result({"backup": _payload(made)}, table(titles, [cells]))

@@ -121,15 +121,16 @@ async def board_open(
 ) -> None:
     """Print a ticket by which a program joins an app's data realm as the board; it opens once, within a minute.
 
-    The program joins at /ws-ua-usr by WAMP's method `ticket`. The session ends after half a day, with what you are
-    signed in with, or when you may not read the data any more.
+    The program joins at /ws-ua-usr of the endpoint that is shown, by WAMP's method `ticket`. The session ends after
+    half a day, with what you are signed in with, or when you may not read the data any more.
 
     Example: flockctl board open line-4 --project plant --app press-monitor --json
     """
     where = {"app": key_or_name(app, what="app"), "stage": stage_of(stage)}
     opened = await operator.call("ironflock.realms.board.open", repeatable=False, **_which(name, project), **where)
-    row = (opened["realm"], opened["role"], local_time(opened["ends_at"]), opened["ticket"])
-    operator.output.result({"opened": opened}, table(("REALM", "ROLE", "ENDS", "TICKET"), [row]))
+    endpoint = opened.get("endpoint") or "the installation's"
+    row = (opened["realm"], opened["role"], endpoint, local_time(opened["ends_at"]), opened["ticket"])
+    operator.output.result({"opened": opened}, table(("REALM", "ROLE", "ENDPOINT", "ENDS", "TICKET"), [row]))
 
 
 def _which(name: str, project: str | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from attrs import evolve
 
 from deploy.flockctl.compliance import results
 from deploy.flockctl.compliance.controls import controls
@@ -18,6 +19,7 @@ from deploy.flockctl.compliance.looking import looked_at
 from deploy.flockctl.compliance.oscal import assessment_results
 from deploy.flockctl.compliance.page import html
 from deploy.flockctl.compliance.records import Report, Seen, Status
+from deploy.flockctl.compliance.sources import digest
 from deploy.flockctl.doctor.checks import CHECKS, diagnose
 from deploy.flockctl.doctor.gathering import gather
 from deploy.flockctl.doctor.records import Facts
@@ -26,6 +28,7 @@ from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.options import Json, State
 from deploy.flockctl.output import Output, table
 from deploy.flockctl.text import printable
+from deploy.local.state import REPOSITORY
 
 app = typer.Typer(help="Controls of frameworks, and by what they are shown.", no_args_is_help=True)
 
@@ -49,7 +52,8 @@ def report(
 ) -> None:
     """Hold this installation against IEC 62443-4-2, ISO 27001, SOC 2 and the GDPR, by what can be seen of it now.
 
-    Nothing is claimed without evidence: checks of `flockctl doctor`, made now on this machine, and results of tests.
+    Nothing is claimed without evidence: checks of `flockctl doctor`, made now on this machine, and results of tests of
+    the very sources that are installed. A control that is not listed is not spoken of.
     Exit status 1 where a check or a test of a control has failed.
 
     Example: flockctl compliance report --tests results.xml --out controls
@@ -83,8 +87,12 @@ def _made(folder: Any, tests: Path | None) -> Report:
     found: dict[str, tuple[str, ...]] = {}
     for finding in diagnose(facts, CHECKS):
         found[finding.code] = (*found.get(finding.code, ()), finding.what)
-    tested, origin = (None, "") if tests is None else results.read(tests)
-    seen = Seen(found, looked_at(facts, CHECKS), tested, origin)
+    seen = Seen(found, looked_at(facts, CHECKS), None)
+    if tests is not None:
+        tested = results.read(tests)
+        seen = evolve(
+            seen, tests=tested.by_file, origin=tested.origin, are_of_others=tested.sources != digest(REPOSITORY)
+        )
     return Report(now, version("ironflock"), _facts(facts), seen, judge(controls(), seen))
 
 

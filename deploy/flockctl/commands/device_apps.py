@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from deploy.flockctl.errors import CommandError, OutcomeUnknownError
+from deploy.flockctl.commands.arriving import FAILED, arrived
+from deploy.flockctl.errors import CommandError, ExitStatus, OutcomeUnknownError
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.options import command
 from deploy.flockctl.output import table, write_json
@@ -24,7 +25,7 @@ app = typer.Typer(
 APPS: Final = "ironflock.devices.app"
 SHOW: Final = "ironflock.realms.app.show"
 LOOK: Final = "the credential may have been rotated: the old one then opens for 15 minutes"
-
+NOTHING_TO_WATCH: Final = "nothing is fetched at the stage dev: a build puts the app there later"
 
 Stage = Literal["dev", "prod"]
 Device = Annotated[str, typer.Argument(help="The device's name or key.", metavar="DEVICE")]
@@ -38,15 +39,29 @@ Out = Annotated[
 
 @command(app, "install")
 async def device_app_install(
-    operator: Operator, device: Device, app: App, *, stage: At, version: Version = None, project: WithinProject = None
-) -> None:
+    operator: Operator,
+    device: Device,
+    app: App,
+    *,
+    stage: At,
+    version: Version = None,
+    project: WithinProject = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show what the device says until it has the release.")] = False,
+) -> int:
     """Put an app on a device; its project must have it at that stage. A release is fetched: start it with `start`.
 
-    Example: flockctl device app install press-1 weather --stage dev
+    With `--watch` exit status 1 where the device has failed with it; a device that does not take it is told again.
+
+    Example: flockctl device app install press-1 weather --stage prod --watch
     """
+    if watch and stage == "dev":
+        raise CommandError("invalid_argument", NOTHING_TO_WATCH, argument="watch")
     which = await which_app(operator, device, app, stage, project)
     installed = await operator.call(f"{APPS}.install", **which, **_version(version))
+    if watch:
+        installed = await arrived(operator, which, installed)
     operator.output.result({"app": installed}, _table([installed]))
+    return ExitStatus.REFUSED if watch and installed["state"] == FAILED else ExitStatus.DONE
 
 
 @command(app, "uninstall")

@@ -4,12 +4,11 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred
 
 from deploy.flockctl.commands.device_apps import Device, which_device
-from deploy.flockctl.commands.watching import follow
-from deploy.flockctl.errors import CommandError, OutcomeUnknownError
+from deploy.flockctl.commands.watching import follow, is_over
+from deploy.flockctl.errors import OutcomeUnknownError
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.output import write_json
 from deploy.flockctl.rights_options import WithinProject
@@ -45,7 +44,7 @@ async def watched(operator: Operator, which: Mapping[str, Any], act: Callable[[]
     hearing = _Hearing(operator, of)
     connection = await operator.patiently(operator.connection)
     stream = Deferred.fromCoroutine(connection.stream(FOLLOW, hearing.hear, **which))
-    following = stream.addErrback(_is_over).addCallback(lambda _: hearing.end())
+    following = stream.addErrback(is_over).addCallback(lambda _: hearing.end())
     try:
         await hearing.begun  # so that nothing is missed
         return await act()
@@ -123,7 +122,3 @@ def _shower(operator: Operator) -> Callable[[Mapping[str, Any]], None]:
 def _once(said: Deferred[Said], *, word: Said) -> None:
     if not said.called:
         said.callback(word)
-
-
-def _is_over(failure: Failure) -> None:
-    failure.trap(CommandError, CancelledError)  # who may have it done need not be one who may see how far it is

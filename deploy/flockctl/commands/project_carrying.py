@@ -6,21 +6,27 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from attrs import asdict
 from rich.table import Table
 
 from deploy.backup.sealing import identities_of, recipients_of
 from deploy.backup.signing import read_keys, signer_of
 from deploy.carrying.databases import living
 from deploy.carrying.exporting import Exporting, export
-from deploy.carrying.importing import Imported, Wanted, bring_in, record_exported
+from deploy.carrying.forgetting import forget_import
+from deploy.carrying.importing import Imported, Wanted, bring_in, record_exported, unfinished
 from deploy.carrying.manifest import read_carried
+from deploy.flockctl.confirming import confirm
 from deploy.flockctl.endpoints import installed_state
-from deploy.flockctl.local_work import IdentityFile, Owner, Recipients, as_commands_fail, text_of_file
+from deploy.flockctl.local_work import Cluster, IdentityFile, Owner, Recipients, as_commands_fail, text_of_file
 from deploy.flockctl.options import Json, State
 from deploy.flockctl.output import Output, table
 from deploy.flockctl.rights_options import Project
+from deploy.flockctl.text import local_time
 from deploy.flockctl.words import key_or_name
 from deploy.local.state import StateFolder
+from shared.clusters import FIRST
+from shared.moments import rfc3339
 from shared.names import canonical_name, clean_name
 
 MIB: Final = 2**20
@@ -30,6 +36,7 @@ def add_carrying_commands(app: typer.Typer) -> None:
     """Put `export` and `import` into `app`."""
     app.command("export")(project_export)
     app.command("import")(project_import)
+    app.command("imports")(project_imports)
 
 
 def project_export(
@@ -74,6 +81,7 @@ def project_import(
     ],
     owner: Owner = None,
     name: Annotated[str | None, typer.Option(help="How it is called here (default: as it was).")] = None,
+    cluster: Cluster = FIRST,
     json: Json = False,
     state: State = None,
 ) -> None:
@@ -88,9 +96,37 @@ def project_import(
         here = _state(state)
         carried = read_carried(folder, read_keys(key_file))
         identities = tuple(identities_of(text_of_file(identity_file)))
-        wanted = Wanted(folder, carried, identities, living(here), here, owner, called, is_beside=False)
+        known = living(here)
+        wanted = Wanted(folder, carried, identities, known, here, owner, called, is_beside=False, cluster=cluster)
         done = bring_in(wanted)
     tell_imported(done, json=json)
+
+
+def project_imports(
+    *,
+    forget: Annotated[
+        str | None, typer.Option(help="Take away what there is of this one; it is begun anew then.", metavar="IMPORT")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: Json = False,
+    state: State = None,
+) -> None:
+    """List projects that were begun to be brought in and are not whole; what will never be is to be forgotten.
+
+    Until then such a project keeps its database server from being drained empty. It is nobody's and nobody sees it.
+
+    Example: flockctl project imports --forget 0f9b0d1e-0000-4000-8000-000000000001 --yes
+    """
+    with as_commands_fail():
+        here = living(_state(state))
+        if forget is not None:
+            confirm(f"Take away what was brought in by the import {forget}?", is_said=yes)
+            forget_import(here, forget)
+        found = unfinished(here)
+    payload = [{**asdict(each), "began_at": rfc3339(each.began_at)} for each in found]
+    rows = ((each.import_id, each.name, each.cluster, local_time(rfc3339(each.began_at))) for each in found)
+    shown = table(("IMPORT", "NAME", "AT", "BEGUN"), rows)
+    Output(as_json=json).result({"forgotten": forget, "imports": payload}, shown)
 
 
 def tell_imported(done: Imported, *, json: bool) -> None:

@@ -128,9 +128,10 @@ def _table(projects: list[dict[str, Any]]) -> Table:
             each["description"],
             each["region"],
             each["cluster"],
+            each.get("cell", "-"),
             "required" if each["requires_factor"] else "-",
             local_time(each["created_at"]),
         )
         for each in projects
     )
-    return table(("KEY", "NAME", "DESCRIPTION", "REGION", "CLUSTER", "SECOND FACTOR", "CREATED"), rows)
+    return table(("KEY", "NAME", "DESCRIPTION", "REGION", "CLUSTER", "CELL", "SECOND FACTOR", "CREATED"), rows)

@@ -18,7 +18,7 @@ from deploy.flockctl.commands.project_carrying import meant_project, tell_import
 from deploy.flockctl.confirming import confirm
 from deploy.flockctl.endpoints import installed_state
 from deploy.flockctl.errors import CommandError, ExitStatus
-from deploy.flockctl.local_work import From, IdentityFile, Owner, as_commands_fail, text_of_file
+from deploy.flockctl.local_work import Cluster, From, IdentityFile, Owner, as_commands_fail, text_of_file
 from deploy.flockctl.options import Json, State
 from deploy.flockctl.output import Output, table
 from deploy.flockctl.text import local_moment
@@ -26,6 +26,7 @@ from deploy.flockctl.times import moment
 from deploy.local.accounts import postgres_account
 from deploy.local.settings import local_settings
 from deploy.local.state import SETTING, StateFolder
+from shared.clusters import FIRST
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -54,6 +55,11 @@ def restore_from_backups(
         bool,
         typer.Option("--without-person-keys", help="Though what the log says of people opens never again."),
     ] = False,
+    without_server: Annotated[
+        list[str] | None,
+        typer.Option("--without-server", help="Not the database server of that name.", metavar="CLUSTER"),
+    ] = None,
+    cluster: Cluster = FIRST,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Json = False,
     state: State = None,
@@ -69,13 +75,16 @@ def restore_from_backups(
     Example: flockctl restore --from /mnt/backups --identity-file identity.txt --key-file backup-key --into .ironflock
     """
     if project is not None and into is None and ledger is None:
-        _restore_project(from_, identity_file, key_file, project, owner=owner, at=at, state=state, json=json)
+        _restore_project(
+            from_, identity_file, key_file, project,
+            owner=owner, cluster=cluster, without=frozenset(without_server or ()), at=at, state=state, json=json,
+        )  # fmt: skip
     elif into is not None and project is None and owner is None:
         if ledger is None:
             confirm(
                 "Restore without a ledger? Everybody but the first owner is locked out until you end it", is_said=yes
             )
-        wanted = (ledger, not without_person_keys)
+        wanted = (ledger, not without_person_keys, frozenset(without_server or ()))
         _restore_all(from_, identity_file, key_file, into, wanted=wanted, at=at, json=json)
     else:
         said = "say --into for an installation, perhaps with --ledger; or --project, perhaps with --owner"
@@ -84,33 +93,35 @@ def restore_from_backups(
 
 def _restore_all(
     from_: Path, identity_file: Path, key_file: Path, into: Path,
-    *, wanted: tuple[Path | None, bool], at: str | None, json: bool,
+    *, wanted: tuple[Path | None, bool, frozenset[str]], at: str | None, json: bool,
 ) -> None:  # fmt: skip
     with as_commands_fail(), ended_in_order():
         settings = local_settings({**os.environ, SETTING: str(into.absolute())})
         source = Source(from_, identities_of(text_of_file(identity_file)))
-        ledger, has_person_keys = wanted
-        asked = Wanted(source, read_keys(key_file), _point(at), ledger, has_person_keys)
+        asked = Wanted(source, read_keys(key_file), _point(at), *wanted)
         done = restore(settings, asked, is_root=os.geteuid() == 0)
     size, count = done.revived.log_size, done.revived.replayed
     people = {"kept": done.people.kept, "renewed": done.people.renewed}
     payload = {
         "backups": done.backups, "until": done.until, "log_size": size, "replayed": count, "person_keys": people,
+        "missing": list(done.missing),
     }  # fmt: skip
     lines = "no ledger: locked" if count is None else f"{count} lines replayed"
-    cells = (done.backups[-1], local_moment(int(done.until)), size, lines)
-    Output(as_json=json).result({"restored": payload}, table(("BACKUP", "BROUGHT BACK", "ENTRIES", "LEDGER"), [cells]))
+    cells = (done.backups[-1], local_moment(int(done.until)), size, lines, "; ".join(done.missing))
+    titles = ("BACKUP", "BROUGHT BACK", "ENTRIES", "LEDGER", "MISSING")
+    Output(as_json=json).result({"restored": payload}, table(titles, [cells]))
 
 
 def _restore_project(
     from_: Path, identity_file: Path, key_file: Path, project: str,
-    *, owner: str | None, at: str | None, state: Path | None, json: bool,
+    *, owner: str | None, cluster: str, without: frozenset[str], at: str | None, state: Path | None, json: bool,
 ) -> None:  # fmt: skip
     with as_commands_fail(), ended_in_order():
         folder = StateFolder(installed_state(state, dict(os.environ), Path.cwd()))
         source = Source(from_, identities_of(text_of_file(identity_file)))
         account = postgres_account("", is_root=os.geteuid() == 0)
-        wanted = Reviving(meant_project(project), source, read_keys(key_file), _point(at), owner, account, _now())
+        meant, keys = meant_project(project), read_keys(key_file)
+        wanted = Reviving(meant, source, keys, _point(at), owner, account, _now(), cluster, without)
         done = revive_one(folder, wanted)
     tell_imported(done, json=json)
 

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 from twisted.internet.defer import CancelledError
+from twisted.python.failure import Failure
 
-from deploy.flockctl.errors import AwayError, OutcomeUnknownError
+from deploy.flockctl.errors import AwayError, CommandError, OutcomeUnknownError
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.output import write_json
 from deploy.flockctl.rendering import device_table
@@ -141,3 +142,8 @@ async def follow(
             await operator.patiently(attempt)
     except CancelledError:
         return
+
+
+def is_over(failure: Failure) -> None:
+    """A stream beside a command has ended: who may have something done need not be one who may see how far it is."""
+    failure.trap(CommandError, CancelledError)

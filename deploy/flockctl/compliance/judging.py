@@ -36,6 +36,8 @@ def _evidence(control: Control, seen: Seen) -> Iterator[Evidence]:
 def _tested(file: str, seen: Seen) -> Evidence:
     if seen.tests is None:
         return Evidence("test", file, None, "no results of tests were handed over")
+    if seen.are_of_others:
+        return Evidence("test", file, None, "the results are of other sources than these, or do not say of which")
     result = seen.tests.get(file)
     if result is None or not (result.passed or result.failed):
         return Evidence("test", file, None, "did not run")

@@ -31,6 +31,10 @@ def _parts(facts: Facts) -> bool:
     return bool(facts.parts)
 
 
+def _cells(facts: Facts) -> bool:
+    return bool(facts.cells)
+
+
 # By the code of a check; one that is not here looks at what is always there: files, disks, the launcher's word.
 NEEDS: Final[Mapping[str, Callable[[Facts], bool]]] = {
     "older_release": _parts,
@@ -54,6 +58,8 @@ NEEDS: Final[Mapping[str, Callable[[Facts], bool]]] = {
         ),
         _database,
     ),
+    **dict.fromkeys(("cell_not_joined", "cell_not_placed", "cell_endpoint"), _cells),
+    "cell_away": _parts,
     **dict.fromkeys(("open_sign_up", "loose_limit", "any_address"), _settings),
     **dict.fromkeys(("audit_log", "no_witness"), _log),
 }

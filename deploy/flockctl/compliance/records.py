@@ -65,16 +65,30 @@ class TestFile:
 
 
 @frozen
+class Results:
+    """What results of tests say: by file, what they are (when they were made, and their SHA-256), and of which sources.
+
+    `sources` is None where they do not say it.
+    """
+
+    by_file: Mapping[str, TestFile]
+    origin: str
+    sources: str | None
+
+
+@frozen
 class Seen:
     """What was looked at: what `doctor` found, by the code of its check, and the results of tests, by file.
 
-    `tests` is None where no results were handed over; `origin` says what they are.
+    `tests` is None where no results were handed over; `origin` says what they are, `are_of_others` whether they are not
+    of the very sources that are installed, or do not say of which.
     """
 
     findings: Mapping[str, tuple[str, ...]]
     checked: frozenset[str]
     tests: Mapping[str, TestFile] | None
     origin: str = ""
+    are_of_others: bool = False
 
 
 @frozen

@@ -7,15 +7,16 @@ from typing import Final
 
 from attrs import evolve
 
-from deploy.flockctl.compliance.records import TestFile
+from deploy.flockctl.compliance.records import Results, TestFile
+from deploy.flockctl.compliance.sources import PROPERTY
 from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.text import printable
 
 MAX_OCTETS: Final = 64 << 20
 
 
-def read(path: Path) -> tuple[dict[str, TestFile], str]:
-    """How the tests of each file ended, and what the results are: when they were made, and their SHA-256.
+def read(path: Path) -> Results:
+    """How the tests of each file ended.
 
     Raises:
         CommandError: The file cannot be read, or has no results.
@@ -34,7 +35,8 @@ def read(path: Path) -> tuple[dict[str, TestFile], str]:
         name = _file_of(case.get("classname", ""))
         found[name] = _counted(found.get(name, TestFile(0, 0, 0)), case)
     made = next((each.get("timestamp", "") for each in suites.iter("testsuite")), "")
-    return found, f"{made} sha256:{sha256(content).hexdigest()}".strip()
+    told = (each.get("value") for each in suites.iter("property") if each.get("name") == PROPERTY)
+    return Results(found, f"{made} sha256:{sha256(content).hexdigest()}".strip(), next(told, None))
 
 
 def _file_of(classname: str) -> str:

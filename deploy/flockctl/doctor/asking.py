@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from attrs import frozen
 
 from deploy.backup.reviving import RESTORED
-from deploy.flockctl.doctor.records import Clock, Database, Log, Outbox, SchemaVersion
+from deploy.backup.servers import known_names
+from deploy.flockctl.doctor.records import Cell, Clock, ClusterSeen, Database, Log, Outbox, SchemaVersion
 from deploy.local.bootstrap import SCHEMAS, SUPERUSER, Server, connect
+from deploy.local.fitting import misfits
 from deploy.local.processes import DATABASE_NAME
 from deploy.local.state import REPOSITORY, StateFolder
 from shared.migrations import MigrationError, load
@@ -19,7 +22,18 @@ from shared.tlog.checkpoint import Checkpoint
 from shared.tlog.errors import TlogError
 from shared.tlog.note import SignedNote
 
-Asked = tuple[Database | None, Log | None, Clock | None, str]
+
+@frozen
+class Asked:
+    """What the database told, or nothing of it and why."""
+
+    database: Database | None = None
+    log: Log | None = None
+    clock: Clock | None = None
+    cells: tuple[Cell, ...] = ()
+    problem: str = ""
+
+
 PROGRAM_TIMEOUT_S: Final = 10
 # What each service has still to tell another, and since when it has to.
 OUTBOXES: Final[Mapping[str, str]] = {
@@ -55,6 +69,15 @@ _PUBLIC: Final = (
     " WHERE public_since IS NOT NULL AND (public_until IS NULL OR public_until > now())"
 )
 _LOCKS: Final = "SELECT count(*) FROM privileges.lock WHERE reason = %s AND (ends_at IS NULL OR ends_at > now())"
+_CELLS: Final = (
+    "SELECT c.name, c.endpoint, (SELECT count(*) FROM realms.project p WHERE p.cell_key = c.cell_key)"
+    " FROM realms.cell c ORDER BY c.cell_key"
+)
+_CLUSTERS: Final = """
+SELECT c.name, EXISTS (SELECT FROM realms.backend b WHERE b.cluster_key = c.cluster_key AND b.state <> 'dropped'),
+    extract(epoch FROM clock_timestamp() - c.reached_at)::float
+FROM realms.cluster c WHERE c.forgotten_at IS NULL ORDER BY c.cluster_key
+"""
 _LOG: Final = """
 SELECT (SELECT size FROM audit.checkpoint ORDER BY number DESC LIMIT 1),
     (SELECT coalesce(extract(epoch FROM now() - min(recorded_at)), 0)::float FROM audit.queue),
@@ -64,15 +87,16 @@ SELECT (SELECT size FROM audit.checkpoint ORDER BY number DESC LIMIT 1),
 
 
 def ask_database(port: int, state: StateFolder) -> Asked:
-    """The database, the log in it and its clock; or nothing of it, and why."""
+    """The database, the log in it, its clock, and the cells that placement knows."""
     try:
         password = (state.database_secrets / SUPERUSER).read_text(encoding="utf-8").strip()
         with connect(Server(port, state.ca_certificate, password), DATABASE_NAME) as connection:
-            return _database(connection, state), _log(connection, state), _clock(connection), ""
+            found = _database(connection, state), _log(connection, state), _clock(connection)
+            return Asked(*found, _cells(connection))
     except OSError as error:
-        return None, None, None, f"the superuser's password cannot be read ({error.strerror})"
+        return Asked(problem=f"the superuser's password cannot be read ({error.strerror})")
     except psycopg.Error as error:
-        return None, None, None, str(error).strip() or type(error).__name__
+        return Asked(problem=str(error).strip() or type(error).__name__)
 
 
 def _one(connection: psycopg.Connection[Any], query: str, *values: Any) -> tuple[Any, ...]:
@@ -100,7 +124,19 @@ def _database(connection: psycopg.Connection[Any], state: StateFolder) -> Databa
         legacy_projects=tuple(_one(connection, _LEGACY)[0]),
         public_tunnels=_one(connection, _PUBLIC)[0],
         locks_of_a_restore=_one(connection, _LOCKS, RESTORED)[0],
+        misfits=tuple(misfits(connection, state).values()),
+        clusters=_clusters(connection, state),
     )
+
+
+def _cells(connection: psycopg.Connection[Any]) -> tuple[Cell, ...]:
+    return tuple(Cell(*row) for row in connection.execute(_CELLS.encode()).fetchall())
+
+
+def _clusters(connection: psycopg.Connection[Any], state: StateFolder) -> tuple[ClusterSeen, ...]:
+    known = known_names(state)
+    rows = connection.execute(_CLUSTERS.encode()).fetchall()
+    return tuple(ClusterSeen(name, name in known, has_data, ago) for name, has_data, ago in rows)
 
 
 def program_version(state: StateFolder) -> int | None:

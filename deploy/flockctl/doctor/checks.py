@@ -1,11 +1,13 @@
 """The checks, as a table: each a pure judgement over the facts, with why it matters and what to do."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
 
 from deploy.flockctl.doctor.records import Database, Facts, Finding, Severity
+from shared.cells import parse_cells
 
 DAY_S: Final = 86_400.0
 CLOCK_APART_S: Final = 2.0
@@ -61,6 +63,44 @@ def _parts(facts: Facts) -> Seen:
     for part in facts.parts:
         if not part.ready:
             yield PROBLEM, f"{part.name} is not ready: {part.reason}"
+
+
+def _cells_away(facts: Facts) -> Seen:
+    for part in facts.parts:
+        if part.ready and part.reason:
+            yield PROBLEM, f"{part.name} does without {part.reason}"
+
+
+def cells_told(settings: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """The names of the cells that each service is told of, by the setting that has them."""
+    told: dict[str, frozenset[str]] = {}
+    for name, value in sorted(settings.items()):
+        if name.endswith("_BUS_URL"):
+            with contextlib.suppress(ValueError):  # it would not run
+                told[name] = frozenset(cell.name for cell in parse_cells(value))
+    return told
+
+
+def _cells_unjoined(facts: Facts) -> Seen:
+    for setting, told in cells_told(facts.settings).items():
+        for cell in facts.cells:
+            if cell.name not in told:
+                severity = PROBLEM if cell.projects else WARNING
+                yield severity, f"{setting} does not name the cell {cell.name}, which has {cell.projects} projects"
+
+
+def _cells_unplaced(facts: Facts) -> Seen:
+    known = {cell.name for cell in facts.cells}
+    if known:  # else the database is away
+        for name in sorted(frozenset[str]().union(*cells_told(facts.settings).values()) - known):
+            yield WARNING, f"services join the cell {name}, in which no project can be"
+
+
+def _cell_endpoints(facts: Facts) -> Seen:
+    for cell in facts.cells:
+        if cell.problem:
+            severity = PROBLEM if cell.projects else WARNING
+            yield severity, f"the endpoint {cell.endpoint} of the cell {cell.name}: {cell.problem}"
 
 
 def _outdated(facts: Facts) -> Seen:
@@ -215,6 +255,21 @@ def _restored(database: Database) -> Seen:
         yield WARNING, f"{database.locks_of_a_restore} people and keys are locked since a restore without a ledger"
 
 
+def _misfits(database: Database) -> Seen:
+    for sentence in database.misfits:
+        yield PROBLEM, sentence
+
+
+def _clusters(database: Database) -> Seen:
+    for each in database.clusters:
+        if not each.is_known:
+            severity = PROBLEM if each.has_data else WARNING
+            yield severity, f"the state folder does not know where the database server {each.name} is"
+        elif each.reached_ago_s is None or each.reached_ago_s > STUCK_S:
+            since = "never" if each.reached_ago_s is None else f"for {each.reached_ago_s / 60:.0f} minutes not"
+            yield PROBLEM, f"the provisioner has {since} been at work on the database server {each.name}"
+
+
 def _modes(facts: Facts) -> Seen:
     for each in facts.loose_files:
         yield PROBLEM, f"{each.path} is open to others (mode {each.mode:04o})"
@@ -268,6 +323,8 @@ def _backups(facts: Facts) -> Seen:
     elif facts.now - (backups.restorable_until or backups.made_at) > BACKUP_AGE_S:
         hours = (facts.now - (backups.restorable_until or backups.made_at)) / 3_600
         yield PROBLEM, f"the newest backup is {hours:.0f} hours old"
+    for name in backups.absent:
+        yield PROBLEM, f"the newest backup has nothing of the database server {name}"
 
 
 def _drills(facts: Facts) -> Seen:
@@ -283,6 +340,14 @@ def _drills(facts: Facts) -> Seen:
 CHECKS: Final = (
     Check("part_not_ready", _parts, "What that part does, nobody gets.",
           "read its log (log/ in the state folder); `make up` starts what is down"),
+    Check("cell_away", _cells_away, "Who is in that cell is cut off; who is in others notices nothing.",
+          "look at its router: log/router-second.log, or where it runs"),
+    Check("cell_not_joined", _cells_unjoined, "What is in that cell cannot be reached by that service.",
+          "name it in BUS_URL of every service (locally: IRONFLOCK_LOCAL_CELLS), and start them anew"),
+    Check("cell_not_placed", _cells_unplaced, "It costs memory and carries nobody.",
+          "`flockctl placement cell add`, or take it out of BUS_URL"),
+    Check("cell_endpoint", _cell_endpoints, "Devices of its projects cannot connect.",
+          "look at its router, its name in the DNS, and the names in its certificate"),
     Check("older_release", _outdated, "Fixes that are installed are not in use.",
           "restart the platform: `make down`, `make up`"),
     Check("database_away", _database_away, "No service can store or read anything.",
@@ -329,6 +394,10 @@ CHECKS: Final = (
           "`flockctl tunnel list`; `flockctl tunnel unpublish`"),
     Check("restored_without_ledger", _of_database(_restored), "They may be people and keys that were taken out since.",
           "ask them (`flockctl lock list`), then `flockctl lock confirm`"),
+    Check("keys_lost", _of_database(_misfits), "What was sealed by it is lost for good, unless the file comes back.",
+          "do not restart auth, devices, fleetdb or tunnels before it is back: they still have the key in memory"),
+    Check("cluster_away", _of_database(_clusters), "Apps of its projects may be cut off; it is in no backup meanwhile.",
+          "look at that server, and at clusters/; dead for good: `flockctl placement cluster forget`"),
     Check("file_open_to_others", _modes, "Every user of this machine can read or change it.",
           "chmod 600 (folders 700); then rotate the secret"),
     Check("weak_secret", _secrets, "Who guesses it is that service.",

@@ -3,16 +3,19 @@
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
+
+from attrs import evolve
 
 from deploy.backup.remembering import read_remembered
 from deploy.flockctl.doctor.asking import ask_database
 from deploy.flockctl.doctor.certificates import certificates
-from deploy.flockctl.doctor.listening import Door, knock
-from deploy.flockctl.doctor.records import Backups, Clock, Disk, Facts, Listener, LooseFile, Part, WeakSecret
-from deploy.local.health import unready
+from deploy.flockctl.doctor.checks import cells_told
+from deploy.flockctl.doctor.listening import Door, knock, problem_at
+from deploy.flockctl.doctor.records import Backups, Cell, Clock, Disk, Facts, Listener, LooseFile, Part, WeakSecret
+from deploy.local.health import lacking, unready
 from deploy.local.preparation import LISTENERS
 from deploy.local.records import PlatformRecord, read_record
 from deploy.local.settings import Ports
@@ -29,40 +32,52 @@ def gather(folder: Path, now: float) -> Facts:
     """What is seen of the installation in `folder` at `now`, in Unix seconds."""
     state = StateFolder(folder)
     record = read_record(state.processes)
-    ports = Ports(record.port_base)
+    ports = record.ports
     listeners, clocks = _listeners(ports, state)
-    database, log, clock, problem = ask_database(ports.postgres, state)
+    asked, told = ask_database(ports.postgres, state), settings_told(record)
     return Facts(
         now=now,
         phase=record.state,
         renewal_problem=record.renewal_problem,
         parts=_parts(ports, state),
         outdated=_outdated(record),
-        certificates=certificates(state, LISTENERS),
+        cells=_reached(asked.cells, told, state),
+        certificates=certificates(state, (*LISTENERS, *ports.more_routers)),
         listeners=listeners,
-        clocks=(*clocks, *([clock] if clock is not None else [])),
+        clocks=(*clocks, *([asked.clock] if asked.clock is not None else [])),
         disks=_disks(state),
         loose_files=tuple(_loose(state))[:MOST_LOOSE],
         weak_secrets=tuple(_weak(state)),
-        settings=settings_told(record),
-        database=database,
-        database_problem=problem,
-        log=log,
+        settings=told,
+        database=asked.database,
+        database_problem=asked.problem,
+        log=asked.log,
         backups=_backups(state),
     )
 
 
 def _parts(ports: Ports, state: StateFolder) -> tuple[Part, ...]:
-    reasons = unready(ports, state)
+    reasons, without = unready(ports, state), lacking(ports, state)
     names = ("postgres", *ports.operations)
-    return tuple(Part(name, name not in reasons, reasons.get(name, "")) for name in names)
+    return tuple(Part(name, name not in reasons, reasons.get(name) or without.get(name, "")) for name in names)
+
+
+def _reached(cells: Iterable[Cell], settings: Mapping[str, str], state: StateFolder) -> tuple[Cell, ...]:
+    """Each with what is wrong at its endpoint; one that no service joins is not looked for."""
+    joined = frozenset[str]().union(*cells_told(settings).values())
+    return tuple(
+        evolve(cell, problem=problem_at(cell.endpoint, state.ca_certificate))
+        if cell.endpoint is not None and cell.name in joined
+        else cell
+        for cell in cells
+    )
 
 
 def _outdated(record: PlatformRecord) -> tuple[str, ...]:
     """The processes of ours that were started before the newest of our own files came here."""
     folders = (REPOSITORY / "services", REPOSITORY / "shared", REPOSITORY / "router-config")
     newest = max((path.stat().st_mtime for folder in folders for path in folder.rglob("*.py")), default=0.0)
-    return tuple(each.name for each in record.processes if each.name != "postgres" and each.since < newest)
+    return tuple(each.name for each in record.processes if not each.name.startswith("postgres") and each.since < newest)
 
 
 def doors(ports: Ports) -> tuple[Door, ...]:
@@ -71,13 +86,16 @@ def doors(ports: Ports) -> tuple[Door, ...]:
         "router": ports.router_public, "router, services": ports.router_services, "gateway": ports.gateway,
         "auth": ports.accounts, "audit": ports.audit, "tunnels, visitors": ports.visitors,
         "postgres": ports.postgres, "sql": ports.sql,
+        **dict.fromkeys(ports.more_routers, ports.second_router_public),
+        **{f"{name}, services": ports.second_router_services for name in ports.more_routers},
     }  # fmt: skip
     health = {f"{name}, health": port for name, port in ports.operations.items()}
     return tuple(Door(name, port, name in SQL) for name, port in {**named, **health}.items())
 
 
 def _listeners(ports: Ports, state: StateFolder) -> tuple[tuple[Listener, ...], list[Clock]]:
-    seen = [knock(door, state.ca_certificate) for door in doors(ports)]
+    others = [Door("postgres-second", ports.second, is_sql=True)] if (state.clusters / "second.json").exists() else []
+    seen = [knock(door, state.ca_certificate) for door in (*doors(ports), *others)]
     return tuple(listener for listener, _ in seen), [clock for _, clock in seen if clock is not None]
 
 
@@ -125,4 +143,5 @@ def _backups(state: StateFolder) -> Backups:
         restorable_until=kept.restorable_until,
         drilled_at=kept.drilled_at,
         drill_failure=kept.drill_failure,
+        absent=tuple(kept.absent),
     )

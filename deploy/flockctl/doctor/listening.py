@@ -7,6 +7,7 @@ import struct
 import time
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from attrs import frozen
 from OpenSSL import SSL
@@ -14,6 +15,7 @@ from OpenSSL import SSL
 from deploy.flockctl.doctor.records import Clock, Listener
 
 TIMEOUT_S: Final = 3.0
+HTTPS: Final = 443
 SSL_REQUEST: Final = struct.pack("!II", 8, 80_877_103)
 """PostgreSQL's protocol 3.0, message SSLRequest; `S` is the server's yes."""
 WHOLE_SECONDS: Final = 1.0
@@ -32,19 +34,46 @@ class Door:
 def knock(door: Door, ca: Path) -> tuple[Listener, Clock | None]:
     """How it looks from outside, and what time it is there where it tells."""
     try:
-        context = ssl.create_default_context(cafile=str(ca))
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        with _connected(door) as plain, context.wrap_socket(plain, server_hostname="localhost") as secured:
+        with _connected(door) as plain, _context(ca).wrap_socket(plain, server_hostname="localhost") as secured:
             shown = secured.getpeercert() or {}
             clock = _clock(door, secured) if door.name.endswith(", health") else None
-    except ssl.SSLCertVerificationError as error:
-        return Listener(door.name, door.port, f"its certificate is refused: {error.verify_message}"), None
-    except ConnectionRefusedError:
-        return Listener(door.name, door.port, "nothing listens there"), None
     except (OSError, ValueError) as error:
-        return Listener(door.name, door.port, f"no TLS comes about ({type(error).__name__})"), None
+        return Listener(door.name, door.port, _in_words(error)), None
     ends = ssl.cert_time_to_seconds(str(shown["notAfter"])) if "notAfter" in shown else None
     return Listener(door.name, door.port, takes_old_tls=_takes_old_tls(door), ends_at=ends), clock
+
+
+def problem_at(endpoint: str, ca: Path) -> str:
+    """Why no verified TLS comes about at `endpoint` (`wss://host[:port]`); empty where it does.
+
+    For a device, that is: it trusts `ca`, and the authorities that this machine trusts.
+    """
+    try:
+        address = urlsplit(endpoint)
+        host = address.hostname or ""
+        context = _context(ca)
+        context.load_default_certs()
+        with (
+            socket.create_connection((host, address.port or HTTPS), TIMEOUT_S) as plain,
+            context.wrap_socket(plain, server_hostname=host),
+        ):
+            return ""
+    except (OSError, ValueError) as error:
+        return _in_words(error)
+
+
+def _context(ca: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused: {error.verify_message}"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there"
+    return f"no TLS comes about ({type(error).__name__})"
 
 
 def _connected(door: Door) -> socket.socket:

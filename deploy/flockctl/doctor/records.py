@@ -15,7 +15,7 @@ class Severity(IntEnum):
 
 @frozen
 class Part:
-    """A process as its health page tells of it."""
+    """A process as its health page tells of it; one that is ready may be so in spite of the `reason`."""
 
     name: str
     ready: bool
@@ -105,6 +105,19 @@ class Log:
 
 
 @frozen
+class Cell:
+    """A cell as placement knows it, with its projects; `endpoint` is None for the first one.
+
+    `problem` says why devices find no verified TLS at the endpoint, where services join the cell.
+    """
+
+    name: str
+    endpoint: str | None
+    projects: int
+    problem: str = ""
+
+
+@frozen
 class Database:
     """The control database and its server."""
 
@@ -123,16 +136,35 @@ class Database:
     legacy_projects: tuple[str, ...]
     public_tunnels: int
     locks_of_a_restore: int
+    misfits: tuple[str, ...]
+    clusters: tuple["ClusterSeen", ...]
+
+
+@frozen
+class ClusterSeen:
+    """A database server of the table: whether the state folder knows it, whether projects have data on it.
+
+    `reached_ago_s` is how long ago the provisioner was at work there; None where it never was.
+    """
+
+    name: str
+    is_known: bool
+    has_data: bool
+    reached_ago_s: float | None
 
 
 @frozen
 class Backups:
-    """What the installation remembers of its backups; moments in Unix seconds."""
+    """What the installation remembers of its backups; moments in Unix seconds.
+
+    `absent`: database servers that the newest run did without.
+    """
 
     made_at: float | None
     restorable_until: float | None
     drilled_at: float | None
     drill_failure: str = ""
+    absent: tuple[str, ...] = ()
 
 
 @frozen
@@ -155,6 +187,7 @@ class Facts:
     renewal_problem: str
     parts: tuple[Part, ...]
     outdated: tuple[str, ...]
+    cells: tuple[Cell, ...]
     certificates: tuple[Certificate, ...]
     listeners: tuple[Listener, ...]
     clocks: tuple[Clock, ...]

@@ -47,6 +47,7 @@ class Agent:
         self._waiting: list[Deferred[None]] = []
         self._network_is_cut = False
         self._is_leaving = False
+        self._is_killed = False
 
     def start(self) -> None:
         """Begin to connect, and go on for ever or until an end that the agent does not survive (`ended` fires)."""
@@ -65,6 +66,7 @@ class Agent:
 
     def kill(self) -> None:
         """End as a process that is killed: connections are reset, nothing is said."""
+        self._is_killed = True
         self.mend_network()
         if self._link is not None:
             self._link.drop()
@@ -106,6 +108,8 @@ class Agent:
             finally:
                 leave()
                 self._forget()
+            if self._is_killed:
+                return
             self.outcome, step = outcome, next_step(outcome, times_taken)
             times_taken = step.times_taken
             said = f"{outcome.value}: {detail}" if detail else outcome.value
@@ -119,7 +123,7 @@ class Agent:
         self._enter(State.CONNECTING)
         try:
             self._link = await self._dial()
-            session = AgentSession(self._link, self.memory, self._around.clock, self._around.now)
+            session = AgentSession(self._link, self.memory, self._around.clock, self._around.now, self._around.fetch)
             await session.join()
             self.session_id = session.session_id
             self._enter(State.CONFIGURING)

@@ -110,6 +110,25 @@ PROGRESS: Final[Mapping[str, tuple[tuple[str, Mapping[str, Any]], ...]]] = {
     "install_os_update": (("install_os_update_progress", {"operationName": "copying", "progressPercent": 100}),),
 }
 """What is published while it is done, and where. Source: wire-agent section 5."""
+
+
+def fetching(octets: int) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    """What is published while an agent of so many octets is fetched, and where."""
+    half = octets // 2
+    steps = [(half, half), (octets - half, octets)]
+    return tuple(
+        ("agent_update_progress", {"increment": increment, "currentBytes": current, "fileSize": octets})
+        for increment, current in steps
+    )
+
+
+def updated(version: str, latest: str) -> Answer:
+    """What `update_agent` answers once the agent of version `latest` was fetched."""
+    return Answer(
+        ({**_UPDATE, "CurrentVersion": version, "LatestVersion": latest, "DidAgentUpdate": True, "DidUpdate": True},)
+    )
+
+
 _RELEASE: Final = {"Name": "simulated", "Version": "1.0.0", "BuildTime": "2026-01-01T00:00:00Z"}
 _ETHERNET: Final = {"interfaceName": "eth0", "mac": "02:00:00:00:00:01", "method": "auto", "ipv6": []}
 

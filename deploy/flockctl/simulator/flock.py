@@ -19,7 +19,10 @@ class FlockError(Exception):
 
 @frozen
 class Flock:
-    """Who the device is and where it connects. `project_key` is the file's `swarm_key`."""
+    """Who the device is and where it connects. `project_key` is the file's `swarm_key`.
+
+    By `update_url` and `environment` it updates its agent; without the first it does not.
+    """
 
     project_key: int
     device_key: int
@@ -27,6 +30,8 @@ class Flock:
     secret: str = field(repr=False)
     endpoint_url: str
     name: str
+    update_url: str = ""
+    environment: str = "production"
 
     @property
     def authid(self) -> str:
@@ -61,6 +66,8 @@ def flock_from_content(content: object) -> Flock:
         secret=_text(content, "secret"),
         endpoint_url=_endpoint(content),
         name=content["name"] if isinstance(content.get("name"), str) else serial,
+        update_url=str(content.get("update_url") or "").rstrip("/"),
+        environment=str(content.get("environment") or "production"),
     )
 
 

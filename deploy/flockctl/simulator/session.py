@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from deploy.flockctl.simulator.answers import PROGRESS, Answer, AnswerError, Question, answer
+from deploy.flockctl.simulator.answers import PROGRESS, Answer, AnswerError, Question, answer, fetching, updated
 from deploy.flockctl.simulator.apps import Apps, Said, Wish
 from deploy.flockctl.simulator.flock import Flock
 from deploy.flockctl.simulator.lifecycle import Outcome
@@ -26,7 +26,9 @@ from deploy.flockctl.simulator.traffic import (
     first_traffic,
     status_call,
 )
+from deploy.flockctl.simulator.updating import Fetch, Fetched, newer
 from deploy.flockctl.simulator.wire import (
+    AGENT_VERSION,
     ALREADY_EXISTS,
     ESTABLISHED,
     HANDLER_ERROR,
@@ -42,6 +44,7 @@ from deploy.flockctl.simulator.wire import (
 )
 
 _ABORT_REASON_AT: Final = 2
+UPDATE_AGENT: Final = "update_agent"
 REQUEST_APP_STATE: Final = "request_app_state"
 CONTAINER_TERMINALS: Final = frozenset({"request_terminal_session", "start_terminal_session", "stop_terminal_session"})
 ON_UNREGISTER: Final = "wamp.registration.on_unregister"
@@ -66,8 +69,8 @@ class Memory:
     """What an agent keeps from one session to the next.
 
     `apps` is what the last successful answer said: an error there never means "no apps"; `placed` is what is on the
-    device. `refused` has the last refusal
-    of each step that the agent survives, by the step's name.
+    device. `refused` has the last refusal of each step that the agent survives, by the step's name. `version` is the
+    agent's, `fetched` the one that runs when it connects the next time.
     """
 
     flock: Flock
@@ -77,19 +80,22 @@ class Memory:
     refused: dict[str, str] = field(factory=dict)
     placed: Apps = field(factory=Apps)
     shells: Shells = field(factory=Shells)
+    version: str = AGENT_VERSION
+    fetched: Fetched | None = None
     has_connected: bool = False
 
 
 class AgentSession:
     """What happens on one connection."""
 
-    def __init__(self, link: Link, memory: Memory, clock: IReactorTime, now: Callable[[], str]) -> None:
+    def __init__(self, link: Link, memory: Memory, clock: IReactorTime, now: Callable[[], str], fetch: Fetch) -> None:
         """Speak on `link` for the device of `memory`."""
         self.session_id = 0
         self._link = link
         self._memory = memory
         self._clock = clock
         self._now = now
+        self._fetch = fetch
         self._crash = ""
 
     async def join(self) -> None:
@@ -113,9 +119,12 @@ class AgentSession:
         Raises:
             EndedError: Always: how it ended.
         """
+        memory = self._memory
+        if memory.fetched is not None:
+            memory.version, memory.fetched = memory.fetched.version, None
         heartbeat = _spawn(self._heartbeat())
         try:
-            for step in first_traffic(self._memory.flock, is_first=not self._memory.has_connected):
+            for step in first_traffic(memory.flock, is_first=not memory.has_connected, version=memory.version):
                 await self._make(step)
             self._memory.has_connected = True
             online()
@@ -197,8 +206,7 @@ class AgentSession:
             elif name.startswith(RESIZE):
                 found = self._resize(name.removeprefix(RESIZE), args)
             else:
-                await self._progress(name)
-                found = answer(name, Question(self._memory.flock, tuple(args), kwargs, self._now()))
+                found = await self._done(name, Question(self._memory.flock, tuple(args), kwargs, self._now()))
             wished = self._memory.placed.request(kwargs) if name == REQUEST_APP_STATE else None
         except AnswerError as error:
             self._link.tell([Message.ERROR, Message.INVOCATION, request, {}, HANDLER_ERROR, [{"error": str(error)}]])
@@ -207,10 +215,17 @@ class AgentSession:
         if wished is not None:
             await self._play(*wished)
 
-    async def _progress(self, name: str) -> None:
-        """Say how far it is with what takes the published agent a while."""
-        for topic, said in PROGRESS.get(name, ()):
+    async def _done(self, name: str, question: Question) -> Answer:
+        """What it answers once it has done it; of what takes the published agent a while it says how far it is."""
+        if name == UPDATE_AGENT and question.flock.update_url:
+            self._memory.fetched = (
+                await newer(self._fetch, question.flock, self._memory.version) or self._memory.fetched
+            )
+        fetched = self._memory.fetched if name == UPDATE_AGENT else None
+        pieces = PROGRESS.get(name, ()) if fetched is None else fetching(fetched.octets)
+        for topic, said in pieces:
             await self._link.request(Message.PUBLISH, {"acknowledge": True}, self._uri(topic), [said])
+        return answer(name, question) if fetched is None else updated(self._memory.version, fetched.version)
 
     # ---- shells
 

@@ -4,6 +4,7 @@ This is the stand-in's shell: the only place of the simulator that reads the clo
 """
 
 import time
+import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,19 +16,23 @@ from autobahn.twisted.websocket import WebSocketClientFactory
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
 from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IReactorTime
 from twisted.internet.ssl import optionsForClientTLS
+from twisted.internet.threads import deferToThreadPool
 
 from deploy.flockctl.simulator.gate import Gate
 from deploy.flockctl.simulator.link import Link, NotReachedError
+from deploy.flockctl.simulator.updating import Fetch
 from deploy.flockctl.simulator.wire import DIAL_TIMEOUT_S, SUBPROTOCOLS, USER_AGENT
-from shared.tls import client_options
+from shared.tls import client_context, client_options
 
 MAX_CONNECTING: Final = (
     48  # at once, of all agents of one process: 2 cores finish their TLS handshakes well within the dial's 1.25 s
 )
 MAX_MESSAGE_OCTETS: Final = 16 << 20
+FETCH_TIMEOUT_S: Final = 10.0
+MAX_FETCHED_OCTETS: Final = 256 << 20
 
 
 class Dial(Protocol):
@@ -45,6 +50,7 @@ class Surroundings:
     dial: Dial
     now: Callable[[], str]
     gate: Gate
+    fetch: Fetch
 
 
 def surroundings(
@@ -58,12 +64,38 @@ def surroundings(
         max_connecting: How many agents may be between dialling and being online at once.
     """
     clock = clock or reactor
-    return Surroundings(clock, TlsDialer(reactor, ca, clock).dial, rfc3339_now, Gate(max_connecting, clock))
+    dial, fetch = TlsDialer(reactor, ca, clock).dial, Fetcher(reactor, ca).fetch
+    return Surroundings(clock, dial, rfc3339_now, Gate(max_connecting, clock), fetch)
 
 
 def rfc3339_now() -> str:
     """The time of this machine."""
     return datetime.fromtimestamp(time.time(), UTC).isoformat().replace("+00:00", "Z")  # noqa: TID251 - the shell
+
+
+class Fetcher:
+    """Fetches what the platform has for agents, over verified TLS, in the reactor's threads."""
+
+    def __init__(self, reactor: Any, ca: Path | None) -> None:
+        """Trust `ca` alone, or the system's authorities when it is None."""
+        self._reactor = reactor
+        self._ca = ca
+
+    async def fetch(self, url: str) -> bytes:
+        """What lies at `url`.
+
+        Raises:
+            OSError: Nothing can be had, not in time, or not by https.
+        """
+        found: bytes = await deferToThreadPool(self._reactor, self._reactor.getThreadPool(), self._read, url)
+        return found
+
+    def _read(self, url: str) -> bytes:
+        if not url.startswith("https://"):
+            raise OSError(f"{url} is not https")
+        with urllib.request.urlopen(url, timeout=FETCH_TIMEOUT_S, context=client_context(self._ca)) as answer:  # noqa: S310 - see above
+            content: bytes = answer.read(MAX_FETCHED_OCTETS)
+        return content
 
 
 class TlsDialer:
@@ -89,7 +121,7 @@ class TlsDialer:
             return await Deferred.fromCoroutine(self._open(url)).addTimeout(DIAL_TIMEOUT_S, self._reactor)
         except DeferredTimeoutError as error:
             raise NotReachedError(f"no connection within {DIAL_TIMEOUT_S} s") from error
-        except ConnectError as error:
+        except (ConnectError, DNSLookupError) as error:  # Twisted: also of a look-up that was cancelled
             raise NotReachedError(str(error)) from error
 
     async def _open(self, url: str) -> Link:

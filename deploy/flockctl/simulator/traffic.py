@@ -68,17 +68,20 @@ def _testament(flock: Flock, session: int) -> Rest:
     return {}, "wamp.session.add_testament", [TESTAMENT_TOPIC, [payload], {}]
 
 
-def _architecture(flock: Flock, _session: int) -> Rest:
-    payload = {
-        "swarm_key": flock.project_key,
-        "device_key": flock.device_key,
-        "architecture": "amd64",
-        "os": OPERATING_SYSTEM,
-        "arch": "amd64",
-        "variant": "",
-        "agent_version": AGENT_VERSION,
-    }
-    return {}, "reswarm.devices.update_device_architecture", [payload]
+def _architecture(version: str) -> Step:
+    def build(flock: Flock, _session: int) -> Rest:
+        payload = {
+            "swarm_key": flock.project_key,
+            "device_key": flock.device_key,
+            "architecture": "amd64",
+            "os": OPERATING_SYSTEM,
+            "arch": "amd64",
+            "variant": "",
+            "agent_version": version,
+        }
+        return {}, "reswarm.devices.update_device_architecture", [payload]
+
+    return Step("update_device_architecture", Message.CALL, build, None)
 
 
 def _subscribe(topic: str, *, first_only: bool = False) -> Step:
@@ -104,7 +107,6 @@ _BEFORE: Final = (
     _status(CONFIGURING),
 )
 _AFTER: Final = (
-    Step("update_device_architecture", Message.CALL, _architecture, None),
     _subscribe("wamp.subscription.on_create"),
     _subscribe("wamp.subscription.on_delete"),
     Step(APP_STATES, Message.CALL, _by_device_key("reswarm.containers.get_requested_app_states"), None),
@@ -119,10 +121,13 @@ def _register(name: str) -> Step:
     return Step(name, Message.REGISTER, build)
 
 
-def first_traffic(flock: Flock, *, is_first: bool) -> Iterator[Step]:
-    """The steps after WELCOME, in order. The agent's registrations come in no fixed order: each device has its own."""
+def first_traffic(flock: Flock, *, is_first: bool, version: str = AGENT_VERSION) -> Iterator[Step]:
+    """The steps after WELCOME, in order, of an agent of `version`.
+
+    The agent's registrations come in no fixed order: each device has its own.
+    """
     names = list(PROCEDURES)
     at = flock.device_key % len(names)
-    for step in (*_BEFORE, *(_register(name) for name in names[at:] + names[:at]), *_AFTER):
+    for step in (*_BEFORE, *(_register(name) for name in names[at:] + names[:at]), _architecture(version), *_AFTER):
         if is_first or not step.first_only:
             yield step

@@ -25,6 +25,7 @@ from ironflock_router.wire_names import (
     SERVICE_ROLES,
     TICKET_VERIFY,
 )
+from shared import tracing
 
 log = structlog.get_logger()
 
@@ -91,8 +92,9 @@ class Credentials:
 
     async def _ask(self, procedure: str, decode: Callable[[dict[str, Any]], T], **arguments: str) -> T | None:
         try:
-            asked: Awaitable[Any] = self._call(procedure, **arguments).addTimeout(self._timeout_s, self._reactor)
-            answer = await asked
+            with tracing.called(procedure):
+                asked: Awaitable[Any] = self._call(procedure, **arguments).addTimeout(self._timeout_s, self._reactor)
+                answer = await asked
         except (ApplicationError, TransportLost, DeferredTimeoutError, CancelledError) as error:
             log.warning("credentials_away", procedure=procedure, error=type(error).__name__)
             raise CredentialsAwayError(procedure) from error
@@ -116,6 +118,7 @@ def _device_credential(answer: dict[str, Any]) -> DeviceCredential:
         project_key=int(answer["project_key"]),
         serial_number=serial,
         flash_id=str(answer["flash_id"]),
+        cell=_cell(answer),
     )
 
 
@@ -131,6 +134,7 @@ def _app_credential(answer: dict[str, Any]) -> AppCredential | RefusedApp:
         serial_number=serial,
         device_key=int(answer["device_key"]),
         project_key=int(answer["project_key"]),
+        cell=_cell(answer),
     )
 
 
@@ -154,4 +158,10 @@ def _taken_ticket(answer: dict[str, Any]) -> TakenTicket:
         board_key=int(answer["board_key"]),
         credentials=tuple(str(each) for each in credentials),
         ends_at=float(answer["ends_at"]),
+        cell=_cell(answer),
     )
+
+
+def _cell(answer: dict[str, Any]) -> str | None:
+    found = answer.get("cell")
+    return None if found is None else str(found)

@@ -12,12 +12,20 @@ from hmac import compare_digest
 from typing import Final
 
 import structlog
-from attrs import frozen
+from attrs import evolve, frozen
 from autobahn.wamp.auth import compute_wcs
 
 from ironflock_router.authentication.credentials import Credentials
 from ironflock_router.authentication.doors import CRA, TICKET, Door
-from ironflock_router.authentication.refusals import ENDED_DEVICE, NO_SUCH_REALM, WRONG_PROOF, Refusal
+from ironflock_router.authentication.refusals import (
+    APP_OF_OTHER_CELL,
+    AWAY,
+    ENDED_DEVICE,
+    NO_SUCH_REALM,
+    OTHER_CELL,
+    WRONG_PROOF,
+    Refusal,
+)
 from ironflock_router.patterns import is_segment
 from ironflock_router.realm_names import AppAuthid, DataRealm
 from ironflock_router.records import AppCredential, Identity, RefusedApp
@@ -42,6 +50,8 @@ MAX_TICKET_LENGTH: Final = 4096
 """What `auth` takes; it refuses a longer one as malformed, which would read as being away."""
 NOT_THERE_YET: Final = frozenset({"not_installed", "not_installed_realm_stage"})
 """Reasons of `auth` that read as a realm which does not exist yet, for a device that proves its secret."""
+CELL_UNKNOWN: Final = ""
+"""For the cell of a device's project, from `auth`: nobody can say which it is now."""
 _NOBODYS_SECRET: Final = secrets.token_urlsafe(32)
 
 
@@ -75,9 +85,10 @@ def challenge_text(authid: str, session_id: int) -> str:
 class Proofs:
     """Checks what clients answer to their challenge."""
 
-    def __init__(self, credentials: Credentials) -> None:
-        """Look secrets up in `credentials`."""
+    def __init__(self, credentials: Credentials, cell: str) -> None:
+        """Look secrets up in `credentials`; whoever belongs to another cell than `cell` is let into none here."""
         self._credentials = credentials
+        self._cell = cell
         self._by_door: dict[Door, Callable[[Claim, str], Awaitable[Identity | Refusal]]] = {
             Door.DEVICES: self._device,
             Door.PEOPLE: self._person,
@@ -102,6 +113,10 @@ class Proofs:
             return WRONG_PROOF
         if not found.is_active:
             return ENDED_DEVICE
+        if found.cell == CELL_UNKNOWN:
+            return AWAY
+        if self._is_elsewhere(found.cell):
+            return evolve(OTHER_CELL, cell=found.cell)
         extra = {
             "device_key": found.device_key,
             "project_key": found.project_key,
@@ -127,6 +142,8 @@ class Proofs:
         found = await self._credentials.board_take(claim.realm, ticket) if is_well_formed(ticket) else None
         if found is None:
             return WRONG_PROOF
+        if self._is_elsewhere(found.cell):
+            return evolve(OTHER_CELL, cell=found.cell)
         extra = {"account_key": found.account_key, "board_key": found.board_key}
         return Identity(
             claim.realm,
@@ -151,6 +168,8 @@ class Proofs:
         if not _fits(found, claim.realm, app):
             log.error("app_credential_of_another", realm=claim.realm)
             return WRONG_PROOF
+        if self._is_elsewhere(found.cell):
+            return evolve(APP_OF_OTHER_CELL, cell=found.cell)
         return Identity(
             claim.realm,
             found.serial_number,
@@ -176,7 +195,10 @@ class Proofs:
             return WRONG_PROOF
         is_agents_caller = claim.authid == CALLS_AGENTS and claim.realm == REALM1
         authid = AGENTS_CALLER if is_agents_caller else claim.authid
-        return Identity(claim.realm, authid, claim.authid, "wampcra")
+        return Identity(claim.realm, authid, claim.authid, "wampcra", {"cell": self._cell})
+
+    def _is_elsewhere(self, cell: str | None) -> bool:
+        return cell not in (None, self._cell)
 
     def _terminal(self, claim: Claim, signature: str) -> Identity | Refusal:
         """A session by which a person's terminal is spoken with: by the secret of the service that calls agents."""

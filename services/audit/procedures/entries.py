@@ -73,6 +73,8 @@ class EntryProcedures:
     async def entry_show(self, person: Person, request: NameEntry) -> dict[str, Any]:
         """One entry."""
         row = await self._found(person, request.entry_id)
+        async with self._database.transaction() as connection:
+            await _record_one(connection, person, row)
         (shown,) = await self._reading.shown([row])
         return shown
 
@@ -81,6 +83,7 @@ class EntryProcedures:
         """One entry and the proof that it is in the log: all of one head."""
         row = await self._found(person, request.entry_id)
         async with self._database.transaction() as connection:
+            await _record_one(connection, person, row)
             head = await log.head(connection)
             if head is None or row.leaf_index is None or row.leaf_index >= head.size:
                 raise UnavailableError(NOT_PUBLISHED)
@@ -117,12 +120,9 @@ class EntryProcedures:
             await Export(self._database, self._reading, self._notary, question).send(progress)
 
     async def _found(self, person: Person, entry_id: int) -> Row:
-        """The entry, once the reading of it is recorded."""
+        """The entry, if the person may read it; that they do is still to be recorded."""
         found = await self._database.run(lambda connection: store.entry_find(connection, entry_id))
-        row = await self._reading.may_read(person, found)
-        async with self._database.transaction() as connection:
-            await _record_one(connection, person, row)
-        return row
+        return await self._reading.may_read(person, found)
 
 
 async def _record_one(connection: Connection, person: Person, row: Row) -> None:

@@ -1,5 +1,6 @@
 """Reading entries: what a scope and a filter choose, in the order of the log."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from psycopg.rows import class_row
@@ -57,6 +58,17 @@ async def entries_all(connection: Connection, *, start: int, limit: int) -> list
             f"SELECT {_ENTRY} FROM audit.entry WHERE leaf_index >= %s AND salt IS NOT NULL"  # noqa: S608
             " ORDER BY leaf_index LIMIT %s",
             [start, limit],
+        )
+        return await cursor.fetchall()
+
+
+async def entries_of(connection: Connection, actions: Iterable[str], *, start: int, end: int) -> list[Row]:
+    """The entries of these actions with a leaf index in `[start, end)` that are not redacted, oldest first."""
+    async with connection.cursor(row_factory=class_row(Row)) as cursor:
+        await cursor.execute(
+            f"SELECT {_ENTRY} FROM audit.entry WHERE leaf_index >= %s AND leaf_index < %s AND salt IS NOT NULL"  # noqa: S608
+            " AND action = ANY (%s) ORDER BY leaf_index",
+            [start, end, list(actions)],
         )
         return await cursor.fetchall()
 

@@ -4,6 +4,8 @@ from typing import Final
 
 from shared.errors import (
     AlreadyExistsError,
+    CalleeAwayError,
+    CellAwayError,
     ConflictError,
     ExpiredError,
     FactorRejectedError,
@@ -55,6 +57,8 @@ _STATUS: Final[dict[type[PublicError], int]] = {
     StepUpRequiredError: 403,
     NotSupportedError: 501,
     UnavailableError: 503,
+    CalleeAwayError: 503,
+    CellAwayError: 503,
     OutcomeUnknownError: 503,
     InternalError: 500,
 }

@@ -40,7 +40,7 @@ class AppCredentialProcedures:
     """Apps' credentials; each procedure names the callers that it serves, whatever the router let through."""
 
     def __init__(self, database: Database, keyring: Keyring, locks: Locks, apps: Apps) -> None:
-        """Serve from `database`, and from what other services tell of `apps`."""
+        """Serve from `database`, and from what other services tell of `apps` and their projects."""
         self._database = database
         self._keyring = keyring
         self._locks = locks
@@ -131,6 +131,7 @@ class AppCredentialProcedures:
             authid=serial_number,
             device_key=device.device_key,
             project_key=device.project_key,
+            cell=None if secret is None else await self._apps.cell_of(device.project_key),
         )
         match reason:
             case Reason.APP:

@@ -74,10 +74,13 @@ class BoardTicketProcedures:
             return None
         if await self._locks.is_key_out(found.credential) or not await self._apps.is_installed(realm):
             return None
+        cell = await self._apps.cell_of(realm.project_key)
         if not await self._database.run(lambda one: store.board_ticket_take(one, found.session_id)):
             return None
         lived_from = [found.session_id, found.credential]
-        return TakenBoardTicket(found.account_key, found.role, found.board_key, lived_from, found.ends_at.timestamp())
+        return TakenBoardTicket(
+            found.account_key, found.role, found.board_key, lived_from, found.ends_at.timestamp(), cell
+        )
 
     @for_services("ironflock.auth.board_ticket.end", EndBoardSessions)
     async def board_ticket_end(self, service: ServiceIdentity, request: EndBoardSessions) -> None:

@@ -1,8 +1,11 @@
 """The WAMP surface of devices' credentials: for the router, and for flashing."""
 
+import asyncio
 import secrets
 from hashlib import sha256
 from typing import Final
+
+import structlog
 
 from services.auth.keyring import Keyring
 from services.auth.locks import Locks
@@ -38,19 +41,24 @@ from services.auth.store.devices import (
 )
 from shared import audit
 from shared.database import Database
-from shared.errors import NotFoundError
+from shared.errors import NotFoundError, PublicError
 from shared.identities import ServiceIdentity
 from shared.procedures import for_services
+from shared.project_cells import ProjectCells
 
 NO_CREDENTIAL: Final = "this device has no credential; flash it"
+CELL_TIMEOUT_S: Final = 1.5  # a router gives up after 3 s, and what it says then tells which authids there are
+
+log = structlog.get_logger()
 
 
 class CredentialProcedures:
     """Devices' credentials; each procedure names the callers that it serves, whatever the router let through."""
 
-    def __init__(self, database: Database, keyring: Keyring, locks: Locks) -> None:
-        """Serve from `database`."""
+    def __init__(self, database: Database, keyring: Keyring, locks: Locks, cells: ProjectCells) -> None:
+        """Serve from `database`; `cells` knows where projects are."""
         self._database = database
+        self._cells = cells
         self._keyring = keyring
         self._locks = locks
 
@@ -61,7 +69,8 @@ class CredentialProcedures:
         """The secret of the device that wants to join as `authid`, for the router alone; None where there is none.
 
         None too while a lock stands on the device or its project: an agent that reads that its secret has ended exits
-        for good, one that reads that its proof is wrong tries again.
+        for good, one that reads that its proof is wrong tries again. While nobody can say in which cell its project is,
+        the router is told all the rest: whoever proves nothing must not learn from that which devices there are.
         """
         serve_only(service, "router")
         device_key = device_key_of(request.authid)
@@ -79,6 +88,7 @@ class CredentialProcedures:
             project_key=credential.project_key,
             serial_number=credential.serial_number,
             flash_id=credential.flash_id,
+            cell=await self._cell_of(credential.project_key),
         )
 
     @for_services("ironflock.auth.device_credential.find_by_proof", FindByProof)
@@ -159,6 +169,14 @@ class CredentialProcedures:
         if credential is None or credential.state != "active":
             raise NotFoundError(NO_CREDENTIAL)
         return (await self._opened(credential)).app_cred_key
+
+    async def _cell_of(self, project_key: int) -> str:
+        try:
+            async with asyncio.timeout(CELL_TIMEOUT_S):
+                return (await self._cells.find(project_key)).name
+        except (PublicError, TimeoutError) as error:
+            log.warning("cell_unknown", project_key=project_key, error=str(error) or "no answer in time")
+            return ""
 
     async def _sealed(self, request: IssueDeviceCredential, fresh: DeviceSecrets) -> DeviceCredential:
         return DeviceCredential(

@@ -153,6 +153,7 @@ class FoundAppCredential:
     """What was decided, and of whom.
 
     `secret` is what its proof is checked with: there too where an app that is who it says only lacks the installation.
+    `cell` is that of the device's project.
     """
 
     reason: Reason
@@ -161,6 +162,7 @@ class FoundAppCredential:
     authid: str | None = None
     device_key: int | None = None
     project_key: int | None = None
+    cell: str | None = None
 
 
 @frozen

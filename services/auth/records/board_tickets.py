@@ -42,13 +42,14 @@ class TakeBoardTicket:
 
 @frozen
 class TakenBoardTicket:
-    """Who joins, as what, what their session lives from, and until when (Unix seconds)."""
+    """Who joins, as what, what their session lives from, until when (Unix seconds), and in which cell alone."""
 
     account_key: int
     role: Role
     board_key: int
     credentials: list[str]
     ends_at: float
+    cell: str
 
 
 @frozen

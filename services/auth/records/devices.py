@@ -50,7 +50,7 @@ class FindDeviceCredential:
 
 @frozen
 class FoundDeviceCredential:
-    """What the router needs to let a device in."""
+    """What the router needs to let a device in; `cell` is that of its project, empty while nobody can say which."""
 
     state: Literal["active", "ended"]
     secret: str = field(repr=False)
@@ -58,6 +58,7 @@ class FoundDeviceCredential:
     project_key: int
     serial_number: UUID
     flash_id: UUID
+    cell: str
 
 
 @frozen

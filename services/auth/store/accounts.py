@@ -119,6 +119,17 @@ async def account_list_shut_out_lately(connection: Connection) -> list[tuple[int
     return [(int(row[0]), bool(row[1])) for row in await cursor.fetchall()]
 
 
+async def account_list_shut_out(connection: Connection, *, after: int, limit: int) -> list[int]:
+    """At most `limit` accounts that are erased or disabled (or whose owner is), whenever it was, behind `after`."""
+    cursor = await connection.execute(
+        "SELECT a.account_key FROM auth.account a LEFT JOIN auth.account o ON o.account_key = a.owner_key"
+        " WHERE a.account_key > %s AND (a.erased_at IS NOT NULL OR a.state = 'disabled' OR o.state = 'disabled')"
+        " ORDER BY a.account_key LIMIT %s",
+        [after, limit],
+    )
+    return [int(row[0]) for row in await cursor.fetchall()]
+
+
 async def account_insert_first(connection: Connection, login_name: str, login_canonical: str) -> int:
     """The first owner's account; returns its key."""
     cursor = await connection.execute(

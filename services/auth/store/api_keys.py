@@ -194,9 +194,9 @@ async def service_account_lock_in_txn(
 async def credential_list_ended(
     connection: Connection, since: datetime | None, margin_s: float
 ) -> tuple[datetime, list[str]]:
-    """When it is, and the ids of what opens the bus that ended after `since` (None: an hour ago) less `margin_s`."""
+    """When it is, and the ids of what opens the bus that ended after `since` (None: ever) less `margin_s`."""
     cursor = await connection.execute(
-        "WITH span AS (SELECT coalesce(%s, now() - interval '1 hour') - make_interval(secs => %s) AS since)"
+        "WITH span AS (SELECT coalesce(%s, '-infinity'::timestamptz) - make_interval(secs => %s) AS since)"
         " SELECT now(), coalesce(array_agg(id), '{}') FROM ("
         "SELECT key_id AS id FROM auth.api_key, span WHERE ended_at > since"
         " UNION SELECT key_id FROM auth.api_key, span WHERE ended_at IS NULL AND ends_at > since AND ends_at <= now()"

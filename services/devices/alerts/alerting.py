@@ -6,9 +6,7 @@ seconds and compared with the alerts that are open, so that nothing is missed wh
 of the same transaction.
 """
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -19,6 +17,7 @@ from services.devices.rules import alerts as alert_rules
 from services.devices.store import alert_channels as channels
 from services.devices.store import alerts as store
 from shared.database import Connection, Database
+from shared.nudge import Nudge
 
 LOOK_EVERY_S: Final = 5.0
 LAST_SEEN_S: Final = 900.0
@@ -39,7 +38,7 @@ class Alerting:
         self._database = database
         self._clock = clock
         self._listeners: list[Callable[[], None]] = []
-        self._is_due = asyncio.Event()
+        self._nudge = Nudge()
 
     def now(self) -> datetime:
         """What time it is."""
@@ -112,15 +111,12 @@ class Alerting:
         Raises:
             PublicError: The database is away.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await self._is_due.wait()
-        self._is_due.clear()
+        await self._nudge.wait(LOOK_EVERY_S)
         await self.look()
 
     def look_soon(self) -> None:
         """A rule was changed: look now."""
-        self._is_due.set()
+        self._nudge.give()
 
     async def look(self) -> None:
         """Raise what is wrong, resolve what is over, forget what is long over; one process at a time does."""

@@ -8,7 +8,6 @@ import asyncio
 import base64
 import secrets
 from collections import Counter
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
@@ -17,6 +16,7 @@ import structlog
 from autobahn.wamp.exception import ApplicationError
 
 from services.devices.alerts.alerting import Alerting
+from services.devices.at_once import AtOnce
 from services.devices.records.alerts import Alert, Channel, Telling, WebhookSettings
 from services.devices.records.devices import READ
 from services.devices.rules import alerts as alert_rules
@@ -27,6 +27,7 @@ from shared.database import Database
 from shared.errors import NotFoundError, PublicError
 from shared.flags import AssetKind
 from shared.keyring import DataKeys
+from shared.nudge import Nudge
 from shared.posting import PostingError, post
 from shared.rights.decision_point import Rights
 from shared.rights.records import Asset
@@ -35,7 +36,8 @@ LOOK_EVERY_S: Final = 1.0
 LEASE_S: Final = 60.0
 """Longer than a channel may take."""
 SEND_WITHIN_S: Final = 30.0
-AT_ONCE: Final = 16
+AT_ONCE: Final = 32
+"""Half of what may be posted at once (`shared/posting.py`); look-ups of names have threads of their own."""
 OF_PROJECT_AT_ONCE: Final = 2
 """So that the channels of one project, all of them slow, hold up nobody else's."""
 BATCH: Final = 500
@@ -110,8 +112,8 @@ class AlertDelivery:
         self._mail = mail
         self._alerting = alerting
         self._settings = settings
-        self._is_due = asyncio.Event()
-        alerting.on_change(self._is_due.set)
+        self._nudge = Nudge()
+        alerting.on_change(self._nudge.give)
 
     async def keep_up(self) -> None:
         """Wait until something may be due, a second at most, and tell all that is.
@@ -119,10 +121,7 @@ class AlertDelivery:
         Raises:
             PublicError: The database is away; everything stays due.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await self._is_due.wait()
-        self._is_due.clear()
+        await self._nudge.wait(LOOK_EVERY_S)
         await self.tell_due()
 
     async def tell_due(self) -> int:
@@ -130,45 +129,30 @@ class AlertDelivery:
 
         As soon as one has been told there is a place for the next; each project has its places.
         """
-        running: dict[asyncio.Task[None], int] = {}
-        try:
-            count = await self._begin(running)
-            while running:
-                await self._one_ends(running)
-                count += await self._begin(running)
-        except Exception:
-            await asyncio.gather(*running, return_exceptions=True)  # what was sent is noted where it can be
-            raise
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+        async with AtOnce(self._tell, self._nudge) as told:
+            try:
+                count = await self._begin(told)
+                while told.under_way:
+                    await told.one_ends(LOOK_EVERY_S)
+                    count += await self._begin(told)
+            except Exception:
+                await told.all_end()  # what was sent is noted where it can be
+                raise
         return count
 
-    async def _begin(self, running: "dict[asyncio.Task[None], int]") -> int:
-        """Tell as many more as there are places for; `running` has the project of each."""
-        free = AT_ONCE - len(running)
+    async def _begin(self, told: AtOnce[Channel]) -> int:
+        """Tell as many more as there are places for."""
+        free = AT_ONCE - len(told.under_way)
         if not free:
             return 0
-        places = {key: OF_PROJECT_AT_ONCE - count for key, count in Counter(running.values()).items()}
+        taken = Counter(channel.project_key for channel in told.under_way)
+        places = {key: OF_PROJECT_AT_ONCE - count for key, count in taken.items()}
         async with self._database.transaction() as connection:
             leased = await store.channel_lease(
                 connection, places, now=self._alerting.now(), lease_s=LEASE_S, limit=free, of_project=OF_PROJECT_AT_ONCE
             )
-        running |= {asyncio.create_task(self._tell(channel)): channel.project_key for channel in leased}
+        told.begin(leased)
         return len(leased)
-
-    async def _one_ends(self, running: "dict[asyncio.Task[None], int]") -> None:
-        """Wait until there is a place, or something may be due."""
-        waking = asyncio.create_task(self._is_due.wait())
-        try:
-            ended, _ = await asyncio.wait({*running, waking}, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waking.cancel()
-        self._is_due.clear()
-        for task in [task for task in running if task in ended]:
-            del running[task]
-            task.result()
 
     async def seal(self) -> tuple[str, tuple[UUID, bytes]]:
         """A new secret of a webhook as its receiver knows it, and as it is kept."""

@@ -18,11 +18,12 @@ from services.devices.records.alerts import AlertChanged, AlertSnapshot
 from services.devices.records.devices import READ, Project
 from services.devices.rules import devices as rules
 from services.devices.store import alerts as store
-from shared.bus import Bus
+from shared.bus import AWAY, Bus
 from shared.database import Database
 from shared.errors import OverLimitError, UnavailableError
 from shared.flags import AssetKind
 from shared.identities import SYSTEM_REALM, Person
+from shared.nudge import Nudge
 from shared.paging import fitting_rows
 from shared.procedures import Progress
 from shared.rights.decision_point import Rights
@@ -45,13 +46,17 @@ class _Follower:
         """Nothing has been heard."""
         self.project_key = project_key
         self._queue: asyncio.Queue[int | None] = asyncio.Queue(QUEUE_LENGTH)
+        self._waiting: set[int] = set()
         self._is_late = False
         self._is_interrupted = False
 
     def hear(self, alert_key: int) -> None:
         """An alert has changed."""
+        if alert_key in self._waiting:  # it comes once a cell
+            return
         try:
             self._queue.put_nowait(alert_key)
+            self._waiting.add(alert_key)
         except asyncio.QueueFull:
             self._is_late = True
 
@@ -77,7 +82,9 @@ class _Follower:
             raise UnavailableError("the feed of alerts was interrupted; watch again")
         with suppress(TimeoutError):
             async with asyncio.timeout(RIGHTS_EVERY_S):
-                return await self._queue.get()
+                alert_key = await self._queue.get()
+                self._waiting.discard(alert_key or 0)
+                return alert_key
         return None
 
 
@@ -90,8 +97,8 @@ class AlertFeed:
         self._database = database
         self._rights = rights
         self._followers: set[_Follower] = set()
-        self._is_due = asyncio.Event()
-        alerting.on_change(self._is_due.set)
+        self._nudge = Nudge()
+        alerting.on_change(self._nudge.give)
         bus.on_join(SYSTEM_REALM, self._subscribe)
 
     async def keep_up(self) -> None:
@@ -100,17 +107,16 @@ class AlertFeed:
         Raises:
             PublicError: A part is away; it is told later.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await self._is_due.wait()
-        self._is_due.clear()
+        await self._nudge.wait(LOOK_EVERY_S)
         while await self.tell_untold():
             pass
 
     async def tell_untold(self) -> int:
         """Tell of some changes; returns of how many."""
         untold = await self._database.run(lambda connection: store.untold_list(connection, limit=BATCH))
-        sessions = self._bus.every_session(SYSTEM_REALM) if untold else []
+        sessions = self._bus.sessions(SYSTEM_REALM)
+        if untold and not sessions:
+            raise UnavailableError(AWAY)
         for session in sessions:
             for alert_key, project_key, _ in untold:
                 with suppress(TransportLost):
@@ -172,6 +178,7 @@ class AlertFeed:
             for follower in [each for each in self._followers if each.project_key == project_key]:
                 follower.hear(alert_key)
 
+        await session.subscribe(changed, TOPIC).asFuture(asyncio.get_running_loop())
+        # Whoever tells may have been in this cell alone: what is heard in others does not make up for it.
         for follower in set(self._followers):
             follower.interrupt()
-        await session.subscribe(changed, TOPIC).asFuture(asyncio.get_running_loop())

@@ -8,8 +8,6 @@ An agent that does not answer holds up nobody: each is told one thing at a time,
 these devices that were silent get half.
 """
 
-import asyncio
-from contextlib import suppress
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -17,6 +15,7 @@ import structlog
 
 from services.devices.apps.environments import Environments
 from services.devices.apps.releases import Releases
+from services.devices.at_once import AtOnce
 from services.devices.records.apps import AppOnDevice, AppOrder, Places
 from services.devices.records.devices import Device
 from services.devices.rules import apps as app_rules
@@ -25,6 +24,7 @@ from services.devices.store import apps
 from services.devices.store.devices import device_find
 from shared.database import Connection, Database
 from shared.errors import OutcomeUnknownError, PublicError, UnavailableError
+from shared.nudge import Nudge
 
 LOOK_EVERY_S: Final = 1.0
 MOST_S: Final = 60.0
@@ -45,7 +45,7 @@ class Agents(Protocol):
 
     async def ask(
         self,
-        serial_number: UUID,
+        device: Device,
         procedure: str,
         account_key: int,
         *,
@@ -67,48 +67,28 @@ class AppDelivery:
         self._environments = environments
         self._database = database
         self._agents = agents
-        self._is_due = asyncio.Event()
+        self._nudge = Nudge()
 
     def wake(self) -> None:
         """Something was written: let it be told now."""
-        self._is_due.set()
+        self._nudge.give()
 
     async def keep_up(self) -> None:
         """Wait until something may be due, a second at most, and tell all that is."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await self._is_due.wait()
-        self._is_due.clear()
-        running: dict[asyncio.Task[None], AppOrder] = {}
-        try:
-            await self._begin(running)
-            while running:
-                await self._one_ends(running)
-                await self._begin(running)
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+        await self._nudge.wait(LOOK_EVERY_S)
+        async with AtOnce(self._tell, self._nudge) as told:
+            await self._begin(told)
+            while told.under_way:
+                await told.one_ends(LOOK_EVERY_S)
+                await self._begin(told)
 
-    async def _begin(self, running: "dict[asyncio.Task[None], AppOrder]") -> None:
-        while len(running) < PLACES.in_all:
+    async def _begin(self, told: AtOnce[AppOrder]) -> None:
+        while len(told.under_way) < PLACES.in_all:
             async with self._database.transaction() as connection:
-                taken = await store.order_take(connection, list(running.values()), PLACES, for_s=TAKEN_FOR_S)
+                taken = await store.order_take(connection, told.under_way, PLACES, for_s=TAKEN_FOR_S)
             if not taken:
                 return
-            running |= {asyncio.create_task(self._tell(order)): order for order in taken}
-
-    async def _one_ends(self, running: "dict[asyncio.Task[None], AppOrder]") -> None:
-        """Wait until there is a place, or something may be due."""
-        waking = asyncio.create_task(self._is_due.wait())
-        try:
-            ended, _ = await asyncio.wait({*running, waking}, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waking.cancel()
-        self._is_due.clear()
-        for task in [task for task in running if task in ended]:
-            del running[task]
-            task.result()
+            told.begin(taken)
 
     async def _tell(self, order: AppOrder) -> None:
         found = await self._database.run(lambda connection: _about(connection, order))
@@ -120,7 +100,7 @@ class AppDelivery:
             variables = await self._environments.opened(app)
             wish = app_rules.wish(app, device, variables, await self._releases.of(app), cancels=cancels)
             requestor = wish["requestor_account_key"]
-            await self._agents.ask(device.serial_number, TOLD_BY, requestor, named=wish, time_limit_s=CALL_S)
+            await self._agents.ask(device, TOLD_BY, requestor, named=wish, time_limit_s=CALL_S)
         except PublicError as error:
             refusal = None if _is_away(error) else str(error)[:MAX_REFUSAL]
             if refusal is not None:

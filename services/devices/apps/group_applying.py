@@ -5,8 +5,6 @@ It is done by the right of whoever set the app for the group, which is looked at
 tried again each minute. A device that leaves the group keeps what it has.
 """
 
-import asyncio
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -38,6 +36,7 @@ from services.devices.store.groups import group_lock_in_txn
 from shared.database import Connection, Database
 from shared.errors import OutcomeUnknownError, PublicError, UnavailableError
 from shared.identities import Person
+from shared.nudge import Nudge
 from shared.rights.decision_point import Rights
 
 LOOK_EVERY_S: Final = 1.0
@@ -81,11 +80,11 @@ class GroupApplying:
         self._credentials = credentials
         self._app_states = app_states
         self._environments = environments
-        self._is_due = asyncio.Event()
+        self._nudge = Nudge()
 
     def wake(self) -> None:
         """Something was set, or a device came: look now."""
-        self._is_due.set()
+        self._nudge.give()
 
     async def keep_up(self) -> None:
         """Wait until something may be due, a second at most, and look at all that is.
@@ -93,10 +92,7 @@ class GroupApplying:
         Raises:
             PublicError: A part is away; all else was looked at.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await self._is_due.wait()
-        self._is_due.clear()
+        await self._nudge.wait(LOOK_EVERY_S)
         failed: PublicError | None = None
         due = await self._database.run(lambda connection: store.due_list(connection, limit=BATCH))
         for each in due:

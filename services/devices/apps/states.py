@@ -1,4 +1,4 @@
-"""What is wanted of apps on devices, by whom, and what agents say of them: each in one transaction with its entry."""
+"""What is wanted of apps on devices, and by whom: each in one transaction with its entry."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -6,7 +6,6 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from services.devices.apps.delivery import AppDelivery
-from services.devices.apps.environments import Environments
 from services.devices.apps.releases import Releases
 from services.devices.apps.sessions import AppSessions
 from services.devices.apps.tunnel_telling import TunnelTelling
@@ -17,31 +16,26 @@ from services.devices.records.apps import (
     FoundInstall,
     Install,
     Rotation,
-    SaidOfApp,
     Stage,
     Target,
 )
-from services.devices.records.devices import Device, FlockSettings
+from services.devices.records.devices import Device
 from services.devices.rules import apps as app_rules
 from services.devices.store import app_states as store
 from services.devices.store import apps, tunnel_orders
-from services.devices.store.devices import device_find, device_lock_in_txn
+from services.devices.store.devices import device_lock_in_txn
 from services.devices.store.releases import contents_octets
 from shared import audit
 from shared.database import Connection, Database
-from shared.errors import ConflictError, InvalidArgumentError, NotFoundError, OverLimitError, UnavailableError
-from shared.identities import DeviceIdentity, Person
+from shared.errors import ConflictError, InvalidArgumentError, NotFoundError, OverLimitError
+from shared.identities import Person
 
 NO_APP: Final = "this app is not installed on the device at this stage"
-NOBODY_SAID: Final = "nobody has said yet which apps this device is to have; it keeps what it has"
-INCOMPLETE: Final = "not all is known yet of the apps of this device; it keeps what it has"
-CHANGING: Final = "what is wanted of this device changes faster than it can be told"
 MAX_APPS_OF_A_DEVICE: Final = 200
 MAX_ENVIRONMENTS_OCTETS: Final = 512 * 1024
 MAX_PORTS_OCTETS: Final = 256 * 1024
 MAX_CONTENTS_OCTETS: Final = 64 * 1024
 """Of all apps of a device together: an agent asks for them in one message, of 1 MiB at most."""
-LIST_TRIES: Final = 5
 
 
 @frozen
@@ -69,21 +63,19 @@ class Placing:
 
 
 class AppStates:
-    """Keeps both."""
+    """Keeps it."""
 
-    def __init__(  # noqa: PLR0917 - the parts that it takes
+    def __init__(
         self,
         database: Database,
         app_sessions: AppSessions,
         delivery: AppDelivery,
-        environments: Environments,
         releases: Releases,
         tunnel_telling: TunnelTelling,
     ) -> None:
         """Change `database`; what ends by it is told by `app_sessions`, what is wanted by `delivery`."""
         self._releases = releases
         self._tunnel_telling = tunnel_telling
-        self._environments = environments
         self._database = database
         self._app_sessions = app_sessions
         self._delivery = delivery
@@ -189,7 +181,7 @@ class AppStates:
             after = evolve(known, environment=sealed)
             which = {"app_key": spot.app_key, "stage": spot.stage, "names": names}
             await _set(connection, spot, after, audit.Action.DEVICE_APP_ENVIRONMENT_CHANGED, which)
-            await _refuse_too_much(connection, after.device_key, "values")
+            await refuse_too_much(connection, after.device_key, "values")
         self._delivery.wake()
 
     async def set_ports(self, spot: Spot, ports: list[dict[str, Any]]) -> AppOnDevice:
@@ -204,7 +196,7 @@ class AppStates:
             which = {"app_key": spot.app_key, "stage": spot.stage, "ports": [rule["port"] for rule in ports]}
             after = evolve(known, ports=ports)
             await _set(connection, spot, after, audit.Action.DEVICE_APP_PORTS_CHANGED, which)
-            await _refuse_too_much(connection, after.device_key, "ports")
+            await refuse_too_much(connection, after.device_key, "ports")
             await _tell_tunnels(connection, spot, after)
             result = await _found(connection, spot)
         self.wake()
@@ -226,71 +218,6 @@ class AppStates:
         if found is None:
             raise ConflictError(NO_APP)
         return found
-
-    async def requested(self, caller: DeviceIdentity) -> list[dict[str, Any]]:
-        """All that is to be on the device, for its agent, which deletes what is not in it.
-
-        What was wanted while it was put together is in it: an order that came before it must not be undone by it.
-
-        Raises:
-            ConflictError: Nobody has said what is to be there, or not all is known of it.
-            NotFoundError: There is no such device any more.
-            UnavailableError: It changes all the time.
-        """
-        for _ in range(LIST_TRIES):
-            async with self._database.transaction() as connection:
-                device, listed = await _wanted_of(connection, caller)
-            answer = [await self._listed(app, device) for app in listed]
-            async with self._database.transaction() as connection:
-                if _revisions(await _wanted_of(connection, caller)) == _revisions((device, listed)):
-                    await store.list_told(connection, device.device_key, self._delivery.process)
-                    return answer
-        raise UnavailableError(CHANGING)
-
-    async def _listed(self, app: AppOnDevice, device: Device) -> dict[str, Any]:
-        variables, contents = await self._environments.opened(app), await self._releases.of(app)
-        return app_rules.listed(app, device, variables, contents)
-
-    async def repositories(self, caller: DeviceIdentity, settings: FlockSettings) -> list[str]:
-        """Where the images of what is to be on the device are.
-
-        Raises:
-            NotFoundError: There is no such device any more.
-        """
-        async with self._database.transaction() as connection:
-            device = await device_find(connection, caller.device_key)
-            if device is None or device.state == "deleting":
-                raise NotFoundError("this device is not registered any more")
-            listed = await store.state_list(connection, device.device_key)
-        return app_rules.repositories(listed, device, settings)
-
-    async def said(self, device_key: int, app_key: int, stage: Stage, said: SaidOfApp) -> None:
-        """What an agent says of an app; of one that is not to be there nothing is kept."""
-        async with self._database.transaction() as connection:
-            known = await store.state_lock_in_txn(connection, device_key, app_key, stage)
-            if known is None:
-                if said.state not in app_rules.GONE:
-                    await store.list_doubt(connection, device_key)
-                return
-            app = app_rules.told(known, said)
-            if app_rules.is_gone(app):
-                await apps.app_delete(connection, device_key, app_key, stage)
-                return
-            await store.said_set(connection, app)
-            if app_rules.is_to_be_told_again(known, app, said):
-                await store.wish_repeat(connection, app)
-        self._delivery.wake()
-
-    async def said_ports(self, device_key: int, app_key: int, stage: Stage, ports: list[dict[str, Any]]) -> None:
-        """The ports of an app, as its agent has them.
-
-        Raises:
-            InvalidArgumentError: They cannot be kept, or are too many with those of the device's other apps.
-        """
-        kept = app_rules.ports_of(ports)
-        async with self._database.transaction() as connection:
-            await store.ports_set(connection, device_key, app_key, stage, kept)
-            await _refuse_too_much(connection, device_key, "ports")
 
     async def _change_allowed(
         self, spot: Spot, change: Callable[[AppOnDevice], AppOnDevice], *, cancels: bool = False
@@ -345,27 +272,15 @@ async def environment_in_txn(connection: Connection, spot: Spot, sealed: bytes |
     after = evolve(await _found(connection, spot), environment=sealed)
     which = {"app_key": spot.app_key, "stage": spot.stage, "names": names}
     await _set(connection, spot, after, audit.Action.DEVICE_APP_ENVIRONMENT_CHANGED, which)
-    await _refuse_too_much(connection, after.device_key, "values")
+    await refuse_too_much(connection, after.device_key, "values")
 
 
-async def _wanted_of(connection: Connection, caller: DeviceIdentity) -> tuple[Device, list[AppOnDevice]]:
-    device = await device_lock_in_txn(connection, caller.device_key)
-    if device is None or device.state == "deleting":
-        raise NotFoundError("this device is not registered any more")
-    if not await store.list_is_committed(connection, device.device_key):
-        raise ConflictError(NOBODY_SAID)
-    listed = await store.state_list(connection, device.device_key)
-    if not all(app_rules.is_complete(app) for app in listed):
-        raise ConflictError(INCOMPLETE)
-    return device, listed
+async def refuse_too_much(connection: Connection, device_key: int, argument: str) -> None:
+    """Hold the `values`, or the `ports`, of all apps of a device together to what one message to it can carry.
 
-
-def _revisions(wanted: tuple[Device, list[AppOnDevice]]) -> tuple[int, dict[tuple[int, str], int]]:
-    device, listed = wanted
-    return device.project_key, {(app.app_key, app.stage): app.revision for app in listed}
-
-
-async def _refuse_too_much(connection: Connection, device_key: int, argument: str) -> None:
+    Raises:
+        InvalidArgumentError: They are more.
+    """
     environments, ports = await store.settings_octets(connection, device_key)
     if (argument == "values" and environments > MAX_ENVIRONMENTS_OCTETS) or (
         argument == "ports" and ports > MAX_PORTS_OCTETS

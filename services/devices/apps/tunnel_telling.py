@@ -4,8 +4,6 @@ A row is written with the change, by who has `UPDATE` on the device; what is tol
 agent says of ports declares nothing: it cannot have the flag. Agents offer no ports at the stage DEV.
 """
 
-import asyncio
-from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -19,6 +17,7 @@ from shared.bus import Bus
 from shared.database import Database
 from shared.errors import OutcomeUnknownError, PublicError, UnavailableError
 from shared.identities import SYSTEM_REALM
+from shared.nudge import Nudge
 from shared.session import BusSession
 
 PROCEDURE: Final = "ironflock.tunnels.tunnel.settle"
@@ -37,12 +36,12 @@ class TunnelTelling:
         """Tell over `bus` what `database` has."""
         self._bus = bus
         self._database = database
-        self._is_due = asyncio.Event()
+        self._nudge = Nudge()
         bus.on_join(SYSTEM_REALM, self._joined)
 
     def wake(self) -> None:
         """Something was written: let it be told now."""
-        self._is_due.set()
+        self._nudge.give()
 
     async def keep_up(self) -> None:
         """Wait until something may be due, two seconds at most, and tell all that is.
@@ -50,10 +49,7 @@ class TunnelTelling:
         Raises:
             UnavailableError, OutcomeUnknownError: Tunnels is away; everything stays due.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await self._is_due.wait()
-        self._is_due.clear()
+        await self._nudge.wait(LOOK_EVERY_S)
         while taken := await self._taken():
             for order in taken:
                 await self._tell(order)
@@ -98,4 +94,4 @@ class TunnelTelling:
         return [{"port": rule["port"], "protocol": rule["protocol"]} for rule in rules if rule["active"]]
 
     async def _joined(self, session: BusSession) -> None:  # noqa: ARG002 - a listener's shape
-        self._is_due.set()
+        self._nudge.give()

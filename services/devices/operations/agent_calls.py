@@ -6,16 +6,17 @@ without a person it cannot be said (decision 15). Nothing goes out that an agent
 
 import asyncio
 from typing import Any, Final
-from uuid import UUID
 
 from attrs import frozen
 from autobahn.wamp.exception import ApplicationError, SessionNotReady, TransportLost
 from autobahn.wamp.types import CallResult
 
+from services.devices.records.devices import Device
 from services.devices.rules.operations import NEEDS_DICTIONARY, NEVER_CALLED
-from shared.bus import AWAY, Bus
+from shared.bus import AWAY
 from shared.errors import ConflictError, OutcomeUnknownError, UnavailableError
 from shared.identities import CONTROL_REALM
+from shared.project_cells import ProjectCells
 from shared.session import BusSession
 
 REQUESTOR: Final = "requestor_account_key"
@@ -44,13 +45,13 @@ class AgentAnswer:
 class AgentCalls:
     """Calls the agents of devices, as `system`, for a person."""
 
-    def __init__(self, bus: Bus) -> None:
-        """Call over `bus`."""
-        self._bus = bus
+    def __init__(self, cells: ProjectCells) -> None:
+        """Call in the cells in which `cells` has the devices' projects."""
+        self._cells = cells
 
     async def ask(
         self,
-        serial_number: UUID,
+        device: Device,
         procedure: str,
         account_key: int,
         argument: dict[str, Any] | None = None,
@@ -63,27 +64,24 @@ class AgentCalls:
         Raises:
             ConflictError: The device is not connected, or answered that it cannot (`reason` says which).
             OutcomeUnknownError: No answer came.
-            UnavailableError: The bus is away; nothing was asked.
+            UnavailableError: The bus, or the cell of its project, is away; nothing was asked.
         """
         _refuse_lethal(procedure, argument, account_key)
         args = () if argument is None else (argument,)
         kwargs = {**(named or {}), REQUESTOR: account_key}
         _refuse_floats([args, kwargs])
-        uri = f"re.mgmt.{serial_number}.{procedure}"
-        sessions = self._bus.sessions(CONTROL_REALM)
-        if not sessions:
-            raise UnavailableError(AWAY)
-        for session in sessions:
-            found = await asked(session, uri, args, kwargs, time_limit_s)
-            if found is not None:
-                return found
-        raise ConflictError(OFFLINE, reason="device_offline")
+        uri = f"re.mgmt.{device.serial_number}.{procedure}"
+        session = await self._cells.session(device.project_key, CONTROL_REALM)
+        found = await asked(session, uri, args, kwargs, time_limit_s)
+        if found is None:
+            raise ConflictError(OFFLINE, reason="device_offline")
+        return found
 
 
 async def asked(
     session: BusSession, uri: str, args: tuple[Any, ...], kwargs: dict[str, Any], time_limit_s: float
 ) -> AgentAnswer | None:
-    """The answer of the agent's procedure `uri`, None where it is not in this cell; errors as `AgentCalls.ask`."""
+    """The answer of the agent's procedure `uri`, None where it is not connected; errors as `AgentCalls.ask`."""
     try:
         async with asyncio.timeout(time_limit_s):
             result = await session.call(uri, *args, **kwargs).asFuture(asyncio.get_running_loop())

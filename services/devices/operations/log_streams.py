@@ -30,6 +30,7 @@ from shared.database import Database
 from shared.errors import NotFoundError, OverLimitError, UnavailableError
 from shared.identities import CONTROL_REALM, Person
 from shared.procedures import Progress
+from shared.project_cells import ProjectCells
 from shared.rights.decision_point import Rights
 
 LOOK_EVERY_S: Final = 0.5
@@ -98,6 +99,7 @@ class LogStreams:
         self._intents = intents
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._bus = bus
+        self._cells = ProjectCells(bus)
         self._database = database
         self._rights = rights
         self._operating = operating
@@ -154,7 +156,7 @@ class LogStreams:
             following = stack.enter_context(self._rights.follow(person.account_key, pieces.wake))
             await self._require(person, device)
             heard = [
-                await stack.enter_async_context(self._subscribed(topic, pieces.hearing(read)))
+                await stack.enter_async_context(self._subscribed(device, topic, pieces.hearing(read)))
                 for topic, read in topics.items()
             ]
             begun()
@@ -176,29 +178,27 @@ class LogStreams:
         await self._rights.require(person, READ, rules.asset(found), place, absent=NO_DEVICE)
 
     @asynccontextmanager
-    async def _subscribed(self, topic: str, hear: Callable[..., None]) -> AsyncIterator[Callable[[], bool]]:
-        """Hear the topic in every cell; says whether all of them are still heard.
+    async def _subscribed(
+        self, device: Device, topic: str, hear: Callable[..., None]
+    ) -> AsyncIterator[Callable[[], bool]]:
+        """Hear the topic in the cell of the device's project; says whether that is still heard.
 
         A session has one subscription of a topic, however many follow: one that ends while another begins would end
         both, so they do not cross.
         """
         lock = self._changing.setdefault(topic, asyncio.Lock())
         async with lock:
-            sessions = self._bus.sessions(CONTROL_REALM)
-            if not sessions:
-                raise UnavailableError(AWAY)
-            loop = asyncio.get_running_loop()
-            made = [await session.subscribe(hear, topic).asFuture(loop) for session in sessions]
+            session = await self._cells.session(device.project_key, CONTROL_REALM)
+            made = await session.subscribe(hear, topic).asFuture(asyncio.get_running_loop())
         try:
-            yield lambda: self._bus.sessions(CONTROL_REALM) == sessions
+            yield lambda: session in self._bus.sessions(CONTROL_REALM)
         finally:
             await asyncio.shield(_unsubscribe(made, lock))
 
 
-async def _unsubscribe(subscriptions: list[Any], lock: asyncio.Lock) -> None:
+async def _unsubscribe(subscription: Any, lock: asyncio.Lock) -> None:
     async with lock:
-        for subscription in subscriptions:
-            with suppress(TransportLost):  # where the session is lost there is nothing to end
-                if subscription.active:
-                    ending = subscription.unsubscribe().asFuture(asyncio.get_running_loop())
-                    await asyncio.gather(ending, return_exceptions=True)
+        with suppress(TransportLost):  # where the session is lost there is nothing to end
+            if subscription.active:
+                ending = subscription.unsubscribe().asFuture(asyncio.get_running_loop())
+                await asyncio.gather(ending, return_exceptions=True)

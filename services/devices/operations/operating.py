@@ -137,7 +137,7 @@ class Operating:
         self, person: Person, operation: Operation, device: Device, argument: dict[str, Any] | None
     ) -> DeviceAnswer:
         said = await self._agents.ask(
-            device.serial_number,
+            device,
             operation.procedure,
             person.account_key,
             argument,

@@ -52,7 +52,7 @@ class AgentProcedures:
         self._presence = parts.presence
         self._feed = parts.feed
         self._rights = parts.rights
-        self._app_states = parts.apps.states
+        self._app_reports = parts.apps.reports
         self._flock = parts.flock
         self._base_url = parts.flock.update_url
         self._quiet = Quiet()
@@ -105,7 +105,7 @@ class AgentProcedures:
         """6: all that is to be on the device; the agent deletes whatever is not in it, so that a doubt is an error."""
         await self._own(device, rules.is_own(device, request.device_key))
         with self._asks_once(device):
-            return await self._app_states.requested(device)
+            return await self._app_reports.requested(device)
 
     @for_devices("reswarm.containers.update_app_on_device", UpdateAppOnDevice)
     async def update_app_on_device(self, device: DeviceIdentity, request: UpdateAppOnDevice) -> None:
@@ -114,16 +114,16 @@ class AgentProcedures:
         which = (device.device_key, request.app_key, request.stage)
         if request.state is not None:
             said = SaidOfApp(request.state, request.release_key, request.updateStatus)
-            await self._app_states.said(*which, said)
+            await self._app_reports.said(*which, said)
         elif request.ports is not None:
-            await self._app_states.said_ports(*which, request.ports)
+            await self._app_reports.said_ports(*which, request.ports)
         else:
             raise InvalidArgumentError("state or ports must be said", argument="state")
 
     @for_devices("reswarm.containers.get_registry_token")
     async def get_registry_token(self, device: DeviceIdentity, request: NoArguments) -> str:  # noqa: ARG002
         """8: by what the device logs in to the registry, whoever asked for it; it opens the images of its own apps."""
-        repositories = await self._app_states.repositories(device, self._flock)
+        repositories = await self._app_reports.repositories(device, self._flock)
         return await self._credentials.registry_token(device.device_key, repositories)
 
     @for_devices("reswarm.devices.check_privilege", CheckPrivilege)

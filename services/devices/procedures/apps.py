@@ -39,7 +39,7 @@ class DeviceAppProcedures:
         self._releases = parts.apps.releases
         self._app_states = parts.apps.states
         self._credentials = parts.credentials
-        self._flock = parts.flock
+        self._files = parts.files
         self._rotating = parts.apps.rotating
         self._environments = parts.apps.environments
 
@@ -97,13 +97,14 @@ class DeviceAppProcedures:
         await self._database.run(lambda connection: _require(connection, device, request))
         install = await self._installs.require(Install(device.project_key, request.app, request.stage))
         credential = await self._credentials.app_credential(device.device_key, request.app, request.stage)
+        settings = await self._files.settings(device.project_key)
         async with self._database.transaction() as connection:
             await audit.record(connection, _read(person, device, request))
         app = rules.ContainerApp(request.app, install.app_name, request.stage)
         known = await self._app_states.find(device, request.app, request.stage)
         template = (await self._releases.contents(known.release)).environment
         own = values(await self._environments.opened(known), template)
-        return Environment(own | rules.environment(device, app, credential, self._flock))
+        return Environment(own | rules.environment(device, app, credential, settings))
 
     @for_services("ironflock.devices.app.installed", FindInstalled)
     async def app_installed(self, service: ServiceIdentity, request: FindInstalled) -> Installed | None:

@@ -35,7 +35,7 @@ class ClaimProcedures:
         self._projects = parts.projects
         self._reaching = parts.reaching
         self._lifecycle = parts.lifecycle
-        self._flock = parts.flock
+        self._files = parts.files
         self._rights = parts.rights
         self._allowance = Allowance(ATTEMPTS, WINDOW_S)
 
@@ -66,6 +66,7 @@ class ClaimProcedures:
         owner_name = await self._projects.owner_name(project)
         if not self._allowance.take(person.account_key, asyncio.get_running_loop().time()):
             raise OverLimitError(TOO_OFTEN)
+        settings = await self._files.settings(project.project_key)
         claims_nothing = False
         try:
             await self._refuse_old(request.code)
@@ -76,7 +77,7 @@ class ClaimProcedures:
         finally:
             if not claims_nothing:
                 self._allowance.give_back(person.account_key)
-        return Flashed(device=rules.public(device), flock=rules.flock(device, secret, self._flock))
+        return Flashed(device=rules.public(device), flock=rules.flock(device, secret, settings))
 
     async def _refuse_old(self, code: str) -> None:
         """Let pass a code of somebody who might still make one; what locks stand on the device is looked at later.

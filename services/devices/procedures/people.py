@@ -47,7 +47,7 @@ class PeopleProcedures:
         self._telling = parts.telling
         self._watching = parts.watching
         self._feed = parts.feed
-        self._flock = parts.flock
+        self._files = parts.files
 
     @for_people("ironflock.devices.device.create", CreateDevice, is_narrowing=True)
     async def device_create(self, person: Person, request: CreateDevice) -> PublicDevice:
@@ -101,8 +101,9 @@ class PeopleProcedures:
     async def device_flash(self, person: Person, request: NameDevice) -> Flashed:
         """New secrets, and the file that carries them (flag `MAINTAIN`); what the device had before ends at once."""
         meant = await self._reaching.device(person, "MAINTAIN", request.device, request.project)
+        settings = await self._files.settings(meant.project_key)  # before: the secret is shown once
         device, secret = await self._lifecycle.flash(person, meant)
-        return Flashed(device=rules.public(device), flock=rules.flock(device, secret, self._flock))
+        return Flashed(device=rules.public(device), flock=rules.flock(device, secret, settings))
 
     @for_people("ironflock.devices.device.rename", RenameDevice, is_narrowing=True)
     async def device_rename(self, person: Person, request: RenameDevice) -> PublicDevice:

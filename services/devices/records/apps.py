@@ -166,11 +166,15 @@ class RemovedApp:
 
 @frozen
 class Ending:
-    """Something that the router is to be told: to end what the device's apps have open, where `conditions` hold."""
+    """Something that the router is to be told: to end what the device's apps have open, where `conditions` hold.
+
+    `project_key` is where the device is now; None where it is gone.
+    """
 
     ending_key: int
     serial_number: UUID
     conditions: dict[str, Any]
+    project_key: int | None
 
 
 @frozen

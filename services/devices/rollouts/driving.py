@@ -4,9 +4,7 @@ Each step is one transaction under the rollout's row, with the wish of a device 
 that dies anywhere leaves all of a step or nothing, and another one takes over when the lease is over.
 """
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, assert_never
 from uuid import uuid4
@@ -27,6 +25,7 @@ from services.devices.store.devices import clock
 from shared import audit
 from shared.database import Connection, Database
 from shared.errors import PublicError
+from shared.nudge import Nudge
 
 LOOK_EVERY_S: Final = 0.5
 MOST_ROLLOUTS: Final = 200
@@ -48,11 +47,11 @@ class RolloutDriving:
         self._turns = turns
         self._alerting = alerting
         self._driver = Driver(uuid4())
-        self._is_due = asyncio.Event()
+        self._nudge = Nudge()
 
     def wake(self) -> None:
         """A rollout was changed: look now."""
-        self._is_due.set()
+        self._nudge.give()
         self._alerting.wake()
 
     async def goes_on(self, connection: Connection, rollout: Rollout) -> None:
@@ -66,10 +65,7 @@ class RolloutDriving:
         Raises:
             PublicError: One of them could not, after all others have.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOOK_EVERY_S):
-                await self._is_due.wait()
-        self._is_due.clear()
+        await self._nudge.wait(LOOK_EVERY_S)
         keys = await self._database.run(
             lambda connection: store.rollout_list_under_way(connection, limit=MOST_ROLLOUTS)
         )
@@ -92,7 +88,7 @@ class RolloutDriving:
                 await self._give_turns(found)
             elif found.act not in (Act.END_WAVE, Act.NEXT_WAVE):
                 return
-        self._is_due.set()
+        self._nudge.give()
 
     async def _look(self, rollout_key: int) -> "_Look | None":
         """Judge the turns, and do what is next where that is no turn; None where another process drives it."""

@@ -217,9 +217,7 @@ class Turns:
         """Why the agent did not update itself, None where it did."""
         operation = operations.UPDATE_AGENT
         try:
-            said = await self._agents.ask(
-                device.serial_number, operation.procedure, account_key, time_limit_s=operation.time_limit_s
-            )
+            said = await self._agents.ask(device, operation.procedure, account_key, time_limit_s=operation.time_limit_s)
             operations.answer(operation, said.args, said.kwargs)
         except OutcomeUnknownError:
             return "no answer came"

@@ -5,11 +5,10 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-import rfc8785
-
 from services.devices.records.apps import AppOnDevice
 from services.devices.records.decommissions import Certified, Decommission, EndedSecrets, ErasedTable, Obstacle
 from services.devices.records.devices import Device
+from shared.canonical import canonical_json
 from shared.moments import rfc3339
 
 FORM: Final = "ironflock/decommission/v1"
@@ -74,7 +73,7 @@ def _place(table: ErasedTable) -> tuple[int, str]:
 
 def digest(document: dict[str, Any]) -> str:
     """SHA-256 of a certificate's canonical JSON (RFC 8785), in hexadecimal: what the log has of it."""
-    return sha256(rfc8785.dumps(document)).hexdigest()
+    return sha256(canonical_json(document)).hexdigest()
 
 
 def certified(row: Decommission) -> Certified:

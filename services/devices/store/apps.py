@@ -127,8 +127,9 @@ async def ending_list_due(connection: Connection, *, limit: int) -> list[Ending]
     """At most `limit` that are due, the oldest first."""
     async with connection.cursor(row_factory=class_row(Ending)) as cursor:
         await cursor.execute(
-            "SELECT ending_key, serial_number, conditions FROM devices.app_ending WHERE due_at <= clock_timestamp()"
-            " ORDER BY due_at LIMIT %s",
+            "SELECT e.ending_key, e.serial_number, e.conditions,"
+            " (SELECT d.project_key FROM devices.device d WHERE d.serial_number = e.serial_number) AS project_key"
+            " FROM devices.app_ending e WHERE e.due_at <= clock_timestamp() ORDER BY e.due_at LIMIT %s",
             [limit],
         )
         return await cursor.fetchall()
@@ -137,6 +138,14 @@ async def ending_list_due(connection: Connection, *, limit: int) -> list[Ending]
 async def ending_delete(connection: Connection, ending_key: int) -> None:
     """The router was told."""
     await connection.execute("DELETE FROM devices.app_ending WHERE ending_key = %s", [ending_key])
+
+
+async def ending_put_off(connection: Connection, ending_key: int, *, after_s: float) -> None:
+    """Nobody was there to be told: again in `after_s` seconds, however often that was."""
+    await connection.execute(
+        "UPDATE devices.app_ending SET due_at = clock_timestamp() + make_interval(secs => %s) WHERE ending_key = %s",
+        [after_s, ending_key],
+    )
 
 
 async def ending_postpone(connection: Connection, ending_key: int, *, most_s: float) -> None:

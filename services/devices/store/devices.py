@@ -283,24 +283,34 @@ async def device_set_status(
 async def device_set_disconnected(connection: Connection, sessions: list[int]) -> list[tuple[int, int]]:
     """Those of `sessions` that were a device's current one are over; returns device and project keys."""
     cursor = await connection.execute(
-        "UPDATE devices.device SET status = 'DISCONNECTED', session = NULL, status_since = now()"
-        " WHERE session = ANY (%s) RETURNING device_key, project_key",
+        "WITH gone AS (SELECT device_key FROM devices.device WHERE session = ANY (%s) ORDER BY device_key FOR UPDATE)"
+        " UPDATE devices.device d SET status = 'DISCONNECTED', session = NULL, status_since = now()"
+        " FROM gone WHERE d.device_key = gone.device_key RETURNING d.device_key, d.project_key",
         [sessions],
     )
     return [(int(row[0]), int(row[1])) for row in await cursor.fetchall()]
 
 
 async def device_set_disconnected_except(
-    connection: Connection, live: list[int], seen_before: datetime
+    connection: Connection, live: list[int], seen_before: datetime, unheard: list[int]
 ) -> list[tuple[int, int]]:
-    """Every device whose session is not among `live` is gone, unless it was heard of after `seen_before`."""
+    """Every device whose session is not among `live` is gone, unless it was heard of after `seen_before`.
+
+    Nothing is known of devices in the projects `unheard`.
+    """
     cursor = await connection.execute(
         "UPDATE devices.device SET status = 'DISCONNECTED', session = NULL, status_since = now()"
-        " WHERE session IS NOT NULL AND session <> ALL (%s) AND seen_at < %s"
+        " WHERE session IS NOT NULL AND session <> ALL (%s) AND seen_at < %s AND project_key <> ALL (%s)"
         " RETURNING device_key, project_key",
-        [live, seen_before],
+        [live, seen_before, unheard],
     )
     return [(int(row[0]), int(row[1])) for row in await cursor.fetchall()]
+
+
+async def project_list_online(connection: Connection) -> list[int]:
+    """The projects of which a device is online."""
+    cursor = await connection.execute("SELECT DISTINCT project_key FROM devices.device WHERE session IS NOT NULL")
+    return [int(row[0]) for row in await cursor.fetchall()]
 
 
 async def device_set_machine(connection: Connection, device_key: int, machine: Machine) -> None:

@@ -37,6 +37,7 @@ class LeftTerminal:
     container: str
     agent_session: str
     serial_number: UUID
+    project_key: int
 
 
 async def terminal_count(connection: Connection, account_key: int, device_key: int) -> OpenTerminals:
@@ -77,12 +78,12 @@ async def terminal_take_left(
     async with connection.cursor(row_factory=class_row(LeftTerminal)) as cursor:
         await cursor.execute(
             "UPDATE devices.terminal t SET process = %s, alive_until = clock_timestamp() + make_interval(secs => %s)"
-            " FROM (SELECT x.terminal_id, d.serial_number FROM devices.terminal x JOIN devices.device d"
+            " FROM (SELECT x.terminal_id, d.serial_number, d.project_key FROM devices.terminal x JOIN devices.device d"
             " USING (device_key) WHERE x.alive_until < clock_timestamp() - make_interval(secs => %s)"
             " AND d.status <> 'DISCONNECTED' ORDER BY x.alive_until LIMIT %s FOR UPDATE OF x SKIP LOCKED) left_one"
             " WHERE t.terminal_id = left_one.terminal_id"
             " RETURNING t.terminal_id, t.account_key, t.device_key, t.container, t.agent_session,"
-            " left_one.serial_number",
+            " left_one.serial_number, left_one.project_key",
             [process, for_s, left_for_s, limit],
         )
         return await cursor.fetchall()

@@ -47,8 +47,11 @@ from shared.errors import (
 )
 from shared.identities import Person, ServiceIdentity
 from shared.procedures import Audience, Declaration, Progress, plain
+from shared.project_cells import ProjectCells
 from shared.rights.decision_point import Following, Rights
 
+OWN: Final = "ironflock.devices.replica.terminal"
+"""As which figures and traces know the procedure that each process has under a URI of its own."""
 MOST_OF_PERSON: Final = 8
 MOST_OF_DEVICE: Final = 8
 MOST_HERE: Final = 500
@@ -98,13 +101,14 @@ class Terminals:
         """Speak over `bus`; `process` is which one this is."""
         self.join: Callable[[str, str], Awaitable[Apart]] = bus.join_apart
         self._bus = bus
+        self._cells = ProjectCells(bus)
         self._database = database
         self._rights = rights
         self._reaching = reaching
         self._intents = intents
         self._process = process
         self._here: dict[UUID, _Terminal] = {}
-        bus.serve_own(Declaration(own_uri(process), Audience.SERVICES, TerminalOrder), self.passed_on)
+        bus.serve_own(Declaration(OWN, Audience.SERVICES, TerminalOrder), self.passed_on, own_uri(process))
 
     async def run(self, person: Person, request: OpenTerminal, progress: Progress) -> TerminalEnded:
         """Tell what the shell prints through `progress` until it is over. Recorded when it begins and when it ends.
@@ -192,15 +196,14 @@ class Terminals:
 
     async def _end_shell_of(self, left: LeftTerminal) -> bool:
         """Whether the shell that the agent hands out to that person has ended; false where the device is nowhere."""
-        for cell in self._bus.cells:
-            apart = await self.join(cell, f"terminal-{left.account_key}")
-            try:
-                has_ended = await _shell(left.serial_number, apart, left.container).end_of_before(left.agent_session)
-                if has_ended is not None:
-                    return has_ended
-            finally:
-                apart.session.leave()
-        return bool(left.container)  # which no agent has any more; root shells wait for who is asked for them
+        cell = (await self._cells.find(left.project_key)).name
+        apart = await self.join(cell, f"terminal-{left.account_key}")
+        try:
+            has_ended = await _shell(left.serial_number, apart, left.container).end_of_before(left.agent_session)
+        finally:
+            apart.session.leave()
+        # A container's shell no agent has any more; root shells wait for who is asked for them.
+        return bool(left.container) if has_ended is None else has_ended
 
     async def _do(self, terminal: _Terminal, order: TerminalOrder) -> None:
         shell = terminal.shell
@@ -250,16 +253,14 @@ class Terminals:
 
     async def _open_shell(self, terminal: _Terminal, request: OpenTerminal) -> None:
         serial_number, container = terminal.device.serial_number, terminal.container
-        for cell in self._bus.cells:
-            apart = await self.join(cell, f"terminal-{terminal.person.account_key}")
-            terminal.shell = _shell(serial_number, apart, container)
-            if terminal.left is not None:
-                await _shell(serial_number, apart, container).end_of_before(terminal.left)
-            if await terminal.shell.open(request.columns, request.rows):
-                break
+        cell = (await self._cells.find(terminal.device.project_key)).name
+        apart = await self.join(cell, f"terminal-{terminal.person.account_key}")
+        terminal.shell = _shell(serial_number, apart, container)
+        if terminal.left is not None:
+            await _shell(serial_number, apart, container).end_of_before(terminal.left)
+        if not await terminal.shell.open(request.columns, request.rows):
             apart.session.leave()
             terminal.shell = None
-        if terminal.shell is None:
             raise ConflictError(OFFLINE, reason="device_offline")
         name = terminal.shell.name
         await self._database.run(lambda connection: store.terminal_name(connection, terminal.key, name))

@@ -4,6 +4,7 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from shared import cells
 from shared.clusters import FIRST
 from shared.templates import Template
 
@@ -23,6 +24,7 @@ class Backend:
     tables it may read in the project, or `*`. `keeps` has, by table, how many seconds of rows are kept where people say
     otherwise than the template; `retention_change` is the last time that they did, where realms does not know yet that
     it is in force. `cluster` is the database server that it is on, and `placed` the how manieth that is.
+    `cell` is that of its project, where alone its realm is.
     """
 
     backend_key: int
@@ -40,6 +42,7 @@ class Backend:
     retention_change: int | None = None
     cluster: str = FIRST
     placed: int = 1
+    cell: str = cells.FIRST
 
     @property
     def realm(self) -> str:

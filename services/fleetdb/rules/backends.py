@@ -7,6 +7,7 @@ import msgspec
 from attrs import field, frozen
 
 from services.fleetdb.records.backends import Backend, Stage
+from shared import cells
 from shared.clusters import FIRST
 from shared.templates import Template
 
@@ -37,6 +38,7 @@ class _Told:
     retention_change: int | None = None
     cluster: str = FIRST
     placed: int = 1
+    cell: str = cells.FIRST
 
 
 def backend_of(document: Any) -> Backend:

@@ -23,6 +23,11 @@ CARRIED: Final = "_carried"
 """The table on the target that says how far each table is."""
 SEARCHED: Final = "moving"
 UNFINISHED: Final = "making"
+INDEX_S: Final = 6 * 3_600
+"""One statement over one partition, however large, and other transactions are waited for; it is in nobody's way."""
+INDEX_LOCK_S: Final = 120
+"""Longer than any transaction of a backend may last."""
+_BOUNDS: Final = {"statement_timeout": INDEX_S, "transaction_timeout": INDEX_S, "lock_timeout": INDEX_LOCK_S}
 _BRIN: Final = "CREATE INDEX CONCURRENTLY {} ON {} USING brin ({}) WITH (pages_per_range = 32)"
 
 
@@ -107,9 +112,10 @@ async def search_ensure(connection: Connection, schema: str, table: str) -> None
     """An index by number on each partition of the table, on the source; outside of a transaction, in nobody's way.
 
     One that was cut off stays, and serves nobody; which those are only PostgreSQL's own catalog tells, which is closed
-    to backends. So each has its name when it is complete.
+    to backends. So each has its name when it is complete. Whoever is cancelled meanwhile ends the statement.
     """
-    await connection.execute("SET statement_timeout = 0")
+    for setting, seconds in _BOUNDS.items():
+        await connection.execute(f"SET {setting} = '{seconds}s'".encode())
     for name in await belongings(connection, schema, table):
         index, unfinished = own_name(table, f"{SEARCHED}_{name}"), own_name(table, f"{UNFINISHED}_{name}")
         if await _is_there(connection, schema, index):
@@ -120,6 +126,8 @@ async def search_ensure(connection: Connection, schema: str, table: str) -> None
         await connection.execute(
             sql.SQL("ALTER INDEX {} RENAME TO {}").format(name_in(schema, unfinished), sql.Identifier(index))
         )
+    for setting in _BOUNDS:
+        await connection.execute(f"RESET {setting}".encode())
 
 
 async def piece_end(

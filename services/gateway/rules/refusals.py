@@ -7,6 +7,8 @@ import msgspec
 from services.gateway.records import Answer, Headers, HttpRefusedError
 from shared.errors import (
     AlreadyExistsError,
+    CalleeAwayError,
+    CellAwayError,
     ConflictError,
     ExpiredError,
     FactorRejectedError,
@@ -37,6 +39,8 @@ STATUS: Final[dict[type[PublicError], int]] = {
     OverLimitError: 429,
     InternalError: 500,
     UnavailableError: 503,
+    CalleeAwayError: 503,
+    CellAwayError: 503,
     OutcomeUnknownError: 504,
 }
 HTTP_STATUS: Final = {

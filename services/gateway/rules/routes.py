@@ -58,6 +58,7 @@ CLIENT: Final = (
 APP: Final = {"app_key": "app"}
 BOARD: Final = {"board_key": "board"}
 CLUSTER: Final = {"cluster": "cluster"}
+CELL: Final = {"cell": "cell"}
 BACKEND: Final = SWARM | APP | {"stage": "stage"}
 TERMINAL: Final = {"terminal": "terminal"}
 TUNNEL: Final = {"tunnel_key": "tunnel"}
@@ -405,7 +406,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     # Where projects live
     Route("GET", "/clusters", f"{_REALMS}.cluster.list"),
     Route("POST", "/clusters", f"{_REALMS}.cluster.add", body=("name", "region", "capacity"), status=201),
+    Route("DELETE", "/clusters/{cluster}", f"{_REALMS}.cluster.forget", path=CLUSTER, query={"confirm": Kind.TEXT}),
     Route("PUT", "/clusters/{cluster}", f"{_REALMS}.cluster.update", path=CLUSTER, body=("state", "capacity")),
+    Route("GET", "/cells", f"{_REALMS}.cell.list"),
+    Route("POST", "/cells", f"{_REALMS}.cell.add", body=("name", "region", "endpoint", "capacity"), status=201),
+    Route("PUT", "/cells/{cell}", f"{_REALMS}.cell.update", path=CELL, body=("state", "capacity")),
     Route("GET", "/moves", f"{_REALMS}.move.list", query={"project": Kind.WHOLE}),
     Route("POST", "/moves", f"{_REALMS}.move.create", body=("project", "cluster"), status=201),
     Route("POST", "/moves/{move_key}/abandon", f"{_REALMS}.move.abandon", path={"move_key": "move_key"}, body=()),

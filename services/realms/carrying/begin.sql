@@ -20,9 +20,11 @@ INSERT INTO new_key SELECT 'board', (content ->> 'board_key')::bigint, nextval(p
     FROM carried WHERE part = 'realms.board';
 
 INSERT INTO realms.project (project_key, name, name_canonical, description, owner_account_key, requires_factor,
-        requires_same_address, is_told) OVERRIDING SYSTEM VALUE
-    SELECT k.new, i.name, i.name_canonical, p.description, i.owner_account_key, p.requires_factor, p.requires_same_address, true
-    FROM importing i, carried c, jsonb_populate_record(NULL::realms.project, c.content) p, new_key k
+        requires_same_address, is_told, cluster_key) OVERRIDING SYSTEM VALUE
+    SELECT k.new, i.name, i.name_canonical, p.description, i.owner_account_key, p.requires_factor, p.requires_same_address, true,
+        l.cluster_key
+    FROM importing i JOIN realms.cluster l ON l.name = i.cluster AND l.forgotten_at IS NULL, carried c,
+        jsonb_populate_record(NULL::realms.project, c.content) p, new_key k
     WHERE c.part = 'realms.project' AND k.kind = 'project';
 INSERT INTO realms.app (app_key, name, name_canonical, description, owner_account_key, is_told) OVERRIDING SYSTEM VALUE
     SELECT k.new, a.name, a.name_canonical, a.description, i.owner_account_key, true
@@ -42,10 +44,11 @@ $$;
 INSERT INTO realms.project_database (project_key, database_name) SELECT k.new, pg_temp.random_name('d')
     FROM new_key k WHERE k.kind = 'project' AND EXISTS (SELECT FROM new_key b WHERE b.kind = 'backend');
 INSERT INTO realms.backend (backend_key, project_key, app_key, stage, schema_name, owner_name, login_name, creator_account_key,
-        is_told) OVERRIDING SYSTEM VALUE
+        is_told, cluster_key) OVERRIDING SYSTEM VALUE
     SELECT k.new, p.new, a.new, b.stage, pg_temp.random_name('s'), pg_temp.random_name('o'), pg_temp.random_name('l'),
-        i.owner_account_key, true
-    FROM importing i, new_key p, carried c, jsonb_populate_record(NULL::realms.backend, c.content) b
+        i.owner_account_key, true, l.cluster_key
+    FROM importing i JOIN realms.cluster l ON l.name = i.cluster AND l.forgotten_at IS NULL, new_key p, carried c,
+        jsonb_populate_record(NULL::realms.backend, c.content) b
     JOIN new_key k ON k.kind = 'backend' AND k.old = b.backend_key JOIN new_key a ON a.kind = 'app' AND a.old = b.app_key
     WHERE c.part = 'realms.backend' AND p.kind = 'project';
 INSERT INTO realms.provision_job (kind, backend_key, account_key)

@@ -12,8 +12,9 @@ UNION ALL SELECT 'realms.release', to_jsonb(r) FROM realms.release r JOIN realms
     WHERE NOT a.is_deleted AND r.release_key IN (SELECT release_key FROM used)
 UNION ALL SELECT 'realms.install', to_jsonb(i) FROM realms.install i WHERE i.project_key = %(project)s
 UNION ALL SELECT 'realms.app_access', to_jsonb(x) FROM realms.app_access x WHERE x.project_key = %(project)s
-UNION ALL SELECT 'realms.backend', to_jsonb(b) || jsonb_build_object('database_name', d.database_name)
+UNION ALL SELECT 'realms.backend', to_jsonb(b) || jsonb_build_object('database_name', d.database_name, 'cluster', c.name)
     FROM realms.backend b JOIN realms.project_database d USING (project_key) JOIN realms.app a USING (app_key)
+    JOIN realms.cluster c ON c.cluster_key = b.cluster_key
     WHERE b.project_key = %(project)s AND b.state = 'ready' AND NOT a.is_deleted
 UNION ALL SELECT 'realms.retention', to_jsonb(k) FROM realms.retention k JOIN realms.backend b USING (backend_key)
     WHERE b.project_key = %(project)s AND b.state = 'ready'

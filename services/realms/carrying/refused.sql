@@ -25,5 +25,13 @@ SELECT format('release %s of the app %s is another one here', c.content ->> 'ver
         IS DISTINCT FROM (c.content ->> 'image', coalesce(c.content -> 'data_template', 'null'),
             coalesce(c.content -> 'contents', 'null'))
 UNION ALL
-SELECT 'the first database server takes no projects, and an import comes there: open it (`placement cluster open`)'
-    FROM realms.cluster WHERE cluster_key = 1 AND state <> 'open'
+SELECT format('there is no database server %s', i.cluster) FROM importing i
+    WHERE NOT EXISTS (SELECT FROM realms.cluster l WHERE l.name = i.cluster AND l.forgotten_at IS NULL)
+UNION ALL
+SELECT format('the database server %s takes no projects: open it (`placement cluster open`), or say another --cluster', l.name)
+    FROM importing i JOIN realms.cluster l ON l.name = i.cluster AND l.forgotten_at IS NULL
+    WHERE l.state <> 'open' OR l.reached_at IS NULL
+        OR l.capacity <= (SELECT count(*) FROM realms.project p WHERE p.cluster_key = l.cluster_key)
+UNION ALL
+SELECT 'the first cell takes no projects, and an import comes there: open it (`placement cell open`)'
+    FROM realms.cell WHERE cell_key = 1 AND state <> 'open'

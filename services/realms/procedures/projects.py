@@ -9,7 +9,6 @@ from psycopg.errors import UniqueViolation
 
 from services.realms.assembly import Parts
 from services.realms.drafts import draft
-from services.realms.placing import place_in_txn
 from services.realms.records.projects import (
     CreateProject,
     ListProjects,
@@ -43,6 +42,7 @@ class ProjectProcedures:
         self._rights = parts.rights
         self._telling = parts.telling
         self._projects = parts.projects
+        self._placing = parts.placing
         self._legacy = parts.legacy
 
     @for_people("ironflock.realms.project.create", CreateProject)
@@ -52,14 +52,15 @@ class ProjectProcedures:
         description = clean_text(request.description, what="description")
         try:
             async with self._database.transaction() as connection:
-                cluster = await place_in_txn(connection, request.region)
+                placed = await self._placing.place_in_txn(connection, request.region)
                 project = await store.project_insert(
                     connection,
                     name=name,
                     name_canonical=canonical_name(name),
                     description=description,
                     owner_account_key=person.account_key,
-                    cluster_key=cluster.cluster_key,
+                    cluster_key=placed.cluster.cluster_key,
+                    cell_key=placed.cell.cell_key,
                 )
                 await audit.record(connection, _created(person, project))
         except UniqueViolation as error:
@@ -126,7 +127,12 @@ def _created(person: Person, project: Project) -> audit.Draft:
         audit.Action.PROJECT_CREATED,
         audit.Asset("project", project.project_key),
         project_key=project.project_key,
-        after={"name": project.name, "description": project.description, "cluster": project.cluster},
+        after={
+            "name": project.name,
+            "description": project.description,
+            "cluster": project.cluster,
+            "cell": project.cell,
+        },
     )
 
 

@@ -7,9 +7,10 @@ from services.realms.assembly import Parts
 from services.realms.installing import NO_RELEASE
 from services.realms.projects import NO_PROJECT
 from services.realms.records.apps import Release, SetAppOwner
+from services.realms.records.cells import AskCell, CellOfProject
 from services.realms.records.installs import AskStanding, FindContents, FindInstall, FindRelease, Found, Standing
 from services.realms.records.projects import AccountKey, AskTunnelRules, Project, ResolveProject, SetOwner, TunnelRules
-from services.realms.store import apps, installs, releases
+from services.realms.store import apps, cells, installs, releases
 from services.realms.store import projects as store
 from shared.errors import AlreadyExistsError, NotAuthorizedError, NotFoundError
 from shared.identities import ServiceIdentity
@@ -56,6 +57,15 @@ class ServiceProcedures:
         if found is None:
             raise NotFoundError(NO_PROJECT)
         return TunnelRules(requires_same_address=found.requires_same_address)
+
+    @for_services("ironflock.realms.project.cell", AskCell)
+    async def project_cell(self, service: ServiceIdentity, request: AskCell) -> CellOfProject:
+        """In which cell a project is; that never changes."""
+        _only(service, "auth", "devices", "tunnels")
+        found = await self._database.run(lambda connection: cells.cell_find_of(connection, request.project_key))
+        if found is None:
+            raise NotFoundError(NO_PROJECT)
+        return found
 
     @for_services("ironflock.realms.project.set_owner", SetOwner)
     async def project_set_owner(self, service: ServiceIdentity, request: SetOwner) -> None:

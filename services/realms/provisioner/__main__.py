@@ -8,6 +8,9 @@ import signal
 import sys
 from typing import Final
 
+import shared.unspoken  # noqa: F401 - before what it speaks of
+
+# isort: split
 import psycopg
 import structlog
 
@@ -21,6 +24,7 @@ from shared.database import Connection
 from shared.errors import UnavailableError
 from shared.logging import configure
 from shared.settings import Settings, SettingsError
+from shared.trace_settings import begin_traces
 
 LOOK_EVERY_S: Final = 2.0
 WATCH_EVERY_S: Final = 10.0
@@ -101,12 +105,16 @@ def tell_alive(place: Place) -> None:
 async def main() -> None:
     """Work until SIGTERM or Ctrl-C; what is under way then is done again by the next one."""
     found = settings.read(Settings("PROVISIONER", os.environ))
+    end_traces = begin_traces("provisioner", found.traces)
     working = asyncio.create_task(run(found))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, working.cancel)
     log.info("service_started")
-    with contextlib.suppress(asyncio.CancelledError):
-        await working
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+    finally:
+        end_traces()
     log.info("service_stopped")
 
 

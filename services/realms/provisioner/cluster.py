@@ -21,6 +21,7 @@ SETTINGS: Final = {
     "transaction_timeout": "60s",
 }
 ENDING_S: Final = 5
+INDEX_S: Final = 6 * 3_600.0
 
 
 async def take_turn(connection: Connection) -> None:
@@ -53,6 +54,16 @@ async def ensure_database(connection: Connection, name: str) -> None:
             connection, f"CREATE DATABASE {{}} TEMPLATE {TEMPLATE_NAME} CONNECTION LIMIT {SESSIONS_OF_PROJECT}", name
         )
     await _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
+
+
+async def keeps_hypertables(inside: Connection) -> bool:
+    """Whether tables in a project's database are made TimescaleDB's. Source: services/fleetdb/store/catalog.py."""
+    try:
+        cursor = await inside.execute("SELECT to_regclass('timescaledb_information.hypertables') IS NOT NULL")
+    except psycopg.errors.InsufficientPrivilege:  # there is such a schema, and we may not look into it
+        return True
+    row = await cursor.fetchone()
+    return row is not None and bool(row[0])
 
 
 async def ensure_schema(connection: Connection, schema: str, owner: str) -> None:
@@ -107,13 +118,16 @@ async def end_long_transactions(connection: Connection, older_than_s: float) -> 
     """End sessions of data backends whose transaction is older than that, whatever they set; returns how many.
 
     An old transaction keeps dead rows of the whole server from being cleared away, and its notifications from ending.
+    Who makes an index beside others' work, as fleetdb does before a move, has `INDEX_S`.
     """
     cursor = await connection.execute(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usesysid IS NOT NULL"
         " AND pg_has_role(usesysid, %s, 'MEMBER') AND usename <> current_user"
         " AND NOT (SELECT rolsuper FROM pg_roles WHERE oid = usesysid)"
-        " AND xact_start < clock_timestamp() - make_interval(secs => %s)",
-        [BACKEND_LOGIN, older_than_s],
+        " AND xact_start < clock_timestamp() - make_interval(secs => %s)"
+        " AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index i WHERE i.pid = pg_stat_activity.pid"
+        " AND i.command = 'CREATE INDEX CONCURRENTLY' AND xact_start > clock_timestamp() - make_interval(secs => %s))",
+        [BACKEND_LOGIN, older_than_s, INDEX_S],
     )
     row = await cursor.fetchone()
     return 0 if row is None else int(row[0])

@@ -8,6 +8,7 @@ from attrs import frozen
 from shared.clusters import Clusters
 from shared.database import DatabaseSettings, database_settings
 from shared.settings import Settings
+from shared.trace_settings import TraceSettings, trace_settings
 
 LOGIN: Final = "provisioner"
 
@@ -25,6 +26,7 @@ class ProvisionerSettings:
     ca_key: Path
     clusters: Clusters
     alive: Path | None
+    traces: TraceSettings | None
 
 
 def read(settings: Settings) -> ProvisionerSettings:
@@ -40,6 +42,7 @@ def read(settings: Settings) -> ProvisionerSettings:
         ca_key=settings.path("LOGIN_CA_KEY_FILE"),
         clusters=Clusters(None if folder == "-" else Path(folder)),
         alive=None if alive == "-" else Path(alive),
+        traces=trace_settings(settings),
     )
     settings.refuse_unknown()
     return found

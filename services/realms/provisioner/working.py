@@ -19,9 +19,9 @@ from services.realms.records.backends import AWAITED, BackendState, Job, JobKind
 from services.realms.records.moves import Phase
 from services.realms.store import backends, moves
 from services.realms.store import provisioning as store
-from services.realms.store.clusters import cluster_set_reached
+from services.realms.store.clusters import cluster_set_hypertables, cluster_set_reached, database_unlooked
 from services.realms.store.readers import reader_find, reader_list
-from shared import audit
+from shared import audit, tracing
 from shared.database import Connection
 from shared.errors import InvalidArgumentError
 
@@ -91,6 +91,7 @@ class Provisioner:
         """End what data backends may not have open, forget jobs that are long done, and note where this is."""
         around = self._around
         await cluster_set_reached(self._connection, around.cluster_key, around.host, around.port)
+        await self._look_for_hypertables()
         ended = await cluster.end_long_transactions(self._server, LONGEST_TRANSACTION_S)
         if ended:
             log.warning("long_transactions_ended", number=ended)
@@ -99,14 +100,23 @@ class Provisioner:
             log.warning("sessions_of_closed_logins_ended", number=closed)
         await store.job_delete_done(self._connection, KEPT_S)
 
+    async def _look_for_hypertables(self) -> None:
+        """Note once, by one of its databases, whether tables here are TimescaleDB's: moves are refused then."""
+        database = await database_unlooked(self._connection, self._around.cluster_key)
+        if database is not None:
+            async with await self._around.connect(database) as inside:
+                are_kept = await cluster.keeps_hypertables(inside)
+            await cluster_set_hypertables(self._connection, self._around.cluster_key, are_kept=are_kept)
+
     async def _do(self, job: Job) -> None:
         backend = await backends.backend_find(self._connection, job.backend_key)
         if backend is None:
             raise LookupError("a job names a backend that is not there")
         try:
-            if not await self._begin(job, backend):
-                return
-            await self._perform(job, backend)
+            with tracing.worked(f"provision {job.kind.value}"):
+                if not await self._begin(job, backend):
+                    return
+                await self._perform(job, backend)
         except (psycopg.Error, OSError) as error:
             if self._connection.closed or self._server.closed:
                 raise
@@ -195,6 +205,8 @@ class Provisioner:
         await cluster.ensure_role(self._server, backend.owner_name)
         async with await self._around.connect(backend.database_name) as inside:
             await cluster.ensure_schema(inside, backend.schema_name, backend.owner_name)
+            if await cluster.keeps_hypertables(inside):
+                await cluster_set_hypertables(self._connection, self._around.cluster_key, are_kept=True)
         await self._open_login(backend, backend.login_name)
 
     async def _drop_backend(self, job: Job, backend: KnownBackend) -> None:

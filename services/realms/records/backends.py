@@ -122,6 +122,7 @@ class Backend:
     apps whose data it may read in the project, in canonical form, or `*`. `keeps` has, by table, for how many seconds
     rows are kept where people say otherwise than the release; `retention_change` is the newest time that they did,
     where it is not in force yet. `cluster` is the database server that it is on; `placed` counts its servers.
+    `cell` is where its data realm is.
     """
 
     backend_key: int
@@ -139,6 +140,7 @@ class Backend:
     retention_change: int | None
     cluster: str
     placed: int
+    cell: str
 
 
 @frozen

@@ -104,13 +104,15 @@ class OpenedBoard:
     """What `ironflock.realms.board.open` answers with.
 
     The ticket lets in once, within a minute, by WAMP's method `ticket` at the path `/ws-ua-usr`; the session that it
-    opens ends at `ends_at` at the latest.
+    opens ends at `ends_at` at the latest. `endpoint` is that of the project's cell, None where
+    that is the installation's own.
     """
 
     realm: str
     role: BoardRole
     ticket: str = field(repr=False)
     ends_at: datetime
+    endpoint: str | None = None
 
 
 @frozen

@@ -7,6 +7,7 @@ from typing import Annotated
 from attrs import frozen
 from msgspec import Meta
 
+from services.realms.records.values import Stage
 from shared.clusters import NAME
 
 Word = Annotated[str, Meta(pattern=NAME)]
@@ -54,6 +55,32 @@ class ClusterList:
     """What `ironflock.realms.cluster.list` answers with, in the order in which they were added."""
 
     clusters: list[Cluster]
+
+
+@frozen
+class ForgetCluster:
+    """`ironflock.realms.cluster.forget`; `confirm` is its name, once more."""
+
+    cluster: Word
+    confirm: Word
+
+
+@frozen
+class LostBackend:
+    """Where rows are lost: of which app in which project, at which stage."""
+
+    project_key: int
+    app_key: int
+    stage: Stage
+
+
+@frozen
+class ForgottenCluster:
+    """What `ironflock.realms.cluster.forget` answers with; `projects_go_to` is where its projects have new data."""
+
+    cluster: str
+    projects_go_to: str
+    lost: list[LostBackend]
 
 
 @frozen

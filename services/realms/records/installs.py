@@ -93,11 +93,12 @@ class Request:
 
 @frozen
 class News:
-    """Something to be published, and still to be told."""
+    """Something to be published, and still to be told; of a project in `cell`, where it is of one."""
 
     news_key: int
     topic: str
     content: dict[str, Any]
+    cell: str | None
 
 
 # What follows is for other services.

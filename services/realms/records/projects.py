@@ -13,7 +13,7 @@ class Project:
     """A project; on the wire of the published clients it is called a swarm.
 
     `requires_same_address`: the tunnel client of a device has to come from the address of its agent.
-    `cluster` is the database server that has its data, in `region`.
+    `cluster` is the database server that has its data, in `region`; `cell` that in which its devices and apps are.
     `legacy_mode` holds until `legacy_until`; afterwards, and where there is no such date, it is `strict`.
     """
 
@@ -28,6 +28,7 @@ class Project:
     legacy_until: datetime | None
     region: str
     cluster: str
+    cell: str
 
 
 @frozen

@@ -25,7 +25,9 @@ _SHOWN: Final = (
     " WHERE k.backend_key = b.backend_key), '{}') AS keeps,"
     " (SELECT max(c.change_key) FROM realms.retention_change c WHERE c.backend_key = b.backend_key)"
     " AS retention_change, b.placed,"
-    " (SELECT c.name FROM realms.cluster c WHERE c.cluster_key = b.cluster_key) AS cluster"
+    " (SELECT c.name FROM realms.cluster c WHERE c.cluster_key = b.cluster_key) AS cluster,"
+    " (SELECT c.name FROM realms.project p JOIN realms.cell c USING (cell_key) WHERE p.project_key = b.project_key)"
+    " AS cell"
     " FROM realms.backend b JOIN realms.project_database d USING (project_key) JOIN realms.app a USING (app_key)"
     " LEFT JOIN realms.install i USING (project_key, app_key, stage) LEFT JOIN realms.release r USING (release_key)"
 )
@@ -230,6 +232,17 @@ async def backend_list_of(connection: Connection, project_key: int) -> list[Know
             f"{_KNOWN} WHERE b.project_key = %s AND b.state <> 'dropped' ORDER BY b.backend_key"
             " FOR NO KEY UPDATE OF b".encode(),
             [project_key],
+        )
+        return await cursor.fetchall()
+
+
+async def backend_list_on(connection: Connection, cluster_key: int) -> list[KnownBackend]:
+    """Those that are on a cluster; nobody else changes them until the transaction ends."""
+    async with connection.cursor(row_factory=kwargs_row(_known)) as cursor:
+        await cursor.execute(
+            f"{_KNOWN} WHERE b.cluster_key = %s AND b.state <> 'dropped' ORDER BY b.backend_key"
+            " FOR NO KEY UPDATE OF b".encode(),
+            [cluster_key],
         )
         return await cursor.fetchall()
 

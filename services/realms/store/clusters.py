@@ -29,9 +29,9 @@ async def cluster_insert(connection: Connection, name: str, region: str, capacit
 
 
 async def cluster_list(connection: Connection) -> list[Cluster]:
-    """All of them, in the order in which they were added."""
+    """All but those that were forgotten, in the order in which they were added."""
     async with connection.cursor(row_factory=kwargs_row(_cluster)) as cursor:
-        await cursor.execute(f"{_CLUSTER} ORDER BY c.cluster_key".encode())
+        await cursor.execute(f"{_CLUSTER} WHERE c.forgotten_at IS NULL ORDER BY c.cluster_key".encode())
         return await cursor.fetchall()
 
 
@@ -41,9 +41,9 @@ async def cluster_lock_in_txn(connection: Connection) -> None:
 
 
 async def cluster_find(connection: Connection, name: str) -> Cluster | None:
-    """The one of that name."""
+    """The one of that name, unless it was forgotten."""
     async with connection.cursor(row_factory=kwargs_row(_cluster)) as cursor:
-        await cursor.execute(f"{_CLUSTER} WHERE c.name = %s".encode(), [name])
+        await cursor.execute(f"{_CLUSTER} WHERE c.forgotten_at IS NULL AND c.name = %s".encode(), [name])
         return await cursor.fetchone()
 
 
@@ -52,6 +52,16 @@ async def cluster_update(connection: Connection, cluster: Cluster, account_key: 
     await connection.execute(
         "UPDATE realms.cluster SET state = %s, capacity = %s, drained_by = %s WHERE cluster_key = %s",
         [cluster.state.value, cluster.capacity, account_key, cluster.cluster_key],
+    )
+
+
+async def cluster_set_forgotten(connection: Connection, cluster_key: int, heir_key: int) -> None:
+    """It is known no more; new data of its projects come to the other one. Who makes some is waited for."""
+    await connection.execute(
+        "UPDATE realms.project SET cluster_key = %s WHERE cluster_key = %s", [heir_key, cluster_key]
+    )
+    await connection.execute(
+        "UPDATE realms.cluster SET forgotten_at = clock_timestamp() WHERE cluster_key = %s", [cluster_key]
     )
 
 
@@ -72,6 +82,33 @@ async def cluster_set_reached(connection: Connection, cluster_key: int, host: st
     )
 
 
+async def cluster_set_hypertables(connection: Connection, cluster_key: int, *, are_kept: bool) -> None:
+    """Whether tables there are TimescaleDB's."""
+    await connection.execute(
+        "UPDATE realms.cluster SET keeps_hypertables = %s"
+        " WHERE cluster_key = %s AND keeps_hypertables IS DISTINCT FROM %s",
+        [are_kept, cluster_key, are_kept],
+    )
+
+
+async def cluster_list_with_hypertables(connection: Connection) -> set[int]:
+    """The keys of those whose tables are TimescaleDB's."""
+    cursor = await connection.execute("SELECT cluster_key FROM realms.cluster WHERE keeps_hypertables")
+    return {int(row[0]) for row in await cursor.fetchall()}
+
+
+async def database_unlooked(connection: Connection, cluster_key: int) -> str | None:
+    """A project's database on a cluster of which nobody has noted yet whether its tables are TimescaleDB's."""
+    cursor = await connection.execute(
+        "SELECT d.database_name FROM realms.cluster c JOIN realms.backend b USING (cluster_key)"
+        " JOIN realms.project_database d USING (project_key) WHERE c.cluster_key = %s AND c.keeps_hypertables IS NULL"
+        " AND b.state = 'ready' LIMIT 1",
+        [cluster_key],
+    )
+    row = await cursor.fetchone()
+    return None if row is None else str(row[0])
+
+
 async def cluster_list_reached(connection: Connection, within_s: float) -> set[int]:
     """The keys of those that the provisioner was at work on within the last `within_s` seconds."""
     cursor = await connection.execute(
@@ -82,7 +119,9 @@ async def cluster_list_reached(connection: Connection, within_s: float) -> set[i
 
 
 async def cluster_key_of(connection: Connection, name: str) -> int | None:
-    """The key of the cluster of that name; None where nobody has added it."""
-    cursor = await connection.execute("SELECT cluster_key FROM realms.cluster WHERE name = %s", [name])
+    """The key of the cluster of that name; None where nobody has added it, or it was forgotten."""
+    cursor = await connection.execute(
+        "SELECT cluster_key FROM realms.cluster WHERE name = %s AND forgotten_at IS NULL", [name]
+    )
     row = await cursor.fetchone()
     return None if row is None else int(row[0])

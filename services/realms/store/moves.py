@@ -136,6 +136,37 @@ async def backend_move_advance(connection: Connection, backend_key: int, after: 
     )
 
 
+async def cluster_has_moves(connection: Connection, cluster_key: int) -> bool:
+    """Whether something comes or goes there."""
+    cursor = await connection.execute(
+        "SELECT FROM realms.backend_move WHERE %s IN (from_key, to_key) AND phase NOT IN ('done', 'back') LIMIT 1",
+        [cluster_key],
+    )
+    return await cursor.fetchone() is not None
+
+
+async def cluster_end_moves(connection: Connection, cluster_key: int, problem: str) -> list[tuple[int, int]]:
+    """End what comes or goes there, as far as that cluster has a part in it.
+
+    Returns those that were on their way from there, each with the cluster on which something of it is left: it has to
+    be removed there, and the move is over then.
+    """
+    await connection.execute(
+        "UPDATE realms.backend_move SET phase = 'back', problem = %s"
+        " WHERE to_key = %s AND phase IN ('asked', 'placed', 'given_up')",
+        [problem, cluster_key],
+    )
+    await connection.execute(
+        "UPDATE realms.backend_move SET phase = 'done' WHERE from_key = %s AND phase = 'moved'", [cluster_key]
+    )
+    cursor = await connection.execute(
+        "UPDATE realms.backend_move SET phase = 'given_up', problem = %s WHERE from_key = %s"
+        " AND phase IN ('asked', 'placed') RETURNING backend_key, to_key",
+        [problem, cluster_key],
+    )
+    return [(row[0], row[1]) for row in await cursor.fetchall()]
+
+
 async def project_is_coming(connection: Connection, project_key: int) -> bool:
     """Whether the project is being brought in: whoever does that writes into its databases where they are."""
     cursor = await connection.execute(
@@ -172,7 +203,8 @@ async def project_send_back(connection: Connection, move_key: int) -> None:
         "UPDATE realms.project p SET cluster_key = b.from_key"
         " FROM realms.move m JOIN realms.backend_move b USING (move_key)"
         " WHERE m.move_key = %s AND p.project_key = m.project_key AND NOT EXISTS (SELECT FROM realms.backend_move d"
-        " WHERE d.move_key = m.move_key AND d.phase <> 'back')",
+        " WHERE d.move_key = m.move_key AND d.phase <> 'back') AND EXISTS (SELECT FROM realms.cluster c"
+        " WHERE c.cluster_key = b.from_key AND c.forgotten_at IS NULL)",
         [move_key],
     )
 

@@ -13,7 +13,8 @@ _PROJECT: Final = (
     "project_key, name, description, owner_account_key, created_at, requires_factor, requires_same_address,"
     " legacy_mode, legacy_until,"
     " (SELECT c.region FROM realms.cluster c WHERE c.cluster_key = project.cluster_key) AS region,"
-    " (SELECT c.name FROM realms.cluster c WHERE c.cluster_key = project.cluster_key) AS cluster"
+    " (SELECT c.name FROM realms.cluster c WHERE c.cluster_key = project.cluster_key) AS cluster,"
+    " (SELECT c.name FROM realms.cell c WHERE c.cell_key = project.cell_key) AS cell"
 )
 
 
@@ -29,6 +30,7 @@ async def project_insert(
     description: str,
     owner_account_key: int,
     cluster_key: int,
+    cell_key: int,
 ) -> Project:
     """A new project.
 
@@ -38,8 +40,8 @@ async def project_insert(
     async with connection.cursor(row_factory=kwargs_row(_project)) as cursor:
         await cursor.execute(
             "INSERT INTO realms.project (name, name_canonical, description, owner_account_key,"  # noqa: S608
-            f" cluster_key) VALUES (%s, %s, %s, %s, %s) RETURNING {_PROJECT}",
-            [name, name_canonical, description, owner_account_key, cluster_key],
+            f" cluster_key, cell_key) VALUES (%s, %s, %s, %s, %s, %s) RETURNING {_PROJECT}",
+            [name, name_canonical, description, owner_account_key, cluster_key, cell_key],
         )
         project = await cursor.fetchone()
     if project is None:

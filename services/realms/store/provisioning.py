@@ -86,6 +86,14 @@ async def job_delete_unbegun(connection: Connection, kind: JobKind, backend_key:
     return await cursor.fetchone() is not None
 
 
+async def job_delete_on(connection: Connection, cluster_key: int) -> None:
+    """Nothing is to be done on that cluster any more."""
+    await connection.execute(
+        f"DELETE FROM realms.provision_job j WHERE done_at IS NULL AND {_THERE.format('j')}",  # noqa: S608
+        {"cluster": cluster_key},
+    )
+
+
 async def job_set_begun(connection: Connection, job_key: int) -> bool:
     """It is being done, and its intent is recorded; False where it was taken back."""
     cursor = await connection.execute(

@@ -65,6 +65,8 @@ OF_OPERATORS = {
     "installation.restored": "postgres",
     "project.exported": "postgres",
     "project.imported": "postgres",
+    "project.import_forgotten": "postgres",
+    "person_keys.replaced": "postgres",
 }
 
 

@@ -2,14 +2,18 @@
 
 import dataclasses
 from collections.abc import AsyncIterator, Iterator
-from functools import partial
+from functools import cache, partial
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
 
 import pytest
 import pytest_asyncio
 from argon2.profiles import RFC_9106_LOW_MEMORY
 from jinja2 import BytecodeCache, Environment
 from jinja2.bccache import Bucket
+from joserfc.jwk import KeyParameters, RSAKey
 from typing_extensions import override
 
 from services.auth import first_owner, passwords
@@ -18,6 +22,7 @@ from services.auth.keyring import Keyring
 from services.auth.locks import Locks
 from services.auth.pages import rendering
 from services.auth.pages.front import Front
+from services.auth.pages.wording import every_wording
 from services.auth.provider import signing_keys
 from services.auth.signing import Signing
 from shared.database import Database
@@ -35,6 +40,8 @@ from tests.integration.auth.surface import Procedures
 from tests.integration.database import Postgres
 from tests.integration.flockctl.certificates import make_certificates
 from tests.unit.shared.memory_router import new_bus
+
+LIGHT_KEY_BITS: Final = 2048
 
 
 class Compiled(BytecodeCache):
@@ -59,10 +66,14 @@ def compiled() -> Compiled:
     return Compiled()
 
 
+WORDINGS: Final = cache(every_wording)
+
+
 @pytest.fixture(autouse=True)
 def compiled_pages(compiled: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pages are compiled by the first test that shows them."""
+    """Pages are compiled, and their words read, by the first test that shows them."""
     monkeypatch.setattr(rendering, "Environment", partial(Environment, bytecode_cache=compiled))
+    monkeypatch.setattr(rendering, "every_wording", WORDINGS)
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +84,37 @@ def light_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(passwords, "RFC_9106_LOW_MEMORY", light)
 
 
+@pytest.fixture(scope="session")
+def keys_made_before() -> dict[str, Any]:
+    """Private keys as OpenSSL has them, by their modulus."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def light_signing_keys(keys_made_before: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small keys for tokens are those of the tests before, the first, the second and so on.
+
+    To make one takes 60 ms, to read one 50 ms, since it is looked whether its factors are prime.
+    """
+    used = count()
+
+    def generate_key(size: int, parameters: KeyParameters, *, private: bool) -> RSAKey:
+        if size != LIGHT_KEY_BITS:
+            return RSAKey.generate_key(size, parameters, private=private)
+        number = next(used)
+        if number == len(keys_made_before):
+            made = RSAKey.generate_key(size, private=True)
+            keys_made_before[str(made.as_dict(private=False)["n"])] = made.raw_value
+        raw = list(keys_made_before.values())[number]
+        return RSAKey(raw, raw, parameters)
+
+    def import_key(value: dict[str, Any]) -> RSAKey:
+        raw = keys_made_before.get(value["n"])
+        return RSAKey.import_key(value) if raw is None else RSAKey(raw, value)
+
+    monkeypatch.setattr(signing_keys, "RSAKey", SimpleNamespace(generate_key=generate_key, import_key=import_key))
+
+
 @pytest.fixture
 def keyring(auth_database: Database) -> Keyring:
     return Keyring(masters("m1"), auth_database, masters("p1"))
@@ -81,11 +123,6 @@ def keyring(auth_database: Database) -> Keyring:
 @pytest.fixture
 def signing(auth_database: Database, keyring: Keyring) -> Signing:
     return Signing(auth_database, keyring, lambda: NOW)
-
-
-@pytest.fixture(scope="session")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificates(tmp_path_factory.mktemp("authority")).ca
 
 
 @pytest.fixture
@@ -134,7 +171,7 @@ async def people(
 async def front(people: People, erasure: Erasure, neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch) -> Front:
     """The front of the site, while auth is on the bus."""
     await neighbours.join()
-    monkeypatch.setattr(signing_keys, "SIGNING_KEY_BITS", 2048)
+    monkeypatch.setattr(signing_keys, "SIGNING_KEY_BITS", LIGHT_KEY_BITS)
     await provider_on(people).keys.rotate()
     return front_on(people, erasure)
 
@@ -148,7 +185,7 @@ def browser(front: Front) -> Browser:
 @pytest_asyncio.fixture
 async def world(people: People, erasure: Erasure, monkeypatch: pytest.MonkeyPatch) -> World:
     """The OpenID provider, its site and a browser."""
-    monkeypatch.setattr(signing_keys, "SIGNING_KEY_BITS", 2048)  # made anew for each test: a larger one takes a second
+    monkeypatch.setattr(signing_keys, "SIGNING_KEY_BITS", LIGHT_KEY_BITS)
     world = World(people, erasure)
     await world.provider.keys.rotate()
     return world

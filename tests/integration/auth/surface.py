@@ -1,6 +1,7 @@
 """What the earliest tests call: auth's procedures for devices, tickets, accounts and privileges as one object."""
 
 from collections.abc import Callable
+from typing import cast
 
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
@@ -13,7 +14,9 @@ from services.auth.provider.access_tokens import AccessTokens
 from services.auth.provider.signing_keys import SigningKeys
 from services.auth.signing import Signing
 from services.auth.step_up import StepUp
+from shared.cells import FIRST
 from shared.database import Database
+from shared.project_cells import ProjectCell, ProjectCells
 
 
 def access_tokens_on(database: Database, keyring: Keyring, locks: Locks, now: Callable[[], float]) -> AccessTokens:
@@ -22,6 +25,14 @@ def access_tokens_on(database: Database, keyring: Keyring, locks: Locks, now: Ca
     return AccessTokens(
         database, keys, locks, now, issuer="https://accounts.test:8441", audience="https://api.test:8442"
     )
+
+
+class OneCell:
+    """Where there is one cell."""
+
+    async def find(self, _: int) -> ProjectCell:
+        """There."""
+        return ProjectCell(FIRST, None)
 
 
 class Procedures(CredentialProcedures, TicketProcedures, AccountProcedures, RightsProcedures):
@@ -37,7 +48,7 @@ class Procedures(CredentialProcedures, TicketProcedures, AccountProcedures, Righ
         *,
         now: Callable[[], float],
     ) -> None:
-        CredentialProcedures.__init__(self, database, keyring, locks)
+        CredentialProcedures.__init__(self, database, keyring, locks, cast("ProjectCells", OneCell()))
         tokens = access_tokens_on(database, keyring, locks, now)
         TicketProcedures.__init__(self, database, signing, tokens, locks, now)
         AccountProcedures.__init__(self, database, keyring, erasure, StepUp(database, now))

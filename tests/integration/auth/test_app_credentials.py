@@ -101,7 +101,7 @@ async def platform(
 async def test_an_app_joins_its_own_realm_as_its_device_without_realms_being_asked(platform: Platform) -> None:
     found = await platform.find()
 
-    assert found == FoundAppCredential(Reason.APP, "app", platform.secret(), str(SERIAL), 42, 2)
+    assert found == FoundAppCredential(Reason.APP, "app", platform.secret(), str(SERIAL), 42, 2, "first")
     assert platform.asked(STANDING) == []
     assert platform.secret() not in repr(found)
 
@@ -109,7 +109,7 @@ async def test_an_app_joins_its_own_realm_as_its_device_without_realms_being_ask
 async def test_an_app_joins_a_foreign_realm_as_a_reader(platform: Platform) -> None:
     found = await platform.find(FOREIGN)
 
-    assert found == FoundAppCredential(Reason.APP_READER, "app_reader", platform.secret(), str(SERIAL), 42, 2)
+    assert found == FoundAppCredential(Reason.APP_READER, "app_reader", platform.secret(), str(SERIAL), 42, 2, "first")
     whose = {"app_key": 26, "stage": "DEV"}
     assert platform.asked(STANDING) == [{"project_key": 2, "realm_app_key": 77, "realm_stage": "DEV", **whose}]
 
@@ -121,7 +121,7 @@ async def test_an_older_sdk_joins_by_its_serial_number_where_the_project_lets_it
     platform.standing["legacy_mode"] = "dual"
 
     assert await platform.find(OWN, str(SERIAL)) == FoundAppCredential(
-        Reason.APP, "app", str(SERIAL), str(SERIAL), 42, 2
+        Reason.APP, "app", str(SERIAL), str(SERIAL), 42, 2, "first"
     )
     assert (await platform.find(FOREIGN, str(SERIAL))).role == "app_reader"
     assert platform.asked(STANDING)[-1] == {

@@ -80,7 +80,7 @@ async def test_a_ticket_lets_in_once(tickets: Tickets) -> None:
     taken = await tickets.take(issued.ticket)
 
     assert taken == TakenBoardTicket(
-        tickets.account_key, "board_reader", 9, [issued.session, KEY_ID], issued.ends_at.timestamp()
+        tickets.account_key, "board_reader", 9, [issued.session, KEY_ID], issued.ends_at.timestamp(), "first"
     )
     assert re.fullmatch(r"bse_[0-9a-f]{32}", issued.session)
     assert await tickets.take(issued.ticket) is None

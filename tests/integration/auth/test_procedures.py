@@ -110,7 +110,9 @@ async def test_the_router_finds_what_was_issued(procedures: Procedures) -> None:
 
     issued = await procedures.device_credential_issue(DEVICES, request)
 
-    assert await found(procedures) == FoundDeviceCredential("active", issued.secret, 7, 3, SERIAL, request.flash_id)
+    assert await found(procedures) == FoundDeviceCredential(
+        "active", issued.secret, 7, 3, SERIAL, request.flash_id, "first"
+    )
     assert await procedures.app_cred_key_find(DEVICES, DeviceKey(7)) == issued.app_cred_key
 
 

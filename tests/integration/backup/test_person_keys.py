@@ -12,12 +12,13 @@ from typing import Final
 import pyrage
 import pytest
 
+from deploy.backup.bringing import moment_words
 from deploy.backup.chains import chain_for
 from deploy.backup.errors import BackupError, UntrustedError
 from deploy.backup.manifest import manifests
 from deploy.backup.materialising import WAL_FOLDER, Source, materialise, put_files
 from deploy.backup.person_keys import FILE_NAME, read_kept
-from deploy.backup.restoring import Wanted, moment_words, restore
+from deploy.backup.restoring import Wanted, restore
 from deploy.backup.scratch import Scratch, Server, recovered
 from deploy.backup.sealing import Identity
 from deploy.backup.signing import signer_of
@@ -124,7 +125,7 @@ def test_what_a_thief_of_an_old_backup_finds_opens_with_nothing_in_it(
     source, program = Source(place, [IDENTITY]), find_program(state)
     found = list(manifests(place, (signer_of(state).verifier_key,)))
     chain = chain_for(found, found[0].restorable_until)
-    materialise(source, chain, work, program, account)
+    materialise(source, chain.first, work, program, account)
     put_files(source, chain, work / "files")
 
     files = StateFolder(work / "files")

@@ -7,12 +7,15 @@ from typing import Any
 import psycopg
 import pyrage
 import pytest
+from attrs import evolve
 from psycopg.types.json import Jsonb
 
 from deploy.backup.errors import BackupError
 from deploy.carrying.exporting import Exporting, export
+from deploy.carrying.importing import made_backends
 from deploy.carrying.rows import Importing, Row, fill, refusals, rows_of, run
 from deploy.local.state import StateFolder
+from shared.clusters import FIRST
 from shared.tlog.note import Signer
 from tests.integration.database import Postgres
 
@@ -38,8 +41,10 @@ class Here:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    def connect(self, _: str) -> psycopg.Connection[Any]:
+    def connect(self, _: str, server: str = FIRST) -> psycopg.Connection[Any]:
         """The control database, whichever is asked for."""
+        if server != FIRST:
+            raise BackupError(f"nobody knows where the database server {server} is")
         return self._postgres.connect()
 
 
@@ -101,8 +106,29 @@ def test_nothing_comes_to_a_server_that_is_to_be_emptied(plant: int, connection:
     assert "takes no projects" in reason
 
 
+def test_nothing_comes_to_a_server_that_was_forgotten(plant: int, connection: psycopg.Connection[Any]) -> None:
+    rows = carried(connection, plant)
+    connection.execute(
+        "INSERT INTO realms.cluster (name, region, capacity, reached_at, forgotten_at)"
+        " VALUES ('south', 'south', 9, now(), now())"
+    )
+
+    fill(connection, evolve(OTHER, cluster="south"), rows, {})
+
+    assert refusals(connection) == ["there is no database server south"]
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):  # one that is forgotten just now has nothing come, either
+        run(connection, "begin")
+
+
+def test_nobody_waits_for_what_was_dropped_with_its_server(plant: int, connection: psycopg.Connection[Any]) -> None:
+    connection.execute("UPDATE realms.backend SET state = 'dropped'")
+
+    with pytest.raises(BackupError, match="was forgotten meanwhile"):
+        made_backends(connection, plant)
+
+
 @pytest.mark.parametrize(
-    ("is_moving", "reason"), [(False, "on the database server south"), (True, "on their way to another")]
+    ("is_moving", "reason"), [(False, "where the database server south is"), (True, "on their way to another")]
 )
 def test_a_copy_that_is_not_the_one_in_use_is_not_taken_out(
     plant: int, postgres: Postgres, tmp_path: Path, is_moving: bool, reason: str
@@ -126,4 +152,4 @@ def test_a_copy_that_is_not_the_one_in_use_is_not_taken_out(
     with pytest.raises(BackupError, match=reason):
         export(wanted, plant)
 
-    assert not (tmp_path / "plant").exists()
+    assert not (tmp_path / "plant" / "manifest").exists()

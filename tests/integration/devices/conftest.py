@@ -9,12 +9,6 @@ from shared.database import Database
 from tests.integration.database import Postgres
 from tests.integration.devices.rollout_fleet import RolloutFleet
 from tests.integration.devices.world import World
-from tests.integration.flockctl.certificates import make_certificates
-
-
-@pytest.fixture(scope="session")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificates(tmp_path_factory.mktemp("authority")).ca
 
 
 @pytest_asyncio.fixture

@@ -7,18 +7,23 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from attrs import frozen
+from attrs import evolve, frozen
 from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.types import CallResult
 
 from services.devices.operations.agent_calls import AgentAnswer, AgentCalls
 from services.devices.rules.operations import NEEDS_DICTIONARY, NEVER_CALLED
+from shared.cells import FIRST, Cell
 from shared.errors import ConflictError, OutcomeUnknownError, UnavailableError
-from shared.identities import CONTROL_REALM
+from shared.identities import CONTROL_REALM, SYSTEM_REALM
+from shared.project_cells import CELL, ProjectCells
+from tests.unit.devices.test_rules import DEVICE as AN_ANY_DEVICE
 from tests.unit.shared.memory_router import MemoryRouter, new_bus
 
 pytestmark = pytest.mark.asyncio
 SERIAL = UUID("00000000-0000-4000-8000-000000000001")
+DEVICE = evolve(AN_ANY_DEVICE, serial_number=SERIAL)
+CELLS = (Cell(FIRST, "wss://localhost:1/ws-svc"), Cell("second", "wss://localhost:2/ws-svc"))
 STORAGE = f"re.mgmt.{SERIAL}.get_storage_data"
 
 
@@ -31,13 +36,16 @@ class Scene:
     agents: AgentCalls
 
     async def ask(self, **more: Any) -> AgentAnswer:
-        return await self.agents.ask(SERIAL, "get_storage_data", 5, **{"time_limit_s": 5.0, **more})
+        return await self.agents.ask(DEVICE, "get_storage_data", 5, **{"time_limit_s": 5.0, **more})
 
 
 @pytest_asyncio.fixture
 async def scene(ca: Path) -> Scene:
-    bus = new_bus(ca, "wss://localhost:1/ws-svc", "wss://localhost:2/ws-svc", role="svc_devices")
-    return Scene(MemoryRouter(), bus, AgentCalls(bus))
+    bus = new_bus(ca, *CELLS, role="svc_devices")
+    router = MemoryRouter()
+    router.answers[CELL] = lambda *, project_key: {"name": {3: "first", 4: "second"}[project_key], "endpoint": None}
+    await router.join(bus, SYSTEM_REALM, 1)
+    return Scene(router, bus, AgentCalls(ProjectCells(bus)))
 
 
 async def test_while_the_bus_is_away_nothing_is_asked(scene: Scene) -> None:
@@ -71,13 +79,20 @@ async def test_nobody_can_name_another_person_beside(scene: Scene) -> None:
     assert scene.router.calls[-1][2] == {"requestor_account_key": 5, "app_key": 7}
 
 
-async def test_a_device_that_no_cell_has_is_not_connected(scene: Scene) -> None:
-    for cell in (0, 1):
-        await scene.router.join(scene.bus, CONTROL_REALM, cell)
+async def test_a_device_is_called_in_the_cell_of_its_project_and_nowhere_else(scene: Scene) -> None:
+    await scene.router.join(scene.bus, CONTROL_REALM)
+    session: Any = await scene.router.join(scene.bus, CONTROL_REALM, 1)
+    session.router = MemoryRouter()  # that of the second cell
+    session.router.answers[STORAGE] = lambda **_: 7
 
     with pytest.raises(ConflictError, match="not connected"):
         await scene.ask()
-    assert len(scene.router.calls) == 2
+    there = evolve(DEVICE, project_key=4)
+    assert (await scene.agents.ask(there, "get_storage_data", 5, time_limit_s=5.0)).args == (7,)
+    session.lose()
+    with pytest.raises(UnavailableError):
+        await scene.agents.ask(there, "get_storage_data", 5, time_limit_s=5.0)
+    assert len(scene.router.called(STORAGE)) == 1
 
 
 async def test_no_answer_in_time_is_an_unknown_outcome(scene: Scene) -> None:
@@ -120,16 +135,16 @@ async def test_what_would_end_the_agent_cannot_be_said(scene: Scene, procedure: 
     await scene.router.join(scene.bus, CONTROL_REALM)
 
     with pytest.raises(ValueError, match="do not survive"):
-        await scene.agents.ask(SERIAL, procedure, 5, time_limit_s=1)
+        await scene.agents.ask(DEVICE, procedure, 5, time_limit_s=1)
     assert scene.router.called(f"re.mgmt.{SERIAL}.{procedure}") == []
 
 
 @pytest.mark.parametrize("account", [0, -1, True])
 async def test_a_call_without_a_person_cannot_be_said(scene: Scene, account: int) -> None:
     with pytest.raises(ValueError, match="names the person"):
-        await scene.agents.ask(SERIAL, "get_storage_data", account, time_limit_s=1)
+        await scene.agents.ask(DEVICE, "get_storage_data", account, time_limit_s=1)
 
 
 async def test_floating_point_numbers_do_not_go_out(scene: Scene) -> None:
     with pytest.raises(TypeError):
-        await scene.agents.ask(SERIAL, "prune_images", 5, {"all": [{"a": 7.0}]}, time_limit_s=1)
+        await scene.agents.ask(DEVICE, "prune_images", 5, {"all": [{"a": 7.0}]}, time_limit_s=1)

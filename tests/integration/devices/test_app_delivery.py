@@ -8,7 +8,7 @@ import pytest
 
 from services.devices.apps import delivery as app_delivery
 from services.devices.apps.delivery import AppDelivery
-from services.devices.apps.states import NOBODY_SAID
+from services.devices.apps.reports import NOBODY_SAID
 from services.devices.records.agents import UpdateAppOnDevice
 from services.devices.records.apps import NameApp, Places, UpgradeApp, Variable
 from services.devices.records.devices import NameDevice

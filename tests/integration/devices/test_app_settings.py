@@ -85,7 +85,7 @@ async def test_ports_are_told_with_the_remote_port_that_was_allotted(world: Worl
     device = await placed(world)
     rules = [PortRule(80, "web", main=True), PortRule(22, "ssh", "tcp")]
     await world.app_settings.app_set_ports(ANNA, SetPorts("press-1", 26, "PROD", rules))
-    await world.parts.apps.states.said_ports(
+    await world.parts.apps.reports.said_ports(
         device.key, 26, "PROD", [{"port": 22.0, "protocol": "tcp", "remote_port": 31000.0}]
     )
 

@@ -8,7 +8,7 @@ from attrs import fields
 from autobahn.wamp.exception import ApplicationError
 
 from deploy.flockctl.simulator.apps import Apps, Said, Wish
-from services.devices.apps.states import INCOMPLETE, NOBODY_SAID
+from services.devices.apps.reports import INCOMPLETE, NOBODY_SAID
 from services.devices.records.agents import AskAppStates, UpdateAppOnDevice
 from services.devices.records.apps import InstallApp, NameApp, UpgradeApp
 from services.devices.records.devices import ClaimDevice, NameDevice, SetClaimable

@@ -12,7 +12,7 @@ from shared.identities import CONTROL_REALM
 from shared.rights.records import LockKind
 from shared.service import forever
 from tests.harness.waiting import eventually
-from tests.integration.devices.world import KILL, KILL_BY_AUTHID, World
+from tests.integration.devices.world import END, KILL, KILL_BY_AUTHID, World
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
@@ -77,6 +77,20 @@ async def test_what_came_online_beside_the_lock_is_cut_by_the_next_round(world: 
     await world.locking.cut()
 
     assert cut(world) == [f"3-{first}", f"3-{second}", f"3-{second}"]
+
+
+async def test_what_could_not_be_cut_is_cut_later_also_where_no_agent_is_online(world: World) -> None:
+    devices = [await world.create(name) for name in ("a", "b")]
+    world.rights.lock(LockKind.PROJECT, 3)
+    end = world.router.answers.pop(END)
+    with pytest.raises(UnavailableError):
+        await world.locking.cut()
+    world.router.answers[END] = end
+    assert world.cut() == [{"serial": str(device.serial_number)} for device in devices]
+
+    await world.locking.cut()
+
+    assert world.cut() == [{"serial": str(device.serial_number)} for device in devices] * 2
 
 
 async def test_a_lock_that_has_ended_cuts_nobody(world: World) -> None:

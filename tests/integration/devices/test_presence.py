@@ -1,6 +1,7 @@
 """Who is there: status calls, ends of sessions, testaments and the comparison, in every order."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -9,8 +10,11 @@ import pytest
 from autobahn.wamp.exception import ApplicationError, TransportLost
 
 from services.devices.presence import TESTAMENT, Presence
+from services.devices.store import devices as store
+from shared.database import Connection
 from shared.errors import PublicError, UnavailableError
 from shared.identities import DeviceIdentity
+from tests.harness.waiting import eventually
 from tests.integration.devices.world import KILL, World, any_flash
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
@@ -223,6 +227,12 @@ class Away:
             raise UnavailableError("away")
         return self._database.transaction()
 
+    async def run(self, query: Callable[[Connection], Awaitable[Any]]) -> Any:
+        """As the database's."""
+        if self.is_away:
+            raise UnavailableError("away")
+        return await self._database.run(query)
+
 
 async def test_given_the_database_away_when_a_device_says_how_it_is_then_it_is_written_later(world: World) -> None:
     key = (await world.create()).device_key
@@ -275,3 +285,39 @@ async def test_the_time_of_a_status_changes_with_the_status_only(world: World) -
     assert first is not None
     assert later is not None
     assert later > first
+
+
+async def test_those_who_leave_while_others_are_written_are_written_together(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[list[int]] = []
+    all_left = asyncio.Event()
+    plain = store.device_set_disconnected
+
+    async def noted(connection: Connection, sessions: list[int]) -> list[tuple[int, int]]:
+        written.append(sessions)
+        await all_left.wait()
+        return await plain(connection, sessions)
+
+    monkeypatch.setattr(store, "device_set_disconnected", noted)
+    keys = [(await world.create(name=f"press-{number}")).device_key for number in range(4)]
+    for session, key in enumerate(keys, 11):
+        await world.online(key, session, "CONNECTED")
+    world.tells("wamp.session.on_leave", 11)
+    await until(lambda: written == [[11]], "the first is being written")
+    for session in (12, 13, 14):
+        world.tells("wamp.session.on_leave", session)
+    await until(lambda: len(world.presence._over) == 3, "the others have left")
+    all_left.set()
+    await until(lambda: [world.status(key) for key in keys] == [GONE] * 4, "all are written")
+
+    assert written == [[11], [12, 13, 14]]
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait until `condition` holds."""
+
+    async def looked() -> bool:
+        return condition()
+
+    await eventually(looked, 30, what)

@@ -30,6 +30,7 @@ from services.devices.records.devices import (
     PublicDevice,
 )
 from services.devices.store import devices as store
+from shared.cells import Cell
 from shared.database import Database
 from shared.flags import AssetKind
 from shared.identities import CONTROL_REALM, SYSTEM_REALM, DeviceIdentity, Person
@@ -197,7 +198,7 @@ class Realms:
 class World:
     """Everything together; Anna owns `plant` (3) and `depot` (4), Bert `yard` (9)."""
 
-    def __init__(self, database: Database, postgres: Postgres, ca: Path) -> None:
+    def __init__(self, database: Database, postgres: Postgres, ca: Path, *cells: Cell) -> None:
         """Nothing has joined yet."""
         self.database = database
         self.postgres = postgres
@@ -207,7 +208,7 @@ class World:
         self.requiring: set[int] = set()  # projects that require a factor which nobody has
         self.live: list[int] = []
         self.after_kill: Callable[[], None] = lambda: None
-        self.bus = new_bus(ca, role="svc_devices")
+        self.bus = new_bus(ca, *cells, role="svc_devices")
         self.privileges, self.realms = Privileges(), Realms()
         self.rights = KnownRights()
         self.rights.own(5, 3, 4)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
@@ -11,6 +11,7 @@ from services.fleetdb.procedures.declaring import declared
 from services.fleetdb.realms import Hands, Realms
 from services.fleetdb.rules.backends import place_of
 from shared.bus import Bus
+from shared.cells import FIRST, Cell
 from shared.health import Health
 from shared.service import LOOP, forever
 from shared.session import BusCredential
@@ -105,12 +106,17 @@ class World:
     def joined(self) -> int:
         """In how many realms it is."""
         found = (self.realms.find(place_of(backend)) for backend in self.realms.backends)
-        return sum(bool(realm and realm.sessions) for realm in found)
+        return sum(bool(realm and realm.session) for realm in found)
 
 
 @asynccontextmanager
-async def fleetdb(stand_ins: Platform, surfaces: list[object], hands: Hands) -> AsyncIterator[World]:
-    """Fleetdb with these surfaces, joined wherever the stand-in of realms says, until the end of the block."""
+async def fleetdb(
+    stand_ins: Platform, surfaces: list[object], hands: Hands, others: Mapping[str, Node] | None = None
+) -> AsyncIterator[World]:
+    """Fleetdb with these surfaces, joined wherever the stand-in of realms says, until the end of the block.
+
+    `others` are routers beside the one of the stand-ins, by the names of their cells.
+    """
     reactor_thread.start()
     node = stand_ins.node
     peer = await node.service("realms", "ironflock.system")
@@ -120,9 +126,11 @@ async def fleetdb(stand_ins: Platform, surfaces: list[object], hands: Hands) -> 
 
     async def begin() -> tuple[Bus, Realms, asyncio.Task[None]]:
         credential = BusCredential("svc_fleetdb", "secret of fleetdb", node.authority.ca)
-        urls = (f"wss://localhost:{node.services}/ws-svc",)
-        bus = Bus(cast(Any, reactor_thread.reactor), credential, urls, Health("realms"))
-        realms = Realms(Surroundings(bus, marked, asyncio.Semaphore(16), lambda: 0.5), urls, hands, time.monotonic)
+        routers = {FIRST: node, **(others or {})}
+        cells = tuple(Cell(name, f"wss://localhost:{each.services}/ws-svc") for name, each in routers.items())
+        joins = {cell.name: asyncio.Semaphore(16) for cell in cells}
+        bus = Bus(cast(Any, reactor_thread.reactor), credential, cells, Health("realms"))
+        realms = Realms(Surroundings(bus, marked, joins, lambda: 0.5), hands, time.monotonic)
         bus.start()
         loop = asyncio.get_running_loop().create_task(forever("realms", realms.keep_true, bus.health, pause_s=0.05))
         return bus, realms, loop

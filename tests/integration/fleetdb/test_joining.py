@@ -186,7 +186,7 @@ async def test_what_joins_while_it_ends_is_sent_nothing(stand_ins: Platform) -> 
         async with await world.node.app(7) as app:
             running = asyncio.create_task(app.call("append.1.26.readings", {"a": 1}))
             await eventually(slow.begun.is_set)
-            link = world.realms._served[Place(1, 26, Stage.DEV)].links[0]
+            link = world.realms._served[Place(1, 26, Stage.DEV)].link
             stopping = asyncio.create_task(there(world.realms.stop()))
             await eventually(lambda: link._is_draining)
 

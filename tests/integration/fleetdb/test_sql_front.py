@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,101 +11,27 @@ import attrs
 import psycopg
 import pytest
 import pytest_asyncio
-from attrs import define, field
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg import sql
 
 from services.fleetdb import sql_front, sql_places, sql_sessions
 from services.fleetdb.records.backends import Backend
-from services.fleetdb.records.sql import Admission, Startup, Tally
+from services.fleetdb.records.sql import Admission
 from services.fleetdb.rules import pgwire
 from services.fleetdb.sql_front import MAX_OF_ONE, TLS_WANTED, FrontParts, SqlFront
 from services.fleetdb.upstream import Upstreams
 from shared.clusters import Address
-from shared.errors import NotAuthorizedError, NotFoundError, PublicError, UnavailableError
+from shared.errors import NotAuthorizedError
 from shared.tls import ServerContexts
 from tests.harness.waiting import eventually
 from tests.integration.database import Postgres
 from tests.integration.fleetdb.certified import Certifier
 from tests.integration.fleetdb.plain import CERTIFIED, Plain
+from tests.integration.fleetdb.sql_clients import BERT, REALM, Desk, Front, bound, many, prepared, silent, spoken
 from tests.integration.flockctl.certificates import make_certificates
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
-
-REALM = "realm-7-26-dev"
-ANNA = "anna's key"
-BERT = "bert's key"
-ACCOUNTS = {ANNA: 5, BERT: 6}
-
-
-@define
-class Desk:
-    """Stands for auth, rights and the audit log."""
-
-    backend: Backend
-    refusal: PublicError | None = None
-    ends_at: float = 2e9
-    entries: list[tuple[str, Any]] = field(factory=list)
-    unrecordable: str | None = None
-
-    async def admit(self, startup: Startup, password: str, address: str) -> Admission:
-        await self.confirm(None, password)
-        if startup.database != REALM:
-            raise NotFoundError("there is no such data backend")
-        made = self.backend
-        return Admission(
-            ACCOUNTS[password], "key 1", address, made.project_key, made.backend_key, made.database, made.login,
-            self.ends_at,
-        )  # fmt: skip
-
-    async def confirm(self, _: Admission | None, password: str) -> None:
-        if password not in ACCOUNTS:
-            raise NotAuthorizedError("the password opens nothing")
-        if self.refusal is not None:
-            raise self.refusal
-
-    async def begun(self, admission: Admission) -> None:
-        self._record("begun", admission.account_key)
-
-    async def asked(self, _: Admission, statement: str) -> None:
-        self._record("asked", statement)
-
-    async def ended(self, _: Admission, tally: Tally, cause: str) -> None:
-        self._record("ended", (tally.statements, tally.rows, cause))
-
-    def _record(self, what: str, content: Any) -> None:
-        if self.unrecordable == what:
-            raise UnavailableError("the log is away")
-        self.entries.append((what, content))
-
-    def said(self, what: str) -> list[Any]:
-        return [content for name, content in self.entries if name == what]
-
-
-@define
-class Front:
-    """The front, and how it is reached."""
-
-    desk: Desk
-    port: int
-    ca: Path
-    served: SqlFront
-    silent: list[asyncio.StreamWriter] = field(factory=list)
-
-    async def connect(self, password: str = ANNA, **changes: Any) -> psycopg.AsyncConnection[Any]:
-        """As psql would."""
-        arguments: dict[str, Any] = {
-            "host": "localhost", "hostaddr": "127.0.0.1", "port": self.port, "dbname": REALM, "user": "anna",
-            "password": password, "sslmode": "verify-full", "sslrootcert": str(self.ca), "connect_timeout": 5,
-            "autocommit": True,
-        }  # fmt: skip
-        return await psycopg.AsyncConnection.connect(**{**arguments, **changes})
-
-    async def refusal(self, password: str = ANNA, **changes: Any) -> str:
-        with pytest.raises(psycopg.OperationalError) as refused:
-            await self.connect(password, **changes)
-        return str(refused.value)
 
 
 @pytest.fixture(name="reader")
@@ -182,41 +108,6 @@ async def test_a_prepared_statement_is_recorded_each_time_that_it_runs(front: Fr
             await connection.execute("SELECT %s::int", [number], prepare=True)
 
     assert front.desk.said("asked") == ["SELECT $1::int"] * 3
-
-
-async def spoken(front: Front, *frames: bytes) -> list[bytes]:
-    """What a client of its own making hears until the server is ready as often as there are frames with a Sync."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
-    writer.write(pgwire.ssl_request())
-    assert await reader.readexactly(1) == b"S"
-    await writer.start_tls(ssl.create_default_context(cafile=str(front.ca)), server_hostname="localhost")
-    writer.write(pgwire.startup("anna", REALM, {}))
-    writer.write(pgwire.message(b"p", ANNA.encode() + b"\0"))
-    heard = pgwire.Frames()
-    said: list[bytes] = []
-
-    async def until_ready() -> None:
-        while True:
-            for frame in heard.feed(await asyncio.wait_for(reader.read(65_536), 5)):
-                said.append(frame.octets)
-                if frame.tag == b"Z":
-                    return
-
-    await until_ready()
-    for octets in frames:
-        writer.write(octets)
-        await until_ready()
-    writer.close()
-    return said
-
-
-def prepared(name: bytes, statement: bytes) -> bytes:
-    return pgwire.message(b"P", name + b"\0" + statement + b"\0\0\0")
-
-
-def bound(name: bytes) -> bytes:
-    run = pgwire.message(b"B", b"\0" + name + b"\0" + 6 * b"\0")
-    return run + pgwire.message(b"E", b"\0" + 4 * b"\0") + pgwire.message(b"S", b"")
 
 
 async def test_what_runs_is_recorded_whatever_was_said_to_be_prepared(front: Front) -> None:
@@ -319,16 +210,6 @@ async def test_whoever_says_nothing_is_sent_off(front: Front, monkeypatch: pytes
 
     assert await asyncio.wait_for(reader.read(), 5) == b""
     writer.close()
-
-
-async def silent(front: Front, address: str, count: int, *, has_begun: bool) -> list[asyncio.StreamReader]:
-    """So many connections of `address` that say nothing, or nothing after they have asked for TLS."""
-    streams = [await asyncio.open_connection("127.0.0.1", front.port, local_addr=(address, 0)) for _ in range(count)]
-    for reader, writer in streams if has_begun else ():
-        writer.write(pgwire.ssl_request())
-        await reader.read(1)
-    front.silent += [writer for _, writer in streams]
-    return [reader for reader, _ in streams]
 
 
 @pytest.mark.parametrize("has_begun", [False, True])
@@ -471,7 +352,7 @@ async def test_a_statement_is_cancelled_by_its_own_client_alone(front: Front) ->
 
 
 async def test_one_person_has_four_connections_and_others_theirs(front: Front) -> None:
-    async with _many(front, MAX_OF_ONE):
+    async with many(front, MAX_OF_ONE):
         assert "you have 4 connections already" in await front.refusal()
         async with await front.connect(BERT) as other:
             assert await (await other.execute("SELECT 1")).fetchone() == (1,)
@@ -485,16 +366,6 @@ async def test_they_are_four_also_where_they_come_at_once(front: Front) -> None:
         await each.close()
     assert len(there) == MAX_OF_ONE
     assert all("you have 4 connections already" in str(each) for each in came if isinstance(each, BaseException))
-
-
-@asynccontextmanager
-async def _many(front: Front, number: int) -> AsyncIterator[None]:
-    opened = [await front.connect() for _ in range(number)]
-    try:
-        yield
-    finally:
-        for connection in opened:
-            await connection.close()
 
 
 async def test_what_only_the_server_may_say_is_refused(front: Front) -> None:

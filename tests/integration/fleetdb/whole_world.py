@@ -13,6 +13,7 @@ from services.fleetdb.assembly import Base, Parts, Times, assemble_on
 from services.fleetdb.keys import Keyring
 from services.fleetdb.records.backends import Backend, Stage
 from shared.bus import Bus
+from shared.cells import FIRST, Cell
 from shared.database import Database
 from shared.health import Health
 from shared.secrets import MasterKeys
@@ -90,7 +91,7 @@ class Whole:
         )
         self.made.append(made)
         await self.fakes.put({**_document(made), "template": told["template"]})
-        await eventually(lambda: any(realm.sessions for realm in self._of(made)))
+        await eventually(lambda: any(realm.session for realm in self._of(made)))
         return made
 
     async def change(self, backend: Backend, **more: Any) -> None:
@@ -148,13 +149,13 @@ async def whole(stand_ins: Platform, server: Postgres, plain: Plain) -> AsyncIte
 
 async def _begin(world: Whole, database: Database) -> list["asyncio.Task[None]"]:
     node = world.node
-    urls = (f"wss://localhost:{node.services}/ws-svc",)
+    cells = (Cell(FIRST, f"wss://localhost:{node.services}/ws-svc"),)
     credential = BusCredential("svc_fleetdb", "secret of fleetdb", node.authority.ca)
-    world.bus = Bus(cast(Any, reactor_thread.reactor), credential, urls, Health("realms"))
+    world.bus = Bus(cast(Any, reactor_thread.reactor), credential, cells, Health("realms"))
     await database.open()
     keyring = Keyring(MasterKeys("m", {"m": bytes(range(32))}), database)
     times = Times(lambda: datetime.now(UTC), time.monotonic, lambda: 0.5)  # noqa: TID251 - as __main__
-    world.parts = assemble_on(Base(world.bus, database, keyring, urls), PlainConnections(world.plain), times)
+    world.parts = assemble_on(Base(world.bus, database, keyring), PlainConnections(world.plain), times)
     world.bus.start()
     loop = asyncio.get_running_loop()
     return [loop.create_task(forever("realms", world.parts.realms.keep_true, world.bus.health, pause_s=0.05))]

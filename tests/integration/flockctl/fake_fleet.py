@@ -31,6 +31,7 @@ PROJECT = {
     "created_at": "2026-11-25T09:00:00Z",
     "region": "default",
     "cluster": "first",
+    "cell": "first",
 }
 
 

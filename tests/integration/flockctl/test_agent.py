@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from twisted.internet._resolver import HostResolution
 from twisted.internet.defer import TimeoutError as DeferredTimeoutError
+from twisted.internet.interfaces import IHostnameResolver, IHostResolution, IResolutionReceiver
+from zope.interface import implementer
 
 from deploy.flockctl.simulator.agent import Agent
 from deploy.flockctl.simulator.fleet import Fleet
@@ -89,6 +92,46 @@ def test_hello_and_upgrade_are_those_of_the_published_agent(router: FakeRouter, 
         "realm1",
         {"authid": "3-7", "authmethods": ["wampcra"], "roles": ROLES},
     ]
+
+
+def test_an_agent_that_is_killed_while_it_looks_a_name_up_is_over(router: FakeRouter, agent: Agent) -> None:
+    async def scenario() -> None:
+        agent.start()
+        agent.kill()
+        await agent.ended.addTimeout(30, reactor)
+
+    on_reactor(scenario)
+
+    assert agent.state is State.OFFLINE
+
+
+@implementer(IHostnameResolver)
+class NoNames:
+    """Knows no name, the first time."""
+
+    def __init__(self) -> None:
+        """Take the place of the reactor's own."""
+        self.own = reactor.installNameResolver(self)
+
+    def resolveHostName(
+        self, resolutionReceiver: IResolutionReceiver, hostName: str, *_: Any, **__: Any
+    ) -> IHostResolution:
+        """There is no such name."""
+        reactor.installNameResolver(self.own)
+        resolution = HostResolution(hostName)
+        resolutionReceiver.resolutionBegan(resolution)
+        resolutionReceiver.resolutionComplete()
+        return resolution
+
+
+def test_a_name_that_nobody_knows_is_looked_up_again(router: FakeRouter, agent: Agent) -> None:
+    async def scenario() -> None:
+        NoNames()
+        agent.start()
+        assert agent.outcome is Outcome.NOT_REACHED
+        await agent.wait_online(200)
+
+    on_reactor(scenario)
 
 
 def test_the_first_traffic_comes_in_the_agents_order(router: FakeRouter, agent: Agent) -> None:

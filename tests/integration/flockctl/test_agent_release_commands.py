@@ -24,5 +24,5 @@ def test_a_release_is_signed_published_and_refused_where_it_is_another(
     assert published.json == {"version": "0.20.21", "files": 2, "environments": ["production"]}
     assert nobody.error["argument"] == "environment"
     assert (refused.status, refused.error["code"]) == (1, "not_verified")
-    assert (release.into / BINARY).read_bytes() == BINARY.encode()
+    assert (release.served / BINARY).read_bytes() == BINARY.encode()
     assert router.script.sessions == []

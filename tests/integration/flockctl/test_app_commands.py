@@ -34,6 +34,7 @@ PROJECT: Final = projects.Project(
     legacy_until=SINCE,
     region="default",
     cluster="first",
+    cell="first",
 )
 PROCEDURES: Final[dict[str, tuple[type[Any], Any]]] = {
     "app.create": (apps.CreateApp, APP),

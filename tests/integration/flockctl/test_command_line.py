@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.integration.flockctl.certificates import make_certificates
+from tests.integration.flockctl.certificates import Certificates, make_certificates
 from tests.integration.flockctl.command_line import API_KEY, CommandLine, heard
 from tests.integration.flockctl.fake_fleet import DEVICE, PROJECT, flashed
 from tests.integration.flockctl.fake_router import FakeRouter, Progressive, RefusedError
-from tests.integration.flockctl.reactor_thread import wait
+from tests.integration.flockctl.reactor_thread import reactor, wait
 from tests.integration.flockctl.test_agent import SECRET
 
 
@@ -189,6 +189,44 @@ def test_a_service_that_stays_away_is_status_3(router: FakeRouter, flockctl: Com
 
 def test_a_router_that_is_away_is_status_3(router: FakeRouter, flockctl: CommandLine) -> None:
     wait(router.close())
+
+    ended = flockctl("project", "list", "--wait", "1")
+
+    assert ended.status == 3
+    assert "cannot be reached" in ended.err
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_while_the_first_cell_s_router_is_away_another_one_is_spoken_with(
+    router: FakeRouter, flockctl: CommandLine, certificates: Certificates, *, refuses: bool
+) -> None:
+    me = {"account_key": 1, "login_name": "anna", "credential": {"id": "x", "name": "first", "ends_at": None}}
+    first = FakeRouter(reactor, certificates.certificate, certificates.key)
+    first.script.abort_hello = ("ironflock.error.unavailable", "starting")
+
+    async def listen() -> None:
+        first.listen()
+
+    wait(listen())
+    if not refuses:
+        wait(first.close())
+    file = flockctl.state / "endpoints.json"
+    content = json.loads(file.read_text())
+    content["more_routers"] = {"south": content["router"], "west": {"people": "wss://localhost:1/ws-usr"}}
+    file.write_text(json.dumps({**content, "router": {"people": f"wss://localhost:{first.port}/ws-usr"}}))
+    router.script.procedures["ironflock.auth.account.me"] = lambda: me
+
+    ended = flockctl("whoami", "--json", "--wait", "1")
+    wait(first.close())
+
+    assert ended.status == 0, ended.err
+    assert ended.json == me
+    assert len(router.script.sessions) == 1
+
+
+def test_a_router_whose_name_nobody_knows_is_away(flockctl: CommandLine) -> None:
+    endpoints = flockctl.state / "endpoints.json"
+    endpoints.write_text(endpoints.read_text().replace("localhost", "nowhere.invalid"))
 
     ended = flockctl("project", "list", "--wait", "1")
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from deploy.flockctl.commands import arriving
 from tests.integration.flockctl.command_line import CommandLine, heard
-from tests.integration.flockctl.fake_router import FakeRouter, RefusedError
+from tests.integration.flockctl.fake_router import FakeRouter, Progressive, RefusedError
 
 INSTALL, UNINSTALL, LIST, ROTATE, ENVIRONMENT = (
     f"ironflock.devices.app.{verb}" for verb in ("install", "uninstall", "list", "rotate_credential", "environment")
@@ -40,6 +41,75 @@ def test_an_app_is_installed_by_its_name_or_key(router: FakeRouter, flockctl: Co
     assert "26" in by_key.out
     assert heard(router, SHOW) == [{"app": "weather"}]
     assert heard(router, INSTALL) == [WHICH, {"device": 7, "project": "plant", "app": 26, "stage": "PROD"}]
+
+
+def watched(router: FakeRouter, flockctl: CommandLine, before: Any, *said: Any, more: tuple[str, ...] = ()) -> Any:
+    """`install --watch` of version 1.1.0, where that answers `before` and the device says `said` one by one."""
+    wanted = {**STATUS, "stage": "PROD", "target": "RUNNING", "version": "1.1.0", "refusal": None}
+    answers = iter(said)
+    pull = json.dumps({"status": "Pull complete", "progressDetail": {}, "id": "3f4a"})
+    router.script.procedures |= {
+        INSTALL: lambda **_: {**wanted, "is_told": False, **before},
+        arriving.STATUS: lambda **_: {**wanted, "is_told": True, **before, **next(answers)},
+        arriving.FOLLOW: lambda **_: Progressive([{"kind": "output", "text": f"{pull}\nplain\x1b[2J"}]),
+    }
+    return flockctl("device", "app", "install", "press-1", "weather", "--stage", "prod", "--watch", *more)
+
+
+BEFORE = {"state": "RUNNING", "state_since": "2026-11-29T09:00:00Z", "present_version": "1.0.0"}
+FAILED_BEFORE = {**BEFORE, "state": "FAILED"}
+FETCHED = {"state": "DOWNLOADING", "state_since": "2026-11-29T10:00:00Z"}
+THERE = {"state": "RUNNING", "state_since": "2026-11-29T10:01:00Z", "present_version": "1.1.0"}
+FAILED = {"state": "FAILED", "state_since": "2026-11-29T10:01:00Z"}
+
+
+@pytest.fixture(name="quick")
+def fixture_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits a second between two looks."""
+    monkeypatch.setattr(arriving, "LOOK_EVERY_S", 0.01)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(("last", "status"), [(THERE, 0), (FAILED, 1)])
+@pytest.mark.parametrize("before", [BEFORE, FAILED_BEFORE])
+def test_an_app_is_watched_until_the_device_has_what_is_wanted_or_has_failed_with_it(
+    router: FakeRouter, flockctl: CommandLine, before: Any, last: Any, status: int
+) -> None:
+    done = watched(router, flockctl, before, {"is_told": False}, {}, FETCHED, FETCHED, last)
+
+    lines = done.out.splitlines()
+    states = [before["state"].lower(), "downloading", last["state"].lower()]
+    assert done.status == status
+    assert [line for line in lines if line in states] == states
+    assert lines.count("3f4a Pull complete") == 1
+    assert lines.count("plain\\x1b[2J") == 1
+    assert heard(router, arriving.FOLLOW) == heard(router, arriving.STATUS)[:1] == [{**WHICH, "stage": "PROD"}]
+
+
+@pytest.mark.usefixtures("quick")
+def test_why_a_device_does_not_take_it_is_shown_once(router: FakeRouter, flockctl: CommandLine) -> None:
+    full = {"is_told": False, "refusal": "no disk"}
+
+    done = watched(router, flockctl, BEFORE, full, full, THERE)
+
+    assert (done.status, done.out.count("running; the device does not take it: no disk")) == (0, 1)
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_may_read_no_logs_sees_the_states(router: FakeRouter, flockctl: CommandLine) -> None:
+    done = watched(router, flockctl, BEFORE, {"refusal": "no disk"}, THERE, more=("--json",))
+
+    said = [each for each in map(json.loads, done.out.splitlines()) if "state" in each or "app" in each]
+    assert done.status == 0
+    assert said[:3] == [{"state": "RUNNING"}, {"state": "RUNNING", "refusal": "no disk"}, {"state": "RUNNING"}]
+    assert said[-1]["app"]["present_version"] == "1.1.0"
+
+
+def test_at_dev_there_is_nothing_to_watch(router: FakeRouter, flockctl: CommandLine) -> None:
+    done = flockctl("device", "app", "install", "press-1", "weather", "--stage", "dev", "--watch", "--json")
+
+    assert (done.status, done.error["code"], done.error["argument"]) == (1, "invalid_argument", "watch")
+    assert heard(router, INSTALL) == []
 
 
 STATUS = {

@@ -37,6 +37,16 @@ MOVE: Final[dict[str, Any]] = {
     "ended_at": None,
     "backends": [BACKEND],
 }
+CELL: Final[dict[str, Any]] = {
+    "cell_key": 2,
+    "name": "south",
+    "region": "south",
+    "endpoint": "wss://south.example.com",
+    "state": "open",
+    "capacity": 500,
+    "projects": 7,
+    "is_known": False,
+}
 UNREACHED: Final = {**CLUSTER, "name": "west-1", "host": None, "port": None, "reached_at": None}
 
 
@@ -96,4 +106,49 @@ def test_a_cluster_is_closed_and_opened(router: FakeRouter, flockctl: CommandLin
         {"cluster": "south-1", "state": "closed"},
         {"cluster": "south-1", "state": "open", "capacity": 800},
         {"cluster": "south-1", "state": "draining"},
+    ]
+
+
+def test_a_cluster_is_forgotten_once_somebody_is_sure(router: FakeRouter, flockctl: CommandLine) -> None:
+    lost = {"project_key": 3, "app_key": 4, "stage": "PROD"}
+    answer = {"cluster": "south-1", "projects_go_to": "first", "lost": [lost]}
+    router.script.procedures["ironflock.realms.cluster.forget"] = lambda **_: answer
+    words = ("placement", "cluster", "forget", "south-1", "--confirm", "south-1")
+
+    assert flockctl(*words).status == 2
+    assert heard(router, "ironflock.realms.cluster.forget") == []
+    assert flockctl(*words, "--yes", "--json").json == {"forgotten": answer}
+    assert heard(router, "ironflock.realms.cluster.forget") == [{"cluster": "south-1", "confirm": "south-1"}]
+
+
+def test_a_cell_is_added(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.procedures["ironflock.realms.cell.add"] = lambda **_: CELL
+    where = ("--region", "south", "--endpoint", "wss://south.example.com", "--capacity", "500")
+
+    done = flockctl("placement", "cell", "add", "south", *where)
+
+    assert "not in the settings" in done.out
+    asked = {"name": "south", "region": "south", "endpoint": "wss://south.example.com", "capacity": 500}
+    assert heard(router, "ironflock.realms.cell.add") == [asked]
+
+
+def test_cells_are_listed(router: FakeRouter, flockctl: CommandLine) -> None:
+    first = {**CELL, "name": "first", "endpoint": None, "is_known": True}
+    router.script.procedures["ironflock.realms.cell.list"] = lambda **_: {"cells": [first, CELL]}
+
+    assert flockctl("placement", "cell", "list", "--json").json == {"cells": [first, CELL]}
+    assert "the installation's" in flockctl("placement", "cell", "list").out
+
+
+def test_a_cell_is_closed_opened_and_given_up(router: FakeRouter, flockctl: CommandLine) -> None:
+    router.script.procedures["ironflock.realms.cell.update"] = lambda **_: CELL
+
+    flockctl("placement", "cell", "close", "south")
+    flockctl("placement", "cell", "open", "south", "--capacity", "800")
+    flockctl("placement", "cell", "drain", "south")
+
+    assert heard(router, "ironflock.realms.cell.update") == [
+        {"cell": "south", "state": "closed"},
+        {"cell": "south", "state": "open", "capacity": 800},
+        {"cell": "south", "state": "draining"},
     ]

@@ -3,18 +3,11 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 import pytest_asyncio
 
 from shared.database import Database
 from tests.integration.database import Postgres
-from tests.integration.flockctl.certificates import make_certificates
 from tests.integration.gateway.world import World
-
-
-@pytest.fixture(scope="session")
-def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificates(tmp_path_factory.mktemp("authority")).ca
 
 
 @pytest_asyncio.fixture

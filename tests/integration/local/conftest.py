@@ -10,7 +10,7 @@ import pytest
 from deploy.local.state import StateFolder
 from tests.harness.ports import free_port_base
 from tests.harness.scratch import new_folder
-from tests.integration.local.sites import DATABASE, STUBS, Site, end, wait_until
+from tests.integration.local.sites import DATABASE, STUBS, TWO_CELLS, Site, end, wait_until
 
 
 @pytest.fixture(name="new_site", scope="module")
@@ -39,14 +39,41 @@ def fixture_database(new_site: Callable[[], Site]) -> Iterator[Site]:
         end(launcher)
 
 
-@pytest.fixture(name="platform")
-def fixture_platform(new_site: Callable[[], Site]) -> Iterator[tuple[Site, subprocess.Popen[str]]]:
-    """Everything, running, with stand-ins for the router and the services."""
-    site = new_site()
-    launcher = site.start(str(STUBS))
+class Kept:
+    """A platform that is started where none runs: a first start costs three times what one with a state folder does."""
+
+    def __init__(self, site: Site) -> None:
+        """Nothing runs on `site` yet."""
+        self.site = site
+        self._launcher: subprocess.Popen[str] | None = None
+
+    def running(self) -> tuple[Site, subprocess.Popen[str]]:
+        """It, healthy."""
+        launcher = self._launcher
+        if launcher is None or launcher.poll() is not None:
+            self._launcher = launcher = self.site.start(str(STUBS), **TWO_CELLS)
+            wait_until(lambda: self.site.runs(launcher))
+        for mark in self.site.state.root.glob("unready-*"):
+            mark.unlink()
+        wait_until(lambda: not self.site.unready())
+        return self.site, launcher
+
+    def end(self) -> None:
+        """End it, if it runs."""
+        if self._launcher is not None and self._launcher.poll() is None:
+            end(self._launcher)
+
+
+@pytest.fixture(name="kept", scope="module")
+def fixture_kept(new_site: Callable[[], Site]) -> Iterator[Kept]:
+    kept = Kept(new_site())
     try:
-        wait_until(lambda: site.runs(launcher))
-        yield site, launcher
+        yield kept
     finally:
-        if launcher.poll() is None:
-            end(launcher)
+        kept.end()
+
+
+@pytest.fixture(name="platform")
+def fixture_platform(kept: Kept) -> tuple[Site, subprocess.Popen[str]]:
+    """Everything, running, with stand-ins for two routers and services; whatever becomes of it, the next is well."""
+    return kept.running()

@@ -13,12 +13,15 @@ from typing import Any
 import psycopg
 from attrs import frozen
 
+from deploy.local.health import unready
 from deploy.local.records import PlatformRecord, read_record
+from deploy.local.settings import Ports
 from deploy.local.state import StateFolder
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 STUBS = Path(__file__).with_name("stub_platform.py")
 DATABASE = ("-m", "deploy.local", "database")
+TWO_CELLS = {"IRONFLOCK_LOCAL_CELLS": "2"}
 PATIENCE_S = 40.0
 POLL_S = 0.05
 
@@ -72,6 +75,10 @@ class Site:
         """Whether everything was healthy since `launcher` started."""
         assert launcher.poll() is None, launcher.communicate()[0]
         return self.record().state == "running" and self.record().launcher == launcher.pid
+
+    def unready(self) -> dict[str, str]:
+        """The parts that are not ready, as `status` finds them, without a process that is started to find them."""
+        return unready(Ports(self.base), self.state)
 
     def connect(self, login: str, **changes: Any) -> psycopg.Connection[Any]:
         """A connection of `login` as a service makes it, with `changes`."""

@@ -1,4 +1,4 @@
-"""The platform in the foreground, with stand-ins for the router and the services."""
+"""The platform in the foreground, with stand-ins for the routers and the services."""
 
 import os
 import sys
@@ -9,24 +9,24 @@ from attrs import evolve
 import deploy.local.__main__ as shell
 from deploy.local.launcher import Plan
 from deploy.local.processes import PROVISIONER, Process
-from deploy.local.settings import LocalSettings, local_settings
+from deploy.local.settings import SECOND_ROUTER, LocalSettings, local_settings
 
 STUB = Path(__file__).with_name("stub_process.py")
 
 
 def stubbed(process: Process, settings: LocalSettings) -> Process:
-    kind = {"router": "worker", PROVISIONER: "wait"}.get(process.name, "serve")
+    kind = {"router": "worker", SECOND_ROUTER: "worker", PROVISIONER: "wait"}.get(process.name, "serve")
     unready = str(settings.state / f"unready-{process.name}")
-    command = (sys.executable, str(STUB), process.name, kind)
+    command = (sys.executable, str(STUB), process.name.removesuffix("-second"), kind)
     return evolve(process, command=command, environment={**process.environment, "STUB_UNREADY": unready})
 
 
 def main() -> int:
     settings = local_settings(os.environ)
     plan = shell.plan_of(settings, os.environ)
-    assert plan.router is not None
     services = tuple(stubbed(service, settings) for service in plan.services)
-    return shell.launch(settings, Plan(plan.migrate, stubbed(plan.router, settings), services))
+    routers = tuple(stubbed(router, settings) for router in plan.routers)
+    return shell.launch(settings, Plan(plan.migrate, routers, services))
 
 
 if __name__ == "__main__":

@@ -16,12 +16,13 @@ from deploy.local import background
 from deploy.local.errors import PlatformError
 from deploy.local.settings import local_settings
 from deploy.local.survivors import birth
-from tests.integration.local.sites import DATABASE, STUBS, Site, end, endpoints, wait_until
+from tests.integration.local.sites import DATABASE, STUBS, TWO_CELLS, Site, end, endpoints, wait_until
 
 pytestmark = pytest.mark.real
 Platform = tuple[Site, subprocess.Popen[str]]
 SERVICES = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb", "tunnels")
-PARTS = ("postgres", "router", "provisioner", *SERVICES)
+ROUTERS = ("router", "router-second")
+PARTS = ("postgres", *ROUTERS, "provisioner", *SERVICES)
 
 
 def certificate(port: int, ca: Path) -> bytes:
@@ -43,9 +44,10 @@ def test_the_whole_life_of_a_platform(platform: Platform) -> None:
     site, launcher = platform
 
     assert is_healthy(site)
-    assert endpoints(site)["health"].keys() == {"router", *SERVICES}
+    assert endpoints(site)["health"].keys() == {*ROUTERS, *SERVICES}
     for name in PARTS:
         assert_comes_back(site, name)
+    assert is_healthy(site)
     assert_second_launcher_is_refused(site)
     said = end(launcher)
 
@@ -59,7 +61,7 @@ def assert_comes_back(site: Site, name: str) -> None:
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: site.pid(name) not in {killed, None})
-    wait_until(lambda: is_healthy(site))
+    wait_until(lambda: not site.unready())
     assert birth(killed) is None
 
 
@@ -73,8 +75,8 @@ def assert_second_launcher_is_refused(site: Site) -> None:
 def assert_stopped_in_order(said: str) -> None:
     ends = [line.split()[0] for line in said.splitlines() if line.endswith(" stopped")]
 
-    assert set(ends[:-2]) == {"provisioner", *SERVICES}
-    assert ends[-2:] == ["router", "postgres"]
+    assert set(ends[:-3]) == {"provisioner", *SERVICES}
+    assert (set(ends[-3:-1]), ends[-1]) == (set(ROUTERS), "postgres")
 
 
 def test_ctrl_c_in_a_terminal_reaches_the_launcher_alone(platform: Platform) -> None:
@@ -94,16 +96,16 @@ def test_given_a_killed_launcher_when_it_is_started_again_then_nothing_old_is_le
 ) -> None:
     site, launcher = platform
     old = [pid for name in PARTS if (pid := site.pid(name))]
-    workers = children_of(site.pid("router"))
+    workers = [child for name in ROUTERS for child in children_of(site.pid(name))]
     with site.connect("postgres") as connection:
         connection.execute("CREATE TABLE public.kept (a int)")
 
     launcher.kill()
     launcher.communicate()
-    again = site.start(str(STUBS))
+    again = site.start(str(STUBS), **TWO_CELLS)
     wait_until(lambda: site.runs(again))
 
-    assert workers
+    assert len(workers) == len(ROUTERS)
     assert [pid for pid in (*old, *workers) if birth(pid) is not None] == []
     with site.connect("postgres") as connection:
         connection.execute("SELECT a FROM public.kept")
@@ -120,7 +122,7 @@ def test_a_second_start_finds_its_state(platform: Platform) -> None:
     kept = {path: path.read_bytes() for path in kept_files(site)}
     end(launcher)
 
-    again = site.start(str(STUBS))
+    again = site.start(str(STUBS), **TWO_CELLS)
     wait_until(lambda: site.runs(again))
     said = end(again)
 

@@ -106,6 +106,7 @@ class Provisioning:
             ca_key=self.postgres.login_ca / "ca.key",
             clusters=Clusters(self.postgres.clusters),
             alive=None,
+            traces=None,
         )
         return Place(self.cluster, found)
 

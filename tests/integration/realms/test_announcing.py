@@ -6,7 +6,7 @@ import pytest
 from autobahn.wamp.exception import ApplicationError, TransportLost
 
 from services.realms.records.values import Stage
-from shared.errors import UnavailableError
+from shared.errors import CellAwayError, UnavailableError
 from tests.integration.database import Postgres
 from tests.integration.realms.world import Others, Realms, Session
 
@@ -27,7 +27,8 @@ async def test_what_is_not_taken_is_published_later_and_in_order(
 ) -> None:
     await world.project()
     await world.app()
-    others.routers[0].fails = fault
+    for router in others.routers:
+        router.fails = fault
 
     await world.install()
     await world.uninstall()
@@ -36,25 +37,59 @@ async def test_what_is_not_taken_is_published_later_and_in_order(
     assert due(postgres) == 3
     with pytest.raises(UnavailableError):
         await world.announcing.keep_up()
-    others.routers[0].fails = None
+    for router in others.routers:
+        router.fails = None
     await world.announcing.keep_up()
     assert stages(others.routers[0]) == [("PROD", True), ("PROD", False), ("DEV", True)]
     assert due(postgres) == 0
 
 
-async def test_every_router_is_told(world: Realms, others: Others, postgres: Postgres) -> None:
-    others.routers.append(Session())
-    others.routers[1].fails = TransportLost()
+async def test_every_router_is_told_and_that_of_the_project_s_cell_has_to_take_it(
+    world: Realms, others: Others, postgres: Postgres
+) -> None:
+    first, second = others.routers
     await world.project()
     await world.app()
     await world.install()
+    assert stages(first) == stages(second) == [("PROD", True)]
+
+    second.fails = TransportLost()
+    await world.install(stage=Stage.DEV)
+    assert due(postgres) == 0
+    second.fails, first.fails = None, TransportLost()
+    await world.uninstall()
     assert due(postgres) == 1
-    others.routers[1].fails = None
+    with pytest.raises(CellAwayError):
+        await world.announcing.keep_up()
 
+    first.fails = None
     await world.announcing.keep_up()
+    assert due(postgres) == 0
+    assert stages(first) == [("PROD", True), ("DEV", True), ("PROD", False)]
 
-    assert stages(others.routers[1]) == [("PROD", True)]
-    assert stages(others.routers[0]) == [("PROD", True)] * 2
+
+@pytest.mark.parametrize("is_noticed", [True, False], ids=["gone", "silent"])
+async def test_what_is_of_a_cell_that_is_there_does_not_wait_for_one_that_is_away(
+    world: Realms, others: Others, postgres: Postgres, is_noticed: bool
+) -> None:
+    first, second = others.routers
+    for name in ("plant", "mill"):
+        await world.project(name)
+    postgres.run("INSERT INTO realms.cell (name, region, endpoint, capacity) VALUES ('south', 's', 'wss://s.test', 9)")
+    postgres.run("UPDATE realms.project SET cell_key = (SELECT max(cell_key) FROM realms.cell) WHERE name = 'mill'")
+    await world.app()
+    second.is_away, second.fails = is_noticed, TransportLost()
+
+    await world.install("mill")
+    await world.install("plant", stage=Stage.DEV)
+
+    assert ("DEV", True) in stages(first)
+    assert due(postgres) == 1
+    with pytest.raises(CellAwayError):
+        await world.announcing.keep_up()
+    second.is_away, second.fails = False, None
+    await world.announcing.keep_up()
+    assert stages(second) == [("PROD", True)]
     assert due(postgres) == 0
 
 

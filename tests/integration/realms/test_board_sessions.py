@@ -21,7 +21,7 @@ from shared.service import forever
 from tests.harness.rights import project
 from tests.harness.waiting import eventually
 from tests.integration.database import Postgres
-from tests.integration.realms.world import ANNA, BERT, Realms, Session, refused
+from tests.integration.realms.world import ANNA, BERT, Realms, refused
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 CARL = Person(7, 13, "key-7")
@@ -299,7 +299,8 @@ async def test_routers_are_told_that_boards_are_judged_once_a_second(
     plant: Plant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "LOOK_EVERY_S", 0.001)
-    plant.world.others.routers.append(other := Session())
+    other = plant.world.others.routers[1]
+    other.published.clear()
     for _ in range(20):
         await plant.world.sessions.keep_up()
 

@@ -21,7 +21,7 @@ from services.realms.records.moves import (
 )
 from services.realms.store import provisioning as provisioning_store
 from shared.clusters import Clusters
-from shared.errors import ConflictError, NotAuthorizedError, NotFoundError, UnavailableError
+from shared.errors import ConflictError, NotAuthorizedError, NotFoundError, NotSupportedError, UnavailableError
 from shared.identities import ServiceIdentity
 from shared.procedures import NoArguments
 from tests.integration.database import Postgres
@@ -254,3 +254,24 @@ async def test_a_cluster_is_worked_on_as_its_file_says_now(provisioning: Provisi
     assert (found.host, found.port, found.ca, found.login) == ("db.south", 5433, tmp_path / "ca.pem", "provisioner")
     assert found.password.value == "s3cret"
     assert place.found.database.host == "localhost"
+
+
+async def test_what_timescaledb_keeps_is_refused_before_anything_is_begun(
+    plant: Realms, postgres: Postgres, provisioning: Provisioning
+) -> None:
+    await add(plant, postgres)
+    assert postgres.rows("SELECT keeps_hypertables FROM realms.cluster WHERE cluster_key = 1") == [(False,)]
+    ((database,),) = postgres.rows("SELECT database_name FROM realms.project_database")
+    with postgres.connect(dbname=database) as superuser:
+        superuser.execute("CREATE SCHEMA timescaledb_information CREATE VIEW hypertables AS SELECT 1 AS one")
+    postgres.run("UPDATE realms.cluster SET keeps_hypertables = NULL")
+    await provisioning.run()
+
+    with pytest.raises(NotSupportedError, match="TimescaleDB"):
+        await plant.moves.move_create(ANNA, CreateMove("plant", "south"))
+
+    assert postgres.rows("SELECT FROM realms.move") == []
+    assert postgres.rows("SELECT FROM realms.provision_job WHERE kind = 'place'") == []
+    await plant.placement.cluster_update(ANNA, UpdateCluster("first", ClusterState.DRAINING))
+    await plant.moving.drain()
+    assert postgres.rows("SELECT FROM realms.move") == []

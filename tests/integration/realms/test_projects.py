@@ -81,7 +81,7 @@ async def test_a_project_is_created_for_the_caller_and_recorded(realms: Surface,
             {"kind": "project", "key": created.project_key},
             created.project_key,
             None,
-            {"name": "Plant", "description": "the\nfirst", "cluster": "first"},
+            {"name": "Plant", "description": "the\nfirst", "cluster": "first", "cell": "first"},
             {"session": 11, "address": None, "request": None},
         )
     ]

@@ -12,13 +12,13 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 async def test_the_database_decides_on_the_canonical_form(realms_database: Database) -> None:
     async with realms_database.transaction() as connection:
         first = await store.project_insert(
-            connection, name="A", name_canonical="a", description="", owner_account_key=5, cluster_key=1
+            connection, name="A", name_canonical="a", description="", owner_account_key=5, cluster_key=1, cell_key=1
         )
 
     with pytest.raises(UniqueViolation):
         async with realms_database.transaction() as connection:
             await store.project_insert(
-                connection, name="B", name_canonical="a", description="", owner_account_key=5, cluster_key=1
+                connection, name="B", name_canonical="a", description="", owner_account_key=5, cluster_key=1, cell_key=1
             )
 
     async with realms_database.transaction() as connection:
@@ -34,7 +34,13 @@ async def test_a_list_begins_behind_its_key_and_ends_at_its_limit(realms_databas
         keys = [
             (
                 await store.project_insert(
-                    connection, name=name, name_canonical=name, description="", owner_account_key=5, cluster_key=1
+                    connection,
+                    name=name,
+                    name_canonical=name,
+                    description="",
+                    owner_account_key=5,
+                    cluster_key=1,
+                    cell_key=1,
                 )
             ).project_key
             for name in "abcde"

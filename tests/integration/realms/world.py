@@ -21,6 +21,7 @@ from services.realms.records.installs import Access, CreateInstall, Install, Nam
 from services.realms.records.projects import CreateProject, NameProject
 from services.realms.records.values import Stage
 from shared.bus import Bus
+from shared.cells import FIRST, Cell
 from shared.database import Database
 from shared.errors import PublicError, UnavailableError
 from shared.flags import AssetKind
@@ -43,6 +44,7 @@ class Session:
     def __init__(self) -> None:
         self.published: list[tuple[str, dict[str, Any]]] = []
         self.fails: Exception | None = None
+        self.is_away = False
 
     def publish(self, topic: str, *, options: Any = None, **content: Any) -> Deferred[None]:
         """Taken, or refused."""
@@ -65,7 +67,8 @@ class Others:
         self.tickets: list[dict[str, Any]] = []
         self.ended: list[str] = []
         self.ticket_ends_at = "2126-01-01T00:00:00Z"
-        self.routers = [Session()]
+        self.cells = (Cell(FIRST, "wss://localhost/ws-svc"), Cell("south", "wss://south.test/ws-svc"))
+        self.routers = [Session(), Session()]
 
     async def call(self, procedure: str, **said: Any) -> Any:
         if procedure == "ironflock.auth.account.has_factor":
@@ -94,13 +97,14 @@ class Others:
             self.rights.hold(said["owner_account_key"], app_domain(said["key"]), standing)
         return None
 
-    def sessions(self, _: str) -> list[Session]:
+    def sessions(self, realm: str) -> list[Session]:
         """Those that there are."""
-        return self.routers
+        return list(self.sessions_by_cell(realm).values())
 
-    def every_session(self, _: str) -> list[Session]:
-        """One of each router."""
-        return self.routers
+    def sessions_by_cell(self, _: str) -> dict[str, Session]:
+        """The same, by the names of their cells."""
+        there = zip(self.cells, self.routers, strict=True)
+        return {cell.name: router for cell, router in there if not router.is_away}
 
 
 class Realms:

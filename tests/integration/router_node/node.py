@@ -1,9 +1,8 @@
-"""A real router: the Crossbar node of this repository on free ports, with stand-ins for `auth` and `devices`."""
+"""A real router: the one of this repository on free ports, with stand-ins for `auth` and `devices`."""
 
 import asyncio
 import itertools
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -50,10 +49,13 @@ async def eventually(condition: Callable[[], Any | Awaitable[Any]], timeout_s: f
 class Node:
     """One router process and the files that it lives from."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
-        """Prepare the files in `folder`; `settings` are added to the environment."""
+    def __init__(self, folder: Path, beside: "Node | None" = None, /, **settings: str) -> None:
+        """Prepare the files in `folder`, under the authority of the one that it is `beside`.
+
+        `settings` are added to the environment.
+        """
         self.folder = folder
-        self.authority = Authority(folder)
+        self.authority: Authority = Authority(folder) if beside is None else beside.authority
         self.certificate, self.key = folder / "router.pem", folder / "router.key"
         self.authority.issue(self.certificate, self.key)
         self.public, self.services, self.ops = free_ports(3)
@@ -69,7 +71,6 @@ class Node:
     def start(self) -> Self:
         """Start the process; what is waited for is up to the test."""
         environment = dict(os.environ) | {
-            "HOME": str(self.folder),  # Crossbar keeps a key there
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "router-config")]),
             "IRONFLOCK_ROUTER_PUBLIC_PORT": str(self.public),
             "IRONFLOCK_ROUTER_SERVICE_PORT": str(self.services),
@@ -79,12 +80,7 @@ class Node:
             "IRONFLOCK_ROUTER_SERVICE_SECRETS": str(self.secrets),
         }
         environment |= {f"IRONFLOCK_ROUTER_{name.upper()}": value for name, value in self._settings.items()}
-        home = self.folder / "crossbar"
-        home.mkdir(exist_ok=True)
-        crossbar = shutil.which("crossbar", path=str(Path(sys.executable).parent))
-        assert crossbar is not None
-        command = [crossbar, "edge", "start", "--cbdir", str(home), "--loglevel", "warn", "--color", "false"]
-        command += ["--config", str(ROOT / "router-config" / "config.json")]
+        command = [sys.executable, "-m", "ironflock_router"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         return self
@@ -102,11 +98,11 @@ class Node:
         assert self._process is not None
         return self._process.wait(timeout_s)
 
-    def worker_pid(self) -> int:
-        """The process that holds the listeners."""
+    @property
+    def pid(self) -> int:
+        """The process."""
         assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
-        return int(children.split()[0])
+        return self._process.pid
 
     async def service(self, name: str, realm: str) -> Peer:
         """A joined session of service `name`; waits for the router to start."""
@@ -207,6 +203,8 @@ class Platform:
         self.auth = auth
         self.devices = devices
         self.tunnels = tunnels
+        self.cell: str | None = None
+        """In which cell every project is; None as of an older `auth`."""
         self.states: dict[str, str] = {}
         self.ticket_ends_at: float | None = None
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -237,6 +235,7 @@ class Platform:
             "project_key": 1,
             "serial_number": serial_of(int(key)),
             "flash_id": "flash-1",
+            "cell": self.cell,
         }
 
     def board_ticket(self, realm: str = "realm-1-26-dev", role: str = "board_reader", **more: Any) -> str:
@@ -280,7 +279,7 @@ class Platform:
         if app_key != realm.app_key and (app_key, realm.app_key) not in self.grants:
             return {"reason": "no_grant"}
         role = "app" if app_key == realm.app_key else "app_reader"
-        who = {"authid": serial_of(key), "device_key": key, "project_key": realm.project_key}
+        who = {"authid": serial_of(key), "device_key": key, "project_key": realm.project_key, "cell": self.cell}
         return {"secret": app_secret(authid), "role": role, "reason": role, **who}
 
     def verify_ticket(self, ticket: str, address: str, details: dict[str, Any]) -> dict[str, Any] | None:

@@ -21,7 +21,8 @@ JOIN_TIMEOUT_S = 2.0
 
 @pytest.fixture(scope="module")
 def strict_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    node = Node(tmp_path_factory.mktemp("guard"), join_timeout_s=str(JOIN_TIMEOUT_S), waiting_per_connection="1048576")
+    told = {"join_timeout_s": str(JOIN_TIMEOUT_S), "waiting_per_connection": "1048576", "proxies": "127.99.0.0/16"}
+    node = Node(tmp_path_factory.mktemp("guard"), **told)
     yield node.start()
     node.stop()
 
@@ -68,6 +69,31 @@ async def test_silence_before_and_after_tls_and_a_trickled_request_are_cut(guard
         is_cut_in_time(*trickled, trickle=b"GET /ws-re-dev HTTP/1.1\r\nX: " + b"y" * 100),
     )
     assert all(results)
+
+
+async def proxied(node: Node, said: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection of a proxy, which says `said` before anything else."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", node.public, local_addr=("127.99.0.1", 0))
+    writer.write(said)
+    return reader, writer
+
+
+def naming(address: str) -> bytes:
+    return f"PROXY TCP4 {address} 127.0.0.1 50000 443\r\n".encode()
+
+
+async def test_bounds_are_of_whom_a_proxy_names_and_a_proxy_that_names_nobody_is_cut(guarded: Platform) -> None:
+    node = guarded.node
+    crowd = [await proxied(node, naming("198.51.100.7")) for _ in range(200)]
+    others = [await proxied(node, said) for said in (naming("198.51.100.8"), b"\x16\x03\x01\x00\x00")]
+    (_, other), (unnamed, without) = others
+
+    await asyncio.wait_for(other.start_tls(node.tls, server_hostname="localhost"), 10.0)
+    await eventually(lambda: unnamed.at_eof() or unnamed.exception() is not None, 10.0)
+    all_of_them = (other, without, *(writer for _, writer in crowd))
+    for writer in all_of_them:
+        writer.transport.abort()
+    await asyncio.gather(*(writer.wait_closed() for writer in all_of_them), return_exceptions=True)
 
 
 async def test_no_hello_and_an_unanswered_challenge_are_cut(guarded: Platform) -> None:
@@ -245,7 +271,7 @@ async def test_a_message_above_the_bound_ends_its_connection_and_one_below_passe
 
 async def test_a_subscriber_that_never_reads_is_cut_and_memory_stays_bounded(guarded: Platform) -> None:
     node, topic = guarded.node, f"re.mgmt.{serial_of(44)}.term_write.1"
-    before = resident_octets(node.worker_pid())
+    before = resident_octets(node.pid)
     async with await node.device(44) as device:
         await device.subscribe(topic, lambda _: None)
         device.stop_reading()
@@ -258,7 +284,7 @@ async def test_a_subscriber_that_never_reads_is_cut_and_memory_stays_bounded(gua
             return device.session not in await guarded.devices.call("wamp.session.list")
 
         await eventually(is_gone, 5.0)
-    assert resident_octets(node.worker_pid()) - before < 64 * 2**20
+    assert resident_octets(node.pid) - before < 64 * 2**20
     assert 'reason": "slow_reader"' in node.log.read_text()
 
 

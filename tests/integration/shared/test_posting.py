@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from shared import posting
-from shared.posting import MAX_ANSWER_OCTETS, MOST_ADDRESSES, TIMEOUT_S, PostingError, fetch, post
+from shared.posting import (
+    MAX_ANSWER_OCTETS,
+    MOST_ADDRESSES,
+    MOST_AT_ONCE,
+    TIMEOUT_S,
+    PostingError,
+    fetch,
+    post,
+)
 from tests.integration.audit.receivers import HttpReceiver, serving
 from tests.integration.auth.standin import Answer, StandIn
 from tests.integration.flockctl.certificates import make_certificates
@@ -58,6 +66,31 @@ async def test_a_get_brings_what_lies_there_and_follows_nothing(tmp_path: Path) 
     assert (whole.status, len(whole.content)) == (200, MAX_ANSWER_OCTETS)
     assert (sent_on.status, sent_on.content) == (302, b"there")
     assert standin.asked == ["/a", "/b"]
+
+
+async def test_many_that_are_slow_hold_up_no_other(tmp_path: Path) -> None:
+    certificates, let_go = make_certificates(tmp_path), threading.Event()
+
+    def slow(*_: object) -> Answer:
+        let_go.wait(30)
+        return 200, {}, b"late"
+
+    with StandIn(certificates, lambda: 0.0) as standin:
+        standin.answers["/slow"] = slow
+        standin.answers["/quick"] = lambda *_: (200, {}, b"at once")
+        slowly = [
+            asyncio.ensure_future(fetch(f"{standin.issuer}/slow", {}, str(certificates.ca)))
+            for _ in range(MOST_AT_ONCE // 2)
+        ]
+        try:
+            quick = await fetch(f"{standin.issuer}/quick", {}, str(certificates.ca))
+            assert not any(each.done() for each in slowly)
+        finally:
+            let_go.set()
+            late = await asyncio.gather(*slowly)
+
+    assert quick.content == b"at once"
+    assert {each.content for each in late} == {b"late"}
 
 
 async def test_what_is_too_large_not_whole_or_too_slow_is_no_answer(

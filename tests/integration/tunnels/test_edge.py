@@ -15,8 +15,10 @@ from services.tunnels.records.happenings import LoginRefused, SessionBegan, Sess
 from services.tunnels.rules.frames import SYN, FrameType, header
 from services.tunnels.rules.messages import WIRE_V2
 from shared.errors import UnavailableError
+from shared.proxied import read_proxies
+from shared.settings import Settings
 from shared.tls import server_options
-from tests.harness.tunnel_edge import DEVICE, LOCAL, World, run
+from tests.harness.tunnel_edge import DEVICE, LOCAL, World, edge_world, run
 from tests.harness.waiting import wait_until
 from tests.integration.flockctl.certificates import Certificates
 from tests.integration.tunnels.agents import SSH, agent, call, ended, is_closed, logged_in
@@ -114,6 +116,19 @@ def test_whom_it_does_not_let_in_it_tells_why(world: World, device: Any, proof: 
     assert answer.error == reason
     run(ended(client))
     assert [each.reason for each in world.happened if isinstance(each, LoginRefused)] == [reason]
+
+
+def test_behind_a_proxy_a_device_comes_from_where_the_proxy_says(certificates: Certificates) -> None:
+    here = read_proxies(Settings("X", {"IRONFLOCK_X_PROXIES": f"{LOCAL}/32"}))
+    with edge_world(certificates, here) as world:
+        device = world.devices["proof-42"] = attrs.evolve(DEVICE, address_of_live_session="192.0.2.1")
+        client = logged_in(world, first=b"PROXY TCP4 192.0.2.1 127.0.0.1 50000 7000\r\n")
+        other, answer = run(agent(world, first=b"PROXY TCP4 192.0.2.2 127.0.0.1 50000 7000\r\n"))
+
+        assert len(client.run_id) == 16
+        assert world.happened[0] == SessionBegan(device, "192.0.2.1", None)
+        assert answer.error == "the device is connected to the platform from another address"
+        run(ended(other))
 
 
 def test_a_device_that_logs_in_anew_takes_its_names_over(world: World) -> None:

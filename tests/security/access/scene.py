@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from typing import Any, Final, LiteralString
 
 from attrs import frozen
@@ -11,7 +11,7 @@ from shared.api_keys import key_id
 from tests.harness.accounts import Stranger, add_stranger
 from tests.harness.clients import join_device, join_person, new_name
 from tests.harness.recorded import wait_until_integrated
-from tests.harness.rest import RestClient
+from tests.harness.rest import KeptRestClient
 from tests.harness.running import RunningPlatform
 from tests.harness.waiting import eventually
 from tests.integration.router_node.node import new_address
@@ -39,7 +39,7 @@ class Asker:
     account_key: int
     credential: str | None
     peer: Peer | None
-    rest: RestClient
+    rest: KeptRestClient
     apart: Callable[[], Awaitable[Peer]]
 
 
@@ -181,7 +181,7 @@ async def opened(platform: RunningPlatform) -> AsyncIterator[Scene]:
         scene.logins.update({each.account_key: each.login_name for each in people.values()})
         await _furnish(scene)
         await _populate(scene, stack, people)
-        scene.askers[Who.ANONYMOUS] = Asker(Who.ANONYMOUS, 0, None, None, RestClient(platform, None), _no_session)
+        scene.askers[Who.ANONYMOUS] = Asker(Who.ANONYMOUS, 0, None, None, _rest(stack, platform, None), _no_session)
         scene.askers[Who.DEVICE] = await _device(stack, scene)
         wait_until_integrated(platform)
         await _find_entry(scene)
@@ -195,8 +195,13 @@ _ABSENT: Final = ("bystander", "nobody", "victim")
 async def _person(stack: AsyncExitStack, platform: RunningPlatform, who: Who, found: Stranger) -> Asker:
     key = found.account.api_key
     peer = await stack.enter_async_context(await join_person(platform, key))
-    rest = RestClient(platform, key, source=new_address())
+    rest = _rest(stack, platform, key)
     return Asker(who, found.account_key, key, peer, rest, lambda: join_person(platform, key))
+
+
+def _rest(stack: AsyncExitStack, platform: RunningPlatform, credential: str | None) -> KeptRestClient:
+    """From an address of their own: by it those are held back who show a wrong credential, or none."""
+    return stack.enter_context(closing(KeptRestClient(platform, credential, source=new_address())))
 
 
 async def _no_session() -> Peer:
@@ -206,7 +211,7 @@ async def _no_session() -> Peer:
 async def _device(stack: AsyncExitStack, scene: Scene) -> Asker:
     flock = (await scene.owner.call(f"{DEVICES}.device.flash", device=scene.known["sender"]))["flock"]
     peer = await stack.enter_async_context(await join_device(scene.platform, flock))
-    rest = RestClient(scene.platform, flock["secret"], source=new_address())
+    rest = _rest(stack, scene.platform, flock["secret"])
     return Asker(Who.DEVICE, 0, flock["secret"], peer, rest, lambda: join_device(scene.platform, flock))
 
 

@@ -31,6 +31,8 @@ CANNOT_JOIN: Final = "cannot_join"
 NO_FLAG: Final = "-"
 STILL: Final = "still allowed"
 TAKES_EFFECT_S: Final = 3.0
+PAUSE_S: Final = 0.02
+"""Between two looks: without it, asking would take the time of those who tell of the change."""
 HEAD: Final = """\
 # Who gets what answer: every procedure on the bus, every route of REST and AuthZEN, every page of the gateway.
 # Written by `python -m tests.security.access.table` from a running platform; a test asks again and compares.
@@ -168,6 +170,7 @@ class Asking:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + TAKES_EFFECT_S
         while word != wanted and loop.time() < deadline:
+            await asyncio.sleep(PAUSE_S)
             word = await self._word(asker, known)
         return word
 

@@ -1,6 +1,7 @@
 """The ledger: which entries it keeps, what of them, and what a crash may do to its file."""
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,13 @@ def test_wherever_a_crash_cut_it_off_the_next_lines_are_whole(
             continue
     assert sorted(set(whole)) == [3, 8]
     assert file.position() == 9
+
+
+def test_a_disk_that_takes_a_part_only_is_given_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, octets: write(descriptor, octets[:7]))
+    file = LedgerFile(tmp_path / "ledger")
+
+    file.append([line(3), line(8)])
+
+    assert [json.loads(each)["leaf_index"] for each in (tmp_path / "ledger").read_bytes().splitlines()] == [3, 8]

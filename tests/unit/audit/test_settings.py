@@ -35,13 +35,6 @@ def test_what_is_told_is_read(tmp_path: Path) -> None:
     assert "signers" not in repr(found)
 
 
-def test_given_any_variable_missing_when_it_is_read_then_it_is_named(tmp_path: Path) -> None:
-    told = environment(tmp_path)
-    for missing in told:
-        with pytest.raises(SettingsError, match=missing):
-            read(Settings("AUDIT", {name: value for name, value in told.items() if name != missing}))
-
-
 def test_witnesses_and_forwarders_are_read_from_files(tmp_path: Path) -> None:
     syslog = {"name": "soc", "kind": "syslog", "host": "logs.example"}
     webhook = {"name": "hook", "kind": "webhook", "url": "https://hook.example/x", "secret": "shared"}

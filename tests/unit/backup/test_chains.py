@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from deploy.backup.chains import Chain, chain_for, spent
 from deploy.backup.errors import BackupError
-from deploy.backup.manifest import Kind, Manifest
+from deploy.backup.manifest import Kind, Manifest, Member
 from deploy.backup.sealing import Part
 
 FILES = Part("files.tar.gz.age", 10, "00")
@@ -49,17 +49,17 @@ ALL = [FULL, FIRST, LOG, SECOND, LATER]
 def test_the_newest_moment_takes_the_newest_backup_alone() -> None:
     chain = chain_for(ALL, None)
 
-    assert chain.bases == (LATER,)
-    assert (chain.until, list(chain.segments)) == (402.0, [piece(350), piece(400)])
+    assert chain.first.bases == (LATER,)
+    assert (chain.until, list(chain.first.segments)) == (402.0, [piece(350), piece(400)])
 
 
 def test_a_moment_between_takes_the_line_of_backups_before_it_and_the_log_behind() -> None:
     chain = chain_for(ALL, 251.0)
 
-    assert chain.bases == (FULL, FIRST)
+    assert chain.first.bases == (FULL, FIRST)
     assert chain.files.backup_id == FIRST.backup_id
-    assert piece(250) in chain.segments
-    assert piece(300) in chain.segments
+    assert piece(250) in chain.first.segments
+    assert piece(300) in chain.first.segments
 
 
 @pytest.mark.parametrize(("have", "point"), [([], None), ([LOG], None), (ALL, 101.0), (ALL, 500.0), ([FIRST], None)])
@@ -76,7 +76,7 @@ def test_a_backup_that_is_its_own_ancestor_is_refused() -> None:
 def test_the_log_of_another_cluster_or_timeline_is_not_taken() -> None:
     others = [evolve(LOG, backup_id="000251-wal", system_identifier="8"), evolve(LOG, timeline=2)]
 
-    assert piece(250) not in chain_for([FULL, FIRST, *others], None).segments
+    assert piece(250) not in chain_for([FULL, FIRST, *others], None).first.segments
 
 
 def test_a_log_with_a_hole_brings_back_what_is_before_it_and_nothing_behind() -> None:
@@ -96,7 +96,7 @@ def test_a_log_is_counted_on_across_the_end_of_a_number() -> None:
         for each, name in zip((FULL, LOG), names, strict=True)
     )
 
-    assert list(chain_for([first, later], None).segments) == list(names)
+    assert list(chain_for([first, later], None).first.segments) == list(names)
 
 
 def test_what_counts_is_what_a_backup_brings_back_not_when_its_run_began_to_wait() -> None:
@@ -147,7 +147,7 @@ def test_without_what_is_spent_every_later_moment_comes_back_as_before(
     then, now = (brings_back(each, float(before + later)) for each in (have, rest))
 
     assert (then is None) == (now is None)
-    assert then is None or now is None or (then.bases, then.files, then.until) == (now.bases, now.files, now.until)
+    assert then is None or now is None or (then.lines, then.files, then.until) == (now.lines, now.files, now.until)
     assert not gone or rest[0].kind is Kind.FULL
 
 
@@ -162,6 +162,45 @@ def test_a_chain_begins_with_a_full_backup_and_ends_before_the_moment(kinds: lis
         assert not fits or point > max(each.restorable_until for each in have)
         return
 
-    assert chain.bases[0].kind is Kind.FULL
-    assert all(each.kind is Kind.INCREMENTAL for each in chain.bases[1:])
+    assert chain.first.bases[0].kind is Kind.FULL
+    assert all(each.kind is Kind.INCREMENTAL for each in chain.first.bases[1:])
     assert chain.newest.restorable_until <= point
+
+
+def of_two(each: Manifest, *, is_there: bool = True) -> Manifest:
+    """The backup with a second server in it, whose pieces of the log are its own; or without it, as was asked for."""
+    if not is_there:
+        return evolve(each, absent=("south",))
+    parts = tuple(part for part in each.parts if part != FILES)
+    south = Member("south", each.kind, each.parent, "8", 1, 180_001, 16, parts)
+    return evolve(each, members=(south,))
+
+
+def test_every_server_is_brought_to_the_same_moment() -> None:
+    chain = chain_for([of_two(each) for each in ALL], 251.0)
+
+    first, south = chain.lines
+    assert (first.server, south.server, chain.until, chain.target) == ("first", "south", 251.0, 251.0)
+    assert [each.backup_id for each in south.bases] == [f"{each.backup_id}/south" for each in (FULL, FIRST)]
+    assert {each.system_identifier for each in south.bases} == {"8"}
+    assert south.segments[piece(250)].backup_id.endswith("/south")
+
+
+def test_the_newest_moment_is_the_newest_of_every_server() -> None:
+    have = [of_two(FULL), of_two(FIRST), of_two(LOG, is_there=False)]
+
+    assert chain_for(have, None).until == 202.0
+    alone = chain_for(have, None, without=["south"])
+    assert (alone.until, [line.server for line in alone.lines]) == (252.0, ["first"])
+    with pytest.raises(BackupError, match="of the database server south do not reach"):
+        chain_for(have, 251.0)
+
+
+def test_a_server_that_no_backup_has_is_told_by_its_name() -> None:
+    with pytest.raises(BackupError, match="no backup of the database server south"):
+        chain_for([of_two(FULL, is_there=False)], None)
+
+
+def test_a_full_backup_without_a_server_spends_none_of_before() -> None:
+    assert spent([of_two(FULL), of_two(FIRST), of_two(LATER, is_there=False)], 500.0) == []
+    assert spent([of_two(FULL), of_two(FIRST), of_two(LATER)], 500.0) == [of_two(FULL), of_two(FIRST)]

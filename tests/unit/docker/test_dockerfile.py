@@ -119,6 +119,16 @@ def test_the_one_server_s_ports_are_the_launcher_s_public_ones() -> None:
     ]
 
 
+def test_a_second_cell_on_the_one_server_is_a_variable_and_a_port() -> None:
+    found = msgspec.yaml.decode((ROOT / "deploy" / "compose" / "second-cell.yaml").read_bytes())
+    told = found["services"]["platform"]
+
+    ports = local_settings(told["environment"]).ports
+    assert ports.more_routers == ("router-second",)
+    assert told["ports"] == [f"{ports.second_router_public}:{ports.second_router_public}"]
+    assert found["services"].keys() == compose()["services"].keys()
+
+
 def test_the_launcher_knows_every_variable_of_the_one_server() -> None:
     told = compose()["services"]["platform"]["environment"]
     plain = {name: re.sub(r"\$\{\w+:[?-].*\}", "plant.example", value) for name, value in told.items()}

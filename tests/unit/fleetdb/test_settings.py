@@ -17,15 +17,6 @@ def test_the_whole_environment(tmp_path: Path) -> None:
     assert "masters" not in repr(read)
 
 
-@pytest.mark.parametrize("missing", ["CLUSTER_HOST", "CLUSTER_PORT", "MASTER_KEYS_FILE"])
-def test_given_a_missing_variable_when_read_then_it_is_named(tmp_path: Path, missing: str) -> None:
-    variables = environment("fleetdb", tmp_path)
-    del variables[f"IRONFLOCK_FLEETDB_{missing}"]
-
-    with pytest.raises(SettingsError, match=missing):
-        settings.read(Settings("FLEETDB", variables))
-
-
 def test_given_no_master_keys_in_the_file_when_read_then_the_variable_is_named(tmp_path: Path) -> None:
     variables = environment("fleetdb", tmp_path)
     (tmp_path / "masters").write_text("{}")

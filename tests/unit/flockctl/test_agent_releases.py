@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from deploy.flockctl.agent_releases import CONTEXT, MANIFEST, SIGNATURE, VERSIONS, publish, sign, verify
+from deploy.flockctl.agent_releases import CONTEXT, MANIFEST, SERVED, SIGNATURE, VERSIONS, publish, sign, verify
 from deploy.flockctl.errors import CommandError
 
 BINARY = "linux/amd64/0.20.21/reagent"
@@ -28,7 +28,8 @@ class Release:
     def __init__(self, folder: Path) -> None:
         """Two binaries of 0.20.21 and one of another version."""
         self.folder, self.into = folder / "release", folder / "updates"
-        self.into.mkdir()
+        self.served = self.into / SERVED
+        self.served.mkdir(parents=True)
         for path in (BINARY, "linux/armv7/0.20.21/reagent", "linux/amd64/0.20.20/reagent"):
             (self.folder / path).parent.mkdir(parents=True)
             (self.folder / path).write_bytes(path.encode())
@@ -48,7 +49,7 @@ def fixture_release(tmp_path: Path) -> Release:
 
 
 def test_what_was_signed_is_verified_published_and_told_of(release: Release) -> None:
-    (release.into / VERSIONS).write_text('{"test": "0.20.19", "production": "0.20.20"}')
+    (release.served / VERSIONS).write_text('{"test": "0.20.19", "production": "0.20.20"}')
     signed = sign(release.folder, "0.20.21", release.key)
 
     manifest = verify(release.folder, release.public)
@@ -56,11 +57,11 @@ def test_what_was_signed_is_verified_published_and_told_of(release: Release) -> 
 
     assert manifest == signed
     assert [file.path for file in manifest.files] == [BINARY, "linux/armv7/0.20.21/reagent"]
-    assert (release.into / BINARY).read_bytes() == BINARY.encode()
-    assert (release.into / f"{BINARY}.sha256").read_text().split() == [sha256(BINARY.encode()).hexdigest(), "reagent"]
-    assert json.loads((release.into / VERSIONS).read_text()) == {"test": "0.20.19", "production": "0.20.21"}
-    assert not (release.into / "linux/amd64/0.20.20").exists()
-    assert [path.name for path in release.into.rglob("*.new")] == []
+    assert (release.served / BINARY).read_bytes() == BINARY.encode()
+    assert (release.served / f"{BINARY}.sha256").read_text().split() == [sha256(BINARY.encode()).hexdigest(), "reagent"]
+    assert json.loads((release.served / VERSIONS).read_text()) == {"test": "0.20.19", "production": "0.20.21"}
+    assert not (release.served / "linux/amd64/0.20.20").exists()
+    assert [path.name for path in release.served.rglob("*.new")] == []
 
 
 def another_binary(release: Release) -> None:
@@ -112,7 +113,7 @@ def test_what_is_not_as_the_key_vouches_for_is_refused(release: Release, spoil: 
     with pytest.raises(CommandError):
         verify(release.folder, release.public)
 
-    assert list(release.into.iterdir()) == []
+    assert list(release.served.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", ["../../etc/reagent", "linux/amd64/0.20.20/reagent", "linux/amd64/0.20.21/other"])

@@ -10,8 +10,10 @@ from attrs import evolve
 from deploy.flockctl.doctor.checks import CHECKS, chosen, diagnose
 from deploy.flockctl.doctor.records import (
     Backups,
+    Cell,
     Certificate,
     Clock,
+    ClusterSeen,
     Database,
     Disk,
     Facts,
@@ -47,22 +49,26 @@ DATABASE = Database(
     legacy_projects=(),
     public_tunnels=0,
     locks_of_a_restore=0,
+    misfits=(),
+    clusters=(ClusterSeen("first", is_known=True, has_data=True, reached_ago_s=4.0),),
 )
 LOG = Log(size=500, file_size=500, oldest_queued_s=0.1, witnesses=1, cosigned_at=NOW - 60)
 BACKUPS = Backups(made_at=NOW - 3_600, restorable_until=NOW - 300, drilled_at=NOW - DAY)
+BUS_URL = "wss://a:8444/ws-svc,second=wss://b:8444/ws-svc"
 WELL = Facts(
     now=NOW,
     phase="running",
     renewal_problem="",
     parts=(Part("auth", ready=True, reason=""),),
     outdated=(),
+    cells=(Cell("first", None, 3), Cell("second", "wss://devices-second.example", 2)),
     certificates=(CERTIFICATE,),
     listeners=(LISTENER,),
     clocks=(Clock("the database", 0.3, 0.1),),
     disks=(Disk("/state", 60 * 2**30, 100 * 2**30),),
     loose_files=(),
     weak_secrets=(),
-    settings={"IRONFLOCK_AUTH_SIGN_UP": "invitation"},
+    settings={"IRONFLOCK_AUTH_SIGN_UP": "invitation", "IRONFLOCK_AUTH_BUS_URL": BUS_URL},
     database=DATABASE,
     database_problem="",
     log=LOG,
@@ -90,10 +96,22 @@ def with_backups(**changes: Any) -> Facts:
     return evolve(WELL, backups=evolve(BACKUPS, **changes))
 
 
+def with_problem(problem: str, projects: int = 2) -> tuple[Cell, ...]:
+    """The cells, of which the second has a problem at its endpoint."""
+    first, second = WELL.cells
+    return first, evolve(second, problem=problem, projects=projects)
+
+
 W, P = Severity.WARNING, Severity.PROBLEM
 PLANTED: dict[str, tuple[Facts, str, Severity]] = {
     "a stopped platform": (evolve(WELL, phase="stopped"), "part_not_ready", P),
     "a part that is away": (evolve(WELL, parts=(Part("auth", ready=False, reason="bus"),)), "part_not_ready", P),
+    "a cell away": (evolve(WELL, parts=(Part("auth", ready=True, reason="bus in second: away"),)), "cell_away", P),
+    "a cell not told of": (evolve(WELL, settings={"IRONFLOCK_AUTH_BUS_URL": "wss://a/ws-svc"}), "cell_not_joined", P),
+    "an empty cell not told of": (evolve(WELL, cells=(*WELL.cells, Cell("third", None, 0))), "cell_not_joined", W),
+    "a cell without a row": (evolve(WELL, cells=(Cell("first", None, 3),)), "cell_not_placed", W),
+    "a cell that devices do not find": (evolve(WELL, cells=with_problem("nothing listens")), "cell_endpoint", P),
+    "an empty cell not found": (evolve(WELL, cells=with_problem("nothing", projects=0)), "cell_endpoint", W),
     "an older release": (evolve(WELL, outdated=("auth",)), "older_release", W),
     "a database that is away": (evolve(WELL, database=None, database_problem="refused"), "database_away", P),
     "a renewal that fails": (evolve(WELL, renewal_problem="gateway: no space"), "not_renewed", P),
@@ -125,6 +143,10 @@ PLANTED: dict[str, tuple[Facts, str, Severity]] = {
     "legacy mode": (with_database(legacy_projects=("plant",)), "legacy_mode", W),
     "public tunnels": (with_database(public_tunnels=1), "public_tunnels", W),
     "a restore unconfirmed": (with_database(locks_of_a_restore=12), "restored_without_ledger", W),
+    "a lost key file": (with_database(misfits=("secrets/person-keys.json is missing",)), "keys_lost", P),
+    "a server nobody knows": (with_database(clusters=(ClusterSeen("south", False, True, None),)), "cluster_away", P),
+    "a dead server": (with_database(clusters=(ClusterSeen("south", True, False, 900.0),)), "cluster_away", P),
+    "a backup without a server": (with_backups(absent=("south",)), "backup_missing", P),
     "a file for all": (evolve(WELL, loose_files=(LooseFile("secrets/bus/svc_auth", 0o644),)), "file_open_to_others", P),
     "a weak secret": (evolve(WELL, weak_secrets=(WeakSecret("svc_auth", "short"),)), "weak_secret", P),
     "open sign-up": (evolve(WELL, settings={"IRONFLOCK_AUTH_SIGN_UP": "open"}), "open_sign_up", W),

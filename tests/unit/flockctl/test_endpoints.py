@@ -43,6 +43,15 @@ def test_the_nearest_platform_is_found(tmp_path: Path) -> None:
 
     assert found.people == "wss://localhost:8443/ws-usr"
     assert found.owner_api_key == Path("/state/owner-api-key")
+    assert found.more_people == ()
+
+
+def test_routers_of_further_cells_are_known_too() -> None:
+    more = {"second": {"people": "wss://localhost:8560/ws-usr"}, "third": {"people": "wss://c:1/ws-usr"}}
+
+    found = parse_endpoints(Path("endpoints.json"), json.dumps({**CONTENT, "more_routers": more}))
+
+    assert found.more_people == ("wss://localhost:8560/ws-usr", "wss://c:1/ws-usr")
 
 
 def test_where_there_is_none_it_says_how_to_start_one(tmp_path: Path) -> None:
@@ -60,6 +69,9 @@ def test_where_there_is_none_it_says_how_to_start_one(tmp_path: Path) -> None:
         {"router": {}},
         {"router": {"people": "ws://localhost:8443/ws-usr"}},
         {"health": []},
+        {"more_routers": []},
+        {"more_routers": {"second": {}}},
+        {"more_routers": {"second": {"people": "http://localhost:1"}}},
         {"health": {"auth": "http://localhost:1/health"}},
     ],
 )

@@ -68,6 +68,7 @@ TAGS: Final = {
     "changes": "What was changed in rights, when, by whom and why.",
     "grants": "Rights that were given to one person on one asset.",
     "clusters": "Database servers that have projects, each in a region.",
+    "cells": "Routers that have projects' devices and apps, each in a region.",
     "moves": "Projects on their way to another database server.",
     "locks": "What keeps people, API keys, devices and projects out.",
 }
@@ -99,6 +100,8 @@ WORDS: Final = {
     "data": "What becomes of the rows that it wrote: `keep`.",
     "region": "A region; without it that of the installation's first database server.",
     "cluster": "A database server, by its name.",
+    "cell": "A cell, by its name.",
+    "endpoint": "What its devices, apps and boards dial, without a path.",
     "move_key": "The move's key.",
     "capacity": "How many projects it may have.",
     "cursor": "Where the page begins: the `next` of the answer before.",
@@ -262,6 +265,8 @@ EXAMPLES: Final[dict[str, Any]] = {
     "POST /grants": {"account": "bert@example.com", "kind": "device", "key": 7, "flags": ["READ", "MAINTAIN"]},
     "POST /clusters": {"name": "south-1", "region": "south", "capacity": 500},
     "PUT /clusters/{cluster}": {"state": "closed"},
+    "POST /cells": {"name": "south", "region": "south", "endpoint": "wss://south.example.com", "capacity": 500},
+    "PUT /cells/{cell}": {"state": "closed"},
     "POST /moves": {"project": 7, "cluster": "south-1"},
     "POST /locks": {"kind": "device", "key": "7", "ends_at": "2027-01-01T00:00:00Z", "reason": "stolen"},
 }

@@ -30,13 +30,29 @@ def test_a_folder_of_the_release_before_gets_the_secret_that_is_new_and_keeps_th
     before = ensure_secrets(folder)
     (folder / "person-keys").unlink()
 
-    assert main([str(folder), "--kubernetes", "plant"]) == 0
+    assert main([str(folder), "--kubernetes", "plant", "--new", "person-keys"]) == 0
 
     printed = {each["metadata"]["name"]: each["data"] for each in json.loads(capsys.readouterr().out)["items"]}
     after = {path: (folder / path).read_text().strip() for path in MAKERS}
     assert {path for path in after if after[path] != before[path]} == {"person-keys"}
     assert base64.b64decode(printed["auth"]["person-keys"]).decode() == after["person-keys"]
     assert base64.b64decode(printed["auth"]["master-keys"]).decode() == before["master-keys/auth"]
+
+
+@pytest.mark.parametrize("path", ["person-keys", "master-keys/auth", "master-keys/tunnels"])
+def test_what_data_were_sealed_by_is_never_made_anew_silently(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    folder = tmp_path / "safe"
+    ensure_secrets(folder)
+    (folder / path).unlink()
+    (folder / "owner-api-key").unlink()
+
+    assert main([str(folder)]) == 1
+
+    assert f"--new {path}" in capsys.readouterr().err
+    assert not (folder / path).exists()
+    assert not (folder / "owner-api-key").exists()
 
 
 def test_nobody_else_can_read_them(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from tests.harness.kubernetes import Manifest
 
-WORKLOADS: Final = ("Deployment", "StatefulSet", "Job")
+WORKLOADS: Final = ("Deployment", "StatefulSet", "Job", "CronJob")
 REFERENCE: Final = re.compile(r"\$\(([A-Z_]+)\)")
 
 
@@ -40,14 +40,19 @@ class Started:
 def started(manifests: Iterable[Manifest]) -> Iterator[Started]:
     """Every container of ours."""
     listed = list(manifests)
-    site = next(
-        each["data"] for each in listed if each["kind"] == "ConfigMap" and each["metadata"]["name"].startswith("site")
-    )
+    maps = {each["metadata"]["name"]: each["data"] for each in listed if each["kind"] == "ConfigMap"}
     for each in listed:
         if each["kind"] in WORKLOADS and part_of(each) == "ironflock":
-            pod = each["spec"]["template"]
+            pod = template_of(each)
             for container in (*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]):
-                yield Started(each["metadata"]["name"], pod, container, environment(container, site))
+                yield Started(each["metadata"]["name"], pod, container, environment(container, maps))
+
+
+def template_of(manifest: Manifest) -> Manifest:
+    """The template of a workload's pods."""
+    spec = manifest["spec"]
+    found: Manifest = (spec["jobTemplate"]["spec"] if manifest["kind"] == "CronJob" else spec)["template"]
+    return found
 
 
 def part_of(manifest: Manifest) -> str:
@@ -55,9 +60,11 @@ def part_of(manifest: Manifest) -> str:
     return str(manifest["metadata"].get("labels", {}).get("app.kubernetes.io/part-of", ""))
 
 
-def environment(container: Manifest, site: dict[str, str]) -> dict[str, str]:
-    """The variables that the process sees: the site's, then its own with what they refer to."""
-    found = dict(site)
+def environment(container: Manifest, maps: dict[str, dict[str, str]]) -> dict[str, str]:
+    """The variables that the process sees: those of its maps, the last of which counts, then its own with theirs."""
+    found: dict[str, str] = {}
+    for each in container["envFrom"]:
+        found |= maps[each["configMapRef"]["name"]]
     for each in container["env"]:
         found[each["name"]] = REFERENCE.sub(lambda match: found[match[1]], str(each.get("value", "10.0.0.1")))
     return found

@@ -1,6 +1,7 @@
 """No pod of ours can do, reach or write what it need not."""
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -72,3 +73,21 @@ def test_the_database_takes_tls_alone(overlay: list[Manifest]) -> None:
             lines = each["spec"]["postgresql"]["pg_hba"]
             assert lines[-2:] == ["hostssl all all all reject", "hostnossl all all all reject"]
             assert not [line for line in lines if not line.startswith("hostssl ") and not line.endswith(" reject")]
+
+
+def octets(quantity: str) -> int:
+    """Of what PostgreSQL and Kubernetes write of a size; both count in powers of two here."""
+    found = re.fullmatch(r"(\d+)(MB|GB|Mi|Gi)", quantity)
+    assert found is not None, quantity
+    return int(found[1]) * (1 << 30 if found[2].startswith("G") else 1 << 20)
+
+
+def test_the_log_that_is_kept_for_backups_does_not_fill_its_volume(overlay: list[Manifest]) -> None:
+    clusters = [each["spec"] for each in overlay if each["kind"] == "Cluster"]
+
+    assert clusters
+    for spec in clusters:
+        parameters = spec["postgresql"]["parameters"]
+        assert parameters["summarize_wal"] == "on", "what changed since the backup before"
+        kept = octets(parameters["max_slot_wal_keep_size"]) + octets(parameters["max_wal_size"])
+        assert kept < octets(spec["walStorage"]["size"])

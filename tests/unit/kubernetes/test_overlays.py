@@ -33,6 +33,7 @@ OWN = {
         "components/agent-updates",
         "site",
     ),
+    "the other authority": ("components/postgres", "components/next-authority", "site", "components/acme"),
     "traces": ("components/postgres", "components/tracing", "site"),
     "secrets from a store": ("components/postgres", "components/external-secrets", "site"),
 }

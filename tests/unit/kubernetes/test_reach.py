@@ -2,12 +2,12 @@
 
 import ipaddress
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from tests.harness.kubernetes import Manifest
-from tests.unit.kubernetes.processes import WORKLOADS, part_of
+from tests.harness.go_programs import NoProgramError
+from tests.harness.kubernetes import Manifest, composed_text, values_of
+from tests.unit.kubernetes.processes import WORKLOADS, part_of, template_of
 from tests.unit.kubernetes.reach import Pod, reachers
 
 NAMESPACE = "ironflock"
@@ -16,7 +16,9 @@ OUTSIDE = {
     "a stranger",  # of another namespace of the cluster
     "an intruder",  # a pod in our namespace that nobody knows
 }
-EVERYBODY = SERVICES | {"router", "provisioner", "schema", "postgres"} | OUTSIDE
+OUTSIDE_OF_US = {"a stranger", "the operator", "prometheus"}
+"""No policy of ours speaks of them."""
+BACKUPS = {"backup-nightly", "backup-log", "backup-drill"}
 STRANGERS = [
     Pod("a stranger", "default", {"app.kubernetes.io/name": "gateway"}, {}),
     Pod("an intruder", NAMESPACE, {"app": "intruder"}, {}),
@@ -26,7 +28,7 @@ STRANGERS = [
 ]
 # (who is asked, port): who reaches it. Whoever comes from outside comes as a stranger does.
 REACHED: dict[tuple[str, int], set[str]] = {
-    ("postgres", 5432): SERVICES | {"provisioner", "schema", "postgres"},
+    ("postgres", 5432): SERVICES | BACKUPS | {"provisioner", "schema", "postgres"},
     ("postgres", 8000): {"postgres", "the operator"},
     ("router", 8444): SERVICES,
     ("router", 8443): {"a stranger", "the operator", "prometheus"},
@@ -44,7 +46,7 @@ def pods(manifests: list[Manifest]) -> dict[str, Pod]:
     found = {each.name: each for each in STRANGERS}
     for each in manifests:
         if each["kind"] in WORKLOADS and part_of(each) == "ironflock":
-            template: dict[str, Any] = each["spec"]["template"]
+            template = template_of(each)
             ports = [port for container in template["spec"]["containers"] for port in container.get("ports", [])]
             name = each["metadata"]["name"]
             named = {port["name"]: port["containerPort"] for port in ports}
@@ -59,7 +61,7 @@ def reached(manifests: list[Manifest], target: str, port: int) -> set[str]:
     )
 
 
-# What the frps nodes and Prometheus add. Whatever devices offer at a node is for tunnels alone.
+# What the frps nodes, the second cell and Prometheus add. Whatever devices offer at a node is for tunnels alone.
 REACHED_AT_SCALE: dict[tuple[str, int], set[str]] = {
     **{where: who for where, who in REACHED.items() if where[1] != 9443},
     ("frps-0", 7000): {"a stranger", "the operator", "prometheus", "tunnels"},
@@ -67,7 +69,9 @@ REACHED_AT_SCALE: dict[tuple[str, int], set[str]] = {
     ("frps-0", 8444): {"tunnels"},
     ("frps-0", 7510): {"tunnels"},
     ("tunnels", 7443): {"frps-0", "frps-1"},
-    **{(name, 9443): {"prometheus"} for name in (*SERVICES, "router")},
+    ("router-second", 8444): SERVICES,
+    ("router-second", 8443): {"a stranger", "the operator", "prometheus"},
+    **{(name, 9443): {"prometheus"} for name in (*SERVICES, "router", "router-second")},
 }
 
 
@@ -161,3 +165,17 @@ def test_without_any_policy_everybody_reaches_everything(render: Callable[[str],
     target = "postgres" if port == 5432 else "router"
 
     assert reached(open_to_all, target, port) | {target} == set(pods(open_to_all))
+
+
+@pytest.mark.parametrize(("target", "port"), [("auth", 8443), ("gateway", 8443), ("router", 8443), ("tunnels", 8443)])
+def test_behind_one_address_nobody_but_the_ingress_controller_says_who_comes(target: str, port: int) -> None:
+    try:
+        manifests = values_of(composed_text("components/postgres", "site", "components/tls-passthrough"))
+    except NoProgramError as error:
+        pytest.skip(str(error))
+    controller = Pod("the controller", "haproxy-controller", {"run": "haproxy-ingress"}, {})
+    known = pods(manifests)
+
+    assert reachers(manifests, [*known.values(), controller], known[target], port) == {"the controller"}
+    assert "a stranger" in reachers(manifests, known.values(), known["tunnels"], known["tunnels"].ports["edge"])
+    assert reachers(manifests, known.values(), controller, 8443) == {"tunnels"} | OUTSIDE_OF_US

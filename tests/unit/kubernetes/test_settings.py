@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from deploy.bootstrap.__main__ import bootstrap_settings
 from deploy.installation.secrets import ensure_secrets, handed, with_nodes
 from deploy.migrate.__main__ import migrate_settings
+from deploy.scheduled.installed import read_installed
 from ironflock_router.settings import RouterSettings
 from services.audit import settings as audit
 from services.auth import settings as auth
@@ -22,7 +24,7 @@ from services.realms import settings as realms
 from services.realms.provisioner import settings as provisioner
 from services.tunnels import settings as tunnels
 from shared.settings import Settings, SettingsError
-from tests.harness.kubernetes import Manifest
+from tests.harness.kubernetes import Manifest, composed_text, values_of
 from tests.unit.kubernetes.processes import Started, mounts, started
 
 READERS: dict[str, Callable[[Mapping[str, str]], Any]] = {
@@ -37,6 +39,7 @@ READERS: dict[str, Callable[[Mapping[str, str]], Any]] = {
     "PROVISIONER": lambda environ: provisioner.read(Settings("PROVISIONER", environ)),
     "ROUTER": RouterSettings.from_environment,
     "MIGRATE": migrate_settings,
+    "BACKUP": read_installed,
     "BOOTSTRAP": bootstrap_settings,
 }
 CERTIFICATE = {"tls.crt", "tls.key", "ca.crt"}
@@ -101,7 +104,7 @@ def test_a_container_has_no_variable_of_another_process(overlay: list[Manifest])
 def test_every_secret_is_a_file(overlay: list[Manifest]) -> None:
     for process in started(overlay):
         assert not [each for each in process.container["env"] if "secretKeyRef" in each.get("valueFrom", {})]
-        assert [list(each) for each in process.container["envFrom"]] == [["configMapRef"]]
+        assert {tuple(each) for each in process.container["envFrom"]} == {("configMapRef",)}
 
 
 def test_every_path_lies_in_a_volume_or_in_the_image(overlay: list[Manifest]) -> None:
@@ -116,9 +119,13 @@ def test_every_path_lies_in_a_volume_or_in_the_image(overlay: list[Manifest]) ->
 def test_every_secret_that_is_mounted_is_made_and_is_its_own(overlay: list[Manifest]) -> None:
     """A pod is handed the Secrets of its own name; those of others only where the table here says so."""
     ordered = {each["spec"]["secretName"] for each in overlay if each["kind"] == "Certificate"}
-    made = {each.name for each in handed()}
+    # Who is believed, and who opens a backup, no process is: an operator has both made.
+    made = {each.name for each in handed()} | {"trust", "backup-identity"}
     besides = {
         "provisioner": {"backend-login-ca"},
+        "router-second": {"router"},
+        **{name: {"backup", "internal-ca", "backend-login-ca"} for name in ("backup-nightly", "backup-log")},
+        "backup-drill": {"backup", "internal-ca", "backend-login-ca", "backup-identity"},
         "schema": {"bootstrap", "migrate", "postgres-superuser"},
     }
     for process in started(overlay):
@@ -126,7 +133,7 @@ def test_every_secret_that_is_mounted_is_made_and_is_its_own(overlay: list[Manif
         mounted = {each["secret"]["secretName"] for each in volumes if "secret" in each}
         name = process.workload
         assert mounted <= ordered | made, mounted
-        assert mounted <= {name, f"{name}-tls", f"{name}-inside-tls"} | besides.get(name, set())
+        assert mounted <= {name, "trust", f"{name}-tls", f"{name}-inside-tls"} | besides.get(name, set())
 
 
 def test_every_port_of_a_service_is_one_that_the_process_listens_on(overlay: list[Manifest]) -> None:
@@ -164,6 +171,46 @@ def test_every_listener_is_reached_from_outside_the_pod(overlay: list[Manifest])
         wanted = 1 if process.container.get("ports") else 0
         assert len(binds) >= wanted
         assert set(binds.values()) <= {"0.0.0.0"}  # noqa: S104 - a pod has an address of its own
+        said = {each.get("value") for each in process.container["env"] if each["name"].endswith("BIND")}
+        assert said <= {"$(BIND)"}, "the site says for all whether it is of IPv6"
+
+
+def test_everybody_believes_the_bundle_and_nobody_what_lies_beside_a_certificate(overlay: list[Manifest]) -> None:
+    for process in started(overlay):
+        told = {name: value for name, value in process.environ.items() if name.endswith(("CA_FILE", "SSL_CERT_FILE"))}
+        if process.workload not in ("router", "router-second"):
+            assert set(told.values()) == {"/run/trust/ca.crt"}, process.workload
+            assert mounts(process)["/run/trust"]["secret"]["secretName"] == "trust"
+    believed = {
+        kind: {found for each in overlay if each["kind"] == kind for found in re.findall(pattern, json.dumps(each))}
+        for kind, pattern in (
+            ("Cluster", r'"(?:server|client)CASecret": "([a-z-]+)"'),
+            ("ServiceMonitor", r'"ca": {"secret": {"key": "ca.crt", "name": "([a-z-]+)"}}'),
+            ("ConfigMap", r'\\"ca_file\\": \\"([a-z/.]+)\\"'),
+        )
+    }
+    assert believed["Cluster"] == {"trust", "backend-login-trust"}
+    assert believed["ServiceMonitor"] <= {"trust"}
+    assert believed["ConfigMap"] <= {"/run/trust/ca.crt"}
+
+
+def test_the_next_authority_signs_by_one_component(render: Callable[[str], list[Manifest]]) -> None:
+    parts = ("components/postgres", "components/backups", "components/next-authority", "site")
+    render("one-node")  # skips where there is no kustomize
+    signing = {
+        each["metadata"]["name"]: each["spec"]["ca"]["secretName"]
+        for each in values_of(composed_text(*parts))
+        if each["kind"] == "Issuer" and "ca" in each["spec"]
+    }
+    assert signing == {
+        "inside": "internal-ca-next",
+        "public": "internal-ca-next",
+        "backend-login": "backend-login-ca-next",
+    }
+    for process in started(values_of(composed_text(*parts))):
+        for path, name in (("/run/login-ca", "backend-login-ca-next"), ("/run/authority", "internal-ca-next")):
+            if path in mounts(process):
+                assert mounts(process)[path]["secret"]["secretName"] == name
 
 
 def test_secrets_in_manifests_are_those_of_the_folder(tmp_path: Path) -> None:

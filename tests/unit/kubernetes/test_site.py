@@ -44,6 +44,21 @@ def test_each_name_has_its_certificate(overlay: list[Manifest]) -> None:
         assert names == [[site[each] for each in said]]
 
 
+def test_the_second_cell_has_a_name_of_its_own_from_which_agents_make_the_same_one_of_tunnels(
+    render: Callable[[str], list[Manifest]],
+) -> None:
+    manifests = render("scale-out")
+    site = site_of(manifests)
+    [names] = [
+        each["spec"]["dnsNames"]
+        for each in manifests
+        if each["kind"] == "Certificate" and each["metadata"]["name"] == "router-second"
+    ]
+
+    assert names == [site["SECOND_DEVICES_HOST"]] != [site["DEVICES_HOST"]]
+    assert "app." + names[0].partition(".")[2] == site["TUNNEL_DOMAIN"]
+
+
 def test_each_name_in_an_ingress_is_the_site_s() -> None:
     manifests = values_of(composed_text("components/postgres", "site", "components/tls-passthrough"))
     hosts = [rule["host"] for each in manifests if each["kind"] == "Ingress" for rule in each["spec"]["rules"]]
@@ -76,7 +91,8 @@ def test_a_port_that_is_not_443_stands_in_every_url(render: Callable[[str], list
 def test_whoever_is_inside_is_found_under_the_name_in_its_certificate(overlay: list[Manifest]) -> None:
     certified = {name for each in overlay if each["kind"] == "Certificate" for name in each["spec"].get("dnsNames", [])}
     site = site_of(overlay)
-    dialled = {site["DATABASE_HOST"], *re.findall(r"wss://([^:/]+):", site["BUS_URL"])}
+    buses = {process.environ["BUS_URL"] for process in started(overlay)}
+    dialled = {site["DATABASE_HOST"], *(name for each in buses for name in re.findall(r"wss://([^:/]+):", each))}
     monitored = {
         end["tlsConfig"]["serverName"]
         for each in overlay

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from typing_extensions import override
 
 from deploy.local import authority_rotation
@@ -18,7 +18,7 @@ from deploy.local.errors import PlatformError
 from deploy.local.preparation import BACKEND_LOGIN_CA, LISTENERS
 from deploy.local.processes import SECOND_POSTGRES
 from deploy.local.running import RunningPlatform, Surroundings
-from deploy.local.settings import Ports
+from deploy.local.settings import SECOND_ROUTER, Ports
 from deploy.local.state import StateFolder
 from deploy.local.succession import have_next_sign, have_next_trusted
 
@@ -120,6 +120,16 @@ def test_given_a_second_server_that_shows_the_old_certificate_then_it_is_not_dro
 
     with pytest.raises(PlatformError, match=f"old CA: {SECOND_POSTGRES};"):
         AuthorityRotation(platform, NOW).drop()
+
+
+def test_given_a_second_cell_whose_router_has_the_old_certificate_then_it_is_not_dropped(platform: Platform) -> None:
+    two = evolve(platform, ports=evolve(PORTS, has_second_cell=True))
+    certify(platform.state, SECOND_ROUTER)
+    let_next_sign(two)
+    certify(platform.state, SECOND_POSTGRES)
+
+    with pytest.raises(PlatformError, match=f"old CA: {SECOND_ROUTER};"):
+        AuthorityRotation(two, NOW).drop()
 
 
 def test_given_a_login_of_the_old_authority_at_the_second_server_then_it_is_not_dropped(

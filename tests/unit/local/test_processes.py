@@ -15,7 +15,7 @@ from deploy.local.processes import (
     child_environment,
     migrate_process,
     provisioner_process,
-    router_process,
+    router_processes,
     service_process,
 )
 from deploy.local.settings import local_settings
@@ -33,12 +33,13 @@ ENVIRON = {
     "IRONFLOCK_DEVICES_DEVICE_ENDPOINT_URL": "wss://outside.example/ws-re-dev",
 }
 SETTINGS = local_settings(ENVIRON)
+TWO_CELLS = local_settings({**ENVIRON, "IRONFLOCK_LOCAL_CELLS": "2"})
 
 
 def everything() -> list[Process]:
     services = [service_process(name, SETTINGS, ENVIRON) for name in SERVICES]
-    others = [make(SETTINGS, ENVIRON) for make in (router_process, migrate_process, provisioner_process)]
-    return [*others, *services]
+    others = [make(SETTINGS, ENVIRON) for make in (migrate_process, provisioner_process)]
+    return [*router_processes(TWO_CELLS, ENVIRON), *others, *services]
 
 
 def own(process: Process) -> dict[str, str]:
@@ -104,6 +105,33 @@ def test_the_provisioner_is_told_of_the_database_and_its_ca_and_of_no_bus() -> N
     }
 
 
+def test_each_cell_has_a_router_with_ports_and_a_certificate_of_its_own() -> None:
+    [one] = router_processes(SETTINGS, ENVIRON)
+    first, second = router_processes(TWO_CELLS, ENVIRON)
+    start = "IRONFLOCK_ROUTER_"
+    told = {name.removeprefix(start): text for name, text in second.environment.items() if name.startswith(start)}
+
+    assert first == one
+    assert (first.name, second.name) == ("router", "router-second")
+    assert told == {
+        "CELL": "second",
+        "HOST": "plant.example",
+        "BIND": "192.0.2.7",
+        "PUBLIC_PORT": "8560",
+        "SERVICE_PORT": "8561",
+        "OPS_PORT": "8562",
+        "TLS_CERTIFICATE": "/state/tls/router-second.pem",
+        "TLS_KEY": "/state/tls/router-second.key",
+        "SERVICE_SECRETS": "/state/secrets/bus",
+    }
+
+
+def test_every_service_is_told_of_every_cell() -> None:
+    told = {own(service_process(name, TWO_CELLS, ENVIRON))["BUS_URL"] for name in SERVICES}
+
+    assert told == {"wss://localhost:8444/ws-svc,second=wss://localhost:8561/ws-svc"}
+
+
 def test_the_operator_may_say_what_devices_are_told() -> None:
     told = own(service_process("devices", SETTINGS, ENVIRON))
 
@@ -111,7 +139,7 @@ def test_the_operator_may_say_what_devices_are_told() -> None:
     assert told["UPDATE_URL"] == "https://plant.example:8445"
 
 
-def test_every_service_is_told_where_traces_are_sent_unless_the_operator_says_otherwise() -> None:
+def test_every_process_is_told_where_traces_are_sent_unless_the_operator_says_otherwise() -> None:
     settings = evolve(SETTINGS, traces={"OTLP_ENDPOINT": "https://collector.example"})
     other = {"IRONFLOCK_AUTH_OTLP_ENDPOINT": "https://other.example"}
 
@@ -119,12 +147,19 @@ def test_every_service_is_told_where_traces_are_sent_unless_the_operator_says_ot
 
     assert told == {**dict.fromkeys(SERVICES, "https://collector.example"), "auth": "https://other.example"}
     assert "OTLP_ENDPOINT" not in own(service_process("auth", SETTINGS, {}))
+    assert own(provisioner_process(settings, {}))["OTLP_ENDPOINT"] == "https://collector.example"
+    router = own(router_processes(settings, {})[0])
+    assert router["OTLP_ENDPOINT"] == "https://collector.example"
+    assert router["OTLP_CA_FILE"] == own(service_process("auth", settings, {}))["CA_FILE"]
+    named = evolve(settings, traces={**settings.traces, "OTLP_CA_FILE": "/other.pem"})
+    assert own(router_processes(named, {})[0])["OTLP_CA_FILE"] == "/other.pem"
+    assert not [name for name in own(router_processes(SETTINGS, {})[0]) if name.startswith("OTLP")]
 
 
 def test_no_process_learns_of_anything_but_its_own_variables() -> None:
     for process in everything():
         foreign = [name for name in process.environment if name.startswith("IRONFLOCK_") and name.count("_") > 1]
-        start = f"IRONFLOCK_{process.name.upper()}_"
+        start = f"IRONFLOCK_{process.name.removesuffix('-second').upper()}_"
         assert all(name.startswith(start) for name in foreign), process.name
         assert not {"AWS_SECRET_ACCESS_KEY", "PGPASSWORD"} & process.environment.keys()
 
@@ -186,4 +221,13 @@ def test_the_endpoints_are_those_of_the_contract() -> None:
     assert content["postgres"] == {"host": "localhost", "port": 8446, "database": "ironflock"}
     assert content["owner_api_key_file"] == "/state/owner-api-key"
     assert content["plaintext_ports"] == []
+    assert content["more_routers"] == {}
+    assert endpoints(TWO_CELLS)["more_routers"] == {
+        "second": {
+            "devices": "wss://plant.example:8560/ws-re-dev",
+            "people": "wss://plant.example:8560/ws-usr",
+            "apps": "wss://plant.example:8560/ws-ua-usr",
+            "services": "wss://localhost:8561/ws-svc",
+        }
+    }
     assert content["version"] == 1

@@ -10,17 +10,34 @@ from hypothesis import strategies as st
 from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.python.failure import Failure
 
+from deploy.local import health
+from deploy.local.health import lacking, unready
 from deploy.local.ports import Listener, PortTakenError, check_ports
-from deploy.local.readiness import ask, explain, is_live
+from deploy.local.readiness import Answer, ask, explain, is_live
+from deploy.local.settings import Ports
+from deploy.local.state import StateFolder
 from deploy.local.supervision import Supervisor, describe_end, exit_status
 from shared.health import Health
 
 
 def test_a_report_of_ours_names_the_parts_that_are_not_well() -> None:
-    health = Health("bus", "database")
-    health.set("bus", ok=True)
+    parts = Health("bus", "database")
+    parts.set("bus", ok=True)
 
-    assert explain(json.dumps(health.report()).encode()) == "database: not started yet"
+    assert explain(json.dumps(parts.report()).encode()) == "database: not started yet"
+
+
+def test_a_process_that_is_ready_without_a_cell_is_no_reason_to_wait_and_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ports, away = Ports(8440), "bus realm1 in cell second: not joined"
+    answers = {port: Answer(ready=True) for port in ports.operations.values()}
+    answers[ports.operations["auth"]] = Answer(ready=True, reason=away)
+    answers[ports.operations["realms"]] = Answer(ready=False, reason="database: away")
+    monkeypatch.setattr(health, "ask", lambda port, _: answers[port])
+
+    assert lacking(ports, StateFolder(tmp_path)) == {"auth": away}
+    assert unready(ports, StateFolder(tmp_path)) == {"realms": "database: away", "postgres": "does not answer"}
 
 
 JSON = st.recursive(

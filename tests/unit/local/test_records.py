@@ -48,6 +48,15 @@ def test_given_a_record_of_an_earlier_release_when_read_then_it_counts_and_has_n
     assert read_record(path) == PlatformRecord(RUNNING, 7, 8440, ())
 
 
+@pytest.mark.parametrize(("names", "more"), [(["router"], ()), (["router", "router-second"], ("router-second",))])
+def test_the_ports_of_a_record_are_those_of_the_routers_that_run(names: list[str], more: tuple[str, ...]) -> None:
+    processes = tuple(ProcessRecord(name, 1, 2, 0.0, 0) for name in names)
+
+    ports = PlatformRecord(RUNNING, 7, 9000, processes).ports
+
+    assert (ports.base, ports.more_routers) == (9000, more)
+
+
 ROUTER = ProcessRecord("router", pid=100, born=5_000, since=0.0, restarts=0)
 
 

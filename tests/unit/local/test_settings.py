@@ -44,15 +44,30 @@ def test_there_is_a_second_database_server_where_two_are_asked_for() -> None:
         local_settings({"IRONFLOCK_LOCAL_CLUSTERS": "3"})
 
 
-@given(base=st.integers(1, 65_516))
-def test_every_listener_has_a_port_of_its_own_that_exists(base: int) -> None:
-    ports = [
-        each.port
-        for each in listeners(local_settings({"IRONFLOCK_LOCAL_PORT_BASE": str(base), "IRONFLOCK_LOCAL_CLUSTERS": "2"}))
-    ]
+def test_there_is_a_second_cell_where_two_are_asked_for() -> None:
+    one, two = local_settings({}), local_settings({"IRONFLOCK_LOCAL_CELLS": "2"})
 
-    assert len(set(ports)) == len(ports) == 19
+    assert not one.ports.more_routers
+    assert {name: two.ports.operations[name] for name in two.ports.more_routers} == {"router-second": 8562}
+    assert (two.ports.second_router_public, two.ports.second_router_services) == (8560, 8561)
+    with pytest.raises(SettingsError, match="IRONFLOCK_LOCAL_CELLS"):
+        local_settings({"IRONFLOCK_LOCAL_CELLS": "3"})
+    with pytest.raises(SettingsError, match="IRONFLOCK_LOCAL_PORT_BASE"):
+        local_settings({"IRONFLOCK_LOCAL_CELLS": "2", "IRONFLOCK_LOCAL_PORT_BASE": "65516"})
+
+
+TWO_OF_EACH = {"IRONFLOCK_LOCAL_CLUSTERS": "2", "IRONFLOCK_LOCAL_CELLS": "2"}
+
+
+@given(base=st.integers(1, 65_413))
+def test_every_listener_has_a_port_of_its_own_that_exists(base: int) -> None:
+    settings = local_settings({"IRONFLOCK_LOCAL_PORT_BASE": str(base), **TWO_OF_EACH})
+    ports = [each.port for each in listeners(settings)]
+    first, last = map(int, settings.ports.raw.split("-"))
+
+    assert len(set(ports)) == len(ports) == 22
     assert all(base < port <= 65_535 for port in ports if port != TUNNEL_PORT)
+    assert not set(ports) & set(range(first, last + 1))
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "::", "192.0.2.7"])  # noqa: S104 - what an operator may choose

@@ -12,6 +12,7 @@ import pytest
 import typer
 
 from deploy.flockctl.__main__ import make_app
+from deploy.local.rotation import Kind
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "operator"
 SCRIPTS = sorted(FOLDER.glob("*.sh"))
@@ -48,6 +49,19 @@ def test_flockctl_takes_what_a_script_says(script: Path) -> None:
         while hasattr(command, "commands"):
             command = command.commands[words.pop(0)]
         command.make_context(command.name, words).close()
+
+
+def test_what_is_rotated_can_be() -> None:
+    asked = [
+        kind
+        for script in SCRIPTS
+        for words in re.findall(
+            r"^python -m deploy\.local rotate (.+)$", script.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        for kind in words.split()
+    ]
+
+    assert [Kind(each) for each in asked] == [Kind.PERSON_KEYS]
 
 
 def test_each_unit_starts_what_is_there_and_has_a_timer() -> None:

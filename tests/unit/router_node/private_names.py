@@ -6,12 +6,15 @@ Run as a program of its own, because Crossbar's session module brings a reactor 
 
 import inspect
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import crossbar
+from autobahn import util as autobahn_util
 from autobahn.wamp import message
-from autobahn.wamp.types import Accept, ComponentConfig, Deny
+from autobahn.wamp.types import Accept, Deny
+from crossbar import _util as crossbar_util
 from crossbar.router import session as sessions
 from crossbar.router.broker import Broker
 from crossbar.router.dealer import Dealer, InvocationRequest
@@ -19,14 +22,18 @@ from crossbar.router.protocol import WampWebSocketServerFactory
 from crossbar.router.role import RouterRole
 from crossbar.router.router import Router, RouterFactory
 from crossbar.router.service import RouterServiceAgent
-from crossbar.worker.router import RouterController
-from crossbar.worker.types import RouterRealm
 from twisted.internet import reactor
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.internet.tcp import Connection
+from twisted.protocols import tls
 from typing_extensions import override
 
 from ironflock_router import websocket
 from ironflock_router.authentication.doors import Door
+from ironflock_router.realms import Realm, Realms
+from shared.uncoloured import uncolour
 
 CHECKS: dict[str, Callable[[], None]] = {}
 
@@ -41,7 +48,8 @@ def check(name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
 
 def router() -> Router:
     factory = RouterFactory("node", "worker", None)
-    return factory.start_realm(RouterRealm(None, "realm1", {"name": "realm1", "roles": []}, "standalone"))
+    bare: Any = Realm("realm1", {"name": "realm1", "roles": []})
+    return factory.start_realm(bare)
 
 
 @check("the version is the one that the design was tried on")
@@ -173,39 +181,45 @@ def _session_factory() -> None:
     assert sessions.RouterSessionFactory(factory)._routerFactory is factory
 
 
-@check("RouterController has router_factory, realm_by_name, has_realm, start_router_realm, templates")
-def _controller() -> None:
-    for name in ("router_factory", "realm_by_name", "has_realm", "start_router_realm", "templates"):
-        assert hasattr(RouterController, name), name
+@check("a realm is started in one turn with Crossbar's own session in it, answers its meta API, ends, and starts anew")
+def _realms() -> None:
+    realms, clock = Realms(), Clock()
+    for _ in range(2):
+        started = realms.start("x")
+        assert realms.start("x") is started
+        there: list[Any] = list(started._session_id_to_session.values())
+        assert there == [realms.own_session("x")]
+        assert realms.is_registered("wamp.session.count", "x")
+        assert not realms.is_registered("wamp.session.counts", "x")
+        ending = Deferred.fromCoroutine(realms.stop("x", clock))
+        assert not realms.has("x")
+        clock.pump([0] * 5)
+        assert ending.called
+        assert realms.factory._routers == {}
+        assert realms._embedded._app_sessions == {}
 
 
-@check(
-    "RouterController keeps a realm in realms, realm_to_id, _service_sessions, its sessions in _router_session_factory"
-)
-def _controller_books() -> None:
-    source = inspect.getsource(RouterController)
-    for name in ("self.realms", "self.realm_to_id", "self._service_sessions"):
-        assert f"{name} = {{}}" in source or f"{name}: Dict" in source, name
-    assert "self._router_session_factory.add(rlm.session, rlm.router" in source
-    assert "self._service_sessions[realm][authrole] = session" in source
-
-
-@check("starting a realm that has no store waits for nothing, so that it is done in one turn")
-def _realm_start() -> None:
-    source = inspect.getsource(RouterController.start_router_realm)
-    code = [line.split("#")[0] for line in source.splitlines()]
-    assert [line.strip() for line in code if "yield " in line] == ["yield rlm.router._store.start()"]
+@check("a router reads of its realm what our Realm has")
+def _realm_names() -> None:
+    for part in (Broker, Dealer, Router, sessions):
+        read = set(re.findall(r"_realm[.](?!upper|lower)([a-z_]+)", inspect.getsource(part)))
+        assert read <= {"id", "config", "session"}, (part, read)
+    router_source = inspect.getsource(Router.__init__)
+    assert set(re.findall(r"\brealm[.]([a-z_]+)", router_source)) <= {"config"}
     assert router()._store is None
 
 
 @check("Crossbar still removes a router twice when a realm is stopped")
 def _realm_stop() -> None:
     factory = RouterFactory("node", "worker", None)
-    realm = factory.start_realm(RouterRealm(None, "x", {"name": "x", "roles": []}, "standalone"))
+    bare: Any = Realm("x", {"name": "x", "roles": []})
+    realm = factory.start_realm(bare)
     factory.on_last_detach(realm)
     assert "x" not in factory._routers
     source = inspect.getsource(RouterFactory.stop_realm)
-    assert source.index("router.detach()") < source.index("del self._routers[realm]"), "mended: realm_stop may go"
+    assert source.index("router.detach()") < source.index("del self._routers[realm]"), (
+        "mended: realms.py may end a realm by it"
+    )
 
 
 @check("an embedded session that is removed leaves its router in the next turn, the last one with the router")
@@ -221,20 +235,10 @@ def _session_figures() -> None:
     assert source.index("if self._service_session:") < source.index("self._service_session.publish(")
 
 
-@check("an error in a component's event listener ends the component")
-def _panic() -> None:
-    assert "session._swallow_error = panic" in inspect.getsource(RouterController), "mended: follow may raise"
-
-
-@check("a component gets its controller where the worker exposes it")
-def _component() -> None:
-    assert ComponentConfig(realm="r", controller="c").controller == "c"
-
-
 @check("our WebSocket factory is one that Crossbar accepts, with its bounds")
 def _websocket() -> None:
     factory = websocket.PlatformWebSocketFactory(
-        sessions.RouterSessionFactory(RouterFactory("node", "worker", None)), Door.DEVICES, "/", None, 1000
+        sessions.RouterSessionFactory(RouterFactory("node", "worker", None)), Door.DEVICES, 1000
     )
     assert isinstance(factory, WampWebSocketServerFactory)
     assert factory.maxMessagePayloadSize == 1000
@@ -253,6 +257,24 @@ def _websocket() -> None:
 def _welcome() -> None:
     assert "authextra" in inspect.signature(message.Welcome.__init__).parameters
     assert "custom" in inspect.signature(message.Welcome.__init__).parameters
+
+
+@check("what colours the messages of autobahn and Crossbar for their logs is looked up in their modules as hl")
+def _colours() -> None:
+    uncolour(autobahn_util, crossbar_util)
+    assert autobahn_util.hlval(5) == crossbar_util.hlval(5) == "5"
+
+
+@check("Twisted's TCP transport sends by writeSomeData, which answers how many octets went")
+def _direct() -> None:
+    assert "self.socket.send" in inspect.getsource(Connection.writeSomeData)
+
+
+@check("TLS asks its clock for nothing but callLater, and that for small writes")
+def _clock() -> None:
+    source = inspect.getsource(tls)
+    assert source.count("_clock.") == 1
+    assert "self._scheduled = self._clock.callLater(0, self._scheduledFlush)" in source
 
 
 @check("Twisted's TCP transport has dataBuffer, offset, _tempDataBuffer and _tempDataLen")

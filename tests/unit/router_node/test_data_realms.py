@@ -1,4 +1,4 @@
-"""How a data realm starts and ends, turn by turn: over the controller's books, without a router."""
+"""How a data realm starts and ends, turn by turn: without a router."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 
 from ironflock_router.app_sessions import AppSessions
 from ironflock_router.data_realms import DataRealms
+from ironflock_router.loops import turn
 
 REALM = "realm-2-26-dev"
 
@@ -35,57 +36,42 @@ class Router:
         self._session_id_to_session: dict[int, Session] = {1: own}
 
 
-class Realm:
-    """A realm as the controller knows it."""
+class Books:
+    """The realms that run."""
 
     def __init__(self) -> None:
-        """With a session of Crossbar's own."""
-        self.session = Session()
-
-
-class Controller:
-    """The books of Crossbar's controller that are read and written, and of its factories."""
-
-    def __init__(self) -> None:
-        """Nothing runs."""
-        self.realms: dict[str, Realm] = {}
-        self.realm_to_id: dict[str, str] = {}
-        self._service_sessions: dict[str, Session] = {}
-        self._routers: dict[str, Router] = {}
-        self.router_factory = self._router_session_factory = self
-        self.removed: list[Session] = []
+        """None runs."""
+        self.routers: dict[str, Router] = {}
+        self.own: dict[str, Session] = {}
+        self.stopped: list[str] = []
         self.started = 0
 
-    def has_realm(self, realm: str) -> bool:
-        """As Crossbar's."""
-        return realm in self.realm_to_id and self.realm_to_id[realm] in self.realms
-
-    def realm_by_name(self, realm: str) -> Realm:
-        """As Crossbar's."""
-        return self.realms[self.realm_to_id[realm]]
-
-    def start_router_realm(self, realm: str, config: dict[str, Any]) -> None:
-        """As Crossbar's: refuses a realm that it knows."""
-        assert config == {"name": realm, "roles": []}
-        assert realm not in self.realms
+    def start(self, realm: str) -> Router:
+        """Start it; nobody starts one that runs."""
+        assert realm not in self.routers
         self.started += 1
-        self.realms[realm] = Realm()
-        self.realm_to_id[realm] = realm
-        self._service_sessions[realm] = self.realms[realm].session
-        self._routers[realm] = Router(realm, self.realms[realm].session)
+        self.own[realm] = Session()
+        self.routers[realm] = Router(realm, self.own[realm])
+        return self.routers[realm]
 
-    def get(self, realm: str) -> Router | None:
+    def router(self, realm: str) -> Router:
         """The router of a realm."""
-        return self._routers.get(realm)
+        return self.routers[realm]
 
-    def remove(self, session: Session) -> None:
-        """Take Crossbar's own session out."""
-        self.removed.append(session)
+    def own_session(self, realm: str) -> Session:
+        """Crossbar's own in it."""
+        return self.own[realm]
+
+    async def stop(self, realm: str, reactor: Any) -> None:
+        """End it, in the next turn."""
+        self.stopped.append(realm)
+        await turn(reactor)
+        del self.routers[realm], self.own[realm]
 
 
 def books() -> Any:
-    """A controller, as far as it is looked at."""
-    return Controller()
+    """Realms, as far as they are looked at."""
+    return Books()
 
 
 class Case:
@@ -94,12 +80,12 @@ class Case:
     def __init__(self) -> None:
         """None runs."""
         self.clock = Clock()
-        self.controller = books()
+        self.books = books()
         self.roles: list[str] = []
         self.ended: list[str] = []
         self.apps = AppSessions(10)
         self.realms = DataRealms(
-            self.controller, self.clock, self.apps, lambda router: self.roles.append(router.realm), self.ended.append
+            self.books, self.clock, self.apps, lambda router: self.roles.append(router.realm), self.ended.append
         )
 
     def open(self, realm: str = REALM) -> Any:
@@ -135,7 +121,7 @@ class Case:
 def test_a_realm_is_started_once_and_with_its_roles_in_one_turn() -> None:
     case = Case()
     assert [case.open(), case.open(), case.open("realm-2-26-prod")] == [True, True, True]
-    assert case.controller.started == 2
+    assert case.books.started == 2
     assert case.roles == [REALM, "realm-2-26-prod"]
 
 
@@ -154,30 +140,18 @@ def test_while_a_realm_ends_nobody_joins_it_and_afterwards_it_starts_anew() -> N
     assert case.roles == [REALM, "realm-2-26-prod", REALM]
 
 
-def test_the_end_leaves_nothing_of_it_in_the_books() -> None:
-    case = Case()
-    case.open()
-    own = case.controller.realms[REALM].session
-    case.end()
-    case.turns()
-    controller = case.controller
-    assert controller.removed == [own]
-    assert own.left == [None]
-    for book in (controller.realms, controller.realm_to_id, controller._service_sessions, controller._routers):
-        assert book == {}
-
-
 def test_everybody_in_the_realm_is_told_and_crossbars_own_session_goes_last() -> None:
     case = Case()
     case.open()
     clients = [Session(), Session()]
-    router = case.controller.get(REALM)
+    router = case.books.router(REALM)
     router._session_id_to_session |= dict(enumerate(clients, 2))
     outcome = case.end()
     assert [client.left for client in clients] == [["wamp.close.realm_gone"]] * 2
-    assert case.controller.removed == []
+    assert case.books.stopped == []
     case.turns()
     assert outcome == [{"ended": 2}]
+    assert case.books.stopped == [REALM]
 
 
 def test_a_second_end_meanwhile_and_one_of_a_realm_that_does_not_run_do_nothing() -> None:
@@ -221,9 +195,9 @@ def test_a_failure_of_crossbar_does_not_keep_a_realm_half_ended() -> None:
     case = Case()
     case.open()
 
-    def fail(_: Session) -> None:
+    async def fail(*_: Any) -> None:
         raise RuntimeError("Crossbar")
 
-    case.controller.remove = fail
+    case.books.stop = fail
     case.follow(project_key=2, app_key=26, stage="DEV", is_installed=False)
     assert case.ended == [REALM]

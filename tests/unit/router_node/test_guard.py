@@ -12,6 +12,7 @@ from typing_extensions import override
 from ironflock_router.guard import BURST, PARTS, Guard, GuardedConnection
 from ironflock_router.metrics import DROPPED
 from ironflock_router.settings import Limits
+from ironflock_router.turns import Turn
 
 LIMITS = Limits(
     join_timeout_s=8.0,
@@ -41,6 +42,10 @@ class Tcp:
         self._tempDataBuffer: list[bytes] = []
         self.is_aborted = False
 
+    def writeSomeData(self, data: bytes) -> int:  # noqa: N802 - Twisted's name
+        """The peer takes nothing."""
+        return len(data[:0])
+
     def write(self, data: bytes) -> None:
         """Let it wait."""
         self._tempDataLen += len(data)
@@ -69,7 +74,8 @@ class Case:
     def __init__(self, **limits: Any) -> None:
         """`limits` change the small ones above."""
         self.clock = Clock()
-        self.guard = Guard("test", evolve(LIMITS, **limits), Factory.forProtocol(Inner), self.clock)  # type: ignore[arg-type]
+        turn = Turn(self.clock)
+        self.guard = Guard("test", evolve(LIMITS, **limits), Factory.forProtocol(Inner), self.clock, turn)  # type: ignore[arg-type]
         self.guard.doStart()
 
     def open(self, address: str = "10.0.0.1") -> GuardedConnection | None:
@@ -331,6 +337,27 @@ def test_one_that_is_cut_takes_nothing_more() -> None:
     assert slow.waiting_octets() == 0
 
 
+def test_what_is_lost_while_octets_wait_is_forgotten_whatever_is_still_written_to_it() -> None:
+    case = Case()
+    lost, living = case.opened(), case.opened()
+    for each in (lost, living):
+        each.joined()
+        each.write(b"x" * 700)
+
+    class Farewell(Inner):
+        def connectionLost(self, reason: Any = None) -> None:
+            lost.write(b"TLS has an alert to send")
+
+    lost.wrappedProtocol = Farewell()
+    lost.connectionLost()
+    for _ in range(3):
+        living.write(b"x" * 10)
+        case.guard.sweep()
+
+    assert lost not in case.guard._written
+    assert not is_cut(living)
+
+
 def test_octets_already_sent_do_not_count_as_waiting() -> None:
     connection = Case().opened()
     tcp(connection).dataBuffer, tcp(connection).offset = b"x" * 500, 450
@@ -345,3 +372,13 @@ def test_the_sweep_ends_with_the_port(count: int) -> None:
     for _ in range(count + 1):
         case.guard.doStop()
     assert case.clock.getDelayedCalls() == []
+
+
+def test_who_has_a_network_of_ipv6_has_the_bound_of_one_address() -> None:
+    case = Case(unjoined_per_address=3)
+    for number in range(3):
+        case.opened(f"2001:db8:7::{number + 1:x}")
+
+    assert case.open("2001:db8:7::ffff") is None
+    assert case.open("2001:db8:8::1") is not None
+    assert case.open("::ffff:192.0.2.1") is not None

@@ -54,6 +54,16 @@ def test_brackets_in_text_are_no_depth(text: str) -> None:
     assert not is_too_deep(json.dumps([text] * 40).encode())
 
 
+@pytest.mark.parametrize("names", [(1e30, 10**30), (10**30, 1e30)])
+def test_of_names_that_are_equal_each_is_looked_at(names: tuple[Any, Any]) -> None:
+    assert problem([[{name: 1} for name in names]]) is not None
+
+
+@given(payloads, st.sampled_from(["\ud800", MAX_INTEGER + 1, MIN_INTEGER - 1]), st.booleans())
+def test_what_cannot_be_carried_is_found_among_all_else(payload: Any, bad: Any, is_name: bool) -> None:
+    assert problem([[payload, {"x": [{bad: payload}]} if is_name else [payload, {"x": bad}]], {"y": payload}])
+
+
 @pytest.mark.parametrize("value", ["\ud800", ["\udfff"], {"\ud800": 1}, MAX_INTEGER + 1, MIN_INTEGER - 1, 10**400])
 def test_what_some_serializer_cannot_carry_is_named(value: Any) -> None:
     assert problem([[value], None]) is not None

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from ironflock_router.authentication.credentials import Credentials, CredentialsAwayError
 from ironflock_router.authentication.doors import CRA, TICKET, Door
 from ironflock_router.authentication.proofs import Claim, Proofs, challenge_text
-from ironflock_router.authentication.refusals import ENDED_DEVICE, NO_SUCH_REALM, WRONG_PROOF
+from ironflock_router.authentication.refusals import AWAY, ENDED_DEVICE, NO_SUCH_REALM, WRONG_PROOF
 from ironflock_router.records import Identity
 from shared.board_tickets import mint
 
@@ -36,7 +36,7 @@ class Case:
         self.answer = answer
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.clock = Clock()
-        self.proofs = Proofs(Credentials(self._call, self.clock, 3.0, folder))
+        self.proofs = Proofs(Credentials(self._call, self.clock, 3.0, folder), "first")
 
     def _call(self, procedure: str, **arguments: str) -> "Deferred[Any]":
         self.asked.append((procedure, arguments))
@@ -71,6 +71,36 @@ def test_any_other_signature_is_a_wrong_proof(tmp_path: Path, signature: str) ->
 def test_an_unknown_device_is_a_wrong_proof_whatever_it_signs(tmp_path: Path) -> None:
     for secret in ("", "s"):
         assert Case(tmp_path, None).check(Door.DEVICES, "realm1", "1-7", signed(secret)) is WRONG_PROOF
+
+
+@pytest.mark.parametrize("cell", [None, "first"])
+def test_a_device_of_this_cell_or_of_an_installation_with_one_is_let_in(tmp_path: Path, cell: str | None) -> None:
+    case = Case(tmp_path, CREDENTIAL | {"cell": cell})
+
+    assert isinstance(case.check(Door.DEVICES, "realm1", "1-7", signed("s")), Identity)
+
+
+def test_a_device_of_another_cell_reads_what_a_stranger_reads_and_the_log_where_it_belongs(tmp_path: Path) -> None:
+    case = Case(tmp_path, CREDENTIAL | {"cell": "south"})
+
+    refusal = case.check(Door.DEVICES, "realm1", "1-7", signed("s"))
+
+    assert (refusal.reason, refusal.message) == (WRONG_PROOF.reason, WRONG_PROOF.message)
+    assert (refusal.outcome, refusal.cell) == ("other_cell", "south")
+    assert case.check(Door.DEVICES, "realm1", "1-7", signed("other")) is WRONG_PROOF
+    assert (
+        Case(tmp_path, CREDENTIAL | {"cell": "south", "state": "ended"}).check(
+            Door.DEVICES, "realm1", "1-7", signed("s")
+        )
+        is ENDED_DEVICE
+    )
+
+
+def test_only_who_proves_a_device_s_secret_reads_that_nobody_can_say_where_it_belongs(tmp_path: Path) -> None:
+    case = Case(tmp_path, CREDENTIAL | {"cell": ""})
+
+    assert case.check(Door.DEVICES, "realm1", "1-7", signed("s")) is AWAY
+    assert case.check(Door.DEVICES, "realm1", "1-7", signed("other")) is WRONG_PROOF
 
 
 def test_an_ended_device_reads_so_with_its_last_secret_only(tmp_path: Path) -> None:
@@ -158,7 +188,8 @@ def test_a_service_proves_the_secret_of_its_file(tmp_path: Path) -> None:
     (tmp_path / "svc_auth").write_text("s\n")
     case = Case(tmp_path)
     for realm in ("realm1", "ironflock.system"):
-        assert case.check(Door.SERVICES, realm, "svc_auth", signed("s")).role == "svc_auth"
+        identity = case.check(Door.SERVICES, realm, "svc_auth", signed("s"))
+        assert (identity.role, identity.authextra) == ("svc_auth", {"cell": "first"})
     assert case.check(Door.SERVICES, "elsewhere", "svc_auth", signed("s")) is WRONG_PROOF
     assert case.check(Door.SERVICES, "realm1", "svc_auth", signed("")) is WRONG_PROOF
     assert case.check(Door.SERVICES, "realm1", "svc_realms", signed("")) is WRONG_PROOF
@@ -188,6 +219,22 @@ def test_an_app_is_its_device_and_what_auth_says_of_its_credential(tmp_path: Pat
     assert (identity.app.app_key, identity.app.stage, identity.app.epoch) == (2, "prod", 3)
     assert identity.authextra == {"device_key": 7, "project_key": 1, "app_key": 2, "stage": "prod"}
     assert case.asked == [("ironflock.auth.app_credential.find", {"realm": APP_REALM, "authid": APP_AUTHID})]
+
+
+def test_an_app_of_another_cell_reads_that_its_realm_is_not_there_yet_if_it_proves_its_secret(tmp_path: Path) -> None:
+    case = Case(tmp_path, APP | {"cell": "south"})
+
+    refusal = case.check(Door.APPS, APP_REALM, APP_AUTHID, signed("s"))
+
+    assert (refusal.reason, refusal.message) == (NO_SUCH_REALM.reason, NO_SUCH_REALM.message)
+    assert (refusal.outcome, refusal.cell) == ("other_cell", "south")
+    assert case.check(Door.APPS, APP_REALM, APP_AUTHID, signed("other")) is WRONG_PROOF
+
+
+def test_a_board_of_another_cell_reads_what_a_stranger_reads(tmp_path: Path) -> None:
+    refusal = Case(tmp_path, BOARD | {"cell": "south"}).check(Door.APPS, APP_REALM, "5", TICKET_OF_A_BOARD, TICKET)
+
+    assert (refusal.reason, refusal.message, refusal.cell) == (WRONG_PROOF.reason, WRONG_PROOF.message, "south")
 
 
 def test_a_reader_is_of_an_app_that_is_not_the_realms(tmp_path: Path) -> None:

@@ -45,6 +45,14 @@ def test_services_and_operators_have_what_the_public_has_unless_told_otherwise()
     assert (other.service_bind, other.ops_bind, other.bind) == ("::", "::1", "127.0.0.1")
 
 
+def test_it_is_the_first_cell_unless_told_otherwise() -> None:
+    assert RouterSettings.from_environment(GIVEN).cell == "first"
+    assert RouterSettings.from_environment(GIVEN | {"IRONFLOCK_ROUTER_CELL": "south-2"}).cell == "south-2"
+    for wrong in ("South", "a b", "2", "a" * 32):
+        with pytest.raises(SettingsError, match="IRONFLOCK_ROUTER_CELL"):
+            RouterSettings.from_environment(GIVEN | {"IRONFLOCK_ROUTER_CELL": wrong})
+
+
 @pytest.mark.parametrize("name", sorted(GIVEN))
 def test_a_missing_setting_is_named(name: str) -> None:
     with pytest.raises(SettingsError, match=name):

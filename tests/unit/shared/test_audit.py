@@ -130,6 +130,7 @@ def test_the_same_moment_is_the_same_octets_in_every_zone(hours: int) -> None:
 IRREGULAR = (
     "begun",
     "chosen",
+    "forgotten",
     "withdrawn",
     "claimable_set",
     "default_set",
@@ -137,6 +138,7 @@ IRREGULAR = (
     "given",
     "left",
     "read",
+    "lost",
     "reset",
     "set",
     "taken",

@@ -8,17 +8,12 @@ import pytest
 from autobahn.wamp.exception import ApplicationError, TransportLost
 
 from shared.bus import Bus, call
+from shared.cells import FIRST, Cell
 from shared.errors import InternalError, NotFoundError, OutcomeUnknownError, UnavailableError
 from shared.identities import CONTROL_REALM, SYSTEM_REALM
-from tests.integration.flockctl.certificates import make_certificates
 from tests.unit.shared.memory_router import MemoryRouter, new_bus
 
 pytestmark = pytest.mark.asyncio
-
-
-@pytest.fixture(name="ca", scope="module")
-def fixture_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificates(tmp_path_factory.mktemp("authority")).ca
 
 
 @pytest.fixture(name="bus")
@@ -72,6 +67,26 @@ async def test_an_error_that_is_none_of_ours_stays_what_it_is(bus: Bus, router: 
 
     with pytest.raises(ApplicationError, match="no_such_session"):
         await call(session, "wamp.session.kill", args=(1,))
+
+
+async def test_a_service_that_is_not_in_one_cell_is_called_in_another_and_none_is_called_twice(
+    ca: Path, router: MemoryRouter
+) -> None:
+    bus = new_bus(ca, Cell(FIRST, "wss://localhost:1/ws-svc"), Cell("second", "wss://localhost:2/ws-svc"))
+    sessions: list[Any] = [await router.join(bus, SYSTEM_REALM, cell) for cell in (0, 1)]
+    there, elsewhere = MemoryRouter(), MemoryRouter()
+    sessions[0].router, sessions[1].router = elsewhere, there
+    there.answers["other.double"] = lambda *, number: 2 * number
+
+    assert await bus.call("other.double", number=4) == 8
+
+    def refuse(**_: object) -> None:
+        raise ApplicationError("ironflock.error.unavailable", "its database is away")
+
+    elsewhere.answers["other.double"] = refuse
+    with pytest.raises(UnavailableError, match="its database"):
+        await bus.call("other.double", number=4)
+    assert len(there.calls) == 1
 
 
 async def test_given_no_session_when_a_service_is_called_then_it_is_unavailable(bus: Bus, router: MemoryRouter) -> None:

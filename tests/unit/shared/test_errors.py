@@ -6,9 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import InternalError, NotFoundError, OutcomeUnknownError, PublicError, UnavailableError, from_wire
+from shared.errors import (
+    CalleeAwayError,
+    CellAwayError,
+    InternalError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PublicError,
+    UnavailableError,
+    from_wire,
+)
 
-KINDS = [*PublicError.__subclasses__(), *UnavailableError.__subclasses__()]
+KINDS = PublicError.__subclasses__()
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
@@ -74,8 +83,8 @@ def test_from_wire_inverts_details(kind: type[PublicError], message: str, detail
 @pytest.mark.parametrize(
     ("uri", "kind"),
     [
-        ("wamp.error.no_such_procedure", UnavailableError),
-        ("wamp.error.no_available_callee", UnavailableError),
+        ("wamp.error.no_such_procedure", CalleeAwayError),
+        ("wamp.error.no_available_callee", CalleeAwayError),
         ("wamp.error.canceled", OutcomeUnknownError),
         ("wamp.close.transport_lost", OutcomeUnknownError),
     ],
@@ -85,6 +94,12 @@ def test_a_callee_that_is_away_is_unavailable_and_one_that_was_lost_may_have_act
 ) -> None:
     assert type(from_wire(uri, "secret marker", {"x": 1})) is kind
     assert "marker" not in str(from_wire(uri, "secret marker", {}))
+
+
+@pytest.mark.parametrize("kind", [CalleeAwayError, CellAwayError])
+def test_what_only_we_tell_apart_is_unavailable_to_a_caller(kind: type[UnavailableError]) -> None:
+    assert kind("away").details() == UnavailableError("away").details()
+    assert kind.uri == UnavailableError.uri
 
 
 def test_who_repeats_what_is_unavailable_does_not_repeat_what_may_have_happened() -> None:

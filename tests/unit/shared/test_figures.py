@@ -16,10 +16,10 @@ UNITS: Final = {"seconds", "bytes"}
 """Base units of Prometheus; what is counted by the piece is named: connections, entries."""
 NOT_BASE: Final = re.compile(r"_(ms|millis|milliseconds|us|minutes|hours|days|octets|kb|kib|mb|mib|percent)(_|$)")
 FIXED: Final = {
-    "action", "flag", "forwarder", "listener", "method", "outcome", "path", "procedure", "reason", "role", "rule",
-    "status",
+    "action", "cell", "flag", "forwarder", "listener", "method", "outcome", "path", "procedure", "realm", "reason",
+    "role", "rule", "status",
 }  # fmt: skip
-"""Labels, each with few values that we wrote down. One of keys, names or addresses would tell of people."""
+"""Labels, each with few values that we wrote down, or whoever runs it. One of keys or names would tell of people."""
 
 
 @frozen

@@ -11,18 +11,12 @@ from shared.errors import InternalError, UnavailableError
 from shared.following import Following
 from shared.identities import SYSTEM_REALM
 from tests.harness.waiting import eventually
-from tests.integration.flockctl.certificates import make_certificates
 from tests.unit.shared.memory_router import MemoryRouter, new_bus
 
 pytestmark = pytest.mark.asyncio
 
 TOPIC = "ironflock.other.thing.changed"
 NEVER_S = 3_600.0
-
-
-@pytest.fixture(name="ca", scope="module")
-def fixture_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificates(tmp_path_factory.mktemp("authority")).ca
 
 
 @pytest.fixture(name="bus")

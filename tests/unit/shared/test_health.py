@@ -29,6 +29,20 @@ def test_the_report_says_why_not() -> None:
     }
 
 
+def test_of_parts_of_which_one_is_enough_one_has_to_be_well() -> None:
+    health = Health()
+    health.set("bus in cell first", ok=False, reason="away", one_of="bus")
+    assert not health.ready()
+
+    health.set("bus in cell second", ok=True, one_of="bus")
+    assert health.ready()
+    health.set("database", ok=False)
+    assert not health.ready()
+    health.set("database", ok=True)
+    health.set("bus in cell second", ok=False, one_of="bus")
+    assert not health.ready()
+
+
 def test_a_part_that_is_well_again_forgets_its_reason() -> None:
     health = Health("bus")
     health.set("bus", ok=False, reason="away")

@@ -13,11 +13,12 @@ import pytest
 
 from deploy.migrate.__main__ import SCHEMAS, SERVICES
 from shared.migrations import load
+from tests.harness.release_before import names_in
 
 FIRST_RELEASE: Final = {
-    "audit": 34, "auth": 16, "realms": 13, "devices": 19, "privileges": 2, "gateway": 1, "fleetdb": 1, "tunnels": 5,
+    "audit": 37, "auth": 18, "realms": 17, "devices": 23, "privileges": 2, "gateway": 1, "fleetdb": 1, "tunnels": 6,
 }  # fmt: skip
-"""The newest migration of each schema when there was an installation to upgrade."""
+"""The newest migration of each schema in the release before."""
 TAKING: Final = {
     "drops what the release before may use": (
         r"\bDROP\s+(TABLE|COLUMN|VIEW|MATERIALIZED|FUNCTION|PROCEDURE|TYPE|DOMAIN|SEQUENCE|SCHEMA)\b"
@@ -55,6 +56,13 @@ def release() -> tuple[int, ...]:
     """The one that is being made."""
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return tuple(map(int, project["version"].split(".")))
+
+
+def test_what_is_held_against_is_the_release_before() -> None:
+    files = {schema: names_in(f"services/{schema}/migrations") for schema in SCHEMAS}
+
+    newest = {schema: max(int(name[:4]) for name in names if name.endswith(".sql")) for schema, names in files.items()}
+    assert newest == FIRST_RELEASE
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)

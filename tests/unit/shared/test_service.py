@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared import service
+from shared.cells import Cell
 from shared.errors import UnavailableError
 from shared.health import Health
 from shared.service import EXIT_SETTINGS, bus_settings, common_settings, forever
@@ -45,16 +46,26 @@ def test_given_a_missing_variable_when_settings_are_read_then_it_is_named(missin
 
 def test_the_bus_is_a_list_of_cells(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s3cret\n")
-    told = {"BUS_URL": " wss://a:1/ws-svc , wss://b:2/ws-svc,", "BUS_SECRET_FILE": str(tmp_path / "secret")}
+    told = {"BUS_URL": " wss://a:1/ws-svc , second=wss://b:2/ws-svc,", "BUS_SECRET_FILE": str(tmp_path / "secret")}
 
     found = bus_settings(settings(told), "auth", Path("ca.pem"))
 
-    assert found.urls == ("wss://a:1/ws-svc", "wss://b:2/ws-svc")
+    assert found.cells == (Cell("first", "wss://a:1/ws-svc"), Cell("second", "wss://b:2/ws-svc"))
     assert (found.credential.role, found.credential.secret) == ("svc_auth", "s3cret")
     assert "s3cret" not in repr(found)
 
 
-@pytest.mark.parametrize("url", ["", ",", "ws://a:1/ws-svc", "wss://a:1/ws-svc,ws://b:1/ws-svc", "https://a"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        ",",
+        "ws://a:1/ws-svc",
+        "wss://a:1/ws-svc,b=ws://b:1/ws-svc",
+        "wss://a:1/ws-svc,wss://b:1/ws-svc",
+        "https://a",
+    ],
+)
 def test_given_a_cell_without_tls_when_settings_are_read_then_the_variable_is_named(tmp_path: Path, url: str) -> None:
     (tmp_path / "secret").write_text("s3cret\n")
 
@@ -84,7 +95,7 @@ def test_given_an_empty_environment_when_a_service_starts_then_it_names_what_is_
 async def test_a_loop_that_failed_is_tried_again_soon_however_long_it_pauses_else(
     failure: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "RETRY_S", 0.01)
+    monkeypatch.setattr(service, "FIRST_RETRY_S", 0.01)
     health, done, outcomes = Health(), asyncio.Event(), iter([failure, failure, None])
 
     async def once() -> None:
@@ -99,3 +110,33 @@ async def test_a_loop_that_failed_is_tried_again_soon_however_long_it_pauses_els
     assert health.ready()
     assert not loop.done()
     loop.cancel()
+
+
+@pytest.mark.parametrize(
+    ("pause_s", "expected"),
+    [
+        (60.0, [0.25, 0.5, 1.0, 2.0, 4.0, 5.0, 5.0, 60.0, 0.25, 60.0]),
+        (0.0, [0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, 0.0, 0.25, 0.0]),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_loop_that_goes_on_failing_is_tried_less_and_less_often_and_never_at_once(
+    pause_s: float, expected: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    outcomes = iter([*[UnavailableError("away")] * 7, None, UnavailableError("away"), None])
+
+    async def once() -> None:
+        outcome = next(outcomes)
+        if outcome is not None:
+            raise outcome
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 10:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("shared.service.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await forever("sweep", once, Health(), pause_s=pause_s)
+    assert pauses == expected

@@ -101,10 +101,18 @@ def test_given_no_answer_when_the_time_to_join_is_over_then_the_connection_is_dr
 def test_once_joined_it_stays(session: BusSession, clock: MemoryReactorClock, ends: Ends) -> None:
     session.onConnect()
     session.onJoin(SessionDetails("realm1", 1, authid="svc_auth"))
+    assert session.router_cell is None
     clock.advance(2 * JOIN_TIMEOUT_S)
 
     assert ends.joined == [session]
     assert not transport(session).was_aborted
+
+
+def test_a_router_says_which_cell_it_is(session: BusSession) -> None:
+    session.onConnect()
+    session.onJoin(SessionDetails("realm1", 1, authid="svc_auth", authextra={"cell": "south"}))
+
+    assert session.router_cell == "south"
 
 
 @pytest.mark.parametrize("has_joined", [True, False])

@@ -1,5 +1,7 @@
 """Whether and where traces are sent."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,13 @@ def test_nothing_is_sent_unless_told_where() -> None:
     assert trace_settings(found) is None
     with pytest.raises(SettingsError, match="CA_FILE"):
         found.refuse_unknown()
+
+
+def test_without_a_place_to_send_them_to_nothing_is_begun_and_nothing_to_end() -> None:
+    begun = "from shared.trace_settings import begin_traces; import sys; begin_traces('x', None)()"
+    told = f"{begun}; print('shared.trace_export' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", told], check=True, capture_output=True).stdout == b"False\n"
 
 
 def test_the_installations_own_authority_is_believed_unless_told_otherwise() -> None:

@@ -1,4 +1,4 @@
-"""Which trace a call over the bus is of: its caller's, where that is a service of ours, and nobody else's."""
+"""Which trace a call is of: its caller's, where that is a service of ours or the router, and nobody else's."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,6 +75,13 @@ async def test_nobody_outside_is_told_of_a_trace(ended: InMemorySpanExporter) ->
 
     assert [each.transaction_hash for each in transport.sent] == [None]
     assert len(ended.get_finished_spans()) == 1
+
+
+async def test_the_router_is_believed(ended: InMemorySpanExporter) -> None:
+    await wrapped(Surface(), "test.services")(details=details(ROUTER), number=4)
+
+    [span] = ended.get_finished_spans()
+    assert f"{span.context.trace_id:032x}" == TRACE
 
 
 @pytest.mark.parametrize("caller", [USER, DEVICE, SERVICE], ids=["person", "device", "service"])

@@ -84,6 +84,17 @@ def test_what_an_outbox_tells_is_of_the_request_that_waits_for_it_or_of_none(end
     assert later.parent is None
 
 
+def test_joins_visits_and_jobs_begin_a_trace(ended: InMemorySpanExporter) -> None:
+    for begin, what in ((tracing.joined, "/ws-usr"), (tracing.visited, "tcp"), (tracing.worked, "provision make")):
+        with tracing.called("other.call"), begin(what), tracing.called("x.find"):
+            pass
+
+    names = [(each.name, each.parent is None) for each in of(ended)]
+    roots = [name for name, is_root in names if is_root and name != "other.call"]
+    assert roots == ["join /ws-usr", "visit tcp", "job provision make"]
+    assert names.count(("x.find", False)) == len(roots)
+
+
 def test_a_database_is_traced_for_a_request_alone(ended: InMemorySpanExporter) -> None:
     with tracing.queried("query") as doing:
         doing.counted([1])

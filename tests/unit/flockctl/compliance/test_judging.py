@@ -1,6 +1,7 @@
 """From evidence to verdicts."""
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ def control(**more: object) -> Control:
         (control(tests=(TESTS,)), Seen({}, CHECKED, None), Status.UNSEEN),
         (control(tests=(TESTS,)), Seen({}, CHECKED, {TESTS: TestFile(0, 0, 4)}), Status.UNSEEN),
         (control(tests=(TESTS,)), Seen({}, CHECKED, {TESTS: TestFile(9, 1, 0)}), Status.FAILED),
+        (control(tests=(TESTS,)), evolve(GOOD, are_of_others=True), Status.UNSEEN),
         (control(checks=("old_tls", "unknown")), Seen({"old_tls": ("x",)}, CHECKED, None), Status.FAILED),
     ],
 )

@@ -10,8 +10,8 @@ from deploy.flockctl.doctor.checks import CHECKS, diagnose
 from deploy.flockctl.doctor.records import Backups, Facts
 
 NOTHING = Facts(
-    now=0.0, phase="stopped", renewal_problem="", parts=(), outdated=(), certificates=(), listeners=(), clocks=(),
-    disks=(), loose_files=(), weak_secrets=(), settings={}, database=None, database_problem="away", log=None,
+    now=0.0, phase="stopped", renewal_problem="", parts=(), outdated=(), cells=(), certificates=(), listeners=(),
+    clocks=(), disks=(), loose_files=(), weak_secrets=(), settings={}, database=None, database_problem="away", log=None,
     backups=Backups(None, None, None),
 )  # fmt: skip
 

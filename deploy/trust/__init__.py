@@ -1,0 +1,1 @@
+"""Which authorities an installation in a cluster believes, and how one of them follows another."""
