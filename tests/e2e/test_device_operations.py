@@ -81,7 +81,7 @@ def test_a_connected_device_answers_and_one_that_is_away_is_a_conflict(
         with pytest.raises(Exception, match="not_found"):
             stranger.account.call("ironflock.devices.device.exec", device=flock["device_key"], command="ls")
         simulation.send(signal.SIGKILL)
-    wait_until(lambda: not is_connected(), 30, "the device is away")
+    wait_until(lambda: not is_connected(), 15, "the device is away")
 
     away = flockctl.run("device", "storage", device).error
     assert (away["code"], away["reason"]) == ("conflict", "device_offline")

@@ -33,7 +33,7 @@ def fleet(
         wait_until(running.is_right, 60.0, "the fleet is online")
         yield running
         simulation.interrupt(30)
-        wait_until(lambda: running.connected() == set(), 30, "the fleet is offline once it has left")
+        wait_until(lambda: running.connected() == set(), 10.0, "the fleet is offline once it has left")
 
 
 def is_whole(platform: RunningPlatform, fleet: RunningFleet, name: str, killed: int) -> bool:

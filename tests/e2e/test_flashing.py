@@ -64,7 +64,7 @@ def test_the_agent_of_a_deleted_device_ends_and_that_of_a_flashed_one_goes_on_tr
         owner.call("ironflock.devices.device.delete", device=deleted["device_key"])
         owner.flash(flashed["device_key"])
 
-        wait_until(lambda: simulation.states()[deleted["device_key"]] == "ended", 30, "the deleted one has ended")
+        wait_until(lambda: simulation.states()[deleted["device_key"]] == "ended", 10, "the deleted one has ended")
 
         def refused_twice() -> bool:
             said = [line for line in list(simulation.lines) if line.get("device_key") == flashed["device_key"]]

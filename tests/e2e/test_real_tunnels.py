@@ -257,7 +257,7 @@ async def test_openssh_logs_in_and_copies_through_a_tunnel(agents: Agents, tmp_p
         await run("scp", "-q", *options, str(sent), f"{sshd.where}:{back}")
 
     assert hashlib.sha256(back.read_bytes()).digest() == hashlib.sha256(sent.read_bytes()).digest()
-    wait_until(lambda: all(each["cause"] for each in site.visits()), 30, "both visits are over")
+    wait_until(lambda: all(each["cause"] for each in site.visits()), 10, "both visits are over")
     assert sum(each["octets_to"] for each in site.visits()) > size
 
 

@@ -179,7 +179,7 @@ async def test_a_visit_is_recorded_where_the_project_asks_for_it(site: Site) -> 
             assert visit.stderr is not None
             assert b"this visit is recorded" in visit.stderr.readline()
             assert echoed(visit, b"$ ls\r\n") == b"$ ls\r\n"
-        wait_until(lambda: site.visits()[0]["cause"], 30, "the visit is over")
+        wait_until(lambda: site.visits()[0]["cause"], 10, "the visit is over")
         run(dropped(client))
 
     [found] = json.loads(site.said("recordings", str(site.project), "--json"))["recordings"]
@@ -260,12 +260,12 @@ async def test_a_public_port_is_anybody_s_while_it_is_public(site: Site) -> None
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(at, timeout=5)
         assert site.owner.ask("PUT", f"/tunnels/{site.tunnel}/public", {}).status == 200
-        wait_until(lambda: is_open(at), 30, "it is open")
+        wait_until(lambda: is_open(at), 10, "it is open")
         with socket.create_connection(at, timeout=10) as visitor:
             visitor.sendall(b"hello")
             assert visitor.recv(5) == b"hello"
         assert site.owner.ask("DELETE", f"/tunnels/{site.tunnel}/public").status == 200
-        wait_until(lambda: not is_open(at), 30, "it is closed")
+        wait_until(lambda: not is_open(at), 10, "it is closed")
         run(dropped(client))
 
     assert {visit["account_key"] for visit in site.visits()} == {None}
