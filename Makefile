@@ -11,6 +11,7 @@ UV ?= uv
 BIN := .venv/bin
 TOOLS := .venv-tools/bin
 REST := .venv-rest/bin
+OSCAL := .venv-oscal/bin
 SUPPLY := .venv-supply/bin
 LOCKS := deploy/locks
 PIP := -m pip --disable-pip-version-check --no-input -qq install --no-warn-script-location
@@ -43,13 +44,13 @@ status: setup ## Say how the platform is
 # ----------------------------------------------------------------------------------------------------------------------- proving
 
 .PHONY: test ready soak check bench format
-test: $(BIN)/.test $(REST)/.rest sdk ## Run all tests at their smaller counts (some 20 minutes; given up after 29)
+test: $(BIN)/.test $(REST)/.rest $(OSCAL)/.oscal sdk ## Run all tests at their smaller counts (some 20 minutes; given up after 29)
 	@exec $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --session-timeout=1740 $(ARGS)
 
-ready: $(BIN)/.test $(REST)/.rest sdk ## Make what the tests need, and compile it: else each of their processes does
+ready: $(BIN)/.test $(REST)/.rest $(OSCAL)/.oscal sdk ## Make what the tests need, and compile it: else each of their processes does
 	@exec $(BIN)/python -m pytest --collect-only -qq >/dev/null
 
-soak: $(BIN)/.test $(REST)/.rest sdk ## Run the full counts of every bar (long)
+soak: $(BIN)/.test $(REST)/.rest $(OSCAL)/.oscal sdk ## Run the full counts of every bar (long)
 	@exec $(BIN)/python -m pytest -m soak --timeout=7200 $(ARGS)
 
 check: $(BIN)/.test $(TOOLS)/.tools ## Format, lint, types, import rules, dead code, unused dependencies
@@ -123,6 +124,12 @@ $(REST)/.rest: $(BIN)/.python $(LOCKS)/rest.txt
 	@$(REST)/python $(PIP) $(UNCOMPILED) --require-hashes --only-binary=:all: -r $(LOCKS)/rest.txt
 	@touch $@
 
+# It has no pip of its own: that of .venv fills it.
+$(OSCAL)/.oscal: $(BIN)/.python $(LOCKS)/oscal.txt
+	@$(PYTHON) -m venv --without-pip .venv-oscal
+	@$(BIN)/python $(subst -m pip,-m pip --python $(OSCAL)/python,$(PIP)) $(UNCOMPILED) --require-hashes --only-binary=:all: -r $(LOCKS)/oscal.txt
+	@touch $@
+
 $(SUPPLY)/.supply: $(BIN)/.python $(LOCKS)/sbom.txt
 	@$(PYTHON) -m venv .venv-supply
 	@$(SUPPLY)/python $(PIP) --require-hashes --only-binary=:all: -r $(LOCKS)/sbom.txt
@@ -149,10 +156,11 @@ lock: setup ## Resolve all dependencies anew into deploy/locks and show what cha
 	compile --group test -c $(LOCKS)/runtime.txt -o $(LOCKS)/test.txt; \
 	compile --group tools -o $(LOCKS)/tools.txt; \
 	compile --group rest -o $(LOCKS)/rest.txt; \
+	compile --no-strip-extras --group oscal -o $(LOCKS)/oscal.txt; \
 	compile --group sbom -o $(LOCKS)/sbom.txt; \
 	for sdk in $(SDKS); do compile - -o $(LOCKS)/sdk-$$sdk.txt <<< "ironflock==$$sdk"; done; \
 	$(BIN)/python -m deploy.supply_chain changes "$$before"
 
 clean: ## Remove environments and caches; the state of a platform stays
-	@rm -rf .venv .venv-tools .venv-rest .venv-supply .venv-sdk-* build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-tools .venv-rest .venv-oscal .venv-supply .venv-sdk-* build ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find services shared deploy router-config tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -16,7 +16,7 @@ from shared.errors import UnavailableError
 
 FIRST: Final = "first"
 """The server that every installation has: the settings of each process say where it is."""
-NAME: Final = r"^[a-z][a-z0-9-]{0,39}$"
+NAME: Final = r"\A[a-z][a-z0-9-]{0,39}\Z"
 UNKNOWN: Final = "the database server of this project cannot be reached from here; nothing was changed"
 
 

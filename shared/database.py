@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from select import POLLIN, poll
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 import psycopg
@@ -23,11 +23,13 @@ from typing_extensions import override
 from shared import tracing
 from shared.errors import OutcomeUnknownError, OverLimitError, PublicError, UnavailableError
 from shared.health import Health
+from shared.overlap import values
 from shared.settings import Settings
 
 Connection = psycopg.AsyncConnection[TupleRow]
 
 Result = TypeVar("Result")
+Connected = TypeVar("Connected")
 
 CONNECT_TIMEOUT_S: Final = 5
 WAIT_TIMEOUT_S: Final = 5.0
@@ -58,14 +60,20 @@ set_json_loads(read_json)
 
 @frozen(repr=False)
 class Password:
-    """A password that prints as three dots."""
+    """A password, and the one `before` it while the server may have that still; it prints as three dots."""
 
     value: str
+    before: str = ""
 
     @override
     def __repr__(self) -> str:
         """Three dots."""
         return "Password(...)"
+
+
+def password_of(text: str) -> Password:
+    """What the file of a password says, as `shared.overlap` has it; `text` is not empty."""
+    return Password(*values(text)[:2])
 
 
 @frozen
@@ -87,7 +95,7 @@ def database_settings(settings: Settings, login: str, ca: Path) -> DatabaseSetti
         port=settings.port("DATABASE_PORT"),
         name=settings.text("DATABASE_NAME"),
         login=login,
-        password=Password(settings.secret("DATABASE_PASSWORD")),
+        password=password_of(settings.secret("DATABASE_PASSWORD")),
         ca=ca,
     )
 
@@ -111,6 +119,41 @@ def connection_arguments(settings: DatabaseSettings) -> dict[str, Any]:
     }
 
 
+class EitherConnection(psycopg.AsyncConnection[TupleRow]):
+    """One that is let in by its password or, where the server does not have that yet, by the one before it."""
+
+    @classmethod
+    @override
+    async def connect(cls, conninfo: str = "", **arguments: Any) -> Self:
+        """As psycopg's; `before` is the password before `password`, empty where there is none."""
+        before = arguments.pop("before", "")
+        try:
+            return await super().connect(conninfo, **arguments)
+        except psycopg.OperationalError as error:
+            if not before or not is_password_refused(error):
+                raise
+            return await super().connect(conninfo, **{**arguments, "password": before})
+
+
+def by_either(password: Password, connect: Callable[[str], Connected]) -> Connected:
+    """What `connect` makes of the password or, where the server does not have that yet, of the one before it.
+
+    Raises:
+        psycopg.OperationalError: The server does not answer, is not who it should be, or takes neither.
+    """
+    try:
+        return connect(password.value)
+    except psycopg.OperationalError as error:
+        if not password.before or not is_password_refused(error):
+            raise
+        return connect(password.before)
+
+
+def is_password_refused(error: psycopg.OperationalError) -> bool:
+    """Whether the server asked for the password, and did not let in whoever showed it; its texts may be translated."""
+    return error.pgconn is not None and error.pgconn.used_password
+
+
 class Database:
     """The service's pool. Opening does not wait for the server: health says when it answers."""
 
@@ -118,7 +161,8 @@ class Database:
         """Prepare a pool for `settings`; `health` part `database` follows it."""
         self._health = health
         self._pool = AsyncConnectionPool(
-            kwargs=connection_arguments(settings),
+            connection_class=EitherConnection,
+            kwargs={**connection_arguments(settings), "before": settings.password.before},
             min_size=1,
             max_size=POOL_SIZE,
             max_waiting=MAX_WAITING,

@@ -1,11 +1,13 @@
 """An HTTPS listener: TLS before anything is answered; connections, requests and the time they take are bounded."""
 
+from collections.abc import Callable
 from typing import Any, Final, cast
 
+from prometheus_client import Counter
 from twisted.internet import reactor
-from twisted.internet.interfaces import IDelayedCall, IListeningPort
-from twisted.internet.protocol import connectionDone
-from twisted.protocols.policies import ThrottlingFactory
+from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
+from twisted.internet.protocol import ServerFactory, connectionDone
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
@@ -14,10 +16,14 @@ from twisted.web.server import Request as SiteRequest
 from twisted.web.server import Site
 from typing_extensions import override
 
+from shared.places import Places
 from shared.proxied import NOBODY, Proxies, behind
+from shared.subscribers import subscriber
 from shared.tls import ServerOptions
 
 MAX_CONNECTIONS: Final = 2_000
+MAX_OF_AN_ADDRESS: Final = 256
+"""A site's people share one."""
 HEAD_TIMEOUT_S: Final = 15
 BODY_TIMEOUT_S: Final = 30
 MAX_BODY_OCTETS: Final = 65_536
@@ -26,6 +32,48 @@ _TOO_LARGE: Final = (
     b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\ncontent-type: application/json\r\n"
     b"x-content-type-options: nosniff\r\ncontent-length: %d\r\n\r\n%b" % (len(_TOO_LARGE_BODY), _TOO_LARGE_BODY)
 )
+
+
+DROPPED: Final = Counter(
+    "ironflock_https_dropped_connections_total", "Connections that an HTTPS listener did not take or cut", ["reason"]
+)
+
+
+class _Connection(ProtocolWrapper):
+    """One connection, below TLS."""
+
+    factory: "_Bounded"
+
+    @override
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.factory.places.leave(self)
+        super().connectionLost(reason)
+
+
+class _Bounded(WrappingFactory):
+    """Takes in so many in all and so many an address: who holds connections and asks for nothing keeps nobody out."""
+
+    noisy = False
+    protocol = _Connection  # type: ignore[mutable-override]  # Twisted's generic names itself
+
+    def __init__(self, wrapped: ServerFactory, of_an_address: int, seconds: Callable[[], float]) -> None:
+        super().__init__(wrapped)
+        self.places: Places[_Connection] = Places(seconds, per_address=of_an_address, in_all=MAX_CONNECTIONS)
+
+    @override
+    def buildProtocol(self, addr: IAddress | None) -> _Connection | None:  # type: ignore[override]  # None: refuse
+        whose = subscriber(str(getattr(addr, "host", "")))
+        place = self.places.place_for(whose)
+        if not place.is_there:
+            DROPPED.labels("no_room").inc()
+            return None
+        if place.instead_of is not None:
+            DROPPED.labels("made_room").inc()
+            self.places.leave(place.instead_of)
+            cast("Any", place.instead_of.transport).abortConnection()
+        connection = cast("_Connection", super().buildProtocol(addr))
+        self.places.take(connection, whose)
+        return connection
 
 
 class _Channel(HTTPChannel):
@@ -48,17 +96,27 @@ class _Channel(HTTPChannel):
     @override
     def allContentReceived(self) -> None:
         self._rest()
+        if self._connection is not None:
+            self._connection.factory.places.stay(self._connection)
         super().allContentReceived()
 
     @override
     def requestDone(self, request: Request) -> None:
         super().requestDone(request)
+        if self._connection is not None:
+            self._connection.factory.places.rest(self._connection)
         self._expect(HEAD_TIMEOUT_S)
 
     @override
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._rest()
         super().connectionLost(reason)
+
+    @property
+    def _connection(self) -> _Connection | None:
+        """None where another listener than ours has taken it in."""
+        found = getattr(self.transport, "transport", None)  # ours is that of TLS
+        return found if isinstance(found, _Connection) else None
 
     def _expect(self, seconds: float) -> None:
         self._rest()
@@ -113,12 +171,14 @@ def listen_https(
     *,
     idle_timeout_s: int,
     max_body_octets: int = MAX_BODY_OCTETS,
+    of_an_address: int = MAX_OF_AN_ADDRESS,
     proxies: Proxies = NOBODY,
     reactor: Any = reactor,
 ) -> IListeningPort:
     """Serve `root` on `interface`:`port`; bodies are octets to it, forms are not taken apart here.
 
     Args:
+        of_an_address: How many of all connections one address may have.
         proxies: Those whose connections are of whom they name.
 
     Raises:
@@ -126,8 +186,8 @@ def listen_https(
     """
     site = site_of(root, idle_timeout_s=idle_timeout_s, max_body_octets=max_body_octets)
     secured = TLSMemoryBIOFactory(tls, False, site)  # noqa: FBT003 - Twisted's order
-    limited = ThrottlingFactory(secured, maxConnectionCount=MAX_CONNECTIONS)
-    return cast("IListeningPort", reactor.listenTCP(port, behind(proxies, limited, reactor), interface=interface))
+    bounded = _Bounded(cast("ServerFactory", secured), of_an_address, reactor.seconds)
+    return cast("IListeningPort", reactor.listenTCP(port, behind(proxies, bounded, reactor), interface=interface))
 
 
 def site_of(root: IResource, *, idle_timeout_s: int, max_body_octets: int = MAX_BODY_OCTETS) -> Site:

@@ -33,6 +33,7 @@ from shared.errors import CellAwayError, PublicError  # noqa: E402
 from shared.health import Health  # noqa: E402
 from shared.identities import service_role  # noqa: E402
 from shared.logging import configure  # noqa: E402
+from shared.overlap import values  # noqa: E402
 from shared.session import BusCredential  # noqa: E402
 from shared.settings import Settings, SettingsError  # noqa: E402
 from shared.tls import ServerOptions, server_options  # noqa: E402
@@ -95,7 +96,8 @@ def bus_settings(settings: Settings, name: str, ca: Path) -> BusSettings:
         cells = parse_cells(settings.text("BUS_URL"))
     except ValueError as error:
         raise SettingsError(f"BUS_URL {error}") from error
-    return BusSettings(cells, BusCredential(service_role(name), settings.secret("BUS_SECRET"), ca))
+    secret, *_ = values(settings.secret("BUS_SECRET"))
+    return BusSettings(cells, BusCredential(service_role(name), secret, ca))
 
 
 def service_database_settings(settings: Settings, name: str, ca: Path) -> DatabaseSettings:

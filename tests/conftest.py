@@ -11,7 +11,7 @@ import pytest
 from _pytest.junitxml import xml_key  # pytest has no other way to a property of all, with several workers
 from xdist.remote import Producer
 
-from deploy.flockctl.compliance.sources import PROPERTY, digest
+from deploy.flockctl.compliance.sources import MANIFESTS_PROPERTY, PROPERTY, digest, manifests_digest
 from deploy.local.state import REPOSITORY
 from tests.bench.suite import is_whole, write_whole_run
 from tests.harness.accounts import Stranger, add_stranger
@@ -29,6 +29,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     results = session.config.stash.get(xml_key, None)
     if results is not None:
         results.add_global_property(PROPERTY, digest(REPOSITORY))
+        results.add_global_property(MANIFESTS_PROPERTY, manifests_digest(REPOSITORY))
 
 
 @pytest.hookimpl(optionalhook=True)

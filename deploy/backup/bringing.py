@@ -52,8 +52,10 @@ class Bringing:
         target = self.chain.target if self.point is None else self.point
         words = None if target is None else moment_words(target)
         with contextlib.ExitStack() as stack:
-            scratches = {line.server: Scratch(self.folder_of(line.server), self.program, self.account, words)
-                         for line in lines}  # fmt: skip
+            scratches = {
+                line.server: Scratch(self.folder_of(line.server), self.program, self.account, words, line.through)
+                for line in lines
+            }
             yield {name: stack.enter_context(recovered(scratch)) for name, scratch in scratches.items()}
 
 

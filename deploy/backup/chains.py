@@ -23,12 +23,16 @@ class Piece:
 class Line:
     """What one database server is brought back by: its full backup and those on it, in order, and its log.
 
-    Each backup is told as that server's own (`Manifest.seen_from`).
+    Each backup is told as that server's own (`Manifest.seen_from`). The moment is in no log that ends before `through`,
+    an octet of the log. `newest_timeline` is the newest one that backups have of that cluster: by its number what a
+    restore has written since is told from what another one has, so that none may be given twice.
     """
 
     server: str
     bases: tuple[Manifest, ...]
-    segments: dict[str, Piece]
+    log: dict[str, Piece]
+    through: int
+    newest_timeline: int
 
     @property
     def newest(self) -> Manifest:
@@ -112,8 +116,10 @@ def _line(server: str, manifests: Sequence[Manifest], moment: float) -> tuple[Li
     related = [each for each in seen if _is_of(each, bases[-1]) and each.restorable_until >= bases[0].restorable_until]
     if moment > max(each.restorable_until for each in related):
         raise BackupError(f"the backups{where} do not reach to that moment")
-    _refuse_hole(related, bases[-1], moment)
-    return Line(server, bases, _segments(related)), related
+    covering = _covering(related, moment)
+    _refuse_hole(covering, bases[-1])
+    newest_timeline = max(each.timeline for each in seen if each.system_identifier == bases[-1].system_identifier)
+    return Line(server, bases, _log(related), _end(covering), newest_timeline), related
 
 
 def _is_of(each: Manifest, base: Manifest) -> bool:
@@ -121,20 +127,33 @@ def _is_of(each: Manifest, base: Manifest) -> bool:
     return (each.system_identifier, each.timeline) == (base.system_identifier, base.timeline)
 
 
-def _refuse_hole(related: Sequence[Manifest], base: Manifest, until: float) -> None:
-    """Let pass a log without a hole from `base` on, up to the backup in which `until` is."""
-    reached = min(each.restorable_until for each in related if each.restorable_until >= until)
-    covering = [each for each in related if each.restorable_until <= reached]
-    first, per_log = min(base.segments, default=""), 2**32 // base.segment_octets
-    numbers = sorted({_number(name, per_log) for each in covering for name in each.segments if name >= first})
+def _covering(related: Sequence[Manifest], moment: float) -> list[Manifest]:
+    """The backups up to the one in which the moment is."""
+    reached = min(each.restorable_until for each in related if each.restorable_until >= moment)
+    return [each for each in related if each.restorable_until <= reached]
+
+
+def _refuse_hole(covering: Sequence[Manifest], base: Manifest) -> None:
+    """Let pass a log without a hole from `base` on."""
+    first = min(base.segments, default="")
+    octets = base.segment_octets
+    numbers = sorted({_number(name, octets) for each in covering for name in each.segments if name >= first})
     for before, after in itertools.pairwise(numbers):
         if after != before + 1:
             raise BackupError(f"the log has a hole after backup {base.backup_id}, before that moment: choose another")
 
 
-def _number(segment: str, per_log: int) -> int:
+def _end(covering: Sequence[Manifest]) -> int:
+    """Where their log ends: the octet that the last segment begins with, which is closed when a backup is taken."""
+    return max(
+        (_number(name, each.segment_octets) * each.segment_octets for each in covering for name in each.segments),
+        default=0,
+    )
+
+
+def _number(segment: str, segment_octets: int) -> int:
     """How many segments of the log came before. Source: PostgreSQL, XLogFromFileName."""
-    return int(segment[8:16], 16) * per_log + int(segment[16:24], 16)
+    return int(segment[8:16], 16) * (2**32 // segment_octets) + int(segment[16:24], 16)
 
 
 def spent(manifests: Sequence[Manifest], before: float) -> list[Manifest]:
@@ -158,8 +177,13 @@ def _ancestry(newest: Manifest, by_id: dict[str, Manifest]) -> tuple[Manifest, .
     return tuple(line)
 
 
-def _segments(related: Sequence[Manifest]) -> dict[str, Piece]:
-    return {name: Piece(each.backup_id, part) for each in related for name, part in each.segments.items()}
+def _log(related: Sequence[Manifest]) -> dict[str, Piece]:
+    """Their log; of what several have, the oldest piece: one that goes on elsewhere under the same name is newer."""
+    log: dict[str, Piece] = {}
+    for each in related:
+        for name, part in each.log.items():
+            log.setdefault(name, Piece(each.backup_id, part))
+    return log
 
 
 def _files(related: Sequence[Manifest], moment: float) -> tuple[list[Piece], list[Piece]]:

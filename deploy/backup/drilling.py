@@ -1,6 +1,5 @@
 """A drill: the newest backup is restored beside everything, looked through, and thrown away; nobody else sees it."""
 
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +12,8 @@ from deploy.backup.bringing import Bringing, look_for_backends
 from deploy.backup.chains import chain_for
 from deploy.backup.errors import BackupError
 from deploy.backup.keys import unopened
-from deploy.backup.locking import held, held_if_free
+from deploy.backup.leftovers import DRILLING
+from deploy.backup.locking import held
 from deploy.backup.manifest import manifests
 from deploy.backup.materialising import Source, put_files, workshop
 from deploy.backup.reviving import revive
@@ -30,8 +30,6 @@ from shared.tlog.layout import TILE_WIDTH
 from shared.tlog.note import VerifierKey
 from shared.tlog.verification import verify_log
 
-WORK: Final = ".drilling"
-"""It has every secret in clear while a drill runs; one that was killed outright leaves it to whoever comes next."""
 KEPT_FILES: Final = ("secrets/master-keys.json", "secrets/audit-signing-keys.json", "audit-keys", "ca/ca.key")
 HASH_OCTETS: Final = 32
 
@@ -66,7 +64,7 @@ def drill(wanted: Drill) -> Drilled:
         UntrustedError: Something is not what the installation wrote.
         BackupError: It cannot be restored at all.
     """
-    with held(wanted.room, "another drill"), workshop(wanted.room / WORK, wanted.account) as folder:
+    with held(wanted.room, "another drill"), workshop(wanted.room / DRILLING, wanted.account) as folder:
         chain = chain_for(list(manifests(wanted.source.place, wanted.keys)), None)
         bringing = Bringing(wanted.source, chain, folder, wanted.program, wanted.account, None)
         for line in chain.lines:
@@ -75,24 +73,13 @@ def drill(wanted: Drill) -> Drilled:
         put_files(wanted.source, chain, files)
         with bringing.recovered(chain.lines) as servers:
             found = _look(servers, files, chain.newest.backup_id, chain.until)
-            return evolve(found, failures=(*found.failures, *_keyless(wanted, servers[FIRST])))
+            return evolve(found, failures=(*found.failures, *_keyless(wanted, servers[FIRST], chain.until)))
 
 
-def remove_left(room: Path) -> None:
-    """Remove what a drill that was killed outright left in `room`; one that runs there keeps what it has.
-
-    Raises:
-        OSError: `room` is not there.
-    """
-    with held_if_free(room) as is_free:
-        if is_free:
-            shutil.rmtree(room / WORK, ignore_errors=True)
-
-
-def _keyless(wanted: Drill, server: Server) -> list[str]:
+def _keyless(wanted: Drill, server: Server, moment: float) -> list[str]:
     """Of how many people there is no key beside the backups: what the log says of them would open no more."""
     try:
-        kept = person_keys.read_kept(wanted.source.place, wanted.keys, wanted.source.identities)
+        kept = person_keys.read_kept(wanted.source.place, wanted.keys, wanted.source.identities, moment)
     except BackupError as error:
         return [str(error)]
     with server.connect(DATABASE_NAME) as connection:

@@ -6,6 +6,7 @@
 
 import datetime as dt
 import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
@@ -16,7 +17,7 @@ import msgspec
 from attrs import evolve, frozen
 
 from deploy.backup.errors import BackupError, UntrustedError
-from deploy.backup.sealing import Part
+from deploy.backup.sealing import SUFFIX, Part
 from deploy.local.files import write_atomically
 from shared.clusters import FIRST
 from shared.tlog.errors import TlogError
@@ -30,6 +31,12 @@ FORMAT_OF_SEVERAL: Final = 2
 BASE: Final = "base.tar"
 FILES: Final = "files.tar"
 WAL: Final = "wal-"
+LEFT_S: Final = 86_400.0
+"""What has no manifest and was not written to for so long is in nobody's making any more."""
+AWAY: Final = "to go on without this backup, move its folder out of there"
+_ID: Final = re.compile(r"[0-9]{8}T[0-9]{12}Z-(full|incremental|wal)")
+HISTORY: Final = ".history"
+"""How PostgreSQL calls the file that tells which timeline another one goes on from: `0000000N.history`."""
 
 
 class Kind(StrEnum):
@@ -104,9 +111,15 @@ class Manifest:
         return next((part for part in self.parts if part.name.startswith(f"{name}.")), None)
 
     @property
+    def log(self) -> dict[str, Part]:
+        """What it has of the write-ahead log, histories of timelines too, by the names that PostgreSQL gives them."""
+        parts = (part for part in self.parts if part.name.startswith(WAL))
+        return {part.name.removeprefix(WAL).removesuffix(SUFFIX): part for part in parts}
+
+    @property
     def segments(self) -> dict[str, Part]:
-        """The pieces of the write-ahead log in it, by the name that PostgreSQL gives them."""
-        return {part.name.removeprefix(WAL).partition(".")[0]: part for part in self.parts if part.name.startswith(WAL)}
+        """The pieces of the write-ahead log in it, which are numbered without a hole."""
+        return {name: part for name, part in self.log.items() if not name.endswith(HISTORY)}
 
 
 def new_id(now: float, kind: Kind) -> str:
@@ -132,9 +145,11 @@ def read_manifest(folder: Path, keys: Sequence[VerifierKey]) -> Manifest:
         signed_by(note, keys)
         found = msgspec.json.decode(note.text.encode(), type=Manifest, strict=True)
     except TlogError as error:
-        raise UntrustedError(f"{folder}: the manifest was not signed by the key of this installation") from error
+        raise UntrustedError(
+            f"{folder}: the manifest was not signed by the key of this installation; {AWAY}"
+        ) from error
     except (OSError, msgspec.MsgspecError) as error:
-        raise UntrustedError(f"{folder}: there is no manifest that can be read") from error
+        raise UntrustedError(f"{folder}: there is no manifest that can be read; {AWAY}") from error
     if found.format not in (FORMAT, FORMAT_OF_SEVERAL) or found.backup_id != folder.name:
         raise UntrustedError(f"{folder}: the manifest is of another backup, or of another release")
     return found
@@ -152,6 +167,39 @@ def remove(place: Path, manifest: Manifest) -> None:
         shutil.rmtree(folder)
     except OSError as error:
         raise BackupError(f"{folder} cannot be deleted: {error.strerror}") from error
+
+
+def left_behind(place: Path, now: float) -> list[str]:
+    """The ids of what runs that died have left in `place`, of making a backup or of deleting one; `now`: Unix seconds.
+
+    Raises:
+        BackupError: It cannot be looked at.
+    """
+    try:
+        folders = [path for path in sorted(place.iterdir()) if _ID.fullmatch(path.name) and path.is_dir()]
+        unfinished = [folder for folder in folders if not (folder / FILE_NAME).exists()]
+        return [folder.name for folder in unfinished if _written_at(folder) < now - LEFT_S]
+    except FileNotFoundError:
+        return []  # there is no such place; or somebody else deletes them just now
+    except OSError as error:
+        raise BackupError(f"{place} cannot be looked at: {error.strerror}") from error
+
+
+def _written_at(folder: Path) -> float:
+    """When anything in there was written last."""
+    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+
+
+def remove_left(place: Path, backup_id: str) -> None:
+    """Delete what `left_behind` told of.
+
+    Raises:
+        BackupError: It cannot be deleted.
+    """
+    try:
+        shutil.rmtree(place / backup_id)
+    except OSError as error:
+        raise BackupError(f"{place / backup_id} cannot be deleted: {error.strerror}") from error
 
 
 def manifests(place: Path, keys: Sequence[VerifierKey]) -> Iterator[Manifest]:

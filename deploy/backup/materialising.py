@@ -14,7 +14,7 @@ from attrs import frozen
 from deploy.backup.chains import Chain, Line
 from deploy.backup.errors import BackupError, UntrustedError
 from deploy.backup.keys import merged
-from deploy.backup.manifest import BASE
+from deploy.backup.manifest import BASE, HISTORY
 from deploy.backup.sealing import Identity, opened
 from deploy.backup.tools import run_program
 from deploy.local.files import CROSSED_FOLDER, PRIVATE_FOLDER, Account, ensure_folder, write_atomically
@@ -142,7 +142,10 @@ def verify(data: Path, program: Path) -> None:
 
 def _fetch_log(source: Source, line: Line, folder: Path) -> None:
     ensure_folder(folder)
-    for name, piece in line.segments.items():
+    # PostgreSQL begins a timeline of the first number that it finds no history of: one that no backup has yet.
+    for timeline in range(line.newest.timeline + 1, line.newest_timeline + 1):
+        (folder / f"{timeline:08X}{HISTORY}").touch()
+    for name, piece in line.log.items():
         backup = source.place / piece.backup_id
         with opened(backup, piece.part, source.identities) as content, (folder / name).open("wb") as file:
             shutil.copyfileobj(content, file)

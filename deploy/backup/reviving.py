@@ -9,6 +9,7 @@ ledger `replay.sql`, which finds it in the table `ledger`; without one `suspend.
 
 import json
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,7 +77,9 @@ def read_ledger(path: Path) -> list[dict[str, Any]]:
 
 def _checked(entry: Any, path: Path, number: int) -> dict[str, Any]:
     words = {"at", "action", "kind", "key"}
-    if not isinstance(entry, dict) or not words <= entry.keys() or not _is_moments(entry.get("restores", [])):
+    if not isinstance(entry, dict) or not words <= entry.keys():
+        raise BackupError(f"the ledger {path} is damaged in line {number}")
+    if not _is_moments([entry["at"]]) or not _is_moments(entry.get("restores", [])):
         raise BackupError(f"the ledger {path} is damaged in line {number}")
     return entry
 
@@ -103,14 +106,18 @@ def _is_known(line: dict[str, Any], size: int, restores: frozenset[str]) -> bool
 
 
 def carried(lines: Sequence[dict[str, Any]], revived: Revived) -> bytes:
-    """The ledger to go on with: what the log has no entry of, for a restore to a moment before it was replayed."""
+    """The ledger to go on with: all of it, in its order, for a restore to a moment before.
+
+    What the log has an entry of keeps its place there, so that audit goes on behind it; what it has none of has no
+    place, and tells that it was replayed now.
+    """
     replayed = [] if revived.replayed is None else [revived.at]
-    kept = []
-    for line in lines:
-        if not _is_known(line, revived.log_size, revived.restores):
-            kept.append({**line, "leaf_index": None, "restores": [*line.get("restores", []), *replayed]})
-        elif line.get("leaf_index") is None:
-            kept.append(line)
+    kept = [
+        line
+        if _is_known(line, revived.log_size, revived.restores)
+        else {**line, "leaf_index": None, "restores": [*line.get("restores", []), *replayed]}
+        for line in lines
+    ]
     return b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in kept)
 
 
@@ -144,6 +151,7 @@ def revive(
 
 
 def _fill(connection: psycopg.Connection[Any], lines: Sequence[dict[str, Any]]) -> None:
+    """Have the SQL of the services find them, in the order of time, in which ledgers of releases before may not be."""
     connection.execute(_TABLE.encode())
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -153,7 +161,7 @@ def _fill(connection: psycopg.Connection[Any], lines: Sequence[dict[str, Any]]) 
                     place, line["at"], line["action"], line["kind"], str(line["key"]), line.get("project"),
                     line.get("actor"), _json(line.get("before")), _json(line.get("after")),
                 ]
-                for place, line in enumerate(lines)
+                for place, line in enumerate(sorted(lines, key=itemgetter("at")))
             ],
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -27,7 +28,9 @@ LOOK_S: Final = 0.1
 SOCKET: Final = "socket"
 LOG: Final = "log"
 NEVER_REACHED: Final = b"recovery ended before configured recovery target was reached"
-"""Source: PostgreSQL, src/backend/access/transam/xlogrecovery.c."""
+"""Source: PostgreSQL, src/backend/access/transam/xlogrecovery.c; as of the next."""
+REPLAYED: Final = re.compile(rb"redo done at ([0-9A-F]+)/([0-9A-F]+)")
+"""Where the last record begins that was replayed."""
 # As large as the primary's, or recovery refuses; everything that reaches out is off.
 _FIXED: Final = {
     "listen_addresses": "",
@@ -53,12 +56,16 @@ _FIXED: Final = {
 
 @frozen
 class Scratch:
-    """A cluster in `folder`/data, the log beside it, who runs it, and the moment it is brought to (None: the end)."""
+    """A cluster in `folder`/data, the log beside it, who runs it, and the moment it is brought to (None: the end).
+
+    An end of the log before the octet `through` of it is not the one that is meant.
+    """
 
     folder: Path
     program: Path
     account: Account | None
     point: str | None
+    through: int = 0
 
 
 @contextlib.contextmanager
@@ -66,7 +73,7 @@ def recovered(scratch: Scratch) -> Iterator["Server"]:
     """A server that has replayed the log; it is ended, in order, with the block.
 
     Raises:
-        BackupError: It does not come up; the text has the end of what it said.
+        BackupError: It does not come up, the text has the end of what it said; or the log ended before the moment.
     """
     process = _begun(scratch)
     try:
@@ -74,12 +81,26 @@ def recovered(scratch: Scratch) -> Iterator["Server"]:
             # Nothing was written between the moment and the end of the log: the end is the moment.
             if scratch.point is None or NEVER_REACHED not in (scratch.folder / LOG).read_bytes():
                 raise _failed(scratch)
-            process = _begun(evolve(scratch, point=None))
+            scratch = evolve(scratch, point=None)
+            process = _begun(scratch)
             if not _is_up(process, scratch):
                 raise _failed(scratch)
+        if scratch.point is None:
+            _refuse_early_end(scratch)
         yield Server(scratch.folder / SOCKET)
     finally:
         _stop(process)
+
+
+def _refuse_early_end(scratch: Scratch) -> None:
+    """Let pass a log that was replayed to its end, not to a piece that does not go on from the one before."""
+    found = REPLAYED.search((scratch.folder / LOG).read_bytes())
+    end = 0 if found is None else int(found[1], 16) << 32 | int(found[2], 16)
+    if end < scratch.through:
+        raise BackupError(
+            "the log of the backups breaks off before that moment: what was written then is not in them; choose an"
+            " earlier one"
+        )
 
 
 def _begun(scratch: Scratch) -> "subprocess.Popen[bytes]":

@@ -46,12 +46,13 @@ class Part:
 
 
 def recipients_of(lines: Sequence[str]) -> list[Recipient]:
-    """The recipients `age1...` in `lines`; empty ones and comments are left out.
+    """The recipients `age1...` in `lines`, separated by commas too; empty ones and comments are left out.
 
     Raises:
         BackupError: There is none, or one is malformed.
     """
-    words = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    listed = [word.strip() for line in lines if not line.startswith("#") for word in line.split(",")]
+    words = [word for word in listed if word]
     try:
         found = [pyrage.x25519.Recipient.from_str(word) for word in words]
     except pyrage.RecipientError as error:

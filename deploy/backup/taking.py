@@ -4,6 +4,7 @@ All servers come to one moment: the one up to which the log of each is there.
 """
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,27 +74,31 @@ def take(taking: Taking, *, is_full: bool) -> Manifest:
     """Take a backup of everything; of what changed since the last one, where there is one in the same place.
 
     Raises:
-        BackupError: It could not be taken whole; what lies there of it has no manifest and counts for nothing.
+        BackupError: It could not be taken whole, and nothing is left of it.
     """
     with reached(taking.state, is_partial=taking.is_partial) as (servers, absent), _alone(servers):
         for server in servers:
             _have_log_kept(taking.state, server)
         parent = None if is_full else _parent(taking)
         kind = servers[0].kind(goes_on=parent is not None)
-        made = _begun(taking, servers[0], kind, parent, absent)
-        based = [_based(taking, made, server) for server in servers]
-        retired = _retired(taking.state)
-        made, taken = _with_log(taking, made, based, _last_segments(taking.state, based))
-        _keep_person_keys(taking, servers[0].connection)
-        # Without it the next backup is a full one: cut off anywhere here, none goes on from what is not its parent.
-        for folder in (*(each.server.folder for each in taken), *map(taking.state.postgres_of, absent)):
-            (folder / KEPT_MANIFEST).unlink(missing_ok=True)
-        for each in taken:
-            sync_folder(each.server.folder)
-        _finish(taking, made, place=str(taking.place), newest=made.backup_id, made_at=taking.now)
-        for each in taken:
-            write_atomically(each.server.kept_manifest, each.base_manifest)
-        _forget(retired)
+        with _begun(taking, servers[0], kind, parent, absent) as made:
+            return _whole(taking, made, servers, absent)
+
+
+def _whole(taking: Taking, made: Manifest, servers: Sequence[Server], absent: Sequence[str]) -> Manifest:
+    based = [_based(taking, made, server) for server in servers]
+    retired = _retired(taking.state)
+    made, taken = _with_log(taking, made, based, _last_segments(taking.state, based))
+    _keep_person_keys(taking, servers[0].connection)
+    # Without it the next backup is a full one: cut off anywhere here, none goes on from what is not its parent.
+    for folder in (*(each.server.folder for each in taken), *map(taking.state.postgres_of, absent)):
+        (folder / KEPT_MANIFEST).unlink(missing_ok=True)
+    for each in taken:
+        sync_folder(each.server.folder)
+    _finish(taking, made, place=str(taking.place), newest=made.backup_id, made_at=taking.now)
+    for each in taken:
+        write_atomically(each.server.kept_manifest, each.base_manifest)
+    _forget(retired)
     return made
 
 
@@ -102,7 +107,7 @@ def take_log(taking: Taking) -> Manifest:
 
     Raises:
         LogLostError: There is no backup to go on from, or a server's log does not go on from it: `take` one.
-        BackupError: It could not be taken whole.
+        BackupError: It could not be taken whole, and nothing is left of it.
     """
     with reached(taking.state, is_partial=taking.is_partial) as (servers, absent), _alone(servers):
         kept = read_remembered(taking.state)
@@ -112,14 +117,14 @@ def take_log(taking: Taking) -> Manifest:
         for server in servers:
             _check_log(taking.state, server, kept)
             _check_same(server, newest)
-        made = _begun(taking, servers[0], Kind.WAL, None, absent)
-        begun = [_Taken(server, Kind.WAL, None, _folder_of(taking, made, server)) for server in servers]
-        retired = _retired(taking.state)
-        made, _ = _with_log(taking, made, begun, {FIRST: kept.last_segment, **kept.others})
-        _keep_person_keys(taking, servers[0].connection)
-        _finish(taking, made)
-        _forget(retired)
-    return made
+        with _begun(taking, servers[0], Kind.WAL, None, absent) as empty:
+            begun = [_Taken(server, Kind.WAL, None, _folder_of(taking, empty, server)) for server in servers]
+            retired = _retired(taking.state)
+            made, _ = _with_log(taking, empty, begun, {FIRST: kept.last_segment, **kept.others})
+            _keep_person_keys(taking, servers[0].connection)
+            _finish(taking, made)
+            _forget(retired)
+            return made
 
 
 @contextlib.contextmanager
@@ -170,8 +175,9 @@ def _check_same(server: Server, newest: Manifest) -> None:
         )
 
 
-def _begun(taking: Taking, first: Server, kind: Kind, parent: str | None, absent: Sequence[str]) -> Manifest:
-    """The manifest of a backup of which nothing is there but its folder."""
+@contextlib.contextmanager
+def _begun(taking: Taking, first: Server, kind: Kind, parent: str | None, absent: Sequence[str]) -> Iterator[Manifest]:
+    """The manifest of a backup of which nothing is there but its folder; it goes where the block does not finish it."""
     made = Manifest(
         format=FORMAT,
         backup_id=new_id(taking.now, kind),
@@ -184,12 +190,18 @@ def _begun(taking: Taking, first: Server, kind: Kind, parent: str | None, absent
         parts=(),
         absent=tuple(absent),
     )
+    signer_of(taking.state)  # made before the files are sealed, which it is one of: a restored installation has it
+    folder = taking.place / made.backup_id
     try:
         taking.place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ensure_folder(taking.place / made.backup_id)
+        ensure_folder(folder)
     except OSError as error:
-        raise BackupError(f"{taking.place / made.backup_id} cannot be made: {error.strerror}") from error
-    return made
+        raise BackupError(f"{folder} cannot be made: {error.strerror}") from error
+    try:
+        yield made
+    finally:
+        if not (folder / MANIFEST).exists():  # or a place that was full would stay so
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _folder_of(taking: Taking, made: Manifest, server: Server) -> Path:

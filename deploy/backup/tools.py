@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from deploy.backup.errors import BackupError
 from deploy.local.bootstrap import BACKUP, CONNECT_TIMEOUT_S
@@ -15,7 +15,9 @@ from deploy.local.processes import DATABASE_NAME
 from deploy.local.records import read_record
 from deploy.local.state import StateFolder
 from shared.clusters import FIRST, Clusters
+from shared.database import is_password_refused
 from shared.errors import UnavailableError
+from shared.overlap import values
 
 TIMEOUT_S: Final = 3_600
 
@@ -71,6 +73,14 @@ class Tools:
         """
         return psycopg.connect(self.server, dbname=DATABASE_NAME, password=self.password, autocommit=True)
 
+    def is_refused(self) -> bool:
+        """Whether the server does not take this password; it may have the one before it still."""
+        try:
+            self.connect().close()
+        except psycopg.OperationalError as error:
+            return is_password_refused(error)
+        return False
+
 
 def said(octets: bytes) -> str:
     """The end of what a program said, in one line."""
@@ -103,9 +113,14 @@ def tools_of(state: StateFolder, server: str = FIRST) -> Tools:
     """
     file = state.database_secrets_of(server) / BACKUP
     try:
-        password = file.read_text(encoding="utf-8").strip()
-    except OSError as error:
+        password, *before = values(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise BackupError(f"{file}: the password of the login {BACKUP} cannot be read, start this release") from error
+    tools = _tools(state, server, password)
+    return evolve(tools, password=before[0]) if before and tools.is_refused() else tools
+
+
+def _tools(state: StateFolder, server: str, password: str) -> Tools:
     if server == FIRST and not state.elsewhere.is_dir():
         port = read_record(state.processes).ports.postgres
         return Tools(find_program(state), port, state.ca_certificate, password)

@@ -12,13 +12,13 @@ from typing import Any, Final
 import psycopg
 from attrs import frozen
 
-from deploy.backup.manifest import WAL
+from deploy.backup.manifest import HISTORY, WAL
 from deploy.backup.sealing import Part, Recipient, seal
 from deploy.backup.tools import Tools
 
 SLOT: Final = "ironflock_backup"
 SPOOL: Final = "wal-spool"
-_SEGMENT: Final = re.compile(r"[0-9A-F]{24}(\.history)?|[0-9A-F]{8}\.history")
+_WHOLE: Final = re.compile(rf"[0-9A-F]{{24}}|[0-9A-F]{{8}}{re.escape(HISTORY)}")
 
 
 @frozen
@@ -85,9 +85,9 @@ def one(connection: psycopg.Connection[Any], query: str) -> tuple[Any, ...]:
 
 
 def spooled(postgres: Path) -> Iterator[Path]:
-    """The whole segments that wait in the spool, in order."""
+    """The whole segments that wait in the spool, and histories of timelines before theirs, in order."""
     folder = postgres / SPOOL
-    yield from (path for path in sorted(folder.glob("*")) if _SEGMENT.fullmatch(path.name))
+    yield from (path for path in sorted(folder.glob("*")) if _WHOLE.fullmatch(path.name))
 
 
 def seal_spooled(postgres: Path, folder: Path, recipients: Sequence[Recipient], after: str) -> list[Part]:

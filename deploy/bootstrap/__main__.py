@@ -9,13 +9,18 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import psycopg
 from attrs import field, frozen
 
-from deploy.local.bootstrap import WITH_PASSWORD, Server, bootstrap, bootstrap_cluster
+from deploy.local.bootstrap import BACKUP, WITH_PASSWORD, Server, bootstrap, bootstrap_cluster
 from deploy.local.processes import PROVISIONER
+from shared.overlap import values
 from shared.settings import Settings, SettingsError
+
+OF_CLUSTER: Final = (PROVISIONER, BACKUP)
+"""The logins of a server that has projects' databases alone: it is backed up as the first one is."""
 
 
 @frozen
@@ -30,7 +35,7 @@ def main(words: Sequence[str]) -> int:
     """Do it and return the exit status."""
     is_cluster = list(words) == ["cluster"]
     try:
-        found = bootstrap_settings(os.environ, (PROVISIONER,) if is_cluster else WITH_PASSWORD)
+        found = bootstrap_settings(os.environ, OF_CLUSTER if is_cluster else WITH_PASSWORD)
         if is_cluster:
             bootstrap_cluster(found.server, found.passwords)
         else:
@@ -62,12 +67,12 @@ def bootstrap_settings(environ: Mapping[str, str], logins: Sequence[str] = WITH_
 
 def _password(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        found = values(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"IRONFLOCK_BOOTSTRAP_PASSWORDS: {path} cannot be read") from error
-    if not text:
+    if not found:
         raise SettingsError(f"IRONFLOCK_BOOTSTRAP_PASSWORDS: {path} is empty")
-    return text
+    return found[0]  # from now on: whoever logs in by it shows the one before where this one is not taken yet
 
 
 if __name__ == "__main__":

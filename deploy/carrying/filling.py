@@ -3,6 +3,7 @@
 Nobody works in it yet, since nothing is installed there. It is one transaction, and may be done again.
 """
 
+import collections
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import IO, Any, Final
@@ -15,7 +16,7 @@ from psycopg import sql
 from deploy.backup.errors import UntrustedError
 from deploy.carrying.lines import CLEAR, END, MAX_LINE_OCTETS, Rows, secret_in
 from deploy.carrying.sealed_values import place_of_secret, sealed
-from deploy.carrying.structure import Table, finished, made
+from deploy.carrying.structure import LEFT_OUT, Table, finished, made
 from shared.sealed_texts import text_of
 from shared.secrets import Sealer
 
@@ -68,7 +69,11 @@ def fill_backend(
         for name in ("statement_timeout", "transaction_timeout", "idle_in_transaction_session_timeout"):
             connection.execute(f"SET LOCAL {name} = 0".encode())
         while line := content.readline(MAX_LINE_OCTETS):
-            _fill_table(connection, content, target, _table_in(line), (devices, sealer))
+            table = _table_in(line)
+            if table.name in LEFT_OUT:  # releases before took it along
+                collections.deque(_rows_in(content), maxlen=0)
+            else:
+                _fill_table(connection, content, target, table, (devices, sealer))
 
 
 def _fill_table(

@@ -1,7 +1,8 @@
 """A project that is never brought in whole: its pieces go, and its server can be drained empty.
 
 It is nobody's, and no service knows of it, so that whoever brings projects in takes it away again: the databases and
-roles that the provisioner has made, then the rows. Whatever dies in between goes on when it is asked for again.
+roles that the provisioner has made, then the rows. Whatever dies in between goes on when it is asked for again; brought
+in it is no more from the first step on, since then it has no keys.
 """
 
 import threading
@@ -17,6 +18,12 @@ from deploy.carrying.importing import LOOK_S, MADE_WITHIN_S, alone, record
 from deploy.carrying.rows import run_forget
 from deploy.local.processes import DATABASE_NAME
 
+# What is left says which apps and releases were made for it.
+_UNKEY: Final = "DELETE FROM realms.import_key WHERE import_id = %s AND kind NOT IN ('app', 'release')"
+_UNASK: Final = (
+    "DELETE FROM realms.provision_job j USING realms.backend b WHERE b.backend_key = j.backend_key"
+    " AND b.project_key = %s AND NOT j.is_begun"
+)
 _BEGUN: Final = (
     "SELECT EXISTS (SELECT FROM realms.provision_job j JOIN realms.backend b USING (backend_key)"
     " WHERE b.project_key = %s AND j.is_begun AND j.done_at IS NULL)"
@@ -37,11 +44,9 @@ def forget_import(databases: Databases, import_id: str) -> int:
     try:
         with databases.connect(DATABASE_NAME) as connection, alone(connection, import_id):
             project_key = _unfinished(connection, import_id)
-            connection.execute(
-                "DELETE FROM realms.provision_job j USING realms.backend b WHERE b.backend_key = j.backend_key"
-                " AND b.project_key = %s AND NOT j.is_begun",
-                [project_key],
-            )
+            with connection.transaction():
+                connection.execute(_UNKEY, [import_id])
+                connection.execute(_UNASK, [project_key])
             _await_provisioner(connection, project_key)
             roles = [name for row in connection.execute(_ROLES, [project_key]).fetchall() for name in row]
             for server, database in connection.execute(_MADE, [project_key]).fetchall():

@@ -33,6 +33,11 @@ from shared.names import canonical_name
 MADE_WITHIN_S: Final = 600.0
 LOOK_S: Final = 0.1
 GONE: Final = "its database server was forgotten meanwhile: `project imports --forget` this one, then bring it in anew"
+FORGETTING: Final = "its forgetting was cut off: `project imports --forget` it once more, then bring it in anew"
+_KNOWN: Final = (
+    "SELECT owner_account_key, name, done_at, EXISTS (SELECT FROM realms.import_key k WHERE k.import_id = i.import_id"
+    " AND k.kind = 'project') FROM realms.project_import i WHERE import_id = %s"
+)
 LOCK: Final = 0x49_4D_50_54  # "IMPT"
 _BACKENDS: Final = (
     "SELECT b.backend_key, d.database_name, b.schema_name, b.owner_name, c.name, b.state FROM realms.backend b"
@@ -172,9 +177,7 @@ def _importing(connection: psycopg.Connection[Any], wanted: Wanted) -> Importing
 def _begin(connection: psycopg.Connection[Any], wanted: Wanted, importing: Importing, rows: list[Row]) -> None:
     """Make its keys and have its backends made; of no effect where that was done."""
     import_id = wanted.carried.import_id
-    known = connection.execute(
-        "SELECT owner_account_key, name, done_at FROM realms.project_import WHERE import_id = %s", [import_id]
-    ).fetchone()
+    known = connection.execute(_KNOWN, [import_id]).fetchone()
     if known is not None:
         _refuse_other(known, importing)
         return
@@ -195,9 +198,11 @@ def _begin(connection: psycopg.Connection[Any], wanted: Wanted, importing: Impor
 
 
 def _refuse_other(known: tuple[Any, ...], importing: Importing) -> None:
-    owner_key, name, done_at = known
+    owner_key, name, done_at, has_keys = known
     if done_at is not None:
         raise BackupError(f"it was brought in already, as {name}: take it out anew to have it twice")
+    if not has_keys:
+        raise BackupError(FORGETTING)
     if (owner_key, name) != (importing.owner_account_key, importing.name):
         raise BackupError(f"it is being brought in as {name}, for another owner or name: repeat that")
 

@@ -14,6 +14,7 @@ from psycopg import sql
 
 from deploy.backup.bringing import Bringing
 from deploy.backup.chains import chain_for
+from deploy.backup.leftovers import REVIVING
 from deploy.backup.locking import held
 from deploy.backup.manifest import manifests
 from deploy.backup.materialising import Source, put_files, workshop
@@ -30,8 +31,6 @@ from deploy.local.state import StateFolder
 from shared.clusters import FIRST
 from shared.tlog.note import VerifierKey
 
-WORK: Final = ".reviving"
-"""It has the whole cluster in clear while this runs; what was killed outright leaves it to the next."""
 ELSEWHERE: Final = (
     "SELECT DISTINCT c.name FROM realms.project p JOIN realms.backend b USING (project_key)"
     " JOIN realms.cluster c ON c.cluster_key = b.cluster_key WHERE p.{} = %s AND b.state = 'ready'"
@@ -68,7 +67,8 @@ def revive_one(state: StateFolder, wanted: Reviving) -> Imported:
         BackupError: The backups do not reach to the moment, or there was no such project then.
     """
     here = living(state)
-    with held(state.postgres, "another restore of a project"), workshop(state.postgres / WORK, wanted.account) as work:
+    alone = held(state.postgres, "another restore of a project")
+    with alone, workshop(state.postgres / REVIVING, wanted.account) as work:
         program = find_program(state)
         chain = chain_for(list(manifests(wanted.source.place, wanted.keys)), wanted.point, wanted.without)
         bringing = Bringing(wanted.source, chain, work, program, wanted.account, wanted.point)

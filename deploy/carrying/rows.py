@@ -20,13 +20,17 @@ import psycopg
 from attrs import frozen
 from psycopg.types.json import Jsonb
 
+from deploy.backup.errors import UntrustedError
 from deploy.local.bootstrap import SCHEMAS
 from deploy.local.state import REPOSITORY
 from shared.clusters import FIRST
+from shared.names import lookup_name
 
 REVIEW: Final = "review."
 Row: TypeAlias = tuple[str, dict[str, Any]]
 Keys: TypeAlias = dict[tuple[str, int], int]
+_KEY: Final = "_key"
+_CANONICAL: Final = "_canonical"
 _TABLES: Final = (
     "CREATE TEMPORARY TABLE carried (part text, content jsonb) ON COMMIT DROP;"
     "CREATE TEMPORARY TABLE new_key (kind text, old bigint, new bigint) ON COMMIT DROP;"
@@ -109,9 +113,29 @@ def line_of(row: Row) -> bytes:
 
 
 def row_of(line: bytes) -> Row:
-    """The inverse of `line_of`."""
-    part, content = json.loads(line)
+    """The inverse of `line_of`: whoever made the line, its keys are numbers and its names lie under their own form.
+
+    So that whatever is asked of a row, in SQL or here, has one answer.
+
+    Raises:
+        UntrustedError: It is no such row.
+    """
+    try:
+        part, content = json.loads(line)
+    except (TypeError, ValueError) as error:
+        raise UntrustedError("a row of the project cannot be read") from error
+    if not isinstance(part, str) or not isinstance(content, dict):
+        raise UntrustedError("a row of the project is none")
+    for name, value in content.items():
+        if name.endswith(_KEY) and value is not None and type(value) is not int:
+            raise UntrustedError(f"a row of {part} has no number as its {name}")
+        if name.endswith(_CANONICAL) and not _is_canonical(content.get(name.removesuffix(_CANONICAL)), value):
+            raise UntrustedError(f"a row of {part} lies under another name than its own, in {name}")
     return part, content
+
+
+def _is_canonical(shown: object, kept: object) -> bool:
+    return isinstance(shown, str) and kept is not None and lookup_name(shown) == kept
 
 
 def _texts(name: str) -> Iterator[str]:

@@ -25,6 +25,9 @@ TYPES: Final[dict[str, LiteralString]] = {
 """Source: services/fleetdb/store/catalog.py."""
 IDENTITIES: Final[dict[str, LiteralString]] = {"a": "ALWAYS", "d": "BY DEFAULT"}
 METHODS: Final[dict[str, LiteralString]] = {"btree": "btree", "brin": "brin"}
+LEFT_OUT: Final = frozenset({"_carried", "_erased"})
+"""What fleetdb has noted of its own work: of moves, and of requests to delete, which nobody there knows of.
+Source: services/fleetdb/store/carrying.py, erasing.py."""
 _BOUNDS: Final = re.compile(r"FOR VALUES FROM \('([0-9 :.+-]+)'\) TO \('([0-9 :.+-]+)'\)")
 _TABLES: Final = (
     "SELECT c.oid, c.relname, c.relkind = 'p' FROM pg_class c"
@@ -104,8 +107,9 @@ class Table:
 
 
 def tables_of(connection: psycopg.Connection[Any], schema: str) -> list[Table]:
-    """What is in a schema, as of the moment of the connection's transaction."""
-    return [_table(connection, schema, *row) for row in connection.execute(_TABLES, [schema]).fetchall()]
+    """What is carried of a schema, as of the moment of the connection's transaction."""
+    found = connection.execute(_TABLES, [schema]).fetchall()
+    return [_table(connection, schema, *row) for row in found if row[1] not in LEFT_OUT]
 
 
 def _table(connection: psycopg.Connection[Any], schema: str, oid: int, name: str, is_partitioned: bool) -> Table:  # noqa: FBT001 - a row

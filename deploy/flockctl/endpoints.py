@@ -13,6 +13,12 @@ from deploy.local.state import FOLDER_NAME, SETTING, find_state_folder
 
 FILE_NAME: Final = "endpoints.json"
 SECRETS: Final = "secrets"
+OF_A_CLUSTER: Final = ("bus", "database")
+"""What `deploy.installation` makes there, and no launcher."""
+WITHIN: Final = (
+    "it is looked at and backed up from within (deploy/README.md, The doctor of a cluster, Backups in a cluster);"
+    " this command works on an installation of one machine"
+)
 
 
 @frozen
@@ -72,13 +78,15 @@ def installed_state(state: Path | None, environ: Mapping[str, str], working_fold
     """The state folder of an installation on this machine, whether it runs or not; looked for as its endpoints are.
 
     Raises:
-        CommandError: There is none, or it is another user's.
+        CommandError: There is none, or it is another user's, or the folder is a cluster's.
     """
     for folder in candidates(state, environ, working_folder):
         if (folder / SECRETS).is_dir():
             if not os.access(folder / SECRETS, os.R_OK | os.X_OK):
                 raise CommandError("not_authorized", f"{folder} is another user's: run this as who runs the platform")
             return folder.absolute()
+        if all((folder / name).is_dir() for name in OF_A_CLUSTER):
+            raise CommandError("not_supported", f"{folder} is the folder of a cluster: {WITHIN}")
     raise CommandError(
         "no_platform",
         "no installation was found on this machine: name its state folder with --state",

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from deploy.flockctl import completion
 from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.operator import Operator
 from deploy.flockctl.times import end
@@ -14,18 +15,38 @@ Who = Annotated[str, typer.Argument(help="Their login name or account key.", met
 OrMe = Annotated[str | None, typer.Argument(help="Their login name or account key (default: you).", metavar="WHO")]
 OrMeAndFlag = Annotated[
     list[str],
-    typer.Argument(help="A person (default: you) and a flag; `flockctl flags` lists those.", metavar="[WHO] FLAG"),
+    typer.Argument(
+        help="A person (default: you) and a flag; `flockctl flags` lists those.",
+        metavar="[WHO] FLAG",
+        autocompletion=completion.flags,
+    ),
 ]
-Flag = Annotated[str, typer.Argument(help="As `flockctl flags` lists them.", metavar="FLAG")]
-Flags = Annotated[str, typer.Argument(help="One or more, with commas: READ,OPERATE.", metavar="FLAGS")]
+Flag = Annotated[
+    str, typer.Argument(help="As `flockctl flags` lists them.", metavar="FLAG", autocompletion=completion.flags)
+]
+Flags = Annotated[
+    str,
+    typer.Argument(help="One or more, with commas: READ,OPERATE.", metavar="FLAGS", autocompletion=completion.flags),
+]
 On = Annotated[
     str,
     typer.Option(
-        "--on", help="device:press-1, project:plant, group:line-4, app:press, board:7, data_backend:7, or installation."
+        "--on",
+        help="device:press-1, project:plant, group:line-4, app:press, board:7, data_backend:7, or installation.",
+        autocompletion=completion.things,
     ),
 ]
 OnKind = Annotated[
-    str, typer.Option("--on", help="device, project, group, app, board, data_backend or installation.", metavar="KIND")
+    str,
+    typer.Option(
+        "--on",
+        help="device, project, group, app, board, data_backend or installation.",
+        metavar="KIND",
+        autocompletion=completion.kinds,
+    ),
+]
+DespiteLocks = Annotated[
+    bool, typer.Option("--despite-locks", help="Also where a lock keeps them out: as it is when that ends.")
 ]
 Project = Annotated[str, typer.Argument(help="Its name or key.", metavar="PROJECT")]
 InProject = Annotated[str, typer.Option("--project", help="The project's name or key.")]

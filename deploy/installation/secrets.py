@@ -14,13 +14,12 @@ from typing import Any, Final
 from attrs import frozen
 
 from deploy.backup.signing import backup_signing_key
-from deploy.local.bootstrap import BACKUP, MIGRATE, SUPERUSER, WITH_PASSWORD
+from deploy.local.bootstrap import BACKUP, DOCTOR, MIGRATE, SUPERUSER, WITH_PASSWORD
 from deploy.local.files import ensure_folder, ensure_secret
 from deploy.local.preparation import SecretLostError, api_key, master_keys, signing_keys, token
-from deploy.local.processes import PROVISIONER, SERVICES
+from deploy.local.processes import PROVISIONER, SERVICES, WITH_MASTER_KEYS
 
 NODE_OCTETS: Final = 32
-MASTER_KEYS: Final = ("auth", "devices", "fleetdb", "tunnels")
 NODES: Final = ("frps-0", "frps-1")
 
 
@@ -43,7 +42,7 @@ def frps_nodes() -> str:
 MAKERS: Final = {
     **{f"bus/svc_{name}": token for name in SERVICES},
     **{f"database/{login}": token for login in (SUPERUSER, *WITH_PASSWORD)},
-    **{f"master-keys/{name}": master_keys for name in MASTER_KEYS},
+    **{f"master-keys/{name}": master_keys for name in WITH_MASTER_KEYS},
     "person-keys": master_keys,
     "audit-signing-keys": signing_keys,
     "backup-signing-key": backup_signing_key,
@@ -73,7 +72,7 @@ def _of_backup() -> dict[str, str]:
         "signing-key": "backup-signing-key",
         "person-keys": "person-keys",
         "audit-signing-keys": "audit-signing-keys",
-        **{f"master-keys-{name}": f"master-keys/{name}" for name in MASTER_KEYS},
+        **{f"master-keys-{name}": f"master-keys/{name}" for name in WITH_MASTER_KEYS},
     }
 
 
@@ -107,6 +106,7 @@ def handed() -> list[Handed]:
         Handed("router", {f"svc_{name}": f"bus/svc_{name}" for name in SERVICES}),
         Handed("backup", _of_backup()),
         Handed("provisioner", {"database": f"database/{PROVISIONER}"}),
+        Handed("doctor", {"database": f"database/{DOCTOR}"}),
         Handed("migrate", {"database": f"database/{MIGRATE}"}),
         Handed("bootstrap", {login: f"database/{login}" for login in WITH_PASSWORD}),
         Handed("postgres-superuser", {"password": f"database/{SUPERUSER}"}, "kubernetes.io/basic-auth"),

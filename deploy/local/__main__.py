@@ -19,8 +19,10 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
+from deploy.backup.leftovers import remove_left
 from deploy.local.background import down, status, up
 from deploy.local.errors import PlatformError
+from deploy.local.kinds import ALL, CA, Kind
 from deploy.local.launcher import Launcher, Plan, Shell
 from deploy.local.ports import check_ports, database_listeners, listeners
 from deploy.local.preparation import ensure_state, prepare
@@ -32,7 +34,7 @@ from deploy.local.processes import (
     service_process,
 )
 from deploy.local.records import read_record
-from deploy.local.rotation import ALL, CA, Kind, rotate
+from deploy.local.rotation import rotate
 from deploy.local.running import Surroundings
 from deploy.local.settings import LocalSettings, local_settings
 from deploy.local.state import LauncherLock, StateFolder
@@ -93,6 +95,7 @@ def launch(settings: LocalSettings, plan: Plan) -> int:
     state = StateFolder(settings.state)
     with LauncherLock(state.lock), contextlib.closing(Terminal(state)) as terminal:
         try:
+            remove_left(state.postgres)
             for name in end_survivors(read_record(state.processes).processes):
                 terminal.say(f"{name} was left by an earlier launcher and is ended")
             check_ports(listeners(settings) if plan.services else database_listeners(settings))

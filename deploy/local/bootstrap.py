@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from attrs import frozen
+from attrs import field, frozen
 from psycopg import sql
 
 from deploy.local.processes import DATABASE_NAME, PROVISIONER, SERVICES
 from deploy.local.project_template import DIGEST, TEMPLATE_NAME, statements
+from shared.database import Password, by_either
 
 SUPERUSER: Final = "postgres"
 MIGRATE: Final = "migrate"
@@ -22,47 +23,59 @@ BACKEND_LOGIN: Final = "backend_login"
 """Every login of a data backend is a member of it, which pg_hba.conf knows them by; it opens nothing."""
 BACKUP: Final = "backup"
 """Reads the whole cluster as a replica does, for backups; in the control database it can close a segment of the log."""
-LOGINS: Final = (MIGRATE, *(f"svc_{name}" for name in SERVICES))
+DOCTOR: Final = "doctor"
+"""Looks whether all is well, from within a cluster: migrations let it read what `flockctl doctor` asks for."""
+LOGINS: Final = (MIGRATE, DOCTOR, *(f"svc_{name}" for name in SERVICES))
 WITH_PASSWORD: Final = (PROVISIONER, BACKUP, *LOGINS)
 """Every login, besides the superuser, that needs a password before roles are made."""
 CONNECT_TIMEOUT_S: Final = 5
 _NOT_SPECIAL: Final = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
 _MAKES_ROLES: Final = "NOSUPERUSER CREATEDB CREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
 _REPLICATES: Final = "NOSUPERUSER NOCREATEDB NOCREATEROLE REPLICATION NOBYPASSRLS NOINHERIT"
-# What it ends sessions of data backends with, and sees them by.
-_WATCHING: Final = ("pg_signal_backend", "pg_read_all_stats")
+# What the provisioner ends sessions of data backends with, and sees them by; the doctor sees how many there are.
+_SEES_SESSIONS: Final = "pg_read_all_stats"
+_WATCHING: Final = ("pg_signal_backend", _SEES_SESSIONS)
 
 
 @frozen
 class Server:
-    """A PostgreSQL server and its superuser's password; its certificate says `host`."""
+    """A PostgreSQL server and the password of `login` there; its certificate says `host`.
+
+    `before` is the password before it, while the server may have that still.
+    """
 
     port: int
     ca: Path
-    password: str
+    password: str = field(repr=False)
     host: str = "localhost"
+    login: str = SUPERUSER
+    before: str = field(default="", repr=False)
 
 
 def connect(server: Server, database: str) -> psycopg.Connection[Any]:
-    """An autocommit connection of the superuser to `database`.
+    """An autocommit connection of the server's login to `database`.
 
     Raises:
         psycopg.OperationalError: The server does not answer, or is not who it should be.
     """
-    return psycopg.connect(
-        host=server.host,
-        hostaddr="127.0.0.1" if server.host == "localhost" else "",
-        port=server.port,
-        dbname=database,
-        user=SUPERUSER,
-        password=server.password,
-        sslmode="verify-full",
-        sslrootcert=str(server.ca),
-        channel_binding="require",
-        connect_timeout=CONNECT_TIMEOUT_S,
-        application_name="launcher",
-        autocommit=True,
-    )
+
+    def by(password: str) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            host=server.host,
+            hostaddr="127.0.0.1" if server.host == "localhost" else "",
+            port=server.port,
+            dbname=database,
+            user=server.login,
+            password=password,
+            sslmode="verify-full",
+            sslrootcert=str(server.ca),
+            channel_binding="require",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            application_name="launcher",
+            autocommit=True,
+        )
+
+    return by_either(Password(server.password, server.before), by)
 
 
 def answers(server: Server) -> bool:
@@ -83,6 +96,7 @@ def bootstrap(server: Server, passwords: Mapping[str, str]) -> None:
             _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
         for login in LOGINS:
             _ensure_login(connection, login, passwords[login], _NOT_SPECIAL)
+        _run(connection, "GRANT {} TO {} WITH INHERIT TRUE", _SEES_SESSIONS, DOCTOR)
         _ensure_provisioner(connection, passwords[PROVISIONER])
         _ensure_login(connection, BACKUP, passwords[BACKUP], _REPLICATES)
         unlike = _databases_unlike_the_template(connection)

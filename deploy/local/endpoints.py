@@ -22,7 +22,7 @@ def endpoints(settings: LocalSettings) -> dict[str, object]:
         "more_routers": second if ports.has_second_cell else {},
         "accounts": f"https://{host}:{ports.accounts}",
         "gateway": f"https://{host}:{ports.gateway}",
-        "audit": f"https://localhost:{ports.audit}/audit",
+        "audit": f"https://{host}:{ports.audit}/audit",
         "audit_key_file": str(state.audit_public_keys),
         "sql": {"host": settings.host, "port": ports.sql},
         "tunnels": {

@@ -29,6 +29,15 @@ def account_of(path: Path) -> Account:
     return Account(str(found.st_uid), found.st_uid, found.st_gid)
 
 
+def read_secret(path: Path) -> str:
+    """What the file of a secret says, without the ends of its lines.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    return path.read_text(encoding="utf-8").strip()
+
+
 def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE_FILE, owner: Account | None = None) -> None:
     """Put `content` at `path`: a reader, also after a crash, finds the old file or the new one, never half of one.
 

@@ -15,6 +15,11 @@ def with_new_master(text: str, name: str, key: bytes) -> str:
     return _text(name, {**document["keys"], name: _encoded(key)})
 
 
+def is_leaving_masters(text: str) -> bool:
+    """Whether a master key took over and those before it are still there."""
+    return len(json.loads(text)["keys"]) > 1
+
+
 def with_active_master_alone(text: str) -> str:
     """The file without the keys that wrap nothing any more."""
     document = json.loads(text)

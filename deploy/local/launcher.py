@@ -34,11 +34,13 @@ from deploy.local.records import (
     write_record,
 )
 from deploy.local.renewal import Renewal, Surroundings
+from deploy.local.retiring import finish, left_over
 from deploy.local.settings import LocalSettings
 from deploy.local.state import StateFolder
 from deploy.local.superuser import settle
 from deploy.local.supervision import Supervisor
 from deploy.local.survivors import birth
+from shared.secrets import SecretsError
 
 DATABASE_TIMEOUT_S: Final = 60.0
 ROUTER_TIMEOUT_S: Final = 30.0
@@ -129,6 +131,9 @@ class Launcher:
         if self._plan.services:
             await deferToThread(self._check_keys)
         await self._migrate()
+        if self._plan.services:
+            for sentence in await deferToThread(self._finish_rotations):
+                self._shell.say(sentence)
         await self._routers_live()
         for service in self._plan.services:
             self._supervisor.add(service)
@@ -161,6 +166,17 @@ class Launcher:
             found = misfits(connection, self._state)
         if found:
             raise LaunchError("\n".join(found.values()))
+
+    def _finish_rotations(self) -> list[str]:
+        """End rotations that were cut off, now that no service has read the key files; what was done, in sentences."""
+        said = list[str]()
+        try:
+            if left_over(self._state):
+                with connect(self._prepared.server, DATABASE_NAME) as connection:
+                    said.extend(finish(connection, self._state))
+        except (PlatformError, SecretsError, psycopg.Error) as error:
+            said.append(f"a rotation of keys that was cut off is still to be ended: {error}")
+        return said
 
     async def _migrate(self) -> None:
         if self._plan.migrate is None:

@@ -36,8 +36,8 @@ def listeners(settings: LocalSettings) -> list[Listener]:
         Listener("sql", settings.bind, ports.sql, is_movable=True),
         Listener("tunnels, devices", settings.bind, ports.tunnel, is_movable=True),
         Listener("tunnels, visitors", settings.bind, ports.visitors, is_movable=True),
+        Listener("audit", settings.bind, ports.audit, is_movable=True),
         *database_listeners(settings),
-        Listener("audit", loopback, ports.audit),
         *operations,
     ]
 

@@ -17,6 +17,8 @@ from shared.settings import SettingsError
 LEASH: Final = Path(__file__).with_name("leash.py")
 DATABASE_NAME: Final = "ironflock"
 SERVICES: Final = ("auth", "realms", "devices", "privileges", "audit", "gateway", "fleetdb", "tunnels")
+WITH_MASTER_KEYS: Final = ("auth", "devices", "fleetdb", "tunnels")
+"""Those that store something sealed, each by master keys of its own."""
 PROVISIONER: Final = "provisioner"
 """Its process and its login."""
 SECOND: Final = "second"
@@ -181,6 +183,7 @@ def _own_variables(  # noqa: PLR0911 - one a service
     if name == "audit":
         return {
             "PORT": str(settings.ports.audit),
+            "BIND": settings.bind,
             "SIGNING_KEYS_FILE": str(state.audit_signing_keys),
             "PUBLIC_KEYS_FILE": str(state.audit_public_keys),
             "HEAD_FILE": str(state.audit_head),

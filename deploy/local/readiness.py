@@ -10,6 +10,7 @@ from attrs import frozen
 
 TIMEOUT_S: Final = 3.0
 MAX_ANSWER_OCTETS: Final = 65_536
+LOOPBACK: Final = "127.0.0.1"
 
 
 @frozen
@@ -23,15 +24,15 @@ class Answer:
 def is_live(port: int, ca: Path) -> bool:
     """Whether the process behind `port` answers at all, ready or not."""
     try:
-        return _get(port, ca, "/health/live")[0] == http.client.OK
+        return _get(port, ca, "/health/live", LOOPBACK)[0] == http.client.OK
     except (OSError, http.client.HTTPException):
         return False
 
 
-def ask(port: int, ca: Path) -> Answer:
-    """What `https://127.0.0.1:<port>/health/ready` answers."""
+def ask(port: int, ca: Path, host: str = LOOPBACK) -> Answer:
+    """What `https://<host>:<port>/health/ready` answers."""
     try:
-        status, body = _get(port, ca, "/health/ready")
+        status, body = _get(port, ca, "/health/ready", host)
     except (OSError, http.client.HTTPException) as error:
         return Answer(ready=False, reason=f"does not answer ({type(error).__name__})")
     return Answer(ready=status == http.client.OK, reason=explain(body))
@@ -46,10 +47,10 @@ def explain(body: bytes) -> str:
         return "answers, but is not ready"
 
 
-def _get(port: int, ca: Path, path: str) -> tuple[int, bytes]:
+def _get(port: int, ca: Path, path: str, host: str) -> tuple[int, bytes]:
     context = ssl.create_default_context(cafile=str(ca))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=TIMEOUT_S, context=context)
+    connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=context)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

@@ -15,8 +15,12 @@ DAY_S: Final = 86_400
 CERTIFICATE_LIFE_S: Final = 2 * DAY_S
 FIRST_PORT: Final = 8440
 LAST_OFFSET: Final = 19
-TUNNEL_PORT: Final = 7400
-"""Where agents look for the edge of tunnels on this machine (wire-agent.md section 6)."""
+TUNNEL_PORT: Final = 7000
+"""Where agents look for the edge of tunnels (wire-agent.md section 6)."""
+TUNNEL_PORT_HERE: Final = 7400
+"""The same, of agents whose platform is on their own machine."""
+HERE: Final = frozenset({"localhost", "127.0.0.1", "host.docker.internal"})
+"""The hosts by which agents know that it is."""
 RAW_PORTS: Final = 100
 SECOND_CELL: Final = LAST_OFFSET + 1 + RAW_PORTS
 """Behind the ports of tunnels come those of the second cell's router, where there is one."""
@@ -35,13 +39,17 @@ class Ports:
     base: int
     chosen_tunnel: int | None = None
     has_second_cell: bool = False
+    is_here: bool = True
+    """Whether devices know the platform as on their own machine."""
 
     @property
     def tunnel(self) -> int:
-        """What devices' tunnel clients dial: agents know one port alone for a platform on this machine."""
+        """What devices' tunnel clients dial: it is not told to them, they know one port for each kind of host."""
         if self.chosen_tunnel is not None:
             return self.chosen_tunnel
-        return TUNNEL_PORT if self.base == FIRST_PORT else self.base + 19
+        if self.base != FIRST_PORT:
+            return self.base + LAST_OFFSET
+        return TUNNEL_PORT_HERE if self.is_here else TUNNEL_PORT
 
     @property
     def visitors(self) -> int:
@@ -51,7 +59,7 @@ class Ports:
     @property
     def raw(self) -> str:
         """Those that tunnels may have of their own, `first-last`: none is open before somebody makes one public."""
-        first = TUNNEL_PORT + RAW_PORTS if self.base == FIRST_PORT else self.base + LAST_OFFSET + 1
+        first = TUNNEL_PORT_HERE + RAW_PORTS if self.base == FIRST_PORT else self.base + LAST_OFFSET + 1
         return f"{min(first, MAX_PORT)}-{min(first + RAW_PORTS - 1, MAX_PORT)}"
 
     @property
@@ -106,7 +114,7 @@ class Ports:
 
     @property
     def audit(self) -> int:
-        """The audit log's tiles, on the loopback address only."""
+        """The audit log's tiles and heads: whoever verifies it."""
         return self.base + 12
 
     @property
@@ -149,11 +157,12 @@ def local_settings(environ: Mapping[str, str]) -> LocalSettings:
     """
     settings = Settings("LOCAL", environ)
     settings.text(SETTING.removeprefix("IRONFLOCK_LOCAL_"), "-")  # known here, decided by `find_state_folder`
+    host = _host(settings.text("HOST", "localhost"))
     found = LocalSettings(
         state=find_state_folder(environ),
         repository=REPOSITORY,
-        ports=_ports(settings),
-        host=_host(settings.text("HOST", "localhost")),
+        ports=_ports(settings, host),
+        host=host,
         bind=_address(settings.text("BIND", "127.0.0.1")),
         postgres_user=settings.text("POSTGRES_USER", "-").removeprefix("-"),
         certificate_life_s=settings.seconds("CERTIFICATE_LIFE", CERTIFICATE_LIFE_S, maximum=365 * DAY_S),
@@ -179,12 +188,12 @@ def url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _ports(settings: Settings) -> Ports:
+def _ports(settings: Settings, host: str) -> Ports:
     has_second_cell = settings.integer("CELLS", 1, minimum=1, maximum=2) == 2  # noqa: PLR2004 - said in a word
     last = SECOND_CELL + SECOND_CELL_PORTS - 1 if has_second_cell else LAST_OFFSET
     base = settings.integer("PORT_BASE", FIRST_PORT, minimum=1, maximum=MAX_PORT - last)
     chosen = settings.integer("TUNNEL_PORT", 0, minimum=0, maximum=MAX_PORT)
-    return Ports(base, chosen or None, has_second_cell)
+    return Ports(base, chosen or None, has_second_cell, is_here=host in HERE)
 
 
 def _traces(settings: Settings) -> dict[str, str]:

@@ -19,7 +19,7 @@ IronFlock runs.
   apps                    {public}/ws-ua-usr
   sign in, accounts       https://{host}:{ports.accounts}
   gateway                 https://{host}:{ports.gateway}
-  tunnels                 devices dial {host}:{ports.tunnel}; people come to https://{host}:{ports.visitors}
+  tunnels                 devices dial port {ports.tunnel}; people come to https://{host}:{ports.visitors}
   state folder            {state.root}
   for programs            {state.endpoints}
   CA to trust             {state.ca_certificate}

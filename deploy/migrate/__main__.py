@@ -14,7 +14,7 @@ import shared.unspoken  # noqa: F401 - before what it speaks of
 # isort: split
 import psycopg
 
-from shared.database import DatabaseSettings, connection_arguments, database_settings
+from shared.database import DatabaseSettings, by_either, connection_arguments, database_settings
 from shared.migrations import MigrationError, migrate
 from shared.settings import Settings, SettingsError
 
@@ -50,8 +50,12 @@ def migrate_settings(environ: Mapping[str, str]) -> DatabaseSettings:
 
 
 def connect(settings: DatabaseSettings) -> psycopg.Connection[Any]:
-    """An autocommit connection over verified TLS; a long migration is not cut off."""
-    return psycopg.connect(**{**connection_arguments(settings), "options": ""})
+    """An autocommit connection over verified TLS; a long migration is not cut off.
+
+    By the password before, where the server does not take the new one yet.
+    """
+    arguments = {**connection_arguments(settings), "options": ""}
+    return by_either(settings.password, lambda password: psycopg.connect(**{**arguments, "password": password}))
 
 
 def migrate_schema(connection: psycopg.Connection[Any], schema: str) -> list[str]:

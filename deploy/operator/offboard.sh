@@ -12,6 +12,8 @@ else
     *) echo "$said" >&2; exit 1 ;;
     esac
 fi
-for kind in project device group app board data_backend installation; do
-    flockctl where-can "$1" READ --on "$kind"
+flags=$(flockctl flags)
+echo "$flags" | tail -n +2 | while read -r kind flag _; do
+    held=$(flockctl where-can "$1" "$flag" --on "$kind" --despite-locks </dev/null) # which would read the list otherwise, in a container
+    echo "$held" | tail -n +2 | sed "s/^/$flag on $kind /"
 done

@@ -1,1 +1,1 @@
-"""What a cluster runs by its calendar: backups of an installation whose processes and database are elsewhere."""
+"""What a cluster runs by its calendar: backups, and a look at it, of an installation whose processes are elsewhere."""

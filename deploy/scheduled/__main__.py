@@ -3,18 +3,21 @@
 nightly  what changed since the backup before, all of it on Sundays (UTC); then what only older moments need is deleted
 log      the write-ahead log since, with the ledger and the log's head; a whole backup where that goes on from none
 drill    the newest backup is restored beside everything, looked through, and thrown away
+doctor   `flockctl doctor` from within: problems are a failure, warnings are told and are none
 """
 
 import datetime as dt
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Final
 
 from deploy.backup.ending import ended_in_order
 from deploy.backup.errors import BackupError
+from deploy.flockctl.doctor.records import Severity
 from deploy.local.archive import wheel_program
 from deploy.local.errors import PlatformError
 from deploy.local.state import SETTING
@@ -24,6 +27,7 @@ from shared.settings import SettingsError
 
 SUNDAY: Final = 7
 EXIT_USAGE: Final = 2
+DOCTOR: Final = "doctor"
 Calls = list[list[str]]
 
 
@@ -57,11 +61,21 @@ TASKS: Final[dict[str, Callable[[Installed, dt.date], Calls]]] = {"nightly": nig
 
 def main(words: Sequence[str]) -> int:
     """Do the task and return the exit status: that of the first command which did not end well."""
-    if len(words) != 1 or words[0] not in TASKS:
-        sys.stderr.write(f"usage: python -m deploy.scheduled {{{','.join(TASKS)}}}\n")
+    if len(words) != 1 or words[0] not in (*TASKS, DOCTOR):
+        sys.stderr.write(f"usage: python -m deploy.scheduled {{{','.join((*TASKS, DOCTOR))}}}\n")
         return EXIT_USAGE
     with ended_in_order():  # a pod's first process, which no signal ends that it does not handle
-        return _do(TASKS[words[0]])
+        return _look() if words[0] == DOCTOR else _do(TASKS[words[0]])
+
+
+def _look() -> int:
+    with tempfile.TemporaryFile() as said:
+        status = _flockctl([DOCTOR], os.environ, said)
+        said.seek(0)
+        findings = said.read()
+    sys.stdout.write(findings.decode())
+    # A doctor that failed ends as one with warnings does; it has written nothing.
+    return 0 if status == Severity.WARNING and findings else status
 
 
 def _do(task: Callable[[Installed, dt.date], Calls]) -> int:
@@ -73,13 +87,13 @@ def _do(task: Callable[[Installed, dt.date], Calls]) -> int:
     except (SettingsError, BackupError, PlatformError, PublicError, OSError) as error:
         sys.stderr.write(f"scheduled: {error}\n")
         return 1
-    return next((status for call in calls if (status := _flockctl(installed, call))), 0)
-
-
-def _flockctl(installed: Installed, call: Sequence[str]) -> int:
     environment = {**os.environ, SETTING: str(installed.state.root)}
+    return next((status for call in calls if (status := _flockctl(call, environment))), 0)
+
+
+def _flockctl(call: Sequence[str], environment: Mapping[str, str], out: IO[bytes] | None = None) -> int:
     command = [sys.executable, "-m", "deploy.flockctl", *call, "--json"]
-    with subprocess.Popen(command, env=environment) as child:  # noqa: S603 - ours, no shell
+    with subprocess.Popen(command, env=environment, stdout=out) as child:  # noqa: S603 - ours, no shell
         try:
             return child.wait()
         except SystemExit:  # told to end: so is the command, which puts away what it made

@@ -13,7 +13,7 @@ from typing import Final
 
 from attrs import frozen
 
-from deploy.backup.drilling import remove_left
+from deploy.backup.leftovers import remove_left
 from deploy.backup.locking import held
 from deploy.local.archive import ensure_unpacked
 from deploy.local.bootstrap import BACKUP

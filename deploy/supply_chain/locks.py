@@ -8,7 +8,7 @@ from typing import Final
 from attrs import frozen
 from packaging.utils import canonicalize_name
 
-_PIN: Final = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[^\s;\\]+)", re.MULTILINE)
+_PIN: Final = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
 Pin = tuple[str, str]
 """A name and a version."""

@@ -2,7 +2,7 @@
 
 It reads what `kubectl get issuers.cert-manager.io,secrets -o json` prints.
 
-bundle   prints the Secret that says so, for `kubectl apply -f -`: both CAs of the pair
+bundle   prints the Secret that says so, for `kubectl apply -f -`: both CAs of the pair; with --alone the one there is
 idle     prints the CA that has signed nothing which is shown: the one that may be made anew
 issued   prints what that CA has not signed yet; exit status 1 where there is something
 """
@@ -22,7 +22,7 @@ def main(words: list[str]) -> int:
     try:
         found = authorities(_read(), name.removesuffix(NEXT))
         if asked.what == "bundle":
-            sys.stdout.write(json.dumps(bundle(found, asked.namespace)) + "\n")
+            sys.stdout.write(json.dumps(bundle(found, asked.namespace, is_alone=asked.alone)) + "\n")
         elif asked.what == "idle":
             sys.stdout.write(idle(found) + "\n")
         else:
@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("what", choices=["bundle", "idle", "issued"])
     made.add_argument("authority", nargs="?", default="internal-ca", choices=names)
     made.add_argument("--namespace", default="ironflock")
+    made.add_argument("--alone", action="store_true", help="of `bundle`: the next CA is not there, and not waited for")
     return made
 
 

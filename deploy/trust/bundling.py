@@ -73,12 +73,16 @@ def authorities(printed: Mapping[str, Any], name: str) -> Authorities:
     return Authorities(name, pair, issued)
 
 
-def bundle(found: Authorities, namespace: str) -> dict[str, Any]:
-    """The Secret that says who is believed: both of the pair (one, where cert-manager has not made the next one yet).
+def bundle(found: Authorities, namespace: str, *, is_alone: bool = False) -> dict[str, Any]:
+    """The Secret that says who is believed: both of the pair, or the one that there is where `is_alone` says so.
 
     Raises:
-        TrustError: A certificate that is shown now is of neither.
+        TrustError: One is missing, or a certificate that is shown now is of neither.
     """
+    missing = {found.name, found.name + NEXT} - set(found.pair)
+    if missing and not is_alone:
+        absent = missing.pop()
+        raise TrustError(f"{absent} is not there yet: wait for cert-manager, or say --alone where it makes none")
     strangers = found.strangers()
     if strangers:
         raise TrustError(f"neither CA signed what these show: {', '.join(strangers)}")

@@ -1,16 +1,15 @@
-"""Boards live only while realms judges what they rest on: it says each second that it does.
+"""Boards live only while realms judges what they rest on, and auth tells what has ended: each says so, again and again.
 
-Where that is not heard for 5 seconds, whatever the reason, nobody knows any more whether their people may still be
-there: every board ends, and none joins until it is heard again (decision 14).
+Where one of the two is not heard for 5 seconds, whatever the reason, nobody knows any more whether their people may
+still be there: every board ends, and none joins until both are heard again (decision 14).
 """
 
-from collections.abc import Callable
-from math import inf
 from typing import Final
 
 import structlog
 
 from ironflock_router.expiry import EndingSession
+from ironflock_router.hearing import Hearing
 from ironflock_router.metrics import ENDED
 from shared.rights.wire import SILENCE_S
 
@@ -23,16 +22,15 @@ RIGHTS_UNKNOWN: Final = "ironflock.close.rights_unknown"
 class BoardWatch:
     """The sessions of boards, in all data realms."""
 
-    def __init__(self, seconds: Callable[[], float]) -> None:
-        """`seconds` only go forward; nothing has been heard yet."""
-        self._seconds = seconds
-        self._fresh_at = -inf
+    def __init__(self, judged: Hearing, told: Hearing) -> None:
+        """`judged`: realms has judged all boards; `told`: auth has told of every credential that has ended."""
+        self._hearings = (judged, told)
         self._sessions: set[EndingSession] = set()
 
     @property
     def is_silent(self) -> bool:
-        """Whether nobody says any more that boards are judged."""
-        return self._seconds() - self._fresh_at > SILENCE_S
+        """Whether nobody says any more that boards are judged, or that all that ended is told."""
+        return any(hearing.silent_s > SILENCE_S for hearing in self._hearings)
 
     def joined(self, session: EndingSession) -> None:
         """A board is in."""
@@ -41,18 +39,6 @@ class BoardWatch:
     def left(self, session: EndingSession) -> None:
         """It is out; of no effect for who is no board."""
         self._sessions.discard(session)
-
-    def follow(self, *_: object, **event: object) -> None:
-        """An event of `realms`: all boards were judged just now, by rights that are `silent_s` seconds old at most.
-
-        Raises nothing, whatever the event is.
-        """
-        silent_s = event.get("silent_s")
-        if not isinstance(silent_s, int | float) or not silent_s >= 0:
-            log.error("board_event_malformed")
-            return
-        # Of several processes of realms one may hear worse than another.
-        self._fresh_at = max(self._fresh_at, self._seconds() - silent_s)
 
     def look(self) -> None:
         """End every board where nothing is heard; called every `LOOK_EVERY_S`."""

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorTime
 
-from ironflock_router import board_watch, data_permissions, data_rules, meta, permissions, rules
+from ironflock_router import board_watch, data_permissions, data_rules, meta, people_watch, permissions, rules
 from ironflock_router import expiry as expiries
 from ironflock_router.app_sessions import AppSessions, Ending
 from ironflock_router.authentication.credentials import Credentials
@@ -22,6 +22,7 @@ from ironflock_router.authentication.slowdown import Slowdown
 from ironflock_router.data_realms import DataRealms
 from ironflock_router.expiry import Expiry
 from ironflock_router.followers import Followers
+from ironflock_router.hearing import Hearing
 from ironflock_router.listeners import Listeners
 from ironflock_router.logs import Sampler
 from ironflock_router.loops import Loop
@@ -38,6 +39,7 @@ from ironflock_router.wire_names import (
     ACCESS_CHANGED,
     BOARDS_JUDGED,
     CREDENTIAL_END,
+    CREDENTIALS_TOLD,
     DEVICE_DUPLICATED,
     FOLLOWED_TAKE,
     INSTALL_CHANGED,
@@ -84,7 +86,9 @@ class RouterNode:
         self._health = health
         self._roles: dict[str, dict[str, TableRole]] = {}
         self._apps = AppSessions(settings.sessions_per_device)
-        self._boards = board_watch.BoardWatch(reactor.seconds)
+        self._judged, self._told = Hearing(reactor.seconds), Hearing(reactor.seconds)
+        self._boards = board_watch.BoardWatch(self._judged, self._told)
+        self._people = people_watch.PeopleWatch(self._told, reactor.seconds)
         self._followers = Followers(time.time)  # noqa: TID251 - the shell: the audit log has dates
         self._data_realms = DataRealms(realms, reactor, self._apps, self._data_realm_started, self._data_realm_ended)
         CELL.labels(settings.cell).set(1)
@@ -113,6 +117,7 @@ class RouterNode:
         self._repeat(procedures.look, LOOK_FOR_PROCEDURES_EVERY_S)
         self._repeat(reception.expiry.look, expiries.LOOK_EVERY_S)
         self._repeat(self._boards.look, board_watch.LOOK_EVERY_S)
+        self._repeat(self._people.look, people_watch.LOOK_EVERY_S)
 
     async def _serve(self, expiry: Expiry) -> None:
         """What services call and publish on the system realm to end sessions."""
@@ -122,7 +127,8 @@ class RouterNode:
         await self._session.register(self._followers.take, FOLLOWED_TAKE)
         await self._session.subscribe(self._data_realms.follow, INSTALL_CHANGED)
         await self._session.subscribe(self._apps.follow, ACCESS_CHANGED)
-        await self._session.subscribe(self._boards.follow, BOARDS_JUDGED)
+        await self._session.subscribe(self._judged.follow, BOARDS_JUDGED)
+        await self._session.subscribe(self._told.follow, CREDENTIALS_TOLD)
         await self._session.subscribe(self._apps.follow_legacy, LEGACY_CHANGED)
 
     def _end_app_sessions(self, **conditions: Any) -> dict[str, int]:
@@ -160,6 +166,7 @@ class RouterNode:
             events=events,
             apps=self._apps,
             boards=self._boards,
+            people=self._people,
             followers=self._followers,
             data_realms=self._data_realms,
             expiry=Expiry(time.time),  # noqa: TID251 - the shell: ends of credentials are dates

@@ -24,12 +24,21 @@ from ironflock_router.followers import FOLLOWERS, Followers
 from ironflock_router.logs import Sampler
 from ironflock_router.meta import MetaEvents
 from ironflock_router.metrics import ENDED, JOINS, SESSIONS
+from ironflock_router.people_watch import PeopleWatch
 from ironflock_router.readiness import AgentProcedures
 from ironflock_router.realm_names import DataRealm
 from ironflock_router.records import Identity
 from ironflock_router.seats import Seats
 from ironflock_router.session import PlatformSession
-from ironflock_router.wire_names import BOARD_ROLES, DATA_ROLES, DATA_SERVICES, DEVICE, DEVICE_DUPLICATE, REALM1
+from ironflock_router.wire_names import (
+    BOARD_ROLES,
+    DATA_ROLES,
+    DATA_SERVICES,
+    DEVICE,
+    DEVICE_DUPLICATE,
+    REALM1,
+    USER,
+)
 from shared import tracing
 
 log = structlog.get_logger()
@@ -58,6 +67,7 @@ class Reception:
     events: MetaEvents
     apps: AppSessions
     boards: BoardWatch
+    people: PeopleWatch
     followers: Followers
     data_realms: DataRealms
     realm_is_started: Callable[[str], bool]
@@ -91,6 +101,8 @@ class Reception:
             self.apps.joined(identity.serial, session)
         elif identity.role in BOARD_ROLES:
             self.boards.joined(session)
+        elif identity.role == USER:
+            self.people.joined(session)
         if identity.role in FOLLOWERS:
             session.on_event(partial(self.followers.delivered, session))
         if identity.ends_at is not None:
@@ -110,6 +122,7 @@ class Reception:
             self.events.device_left(identity.serial or "", session)
         self.procedures.left(session)
         self.boards.left(session)
+        self.people.left(session)
         self.followers.left(session)
         self.expiry.forget(session)
 

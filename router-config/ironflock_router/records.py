@@ -31,7 +31,7 @@ class Identity:
 class DeviceCredential:
     """What `auth` knows of one device: its secret, whether it still counts, whose it is, from which flash it came.
 
-    `cell` is that of its project; empty where nobody can say which, None where `auth` is of
+    `cell` is that of its project; empty where nobody can say which (yet), None where `auth` is of
     a release that knows of one cell alone.
     """
 

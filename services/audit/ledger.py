@@ -3,13 +3,14 @@
 A line is one entry of the log, as JSON, without anything that tells of a person; lines come in the order of the log.
 What a crash kept from being written is read from the log at the next start. A line without a `leaf_index` came
 from the ledger of a database that was restored over: it counts for whoever restores to before one of its `restores`.
+Lines that the restored log knows stay where they were: retention may have taken from the log what they tell.
 """
 
 import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import structlog
 
@@ -83,17 +84,16 @@ class LedgerFile:
 
     def position(self) -> int:
         """The leaf index from which on entries are not in it; of a line that a crash cut off nothing counts."""
+        tail = TAIL_OCTETS
         try:
             with self._path.open("rb") as file:
-                file.seek(max(0, self._path.stat().st_size - TAIL_OCTETS))
-                lines = file.read().split(b"\n")
+                size = os.fstat(file.fileno()).st_size
+                # Behind a restore there may be any number of lines that have no place.
+                while (last := _last_index(file, max(0, size - tail))) is None and tail < size:
+                    tail *= 2
         except FileNotFoundError:
             return 0
-        for line in reversed(lines[:-1]):
-            index = _index(line)
-            if index is not None:
-                return index + 1
-        return 0
+        return 0 if last is None else last + 1
 
     def append(self, lines: Iterable[dict[str, Any]]) -> None:
         """Put `lines` at its end; they are on the disk when this returns.
@@ -113,6 +113,13 @@ class LedgerFile:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _last_index(file: IO[bytes], start: int) -> int | None:
+    """The place of the last line behind octet `start` that has one; the line there may be cut, and is none then."""
+    file.seek(start)
+    lines = file.read().split(b"\n")
+    return next((index for line in reversed(lines[:-1]) if (index := _index(line)) is not None), None)
 
 
 def _index(line: bytes) -> int | None:

@@ -71,7 +71,7 @@ async def start(environment: Settings) -> Callable[[], Awaitable[None]]:
     rights = Rights(bus, health, now=time.time, clock=time.monotonic)
     erasure, cuts = Erasure(bus, database), Cuts(bus, database, rights, time.monotonic)
     desk = desk_of(read, database, keyring, erasure, rights)
-    endings = Endings(bus, database)
+    endings = Endings(bus, database, time.monotonic)
     serve(bus, database, keyring, desk, erasure=erasure, endings=endings)
     await database.open()
     service.listen_ops(read.common, health)
@@ -151,8 +151,9 @@ def serve(bus: Bus, database: Database, keyring: Keyring, desk: Desk, *, erasure
     """Register every procedure."""
     verifier, people, provider = service.assertions_for(bus, "auth", time.time), desk.people, desk.provider
     signing = Signing(database, keyring, time.time)
-    bus.serve(CredentialProcedures(database, keyring, people.locks, ProjectCells(bus)))
-    apps = Apps(bus)
+    cells = ProjectCells(bus)
+    bus.serve(CredentialProcedures(database, keyring, people.locks, cells))
+    apps = Apps(bus, cells)
     bus.serve(AppCredentialProcedures(database, keyring, people.locks, apps))
     bus.serve(BoardTicketProcedures(database, people.locks, apps, endings))
     bus.serve(TicketProcedures(database, signing, provider.access_tokens, people.locks, time.time))

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from services.auth.installation import Installation
-from services.auth.links import about
+from services.auth.links import about, done_by
 from services.auth.mailing import Mailing
 from services.auth.persons import person_in_txn
 from services.auth.records.people import Invitation, PersonAccount
@@ -106,7 +106,7 @@ class Administration:
             if guest.state != "pending":
                 raise NotFoundError("nobody is invited by that key")
             await _forget_in_txn(connection, account_key)
-            await audit.record(connection, about(audit.Action.INVITATION_REVOKED, audit.actor_of(person), account_key))
+            await audit.record(connection, done_by(person, audit.Action.INVITATION_REVOKED, account_key))
 
     async def sweep(self) -> None:
         """Forget who never came, and counters that nobody needs."""

@@ -3,7 +3,7 @@
 import secrets
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from services.auth.keyring import Keyring
 from services.auth.mailing import Mailing
@@ -17,6 +17,7 @@ from services.auth.throttling import Throttle
 from shared import audit
 from shared.database import Connection, Database
 from shared.errors import ExpiredError
+from shared.identities import Person
 
 LAPSED: Final = "this link is too old, or was used before; ask for a new one"
 TAKEN: Final = "there is an account of that address"
@@ -107,3 +108,8 @@ def about(
         asset=audit.Asset("account", account_key),
         after=None if said is None else {"login_name": said.value()},
     )
+
+
+def done_by(person: Person, action: audit.Action, account_key: int, said: audit.Personal | None = None) -> audit.Draft:
+    """As `about`, of what a person has done on the session that they are there by."""
+    return evolve(about(action, audit.actor_of(person), account_key, said), session=person.session or None)

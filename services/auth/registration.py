@@ -8,7 +8,7 @@ import secrets
 
 from services.auth import personal
 from services.auth.installation import Installation
-from services.auth.links import AUTH, CLOSED, LAPSED, TAKEN, AccountParts, Links, about, self_of
+from services.auth.links import AUTH, CLOSED, LAPSED, TAKEN, AccountParts, Links, about, done_by, self_of
 from services.auth.persons import person_in_txn
 from services.auth.records.people import Locale, PersonAccount, Purpose, SetupLink
 from services.auth.records.sessions import NewSession, Source
@@ -66,7 +66,7 @@ class Registration:
             said = await personal.said_in_txn(connection, self._parts.keyring, guest.account_key, name)
             await audit.record(
                 connection,
-                about(audit.Action.ACCOUNT_INVITED, audit.actor_of(inviter), guest.account_key, said),
+                done_by(inviter, audit.Action.ACCOUNT_INVITED, guest.account_key, said),
             )
         return guest.account_key
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from psycopg.errors import UniqueViolation
 
-from services.auth.links import about
+from services.auth.links import done_by
 from services.auth.records.api_keys import MAX_SERVICE_ACCOUNTS, ServiceAccount
 from services.auth.store.accounts import account_erase
 from services.auth.store.api_keys import (
@@ -45,7 +45,7 @@ class ServiceAccounts:
                 if len(await service_account_list(connection, person.account_key)) >= MAX_SERVICE_ACCOUNTS:
                     raise OverLimitError(TOO_MANY)
                 account_key = await service_account_insert(connection, person.account_key, said, login)
-                await audit.record(connection, _about(audit.Action.SERVICE_ACCOUNT_CREATED, person, account_key))
+                await audit.record(connection, done_by(person, audit.Action.SERVICE_ACCOUNT_CREATED, account_key))
                 created = await service_account_lock_in_txn(connection, person.account_key, account_key)
         except UniqueViolation as error:
             raise AlreadyExistsError(f"you have a service account {said!r} already", name=said) from error
@@ -99,8 +99,4 @@ async def end_in_txn(connection: Connection, person: Person, account_key: int) -
                 session=person.session or None,
             ),
         )
-    await audit.record(connection, _about(audit.Action.SERVICE_ACCOUNT_ENDED, person, account_key))
-
-
-def _about(action: audit.Action, person: Person, account_key: int) -> audit.Draft:
-    return about(action, audit.actor_of(person), account_key)
+    await audit.record(connection, done_by(person, audit.Action.SERVICE_ACCOUNT_ENDED, account_key))

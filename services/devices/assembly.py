@@ -219,7 +219,7 @@ def assemble(
         erasures=Erasures(bus, database),
         moving=Moving(database, credentials, presence, feed, telling, bus=bus),
         watching=Watching(database, reaching, rights, feed),
-        locking=Locking(bus, database, presence, rights),
+        locking=Locking(bus, database, presence, apps.sessions, rights),
         operations=operations,
         apps=apps,
         alerts=alerts,

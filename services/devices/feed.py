@@ -21,6 +21,8 @@ from shared.session import BusSession
 
 TOPIC: Final = "ironflock.devices.device.changed"
 QUEUE_LENGTH: Final = 1_000
+MOST_UNTOLD: Final = 10_000
+"""So many changes are kept while no router is there; what is beyond watches see when they show everything anew."""
 MAX_WATCHES: Final = 1_000
 
 watching = Gauge("ironflock_devices_watches", "Watches that are open in this process")
@@ -100,14 +102,15 @@ class Feed:
         """Publish and listen over `bus`."""
         self._bus = bus
         self._watches: set[Watch] = set()
+        self._untold: set[Change] = set()
         watching.set_function(lambda: len(self._watches))
         bus.on_join(SYSTEM_REALM, self._subscribe)
 
     def tell(self, change: Change) -> None:
-        """Let every process know; what cannot be told now is seen by the next snapshot."""
-        for session in self._bus.sessions(SYSTEM_REALM):
-            with suppress(TransportLost):
-                session.publish(TOPIC, change.device_key, change.project_key, options=PublishOptions(exclude_me=False))
+        """Let every process know, at once or as soon as a router is there again."""
+        is_told = [_told(session, change) for session in self._bus.sessions(SYSTEM_REALM)]
+        if not any(is_told) and len(self._untold) < MOST_UNTOLD:
+            self._untold.add(change)
 
     @contextmanager
     def watch(self) -> Iterator[Watch]:
@@ -135,3 +138,15 @@ class Feed:
         # Whoever tells may have been in this cell alone: what is heard in others does not make up for it.
         for watch in set(self._watches):
             watch.interrupt()
+        untold, self._untold = self._untold, set()
+        for change in untold:
+            self.tell(change)
+
+
+def _told(session: BusSession, change: Change) -> bool:
+    """Whether the router of that session took it."""
+    try:
+        session.publish(TOPIC, change.device_key, change.project_key, options=PublishOptions(exclude_me=False))
+    except TransportLost:
+        return False
+    return True

@@ -48,6 +48,7 @@ from shared.identities import Person
 from shared.names import canonical_name
 
 REPAIR_AFTER_S: Final = 12.0  # just over the time that a call to auth may take
+REPAIRED_AT_ONCE: Final = 100
 BEGUN: Final = "the deletion has begun and is finished as soon as all parts are back"
 NO_CLAIM: Final = "this code claims no device; ask whoever has the device for a new one"
 IN_TRANSIT: Final = {
@@ -71,6 +72,7 @@ class Lifecycle:
         self._credentials = credentials
         self._presence = presence
         self._feed = feed
+        self._repaired_up_to = 0
 
     async def flash(self, person: Person, meant: Device) -> tuple[Device, str]:
         """New secrets for the device; the device as it is then, and its secret.
@@ -156,10 +158,16 @@ class Lifecycle:
             raise UnavailableError(BEGUN) from error
 
     async def repair(self, *, older_than_s: float = REPAIR_AFTER_S) -> None:
-        """Finish every flashing and deletion whose process is gone."""
+        """Finish flashings and deletions whose process is gone: the next ones in each round, then from the first again.
+
+        However many cannot be finished, while a cell is away, all others have their turn.
+        """
         devices = await self._database.run(
-            lambda connection: store.device_list_in_transit(connection, older_than_s=older_than_s)
+            lambda connection: store.device_list_in_transit(
+                connection, older_than_s=older_than_s, after=self._repaired_up_to, limit=REPAIRED_AT_ONCE
+            )
         )
+        self._repaired_up_to = devices[-1].device_key if len(devices) == REPAIRED_AT_ONCE else 0
         for device in devices:
             try:
                 await self._finish(device)

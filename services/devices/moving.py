@@ -35,6 +35,7 @@ from shared.project_cells import ProjectCells
 
 MOVED: Final = "this device was moved to another project"
 LOOK_EVERY_S: Final = 1.0
+TOLD_AT_ONCE: Final = 100
 THERE_ALREADY: Final = "the device is in this project already"
 LOCKED: Final = "the device is locked; it can be moved once the lock has ended"
 BUSY: Final = "the device is doing something for its project; move it again in a moment"
@@ -69,6 +70,7 @@ class Moving:
         self._feed = feed
         self._telling = telling
         self._nudge = Nudge()
+        self._told_up_to = 0
 
     async def move(self, person: Person, meant: Device, project: Project, owner_name: str, name: str | None) -> Device:
         """Put the device into `project`, under `name` or its own; the device as it is then.
@@ -106,14 +108,20 @@ class Moving:
         return found
 
     async def keep_up(self) -> None:
-        """Wait a second at most, and tell auth of every device that was moved, or has come back from it.
+        """Wait a second at most, and tell auth of devices that were moved, or have come back from it.
+
+        The next ones in each round, then from the first again: those that cannot be told now hold up no others.
 
         Raises:
             PublicError, ApplicationError, TransportLost: A part is away; it is told again.
         """
         await self._nudge.wait(LOOK_EVERY_S)
+        untold = await self._database.run(
+            lambda connection: store.device_list_untold_moves(connection, after=self._told_up_to, limit=TOLD_AT_ONCE)
+        )
+        self._told_up_to = untold[-1] if len(untold) == TOLD_AT_ONCE else 0
         told: list[BaseException | None] = []
-        for device_key in await self._database.run(store.device_list_untold_moves):
+        for device_key in untold:
             told += await asyncio.gather(self._tell(device_key), return_exceptions=True)
         self._bus.done(told)
 

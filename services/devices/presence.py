@@ -139,13 +139,15 @@ class Presence:
 
         They come back only with what opens.
         """
-        projects = [device.project_key] if device.moved_from is None else [device.moved_from, device.project_key]
-        for project_key in projects:
+        for project_key in _projects_of(device):
             session = await self._cells.session(project_key, CONTROL_REALM)
             authid = device_authid(project_key, device.device_key)
             await self._bus.of_a_cell(call(session, "wamp.session.kill_by_authid", args=(authid, ENDED, why)))
-        # A device that was moved is told in both cells, where those are two.
-        where = {(await self._cells.find(project_key)).name: project_key for project_key in projects}
+        await self.end_apps(device)
+
+    async def end_apps(self, device: Device) -> None:
+        """Close what the device's apps have open; of one that was moved in both cells, where those are two."""
+        where = {(await self._cells.find(project_key)).name: project_key for project_key in _projects_of(device)}
         for project_key in where.values():
             await self._app_sessions.end(project_key, device.serial_number, {})
 
@@ -277,6 +279,11 @@ class Presence:
     def _tell(self, gone: list[tuple[int, int]]) -> None:
         for device_key, project_key in gone:
             self._feed.tell(Change(device_key=device_key, project_key=project_key))
+
+
+def _projects_of(device: Device) -> list[int]:
+    """Its project, and the one from which it is still on its way."""
+    return [device.project_key] if device.moved_from is None else [device.moved_from, device.project_key]
 
 
 def _uuid(text: object) -> UUID | None:

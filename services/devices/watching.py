@@ -24,6 +24,8 @@ LOOK_EVERY_S: Final = 0.5
 LOOK_FOR_PROJECTS_EVERY_S: Final = 30.0
 LOOK_AGAIN_AFTER_S: Final = 1.0
 """Realms hears of a new right when we do, and perhaps a little later."""
+SHOW_ANEW_EVERY_S: Final = 600.0
+"""Of a change by a process that died before it told of it nobody else tells."""
 NOTHING_LEFT: Final = "there is nothing left here that you may see"
 
 
@@ -75,6 +77,7 @@ class View:
         self._seen: set[int] = set()
         self._ends_at: float | None = None
         self._look_at = 0.0
+        self._show_anew_at = 0.0
 
     async def open(self) -> None:
         """Show all there is."""
@@ -82,9 +85,9 @@ class View:
         await self._show()
 
     def is_over_due(self) -> bool:
-        """Whether something that is shown rests on what has ended by itself, or realms is to be asked again."""
+        """Whether something that is shown rests on what has ended by itself, or it is time to look anew."""
         now = self._rights.now()
-        return now >= self._look_at or (self._ends_at is not None and now >= self._ends_at)
+        return now >= min(self._look_at, self._show_anew_at) or (self._ends_at is not None and now >= self._ends_at)
 
     async def adjust(self) -> None:
         """Show what may be seen now: first without what was taken, then with what was given."""
@@ -117,12 +120,14 @@ class View:
         self._look_at = self._rights.now() + again_s
 
     async def _show(self) -> None:
-        """Show what is seen by what is held now, where that is something else than before."""
+        """Show what is seen by what is held now, where that is something else than before, or was shown long ago."""
         holdings = await self._rights.holdings(self._person.account_key)
         self._held = frozenset(each.key for each in holdings.standings if each.kind is DomainKind.PROJECT)
         reach = await self._watching.reaching.devices_in(self._person, self._projects)
         self._ends_at = self._rights.next_end(self._person.account_key)
         if reach == self._reach:
+            if self._rights.now() >= self._show_anew_at:
+                await self._show_all(reach)
             return
         is_new_to_come = self._project is None and self._held - self._projects
         if self._reach is not None and not reach.every_project and not is_new_to_come:
@@ -133,6 +138,7 @@ class View:
 
     async def _show_all(self, reach: Reach) -> None:
         """A snapshot, in as many answers as it needs."""
+        self._show_anew_at = self._rights.now() + SHOW_ANEW_EVERY_S
         devices = await self._watching.database.run(
             lambda connection: store.device_list(connection, reach, after=0, limit=SNAPSHOT_LIMIT)
         )

@@ -68,6 +68,7 @@ class Parts:
     connections: Any
     transforms: Transforms
     tending: Tending
+    resealing: Resealing
     followers: Followers
     realms: Realms
     moving: Moving | None = None
@@ -88,6 +89,7 @@ def assemble(bus: Bus, database: Database, settings: FleetdbSettings, times: Tim
         lambda: Connections(where, logins),
         alone_with=parts.tending.alone_with,
         find=parts.realms.find,
+        reseal_anew=parts.resealing.begin_anew,
     )
     return evolve(parts, moving=moving)
 
@@ -116,4 +118,4 @@ def assemble_on(base: Base, connections: Any, times: Times, *, for_reading: Any 
     realms.append(Realms(around, taking, times.clock))
     resealing = Resealing(database, connections, secrets)
     tending = Tending(lambda: realms[0].realms, Retention(connections), resealing, times.now)
-    return Parts(connections, transforms, tending, Followers(bus, database, realms[0]), realms[0])
+    return Parts(connections, transforms, tending, resealing, Followers(bus, database, realms[0]), realms[0])

@@ -38,7 +38,7 @@ class Ends:
 
 
 class Carrying:
-    """Does it for one backend; whoever does it again goes on from what stands on the target."""
+    """Does it for one backend; whoever does it again goes on from what stands on the target, but for sums."""
 
     def __init__(self, ends: Ends) -> None:
         """Nothing is done yet."""
@@ -61,7 +61,7 @@ class Carrying:
             names = {shape.name for shape in self._shapes}
             async with target.transaction():
                 await store.progress_make(target, self._schema)
-                await self._drop_changed(target)
+                await self._drop_stale(target)
                 for shape in self._shapes:
                     is_summed = f"{shape.name}{SUMMED}" in names
                     await store.shape_make(target, self._schema, shape, is_summed=is_summed)
@@ -106,11 +106,15 @@ class Carrying:
         async with self._ends.from_target.transaction(self._ends.target) as target:
             await store.progress_drop(target, self._schema)
 
-    async def _drop_changed(self, target: Connection) -> None:
-        """What a try before has made by another shape is made again, and carried over from the beginning."""
+    async def _drop_stale(self, target: Connection) -> None:
+        """What a try before has carried over and is another by now is carried over from the beginning.
+
+        That is a table that has another shape; and each of sums, whose rows change in place between two tries.
+        """
         there = {shape.name: shape for shape in await store.shapes(target, self._schema)}
+        sums = {f"{shape.name}{SUMMED}" for shape in self._shapes}
         for shape in self._shapes:
-            if there.get(shape.name, shape) != shape:
+            if shape.name in there and (there[shape.name] != shape or shape.name in sums):
                 await store.shape_drop(target, self._schema, shape.name)
 
     async def _horizon(self, source: Connection, shape: Shape) -> int:

@@ -5,7 +5,7 @@ up, apps go on where they were, and it is tried again.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, Protocol
 
 import psycopg
@@ -62,13 +62,18 @@ class Moving:
         *,
         alone_with: Callable[[int], asyncio.Lock],
         find: Callable[[Place], LiveRealm | None],
+        reseal_anew: Callable[[int], Awaitable[None]],
     ) -> None:
-        """Apps work by `connections`; `others` are opened for a move; `alone_with` keeps it from being tended."""
+        """Apps work by `connections`; `others` are opened for a move; `alone_with` keeps it from being tended.
+
+        By `reseal_anew` all rows of a backend are looked at again for values under older data keys.
+        """
         self._realms = realms
         self._connections = connections
         self._others = others
         self._alone_with = alone_with
         self._find = find
+        self._reseal_anew = reseal_anew
         self._tries: dict[tuple[int, int], tuple[int, float]] = {}
         """How often each was tried in vain, and when it is tried again."""
 
@@ -131,6 +136,8 @@ class Moving:
             return True  # nobody has said otherwise
 
     async def _finish(self, move: DueMove, carrying: Carrying) -> None:
+        # Between two tries values were perhaps sealed anew on the source alone. First: behind a switch it may die.
+        await self._reseal_anew(move.backend.backend_key)
         clock = asyncio.get_running_loop().time
         began = clock()
         held = self._connections.held(move.backend.backend_key, GIVE_BACK_S)

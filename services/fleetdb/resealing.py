@@ -60,6 +60,15 @@ class Resealing:
             log.info("secrets_resealed", backend=backend.backend_key, rows=count)
         return count
 
+    async def begin_anew(self, backend_key: int) -> None:
+        """Have every row of the backend looked at the next time: what is known of them counts no more.
+
+        Raises:
+            UnavailableError: The database is away.
+        """
+        async with self._database.transaction() as connection:
+            await resealed_upsert(connection, backend_key, "", [])
+
     async def _is_done(self, backend: Backend, prefix: str, columns: list[str]) -> bool:
         if not columns:
             return True

@@ -17,9 +17,9 @@ from attrs import evolve, frozen
 from services.fleetdb.records.sql import Admission, Cancel, Encryption, Startup
 from services.fleetdb.rules import pgwire
 from services.fleetdb.rules.pgwire import ProtocolError
-from services.fleetdb.sql_places import Places
 from services.fleetdb.sql_sessions import Entered, Gate, Link, Recorder, SqlSession, begin_tls, hang_up, refuse_waiting
 from shared.errors import OverLimitError, PublicError, UnavailableError
+from shared.places import Places
 from shared.proxied import MAX_UNNAMED, NOBODY, Proxies, named_peer
 from shared.proxy_header import ProxyHeaderError
 from shared.subscribers import subscriber
@@ -30,6 +30,9 @@ HANDSHAKE_S: Final = 10.0
 MAX_CONNECTIONS: Final = 100
 """Of people who have shown a password."""
 MAX_OF_ONE: Final = 4
+STRANGERS_OF_AN_ADDRESS: Final = 16
+STRANGERS: Final = 64
+"""Those who have not shown a password yet."""
 READ_OCTETS: Final = 65_536
 KEY_OCTETS: Final = 4
 TLS_WANTED: Final = "encryption is required: connect with sslmode=verify-full"
@@ -86,7 +89,9 @@ class SqlFront:
         self._doorkeeper, self._upstreams, self._recorder = parts.doorkeeper, parts.upstreams, parts.recorder
         self._now = now
         self._open: set[asyncio.Task[None]] = set()
-        self._strangers: Places[_Client] = Places(lambda: asyncio.get_running_loop().time())
+        self._strangers: Places[_Client] = Places(
+            lambda: asyncio.get_running_loop().time(), per_address=STRANGERS_OF_AN_ADDRESS, in_all=STRANGERS
+        )
         self._known: set[_Client] = set()
         self._sessions: dict[Cancel, Entered] = {}
         self._entering: list[int] = []

@@ -258,12 +258,13 @@ class _Search:
 
     async def allowed(self, places: list[Place]) -> list[Place]:
         """Those of them on which the person has the flag, and the asker, if somebody else, has GRANT."""
-        found = await self._with(self._holdings, self._request.flag, places)
+        heeded: Locked = frozenset() if self._request.despite_locks else self._locked
+        found = await self._with(self._holdings, self._request.flag, places, heeded)
         is_own = self._holdings.account_key == self._asker.account_key
-        return found if is_own else await self._with(self._asker, "GRANT", found)
+        return found if is_own else await self._with(self._asker, "GRANT", found, self._locked)
 
-    async def _with(self, holdings: Holdings, flag: str, places: list[Place]) -> list[Place]:
-        cases = await cases_of(self._connection, holdings, places, self._locked, self._now)
+    async def _with(self, holdings: Holdings, flag: str, places: list[Place], locked: Locked) -> list[Place]:
+        cases = await cases_of(self._connection, holdings, places, locked, self._now)
         return [place for place in places if cases[place.kind, place.key].decide(flag).allowed]
 
 

@@ -102,7 +102,7 @@ class Moving:
                 await clusters.cluster_lock_in_txn(connection)
                 cluster = _checked(await clusters.cluster_find(connection, asked.cluster), project)
                 key = await _begin_in_txn(connection, project, cluster, person.account_key)
-                await audit.record(connection, _asked(audit.actor_of(person), project, cluster))
+                await audit.record(connection, _asked(audit.actor_of(person), person.session, project, cluster))
         except UniqueViolation as error:
             raise ConflictError(UNDER_WAY) from error
         await self._provided.hurry()
@@ -138,7 +138,7 @@ class Moving:
                 self._refused[project.project_key] = now
                 raise
             actor = audit.Actor(audit.ActorKind.SERVICE, "realms", on_behalf_of=account_key)
-            await audit.record(connection, _asked(actor, project, target))
+            await audit.record(connection, _asked(actor, None, project, target))
         await self._provided.hurry()
 
     async def move_list(self, project_key: int | None) -> list[Move]:
@@ -168,10 +168,10 @@ class Moving:
         """Backends whose rows are to be carried over now."""
         listed = await self._database.run(lambda one: store.backend_move_list_placed(one, AT_ONCE))
         found = []
-        for move_key, backend_key, to in listed:
-            backend = await self._database.run(partial(backends.backend_find_moving, backend_key=backend_key))
+        for placed in listed:
+            backend = await self._database.run(partial(backends.backend_find_moving, backend_key=placed.backend_key))
             if backend is not None:
-                found.append(DueMove(move_key, backend, to))
+                found.append(DueMove(placed.move_key, backend, placed.to))
         return found
 
     async def switch(self, asked: SwitchBackend) -> None:
@@ -183,18 +183,22 @@ class Moving:
         async with self._database.transaction() as connection:
             known = await backends.backend_lock_in_txn(connection, asked.backend_key)
             at = await store.backend_move_lock_in_txn(connection, asked.move_key, asked.backend_key)
-            if at is not None and at[0] in (Phase.MOVED, Phase.DONE):
+            if at is not None and at.phase in (Phase.MOVED, Phase.DONE):
                 return
-            if at is None or known is None or at[0] is not Phase.PLACED:
+            if at is None or known is None or at.phase is not Phase.PLACED:
                 raise ConflictError(OVER)
             await store.backend_move_set_moved(
-                connection, asked.move_key, asked.backend_key, asked.rows_carried, asked.paused_ms
+                connection,
+                asked.move_key,
+                asked.backend_key,
+                rows_carried=asked.rows_carried,
+                paused_ms=asked.paused_ms,
             )
             if known.state is BackendState.CLOSED:
                 await provisioning.job_insert(connection, JobKind.CLOSE, asked.backend_key)
             else:
                 await backends.backend_tell_changed(connection, known.project_key, known.app_key, known.stage)
-            await provisioning.job_insert(connection, JobKind.LEAVE, asked.backend_key, cluster_key=at[1])
+            await provisioning.job_insert(connection, JobKind.LEAVE, asked.backend_key, cluster_key=at.from_key)
         await self._provided.hurry()
 
     async def give_up(self, asked: GiveUpBackend) -> None:
@@ -209,9 +213,7 @@ class Moving:
         Raises:
             UnavailableError: The database is away.
         """
-        for move in await self._database.run(lambda one: store.move_list(one, None, MOST)):
-            if any(each.phase not in (Phase.DONE, Phase.BACK) for each in move.backends):
-                continue
+        for move in await self._database.run(lambda one: store.move_list_over(one, MOST)):
             is_done = all(each.phase is Phase.DONE for each in move.backends)
             state = MoveState.DONE if is_done else MoveState.GIVEN_UP
             async with self._database.transaction() as connection:
@@ -240,16 +242,16 @@ async def _give_up_in_txn(connection: Connection, move_key: int, backend_key: in
     """The backend stays where it is; False where it was moved, or given up before."""
     known = await backends.backend_lock_in_txn(connection, backend_key)
     at = await store.backend_move_lock_in_txn(connection, move_key, backend_key)
-    if at is None or known is None or at[0] not in UNDER_WAY_PHASES:
+    if at is None or known is None or at.phase not in UNDER_WAY_PHASES:
         return False
     # What was not begun there has left nothing, and a server that is away for ever keeps nobody waiting.
-    is_clean = await provisioning.job_delete_unbegun(connection, JobKind.PLACE, backend_key, at[2])
+    is_clean = await provisioning.job_delete_unbegun(connection, JobKind.PLACE, backend_key, at.to_key)
     phase = Phase.BACK if is_clean else Phase.GIVEN_UP
     await store.backend_move_give_up(connection, move_key, backend_key, problem, phase)
     if known.state is BackendState.CLOSED:
         await provisioning.job_insert(connection, JobKind.CLOSE, backend_key)
     if not is_clean:
-        await provisioning.job_insert(connection, JobKind.LEAVE, backend_key, cluster_key=at[2])
+        await provisioning.job_insert(connection, JobKind.LEAVE, backend_key, cluster_key=at.to_key)
     return True
 
 
@@ -310,7 +312,7 @@ async def _ask_in_txn(connection: Connection, account: int, move_key: int, backe
     )
 
 
-def _asked(actor: audit.Actor, project: Project, cluster: Cluster) -> audit.Draft:
+def _asked(actor: audit.Actor, session: int | None, project: Project, cluster: Cluster) -> audit.Draft:
     return audit.Draft(
         action=audit.Action.PROJECT_MOVE_ASKED,
         aspect=audit.Aspect.STATE,
@@ -319,6 +321,7 @@ def _asked(actor: audit.Actor, project: Project, cluster: Cluster) -> audit.Draf
         project_key=project.project_key,
         before={"cluster": project.cluster},
         after={"cluster": cluster.name},
+        session=session or None,
     )
 
 

@@ -76,17 +76,16 @@ class Telling:
         """One that is closed stays what it is: its rows are there, and so are the rights on them."""
         if backend.state is BackendState.DROPPED:
             await self._bus.call("ironflock.privileges.asset.forget", kind="data_backend", key=backend.backend_key)
-            await self._database.run(lambda connection: backends.backend_set_told(connection, backend.backend_key))
-            return
-        await self._bus.call(
-            "ironflock.privileges.asset.put",
-            kind="data_backend",
-            key=backend.backend_key,
-            project_key=backend.project_key,
-            revision=1,
-            creator_account_key=backend.creator_account_key,
-        )
-        await self._database.run(lambda connection: backends.backend_set_told(connection, backend.backend_key))
+        else:
+            await self._bus.call(
+                "ironflock.privileges.asset.put",
+                kind="data_backend",
+                key=backend.backend_key,
+                project_key=backend.project_key,
+                revision=1,
+                creator_account_key=backend.creator_account_key,
+            )
+        await self._database.run(lambda connection: backends.backend_set_told(connection, backend))
 
     async def _tell_board(self, board: ToldBoard) -> None:
         if board.is_deleted:

@@ -19,7 +19,7 @@ from services.tunnels.records.plugin import Fleet, Node, Verdict
 from services.tunnels.rules.plugin import encode, parse
 from shared.allowance import Allowance
 from shared.bus import Bus
-from shared.https import listen_https
+from shared.https import MAX_CONNECTIONS, listen_https
 from shared.tls import ServerOptions
 
 ANSWER_S: Final = 8.0
@@ -106,4 +106,7 @@ def listen_plugin(tls: ServerOptions, port: int, interface: str, front: PluginRe
     """
     root = Resource()
     root.putChild(b"frps", front)
-    return listen_https(tls, port, interface, root, idle_timeout_s=IDLE_S, reactor=reactor)
+    # A node asks for all its agents, from one address.
+    return listen_https(
+        tls, port, interface, root, idle_timeout_s=IDLE_S, of_an_address=MAX_CONNECTIONS, reactor=reactor
+    )

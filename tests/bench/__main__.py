@@ -13,6 +13,7 @@ slopes in `deploy/README.md`, anew from what lies in `.bench/`. Each part ends w
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -134,6 +135,7 @@ class Run:
             (folder / "platform").mkdir()
             with _platform() as platform:
                 self._measure_platform(platform, folder / "platform")
+                self._keep_logs(platform)
 
     def sweep(self, folder: Path) -> None:
         """Every curve."""
@@ -144,6 +146,7 @@ class Run:
                 platform.start()
                 for name, of_platform in sweep.ON_PLATFORM.items():
                     self._try(name, partial(of_platform, self._scale, platform), self.curves)
+                self._keep_logs(platform)
 
     def _measure_platform(self, platform: RunningPlatform, folder: Path) -> None:
         """The parts that need all processes."""
@@ -165,6 +168,14 @@ class Run:
             rate = joins.joins_a_second(joined)
             self._try(storm.NAME, partial(storm.run, self._scale, folder, platform, devices, rate), self.rows)
         self._try(log.NAME, partial(log.run, self._scale, platform), self.rows)  # last: it leaves many entries
+
+    def _keep_logs(self, platform: RunningPlatform) -> None:
+        """What its processes said, where a part broke: the platform goes, and with it why."""
+        if self.broken:
+            kept = FIGURES / "logs"
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(platform.state.log, kept)
+            say(f"what the platform's processes said is in {kept}")
 
     def _try(self, name: str, part: Callable[[], list[Measured]], kept: list[Measured]) -> list[Measured]:
         """What one part found, if it is wanted. One that breaks is told, and the others go on."""

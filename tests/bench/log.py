@@ -45,7 +45,14 @@ PLAIN: Final = (
 
 
 def run(scale: Scale, platform: RunningPlatform) -> list[Row]:
-    """The rows; the log has the largest size afterwards."""
+    """The rows; the sizes come first, while the log holds no more than what made them."""
+    rows: list[Row] = []
+    costs: dict[int, float] = {}
+    for size in scale.log_sizes:
+        grow(platform, size)
+        rows.append(_proof_row(platform, size))
+        costs[size], row = _verifying_row(platform, size, scale.verifications)
+        rows.append(row)
     _make_reference(platform)
     with asyncio.Runner() as runner:
         results = interleave(
@@ -54,14 +61,8 @@ def run(scale: Scale, platform: RunningPlatform) -> list[Row]:
             lambda writers: runner.run(_integrated(platform, writers, scale.seconds)),
             lambda writers: runner.run(_written(platform, writers, scale.seconds, PLAIN)).rate,
         )
-    rows = [_integration_row(writers, pairs(results[writers], float)) for writers in scale.log_writers]
-    costs: dict[int, float] = {}
-    for size in scale.log_sizes:
-        grow(platform, size)
-        rows.append(_proof_row(platform, size))
-        costs[size], row = _verifying_row(platform, size, scale.verifications)
-        rows.append(row)
-    return [*rows, *_linearity(costs)]
+    integrated = [_integration_row(writers, pairs(results[writers], float)) for writers in scale.log_writers]
+    return [*integrated, *rows, *_linearity(costs)]
 
 
 @frozen

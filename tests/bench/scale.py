@@ -24,7 +24,8 @@ class Scale:
     """The sizes of one run. `seconds` is how long each single measurement of a rate takes.
 
     `payloads` and `entries` are octets, `sessions` the sizes between which the memory of one is seen, `at_once` how
-    many clients join at the same time, `devices` how many are flashed, `storms` how many of them come back. `rest_s` is
+    many clients join at the same time, `devices` how many are flashed, `storms` how many of them come back,
+    and how often. `rest_s` is
     how long the platform comes to rest before it is looked at again, `settle_s` the same between smaller things.
     `log_writers` are how many record at once, `log_sizes` the entries of the log, `verifications` how often each of
     these logs is verified. `history_rows` and `series_rows` are how many rows of a backend are answered, or summed up;
@@ -44,8 +45,7 @@ class Scale:
     session_rounds: int
     at_once: tuple[int, ...]
     devices: int
-    storms: tuple[int, ...]
-    storm_rounds: int
+    storms: tuple[tuple[int, int], ...]
     entries: tuple[int, ...]
     restarts: int
     rest_s: float
@@ -84,8 +84,7 @@ QUICK: Final = Scale(
     session_rounds=1,
     at_once=(10,),
     devices=40,
-    storms=(20,),
-    storm_rounds=1,
+    storms=((20, 1),),
     entries=(100,),
     restarts=1,
     rest_s=1.0,
@@ -123,8 +122,7 @@ USUAL: Final = Scale(
     session_rounds=5,
     at_once=(1, 10, 100),
     devices=500,
-    storms=(50, 500),
-    storm_rounds=5,
+    storms=((50, 5), (500, 5)),
     entries=(100, 1000, 10_000),
     restarts=5,
     rest_s=5.0,
@@ -162,8 +160,7 @@ FULL: Final = Scale(
     session_rounds=5,
     at_once=(1, 10, 100),
     devices=5000,
-    storms=(50, 500, 5000),
-    storm_rounds=5,
+    storms=((50, 5), (500, 5), (5000, 1)),
     entries=(100, 1000, 10_000),
     restarts=5,
     rest_s=10.0,

@@ -54,8 +54,8 @@ def run(
 ) -> list[Row]:
     """The rows of each size."""
     rows: list[Row] = []
-    for size in scale.storms:
-        rows += _rows(size, _storms(scale, folder, platform, devices[:size]), joins_a_second)
+    for size, rounds in scale.storms:
+        rows += _rows(size, _storms(scale, folder, platform, devices[:size], rounds), joins_a_second)
     return rows
 
 
@@ -76,7 +76,9 @@ def _rows(size: int, storms: Sequence[Storm], joins_a_second: float) -> list[Row
     ]
 
 
-def _storms(scale: Scale, folder: Path, platform: RunningPlatform, devices: Sequence[Device]) -> list[Storm]:
+def _storms(
+    scale: Scale, folder: Path, platform: RunningPlatform, devices: Sequence[Device], rounds: int
+) -> list[Storm]:
     patience_s = 60.0 + len(devices) / ONLINE_A_SECOND
     with ExitStack() as ending:
         flocks = [word for device in devices for word in ("--flock", str(device.file))]
@@ -87,10 +89,10 @@ def _storms(scale: Scale, folder: Path, platform: RunningPlatform, devices: Sequ
         (long_ago,) = _row(connection, "SELECT now() - interval '1 day'")
         wait_until(lambda: _online(connection, keys, long_ago) == len(keys), patience_s, "the fleet is online")
         storms = []
-        for number in range(scale.storm_rounds):
+        for number in range(rounds):
             wait_until(lambda: age_s(platform.pid("router")) > ROUTER_LIVES_S, patience_s, "the router is settled")
             storms.append(_storm(platform, connection, keys, patience_s, scale.rest_s))
-            say(f"storm {number + 1} of {scale.storm_rounds} with {len(keys)} devices: {storms[-1].online_s:.1f} s")
+            say(f"storm {number + 1} of {rounds} with {len(keys)} devices: {storms[-1].online_s:.1f} s")
     return storms
 
 

@@ -8,7 +8,6 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import pyrage
@@ -18,6 +17,7 @@ from attrs import frozen
 from deploy.backup.wal import SLOT
 from shared.api_keys import key_id
 from tests.harness.accounts import Stranger, add_stranger, make_members
+from tests.harness.backup_load import Load, Told, assert_nothing_is_lost, load
 from tests.harness.clients import Account, new_name
 from tests.harness.commands import Flockctl
 from tests.harness.running import RunningPlatform
@@ -26,6 +26,7 @@ from tests.harness.waiting import wait_until
 pytestmark = pytest.mark.real
 
 LEDGER_S = 30.0
+APPS = 5
 
 
 @pytest.fixture
@@ -72,55 +73,36 @@ def safe(tmp_path: Path) -> Safe:
     return Safe(tmp_path, str(identity.to_public()))
 
 
-@contextlib.contextmanager
-def writing(account: Account, project: int) -> Iterator[list[str]]:
-    """Somebody makes devices for as long as the block lasts; the list has the name of each that was acknowledged."""
-    acknowledged: list[str] = []
-    over = Event()
-
-    def write() -> None:
-        while not over.is_set():
-            acknowledged.append(account.device(project)["name"])
-
-    thread = Thread(target=write, daemon=True)
-    thread.start()
-    try:
-        yield acknowledged
-    finally:
-        over.set()
-        thread.join()
-
-
 @frozen
 class Lost:
-    """What was there: acknowledged before the last backup began, and in all; what was ended after it."""
+    """What was worked, what was acknowledged before the last backup began, and in all; what was ended after it."""
 
-    project: int
-    before: set[str]
-    in_all: set[str]
+    worked: Load
+    before: Told
+    in_all: Told
     stranger: Stranger
     held: tuple[str, ...]
 
 
-def lived_through(platform: RunningPlatform, flockctl: Flockctl, safe: Safe) -> Lost:
+def lived_through(platform: RunningPlatform, flockctl: Flockctl, safe: Safe, apps: int) -> Lost:
     """Backups under load; then a right is taken and a key ended, of which the ledger alone tells."""
     owner = Account(platform, platform.owner_key)
     project, stranger = owner.project(), add_stranger(platform)
-    device = owner.device(project)
-    make_members(platform, project, [stranger], [("device", device["device_key"], "OPERATE")])
-    with writing(owner, project) as acknowledged:
+    with load(platform, owner, project, apps) as worked:
+        device = worked.make_device()
+        make_members(platform, project, [stranger], [("device", device, "OPERATE")])
         kinds = [flockctl.json("backup", "create", *safe.to)["backup"]["kind"] for _ in range(2)]
-        before = set(acknowledged)
+        before = worked.told()
         kinds.append(flockctl.json("backup", "wal", *safe.to)["backup"]["kind"])
     assert kinds == ["full", "incremental", "wal"]
-    held = ("--on", f"device:{device['device_key']}", "--project", str(project))
+    held = ("--on", f"device:{device}", "--project", str(project))
     flockctl.json("revoke", stranger.login_name, "OPERATE", *held, "--because", "shift over")
     named = key_id(stranger.account.api_key)
     stranger.account.call("ironflock.auth.api_key.end", key_id=named, reason="left on a train")
     wait_until(lambda: named in platform.state.ledger.read_text(), LEDGER_S, "the ledger has it")
     shutil.copy(platform.state.ledger, safe.folder / "ledger")
     (safe.folder / "backup-key").write_text(flockctl.json("backup", "key")["key"])
-    return Lost(project, before, {*acknowledged, device["name"]}, stranger, held)
+    return Lost(worked, before, worked.told(), stranger, held)
 
 
 def restored(flockctl: Flockctl, safe: Safe, into: RunningPlatform, *words: str) -> Any:
@@ -129,11 +111,9 @@ def restored(flockctl: Flockctl, safe: Safe, into: RunningPlatform, *words: str)
     return flockctl.json("restore", *safe.opened, "--key-file", key, "--into", str(into.state.root), *words)["restored"]
 
 
-def look(flockctl: Flockctl, lost: Lost) -> None:
+def look(platform: RunningPlatform, flockctl: Flockctl, lost: Lost) -> None:
     """What must be there is, and what must not is not."""
-    found = flockctl.json("device", "list", "--project", str(lost.project))["devices"]
-    names = {each["name"] for each in found}
-    assert lost.before <= names <= lost.in_all
+    assert_nothing_is_lost(platform, lost.worked, lost.before, lost.in_all)
     assert flockctl.run("can", lost.stranger.login_name, "OPERATE", *lost.held).status == 4
     file = flockctl.folder / "stolen-key"
     file.write_text(lost.stranger.account.api_key)
@@ -145,19 +125,29 @@ def look(flockctl: Flockctl, lost: Lost) -> None:
 def test_a_backup_brings_back_what_was_acknowledged_and_nothing_that_was_ended_since(
     backed_up: RunningPlatform, flockctl: Flockctl, safe: Safe, another: RunningPlatform, tmp_path: Path
 ) -> None:
-    lost = lived_through(backed_up, flockctl, safe)
+    lost = lived_through(backed_up, flockctl, safe, apps=1)
 
     told = restored(flockctl, safe, another, "--ledger", str(safe.folder / "ledger"))
     another.start()
 
     assert told["replayed"] >= 2
-    look(Flockctl(another, tmp_path), lost)
+    look(another, Flockctl(another, tmp_path), lost)
+
+
+def say(lost: Lost) -> None:
+    """For who ran this to see them."""
+    rows = sum(map(len, lost.before.rows.values()))
+    told = lost.before
+    counts = f"{rows} rows, {len(told.devices)} devices, {len(told.given)} grants ({len(told.taken)} taken again)"
+    print(  # noqa: T201
+        f"\n{counts}, {len(told.leaves)} entries acknowledged before the point: each is there once"
+    )
 
 
 @pytest.mark.soak
 def test_everything_destroyed_comes_back_on_the_spot(safe: Safe, another: RunningPlatform, tmp_path: Path) -> None:
     flockctl = Flockctl(another.start(), tmp_path)
-    lost = lived_through(another, flockctl, safe)
+    lost = lived_through(another, flockctl, safe, apps=APPS)
     drilled = flockctl.json("backup", "drill", *safe.opened)["drill"]
     another.end()
     shutil.rmtree(another.state.root)
@@ -166,8 +156,9 @@ def test_everything_destroyed_comes_back_on_the_spot(safe: Safe, another: Runnin
     another.start()
 
     assert drilled["failures"] == []
-    assert drilled["rows"]["devices"] >= len(lost.before)
-    look(flockctl, lost)
+    assert drilled["rows"]["devices"] >= len(lost.before.devices)
+    look(another, flockctl, lost)
+    say(lost)
     assert flockctl.json("backup", "create", *safe.to)["backup"]["kind"] == "full"
 
 

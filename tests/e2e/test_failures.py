@@ -50,7 +50,11 @@ def test_everything_is_right_again_within_30_s_after_one_process_was_killed(
 
     if name == "router":
         wait_until(lambda: fleet.have_left(lines), RIGHT_AGAIN_S, "every device has lost its session")
-    wait_until(lambda: is_whole(ironflock, fleet, name, killed), RIGHT_AGAIN_S, f"all is right after {name} was killed")
+    wait_until(
+        lambda: is_whole(ironflock, fleet, name, killed),
+        RIGHT_AGAIN_S,
+        lambda: f"all is right after {name} was killed; unready: {ironflock.unready()}; {fleet.astray()}",
+    )
     assert owner.flashed()["secret"]
 
 

@@ -2,14 +2,12 @@
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
 from typing import Final
 
 import pytest
 
-from tests.harness.app_load import WritingApp, apps_that_write, assert_every_answered_row_is_there_once
+from tests.harness.app_load import apps_aside, assert_every_answered_row_is_there_once
 from tests.harness.clients import Account, new_name
 from tests.harness.commands import Flockctl
 from tests.harness.fleet import RunningFleet
@@ -61,31 +59,17 @@ def say(figures: str) -> None:
 
 def upgraded(platform: RunningPlatform, owner: Account, fleet: RunningFleet) -> tuple[int, float]:
     """How many rows were answered, all of them found, and for how many seconds devices were away at most."""
-    apps: list[WritingApp] = []
-    ended = Event()
-
-    async def load() -> int:
-        async with apps_that_write(platform, owner, APPS) as writing:
-            apps.extend(writing)
-            await asyncio.to_thread(ended.wait)
-        return await assert_every_answered_row_is_there_once(apps)
-
-    with ThreadPoolExecutor(1) as aside:  # the launcher ends with the thread that started it: this one
-        loading = aside.submit(asyncio.run, load())
-        try:
-            wait_until(lambda: len(apps) == APPS and all(len(app.answered) > SOME for app in apps), 60.0, "rows come")
-            began = clock()
-            platform.end()
-            platform.use(ROOT)
-            platform.start()
-            wait_until(fleet.is_right, 60.0, "every device is back")
-            away_s = clock() - began
-            before = [len(app.answered) for app in apps]
-            wait_until(
-                lambda: all(len(app.answered) > had + SOME for app, had in zip(apps, before, strict=True)),
-                60.0,
-                "rows come again",
-            )
-        finally:
-            ended.set()
-        return loading.result(), away_s
+    with apps_aside(platform, owner, APPS, SOME) as apps:
+        began = clock()
+        platform.end()
+        platform.use(ROOT)
+        platform.start()
+        wait_until(fleet.is_right, 60.0, "every device is back")
+        away_s = clock() - began
+        before = [len(app.answered) for app in apps]
+        wait_until(
+            lambda: all(len(app.answered) > had + SOME for app, had in zip(apps, before, strict=True)),
+            60.0,
+            "rows come again",
+        )
+    return asyncio.run(assert_every_answered_row_is_there_once(apps)), away_s

@@ -4,8 +4,9 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from threading import Event
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from attrs import Factory, define
 from tests.harness.clients import Account
 from tests.harness.placed_apps import PlacedApp, place_apps
 from tests.harness.running import RunningPlatform
+from tests.harness.waiting import wait_until
 from tests.integration.router_node.wire import AbortedError, ClosedError, Peer, WampError
 
 TABLE: Final = {
@@ -94,6 +96,33 @@ async def apps_that_write(platform: RunningPlatform, owner: Account, count: int)
     finally:
         ended.set()
         await asyncio.gather(*writing)
+
+
+@contextmanager
+def apps_aside(platform: RunningPlatform, owner: Account, count: int, each: int = 1) -> Iterator[list[WritingApp]]:
+    """As `apps_that_write`, beside a test that is a plain function; the block begins when each has so many answers."""
+    apps: list[WritingApp] = []
+    ended = Event()
+
+    async def load() -> None:
+        async with apps_that_write(platform, owner, count) as writing:
+            apps.extend(writing)
+            await asyncio.to_thread(ended.wait)
+
+    with ThreadPoolExecutor(1) as aside:  # the launcher ends with the thread that started it: never this one
+        loading = aside.submit(asyncio.run, load())
+        try:
+            wait_until(
+                lambda: loading.done() or (len(apps) == count and all(len(app.answered) >= each for app in apps)),
+                SERVED_S,
+                "rows come",
+            )
+            if loading.done():
+                loading.result()  # it failed: that is raised
+            yield apps
+        finally:
+            ended.set()
+        loading.result()
 
 
 async def assert_every_answered_row_is_there_once(apps: list[WritingApp]) -> int:

@@ -24,6 +24,15 @@ class RunningFleet:
         online = {key for key, state in self.simulation.states().items() if state == "online"}
         return len(online) == self.size and self.connected() == online
 
+    def astray(self) -> str:
+        """Of each device that is not right: the last that it said of itself, and the registry of it."""
+        said = {line["device_key"]: line for line in list(self.simulation.lines) if "device_key" in line}
+        known = {each["device_key"]: each["status"] for each in self.listed() or ()}
+        wrong = {
+            key for key in said | known if said.get(key, {}).get("event") != "online" or known.get(key) != "CONNECTED"
+        }
+        return f"{len(said)} of {self.size} speak, astray: {[(said.get(key), known.get(key)) for key in sorted(wrong)]}"
+
     def have_left(self, since: int) -> bool:
         """Whether every device has lost its session after the first `since` lines of the simulation."""
         left = {line["device_key"] for line in self.simulation.lines[since:] if line["event"] == "offline"}

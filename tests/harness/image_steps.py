@@ -1,6 +1,7 @@
 """The steps of a Dockerfile, done in folders by chroot: no engine and no registry are needed, root and debootstrap are.
 
-What stands for a base image is the Debian that debootstrap makes, so nothing is shown of the base's own octets.
+What stands for a base image is the Debian that debootstrap makes, with what the base has beside it: nothing is shown
+of the base's own octets.
 """
 
 import hashlib
@@ -10,13 +11,17 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from attrs import field, frozen
 
-BASE_PACKAGES: Final = "python3,python3-venv,ca-certificates"
+from tests.harness import go_programs
+
+BASE_PACKAGES: Final = "python3,python3-venv,ca-certificates,libgssapi-krb5-2"
+"""The last is there since Python's own image links its module `nis` with it."""
+GO_TREE: Final = "usr/local/go"
 HOST_AUTHORITIES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 STEP_S: Final = 900
 
@@ -72,13 +77,14 @@ def stages(text: str) -> dict[str, Stage]:
 
 
 def debian(folder: Path) -> Path:
-    """A small Debian in `folder`, made once.
+    """A small Debian below `folder`, made once.
 
     Raises:
         NoImageError: It cannot be had here.
     """
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:
         raise NoImageError("root and debootstrap are needed to do an image's steps")
+    folder /= f"bookworm-{hashlib.sha256(BASE_PACKAGES.encode()).hexdigest()[:16]}"
     if not (folder / "usr/bin/python").is_symlink():
         command = ["debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=STEP_S)
@@ -90,16 +96,30 @@ def debian(folder: Path) -> Path:
     return folder
 
 
+def with_go(base: Path, folder: Path) -> Built:
+    """The same in `folder`, with Go as its own image has it.
+
+    Raises:
+        NoProgramError: There is no Go here.
+    """
+    command = [go_programs.go_client("frps"), "env", "GOROOT", "GOPROXY", "GOSUMDB"]
+    tree, proxy, sums = go_programs.run("frps", command, Path("/")).splitlines()
+    subprocess.run(["/bin/cp", "--archive", "--reflink=auto", base, folder], check=True)
+    shutil.copytree(tree, folder / GO_TREE, symlinks=True)
+    told = {"GOTOOLCHAIN": "local", "GOPROXY": proxy, "GOSUMDB": sums}
+    return Built(folder, {"PATH": f"/{GO_TREE}/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", **told})
+
+
 class Workshop:
     """Makes the stages of one Dockerfile in `folder`, each at most once."""
 
-    def __init__(self, dockerfile: Path, context: Path, folder: Path, base: Path) -> None:
-        """`base` stands for every image of others that has Python."""
+    def __init__(self, dockerfile: Path, context: Path, folder: Path, bases: Mapping[str, Built]) -> None:
+        """`bases` stand for images of others, by their names."""
         self._stages = stages(dockerfile.read_text(encoding="utf-8"))
         self._context = context
         self._keeps = kept(dockerfile.with_name(f"{dockerfile.name}.dockerignore").read_text(encoding="utf-8"))
         self._folder = folder
-        self._base = base
+        self._bases = bases
         self._built: dict[str, Built] = {}
 
     def build(self, name: str) -> Built:
@@ -107,7 +127,7 @@ class Workshop:
         if name not in self._built:
             stage = self._stages[name]
             known = stage.begins_from in self._stages
-            before = self.build(stage.begins_from) if known else Built(self._base)
+            before = self.build(stage.begins_from) if known else self._bases[stage.begins_from.partition(":")[0]]
             root = self._folder / name
             subprocess.run(["/bin/cp", "--archive", "--reflink=auto", before.root, root], check=True)
             now = Built(root, dict(before.environment), before.user, before.folder)

@@ -16,6 +16,10 @@ ROOT: Final = Path(__file__).parents[2]
 MANIFESTS: Final = ROOT / "deploy" / "kubernetes"
 MODULE: Final = ROOT / "tests" / "interop" / "kubernetes"
 KUBERNETES: Final = ("k8s.io/kubernetes@v1.34.4", "h1:Yy6R4QB8C9kJPp25GFqEvX5XQwY5qzKeqD0Xx6oAcmk=")
+CLOUDNATIVE_PG: Final = (
+    "github.com/cloudnative-pg/cloudnative-pg@v1.27.0",
+    "h1:mp0zlYO4vKAJmQdArWORWKr1lmB4Hj8JeBQGX5RBnpg=",
+)
 CRDS: Final = (
     (
         "github.com/cert-manager/cert-manager@v1.18.2",
@@ -23,8 +27,7 @@ CRDS: Final = (
         ("deploy/crds/crd-certificates.yaml", "deploy/crds/crd-issuers.yaml"),
     ),
     (
-        "github.com/cloudnative-pg/cloudnative-pg@v1.27.0",
-        "h1:mp0zlYO4vKAJmQdArWORWKr1lmB4Hj8JeBQGX5RBnpg=",
+        *CLOUDNATIVE_PG,
         ("config/crd/bases/postgresql.cnpg.io_clusters.yaml",),
     ),
     (
@@ -32,7 +35,7 @@ CRDS: Final = (
         "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",
         tuple(
             f"example/prometheus-operator-crd-full/monitoring.coreos.com_{kind}.yaml"
-            for kind in ("servicemonitors", "prometheusrules")
+            for kind in ("servicemonitors", "podmonitors", "prometheusrules")
         ),
     ),
     (

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-BEFORE: Final = "557f1f9"
+BEFORE: Final = "a45bff3"
 ROOT: Final = Path(__file__).parents[2]
 MISSING: Final = b"Not a valid object name"
 """How git says, in English, that it does not have a commit."""

@@ -13,8 +13,8 @@ LOOKING_SHARE = 3.0
 MOST_S = 0.25
 
 
-def wait_until(condition: Callable[[], Value], timeout_s: float, what: str) -> Value:
-    """The first true value of `condition`; fails with `what` when there is none in time."""
+def wait_until(condition: Callable[[], Value], timeout_s: float, what: str | Callable[[], str]) -> Value:
+    """The first true value of `condition`; fails with `what`, said or asked for then, when there is none in time."""
     deadline = time.monotonic() + timeout_s
     while True:
         began = time.monotonic()
@@ -22,7 +22,9 @@ def wait_until(condition: Callable[[], Value], timeout_s: float, what: str) -> V
         if value:
             return value
         ended = time.monotonic()
-        assert ended < deadline, f"not within {timeout_s} s: {what}; last seen: {value!r}"
+        if ended >= deadline:
+            told = what if isinstance(what, str) else what()
+            raise AssertionError(f"not within {timeout_s} s: {told}; last seen: {value!r}")
         threading.Event().wait(_pause(ended - began))
 
 

@@ -68,6 +68,13 @@ ONE: Final = {
         },
         40,
     ),
+    "DoctorComplains": Case(
+        {
+            'kube_cronjob_created{namespace="ironflock",cronjob="doctor"}': "0x{0}",
+            'kube_cronjob_status_last_successful_time{namespace="ironflock",cronjob="doctor"}': "60x{0}",
+        },
+        200,
+    ),
     "ProcessAway": Case({'up{namespace="ironflock",job="auth"}': "0x{0}"}, 5),
     "RouterWithoutDevices": Case({f'{SESSIONS}{{role="device"}}': "50x20 0x{0}"}, 25),
     "CellAway": Case({'ironflock_bus_joined{cell="second",realm="realm1",job="auth"}': "0x{0}"}, 10),
@@ -88,6 +95,57 @@ ONE: Final = {
         {'certmanager_certificate_expiration_timestamp_seconds{namespace="ironflock",name="router"}': "86400x{0}"}, 70
     ),
 }
+SERVER: Final = 'namespace="ironflock",job="postgres",pod="postgres-1"'
+ROOM: Final = 'kubelet_volume_stats_{}_bytes{{namespace="ironflock",persistentvolumeclaim="postgres-1"}}'
+OF_POSTGRES: Final = {
+    "VolumeFills": Case({ROOM.format("available"): "10x{0}", ROOM.format("capacity"): "100x{0}"}, 20),
+    "DatabaseAway": Case({f"cnpg_collector_up{{{SERVER}}}": "0x{0}"}, 5),
+    "ConnectionsTaken": Case(
+        {
+            f'cnpg_backends_total{{{SERVER},usename="svc_auth"}}': "90x{0}",
+            f'cnpg_backends_total{{{SERVER},usename="svc_realms"}}': "80x{0}",
+            f'cnpg_pg_settings_setting{{{SERVER},name="max_connections"}}': "200x{0}",
+        },
+        15,
+    ),
+    "ReplicaLags": Case({f"cnpg_pg_replication_lag{{{SERVER}}}": "120x{0}"}, 10),
+    "ReplicaAway": Case(
+        {
+            f"cnpg_pg_replication_in_recovery{{{SERVER}}}": "1x{0}",
+            f"cnpg_pg_replication_is_wal_receiver_up{{{SERVER}}}": "0x{0}",
+        },
+        10,
+    ),
+    "WritesWait": Case(
+        {
+            f'cnpg_collector_sync_replicas{{{SERVER},value="{value}"}}': f"{count}x{{0}}"
+            for value, count in (("expected", 1), ("observed", 0))
+        },
+        5,
+    ),
+    "LogHeld": Case({f'cnpg_pg_replication_slots_pg_wal_lsn_diff{{{SERVER},slot_name="a"}}': "5000000000x{0}"}, 20),
+    "TransactionOpen": Case({f'cnpg_backends_max_tx_duration_seconds{{{SERVER},datname="d"}}': "4000x{0}"}, 10),
+    "TransactionsRunOut": Case({f'cnpg_pg_database_xid_age{{{SERVER},datname="d"}}': "1600000000x{0}"}, 70),
+}
+WELL: Final = {
+    ROOM.format("available"): "50x{0}",
+    ROOM.format("capacity"): "100x{0}",
+    f"cnpg_collector_up{{{SERVER}}}": "1x{0}",
+    f'cnpg_backends_total{{{SERVER},usename="svc_auth"}}': "90x{0}",
+    f'cnpg_pg_settings_setting{{{SERVER},name="max_connections"}}': "200x{0}",
+    f"cnpg_pg_replication_lag{{{SERVER}}}": "0x{0}",
+    f"cnpg_pg_replication_in_recovery{{{SERVER}}}": "0x{0}",
+    f"cnpg_pg_replication_is_wal_receiver_up{{{SERVER}}}": "0x{0}",
+    f'cnpg_collector_sync_replicas{{{SERVER},value="expected"}}': "1x{0}",
+    f'cnpg_collector_sync_replicas{{{SERVER},value="observed"}}': "2x{0}",
+    f'cnpg_pg_replication_slots_pg_wal_lsn_diff{{{SERVER},slot_name="a"}}': "16777216x{0}",
+    f'cnpg_backends_max_tx_duration_seconds{{{SERVER},datname="d"}}': "3x{0}",
+    f'cnpg_pg_database_xid_age{{{SERVER},datname="d"}}': "200000000x{0}",
+}
+DATABASES: Final = {
+    "a database that is well": Case(WELL, 120),
+    "a full volume": Case({**WELL, ROOM.format("available"): "4x{0}"}, 20, ("VolumeFills", "VolumeFull")),
+}
 BUDGETS: Final = {
     "a tenth fails": Case({**HEALTHY, **answers("unavailable", 140)}, 90, BURNING),
     "eight in a thousand joins": Case(
@@ -105,7 +163,8 @@ BUDGETS: Final = {
         BURNING,
     ),
 }
-CASES: Final = {**NOTHING, **{name: evolve(case, ringing=(name,)) for name, case in ONE.items()}, **BUDGETS}
+EACH: Final = {name: evolve(case, ringing=(name,)) for name, case in {**ONE, **OF_POSTGRES}.items()}
+CASES: Final = {**NOTHING, **EACH, **DATABASES, **BUDGETS}
 
 
 @pytest.fixture(name="promtool", scope="module")
@@ -120,8 +179,9 @@ def fixture_promtool() -> Path:
 @pytest.fixture(name="groups", scope="module")
 def fixture_groups() -> list[dict[str, Any]]:
     """The groups of all rules."""
-    files = [FOLDER / "alerts.yaml", FOLDER / "levels.yaml", FOLDER / "backups.yaml"]
-    return [group for file in files for each in values_of(file.read_text()) for group in each["spec"]["groups"]]
+    files = [FOLDER / f"{name}.yaml" for name in ("alerts", "levels", "backups", "postgres")]
+    rules = [each for file in files for each in values_of(file.read_text()) if each["kind"] == "PrometheusRule"]
+    return [group for each in rules for group in each["spec"]["groups"]]
 
 
 def said(promtool: Path, *words: str, **options: Any) -> str:

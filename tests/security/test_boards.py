@@ -46,7 +46,7 @@ MINE, THEIRS = "realm-1-26-dev", "realm-2-26-dev"
 
 
 @pytest_asyncio.fixture(name="judged", autouse=True)
-async def fixture_judged(stand_ins: Platform) -> AsyncIterator["asyncio.Task[None]"]:
+async def fixture_judged(stand_ins: Platform) -> AsyncIterator[list["asyncio.Task[None]"]]:
     """What boards rest on is judged."""
     async with judging(stand_ins.node) as saying:
         yield saying

@@ -41,7 +41,7 @@ async def account_invite(
     *,
     locale: Annotated[str, typer.Option(help="In which language they are written to: en or de.")] = "en",
 ) -> None:
-    """Invite somebody: a message with a link goes to their address. For now the first owner alone may.
+    """Invite somebody: a message with a link goes to their address. Needs INVITE on the installation.
 
     Example: flockctl account invite bert@example.com
     """

@@ -12,7 +12,7 @@ from deploy.backup.chains import spent
 from deploy.backup.drilling import Drill, drill
 from deploy.backup.ending import ended_in_order
 from deploy.backup.errors import BackupError, LogLostError
-from deploy.backup.manifest import Manifest, manifests, remove
+from deploy.backup.manifest import Manifest, left_behind, manifests, remove, remove_left
 from deploy.backup.materialising import Source
 from deploy.backup.person_keys import read_kept, replace
 from deploy.backup.recording import record_backup, record_drill
@@ -65,7 +65,7 @@ def backup_create(
 
     Example: flockctl backup create --to /mnt/backups --recipient age1...
     """
-    with as_commands_fail():
+    with as_commands_fail(), ended_in_order():
         folder = _state(state)
         taking = Taking(folder, to.absolute(), recipients_of(recipient), _now(), partial)
         made = take(taking, is_full=full)
@@ -91,7 +91,7 @@ def backup_wal(
 
     Example: flockctl backup wal --to /mnt/backups --recipient age1... --or-create
     """
-    with as_commands_fail():
+    with as_commands_fail(), ended_in_order():
         folder = _state(state)
         taking = Taking(folder, to.absolute(), recipients_of(recipient), _now(), partial)
         try:
@@ -133,18 +133,25 @@ def backup_prune(
 ) -> None:
     """Delete backups that are only needed for moments longer ago; what was erased since is gone with them.
 
+    What runs that were killed have left goes too, a day later: it brings nothing back.
+
     Example: flockctl backup prune --from /mnt/backups --keep 35d --yes
     """
-    before = _now() - lasting_s(keep, what="keep")
+    now = _now()
+    before = now - lasting_s(keep, what="keep")
     with as_commands_fail():
         gone = spent(list(manifests(from_, _keys(key_file, state))), before)
-    if gone:
-        confirm(f"Delete {len(gone)} backups, the newest of {local_moment(int(gone[-1].began_at))}?", is_said=yes)
+        left = left_behind(from_, now)
+    newest = f", the newest of {local_moment(int(gone[-1].began_at))}" if gone else ""
+    if gone or left:
+        confirm(f"Delete {len(gone)} backups{newest}, and {len(left)} unfinished ones?", is_said=yes)
     with as_commands_fail():
         for each in gone:
             remove(from_, each)
-    rows = ((each.backup_id, each.kind) for each in gone)
-    Output(as_json=json).result({"deleted": [each.backup_id for each in gone]}, table(("DELETED", "KIND"), rows))
+        for backup_id in left:
+            remove_left(from_, backup_id)
+    rows = [*((each.backup_id, each.kind.value) for each in gone), *((backup_id, "unfinished") for backup_id in left)]
+    Output(as_json=json).result({"deleted": [row[0] for row in rows]}, table(("DELETED", "KIND"), rows))
 
 
 @app.command("key")
@@ -186,7 +193,8 @@ def backup_person_keys(
         _refuse_running(folder)
         kept: dict[int, bytes] = {}
         if from_ is not None and identity_file is not None:
-            kept = read_kept(from_, (signer_of(folder).verifier_key,), identities_of(text_of_file(identity_file)))
+            keys, identities = (signer_of(folder).verifier_key,), identities_of(text_of_file(identity_file))
+            kept = read_kept(from_, keys, identities, _now())
         elif not accept_loss:
             raise BackupError("say --from and --identity-file; or --accept-loss, where nothing was kept")
         with living(folder).connect(DATABASE_NAME) as connection:

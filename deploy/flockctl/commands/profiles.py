@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 from attrs import asdict, evolve
 
+from deploy.flockctl import completion
 from deploy.flockctl.options import Json
 from deploy.flockctl.output import Output, table
 from deploy.flockctl.profiles import Profile, absolute, checked_name, read_profiles, write_profiles
 
 app = typer.Typer(help="Several installations, under names of your own.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Its name.")]
+Name = Annotated[str, typer.Argument(help="Its name.", autocompletion=completion.profiles)]
 
 
 @app.command("add")

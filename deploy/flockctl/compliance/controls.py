@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from deploy.flockctl.compliance.records import Control
+from deploy.flockctl.compliance.records import Control, Whose
 
 FILE: Final = Path(__file__).with_name("controls.yaml")
 
@@ -17,6 +17,8 @@ class _Control(msgspec.Struct, forbid_unknown_fields=True):
     checks: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
     gap: str = ""
+    whose: Whose = Whose.PLATFORM
+    because: str = ""
 
 
 class _Framework(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,6 +38,8 @@ def controls() -> tuple[Control, ...]:
             checks=one.checks,
             tests=one.tests,
             gap=one.gap,
+            whose=one.whose,
+            because=one.because,
         )
         for each in frameworks
         for one in each.controls

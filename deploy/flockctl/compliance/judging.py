@@ -1,8 +1,12 @@
 """From evidence to a verdict: pure. A control is shown by what was seen, never by what is said of it."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
-from deploy.flockctl.compliance.records import Control, Evidence, Seen, Status, Verdict
+from deploy.flockctl.compliance.records import Control, Evidence, Seen, Status, Verdict, Whose
+
+ON_MANIFESTS: Final = "tests/unit/kubernetes/"
+"""Tests in it look at manifests: their results say something of those alone."""
 
 
 def judge(controls: Iterable[Control], seen: Seen) -> tuple[Verdict, ...]:
@@ -14,7 +18,7 @@ def _verdict(control: Control, evidence: tuple[Evidence, ...]) -> Verdict:
     if any(each.is_good is False for each in evidence):
         status = Status.FAILED
     elif not evidence:
-        status = Status.GAP
+        status = Status.GAP if control.whose is Whose.PLATFORM else Status.ELSEWHERE
     elif any(each.is_good is None for each in evidence):
         status = Status.UNSEEN
     else:
@@ -38,6 +42,8 @@ def _tested(file: str, seen: Seen) -> Evidence:
         return Evidence("test", file, None, "no results of tests were handed over")
     if seen.are_of_others:
         return Evidence("test", file, None, "the results are of other sources than these, or do not say of which")
+    if seen.are_of_other_manifests and file.startswith(ON_MANIFESTS):
+        return Evidence("test", file, None, "the results are of other manifests than these, or do not say of which")
     result = seen.tests.get(file)
     if result is None or not (result.passed or result.failed):
         return Evidence("test", file, None, "did not run")

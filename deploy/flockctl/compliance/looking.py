@@ -55,6 +55,7 @@ NEEDS: Final[Mapping[str, Callable[[Facts], bool]]] = {
             "legacy_mode",
             "public_tunnels",
             "restored_without_ledger",
+            "rows_kept",
         ),
         _database,
     ),
@@ -67,4 +68,8 @@ NEEDS: Final[Mapping[str, Callable[[Facts], bool]]] = {
 
 def looked_at(facts: Facts, checks: Iterable[Check]) -> frozenset[str]:
     """The codes of those of `checks` that had something to look at."""
-    return frozenset(check.code for check in checks if check.code not in NEEDS or NEEDS[check.code](facts))
+    return frozenset(
+        check.code
+        for check in checks
+        if check.code not in facts.unseen and (check.code not in NEEDS or NEEDS[check.code](facts))
+    )

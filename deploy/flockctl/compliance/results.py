@@ -8,7 +8,7 @@ from typing import Final
 from attrs import evolve
 
 from deploy.flockctl.compliance.records import Results, TestFile
-from deploy.flockctl.compliance.sources import PROPERTY
+from deploy.flockctl.compliance.sources import MANIFESTS_PROPERTY, PROPERTY
 from deploy.flockctl.errors import CommandError, ExitStatus
 from deploy.flockctl.text import printable
 
@@ -35,8 +35,9 @@ def read(path: Path) -> Results:
         name = _file_of(case.get("classname", ""))
         found[name] = _counted(found.get(name, TestFile(0, 0, 0)), case)
     made = next((each.get("timestamp", "") for each in suites.iter("testsuite")), "")
-    told = (each.get("value") for each in suites.iter("property") if each.get("name") == PROPERTY)
-    return Results(found, f"{made} sha256:{sha256(content).hexdigest()}".strip(), next(told, None))
+    told = {each.get("name"): each.get("value") for each in suites.iter("property")}
+    origin = f"{made} sha256:{sha256(content).hexdigest()}".strip()
+    return Results(found, origin, told.get(PROPERTY), told.get(MANIFESTS_PROPERTY))
 
 
 def _file_of(classname: str) -> str:

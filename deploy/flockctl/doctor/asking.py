@@ -1,4 +1,7 @@
-"""What the database tells of itself, of the schemas and of the audit log, asked by the superuser over verified TLS."""
+"""What the database tells of itself, of the schemas and of the audit log, asked over verified TLS.
+
+On one machine the superuser asks, in a cluster a login that reads these columns and nothing else (`DOCTOR`).
+"""
 
 import re
 import subprocess
@@ -11,9 +14,8 @@ import psycopg
 from attrs import frozen
 
 from deploy.backup.reviving import RESTORED
-from deploy.backup.servers import known_names
-from deploy.flockctl.doctor.records import Cell, Clock, ClusterSeen, Database, Log, Outbox, SchemaVersion
-from deploy.local.bootstrap import SCHEMAS, SUPERUSER, Server, connect
+from deploy.flockctl.doctor.records import Cell, Clock, ClusterSeen, Database, KeptRows, Log, Outbox, SchemaVersion
+from deploy.local.bootstrap import SCHEMAS, Server, connect
 from deploy.local.fitting import misfits
 from deploy.local.processes import DATABASE_NAME
 from deploy.local.state import REPOSITORY, StateFolder
@@ -40,7 +42,7 @@ OUTBOXES: Final[Mapping[str, str]] = {
     "devices.outbox": "SELECT count(*), extract(epoch FROM now() - min(due_at)) FROM devices.outbox",
     "devices.app_ending": "SELECT count(*), extract(epoch FROM now() - min(due_at)) FROM devices.app_ending",
     "realms.provision_job": "SELECT count(*), extract(epoch FROM now() - min(asked_at)) FROM realms.provision_job"
-    " WHERE done_at IS NULL",
+    " WHERE done_at IS NULL AND due_at < now() + interval '1 minute'",  # else it is to wait
     "auth.message": "SELECT count(*), extract(epoch FROM now() - min(created_at)) FROM auth.message",
     "auth.logout_notice": "SELECT count(*), extract(epoch FROM now() - min(next_attempt_at)) FROM auth.logout_notice",
 }
@@ -52,7 +54,8 @@ SELECT current_setting('server_version_num')::int,
     (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float FROM pg_stat_activity
         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()),
     (SELECT max(age(datfrozenxid)) FROM pg_database),
-    (SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)), 0)::bigint FROM pg_replication_slots)
+    (SELECT coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)), 0)::bigint FROM pg_replication_slots),
+    EXISTS (SELECT FROM pg_replication_slots WHERE wal_status = 'lost')
 """
 _INTENTS: Final = """
 SELECT count(*) FROM audit.entry i WHERE i.outcome = 'intended' AND i.recorded_at < now() - interval '1 hour'
@@ -69,6 +72,12 @@ _PUBLIC: Final = (
     " WHERE public_since IS NOT NULL AND (public_until IS NULL OR public_until > now())"
 )
 _LOCKS: Final = "SELECT count(*) FROM privileges.lock WHERE reason = %s AND (ends_at IS NULL OR ends_at > now())"
+KEPT_ROWS: Final = (
+    "SELECT c.name, count(*), extract(epoch FROM min(j.due_at) - now())::float FROM realms.provision_job j"
+    " JOIN realms.cluster c USING (cluster_key) WHERE j.kind = 'leave' AND j.done_at IS NULL"
+    " AND j.due_at > now() + interval '1 minute' GROUP BY c.name ORDER BY c.name"
+)
+"""Written by services/realms/restoring/end.sql; what failed is tried again sooner."""
 _CELLS: Final = (
     "SELECT c.name, c.endpoint, (SELECT count(*) FROM realms.project p WHERE p.cell_key = c.cell_key)"
     " FROM realms.cell c ORDER BY c.cell_key"
@@ -86,15 +95,30 @@ SELECT (SELECT size FROM audit.checkpoint ORDER BY number DESC LIMIT 1),
 """
 
 
-def ask_database(port: int, state: StateFolder) -> Asked:
+@frozen
+class Beside:
+    """What lies beside the database, and is held against it.
+
+    Args:
+        program_version: Of the PostgreSQL that would be started, as `server_version_num` counts; None: not known.
+        servers: The names of the database servers whose places are known here.
+        audit_head: The newest head of the log that was signed; `audit_keys` what heads are verified with.
+        keys: The folder with the key files that open what is stored; None where they are not at hand.
+    """
+
+    program_version: int | None
+    servers: tuple[str, ...]
+    audit_head: Path
+    audit_keys: Path
+    keys: StateFolder | None
+
+
+def ask_database(server: Server, beside: Beside) -> Asked:
     """The database, the log in it, its clock, and the cells that placement knows."""
     try:
-        password = (state.database_secrets / SUPERUSER).read_text(encoding="utf-8").strip()
-        with connect(Server(port, state.ca_certificate, password), DATABASE_NAME) as connection:
-            found = _database(connection, state), _log(connection, state), _clock(connection)
+        with connect(server, DATABASE_NAME) as connection:
+            found = _database(connection, beside), _log(connection, beside), _clock(connection)
             return Asked(*found, _cells(connection))
-    except OSError as error:
-        return Asked(problem=f"the superuser's password cannot be read ({error.strerror})")
     except psycopg.Error as error:
         return Asked(problem=str(error).strip() or type(error).__name__)
 
@@ -106,11 +130,11 @@ def _one(connection: psycopg.Connection[Any], query: str, *values: Any) -> tuple
     return tuple(row)
 
 
-def _database(connection: psycopg.Connection[Any], state: StateFolder) -> Database:
-    version, taken, most, is_tls_on, superusers, oldest, age, held = _one(connection, _SERVER)
+def _database(connection: psycopg.Connection[Any], beside: Beside) -> Database:
+    version, taken, most, is_tls_on, superusers, oldest, age, held, is_lost = _one(connection, _SERVER)
     return Database(
         version=version,
-        program_version=program_version(state),
+        program_version=beside.program_version,
         connections=taken,
         max_connections=most,
         is_tls_on=is_tls_on,
@@ -118,14 +142,16 @@ def _database(connection: psycopg.Connection[Any], state: StateFolder) -> Databa
         oldest_transaction_s=oldest,
         transaction_age=age,
         held_wal_octets=held,
+        is_wal_lost=is_lost,
         schemas=tuple(_schema(connection, name) for name in SCHEMAS),
         outboxes=tuple(_outbox(connection, table, query) for table, query in OUTBOXES.items()),
         open_intents=_one(connection, _INTENTS)[0],
         legacy_projects=tuple(_one(connection, _LEGACY)[0]),
         public_tunnels=_one(connection, _PUBLIC)[0],
         locks_of_a_restore=_one(connection, _LOCKS, RESTORED)[0],
-        misfits=tuple(misfits(connection, state).values()),
-        clusters=_clusters(connection, state),
+        kept_rows=tuple(KeptRows(*row) for row in connection.execute(KEPT_ROWS.encode()).fetchall()),
+        misfits=() if beside.keys is None else tuple(misfits(connection, beside.keys).values()),
+        clusters=_clusters(connection, beside.servers),
     )
 
 
@@ -133,8 +159,7 @@ def _cells(connection: psycopg.Connection[Any]) -> tuple[Cell, ...]:
     return tuple(Cell(*row) for row in connection.execute(_CELLS.encode()).fetchall())
 
 
-def _clusters(connection: psycopg.Connection[Any], state: StateFolder) -> tuple[ClusterSeen, ...]:
-    known = known_names(state)
+def _clusters(connection: psycopg.Connection[Any], known: tuple[str, ...]) -> tuple[ClusterSeen, ...]:
     rows = connection.execute(_CLUSTERS.encode()).fetchall()
     return tuple(ClusterSeen(name, name in known, has_data, ago) for name, has_data, ago in rows)
 
@@ -172,9 +197,10 @@ def _outbox(connection: psycopg.Connection[Any], table: str, query: str) -> Outb
     return Outbox(table, waiting, float(oldest or 0.0))
 
 
-def _log(connection: psycopg.Connection[Any], state: StateFolder) -> Log:
+def _log(connection: psycopg.Connection[Any], beside: Beside) -> Log:
+    in_file = _size_of(beside.audit_head)  # first: one that is signed meanwhile is no database that went back
     size, oldest, cosigned = _one(connection, _LOG)
-    return Log(size, _size_of(state.audit_head), oldest, _witnesses(state.audit_public_keys), cosigned)
+    return Log(size, in_file, oldest, _witnesses(beside.audit_keys), cosigned)
 
 
 def _size_of(head: Path) -> int | None:

@@ -20,6 +20,20 @@ def certificates(state: StateFolder, listeners: Iterable[str]) -> tuple[Certific
     return tuple(found)
 
 
+def believed(bundle: Path) -> tuple[Certificate, ...]:
+    """The authorities that `bundle` has: each must have signed itself."""
+    return tuple(
+        Certificate(
+            f"of the authority {each.subject.rfc4514_string()} in {bundle}",
+            each.not_valid_before_utc.timestamp(),
+            each.not_valid_after_utc.timestamp(),
+            is_chained=_is_signed(each, each),
+            fits_key=None,
+        )
+        for each in _read(bundle)
+    )
+
+
 def _looked_at(name: str, stem: Path, authorities: list[x509.Certificate]) -> Certificate:
     """The certificate `stem`.pem with its key beside it; without `authorities` it must have signed itself."""
     there = _read(stem.with_suffix(".pem"))

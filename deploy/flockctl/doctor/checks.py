@@ -22,6 +22,7 @@ QUEUE_STUCK_S: Final = 30.0
 BACKUP_AGE_S: Final = 26 * 3_600.0
 """A nightly backup, and two hours for it."""
 DRILL_AGE_S: Final = 35 * DAY_S
+SECRET_AGE_S: Final = 365 * DAY_S
 COSIGNED_S: Final = DAY_S
 LONG_TRANSACTION_S: Final = 3_600.0
 WRAPAROUND: Final = 1_500_000_000
@@ -43,15 +44,23 @@ class Check:
 
 
 def chosen(beginnings: Sequence[str]) -> list[Check]:
-    """The checks whose codes begin with one of `beginnings`; all of them where there is none."""
+    """The checks whose codes begin with one of `beginnings`; all of them where there is none.
+
+    Raises:
+        LookupError: With one with which no code begins: a monitor that mistypes it must not be calmed by the others.
+    """
+    for each in beginnings:
+        if not any(check.code.startswith(each) for check in CHECKS):
+            raise LookupError(each)
     return [check for check in CHECKS if not beginnings or check.code.startswith(tuple(beginnings))]
 
 
 def diagnose(facts: Facts, checks: Iterable[Check]) -> list[Finding]:
-    """Everything that is wrong, the worst first."""
+    """Everything that is wrong among what was looked at, the worst first."""
     found = [
-        Finding(check.code, severity, what, check.why, check.remedy)
+        Finding(check.code, severity, what, check.why, facts.remedies.get(check.code, check.remedy))
         for check in checks
+        if check.code not in facts.unseen
         for severity, what in check.judge(facts)
     ]
     return sorted(found, key=lambda finding: -finding.severity)
@@ -75,7 +84,7 @@ def cells_told(settings: Mapping[str, str]) -> dict[str, frozenset[str]]:
     """The names of the cells that each service is told of, by the setting that has them."""
     told: dict[str, frozenset[str]] = {}
     for name, value in sorted(settings.items()):
-        if name.endswith("_BUS_URL"):
+        if name.endswith("BUS_URL"):
             with contextlib.suppress(ValueError):  # it would not run
                 told[name] = frozenset(cell.name for cell in parse_cells(value))
     return told
@@ -227,6 +236,8 @@ def _transactions(database: Database) -> Seen:
 def _held_wal(database: Database) -> Seen:
     if database.held_wal_octets > HELD_WAL_OCTETS:
         yield WARNING, f"{database.held_wal_octets // 2**20} MiB of write-ahead log are kept for a backup"
+    if database.is_wal_lost:
+        yield PROBLEM, "write-ahead log was thrown away that no backup has: after the last one nothing comes back"
 
 
 def _outboxes(database: Database) -> Seen:
@@ -255,6 +266,15 @@ def _restored(database: Database) -> Seen:
         yield WARNING, f"{database.locks_of_a_restore} people and keys are locked since a restore without a ledger"
 
 
+def _kept_rows(database: Database) -> Seen:
+    for each in database.kept_rows:
+        what = f"rows of {each.backends} data backends that were moved away from there"
+        yield (
+            WARNING,
+            f"{what} are kept on the server {each.server} since a restore, for {each.left_s / 3_600:.0f} h more",
+        )
+
+
 def _misfits(database: Database) -> Seen:
     for sentence in database.misfits:
         yield PROBLEM, sentence
@@ -270,6 +290,11 @@ def _clusters(database: Database) -> Seen:
             yield PROBLEM, f"the provisioner has {since} been at work on the database server {each.name}"
 
 
+def _old_keys(facts: Facts) -> Seen:
+    for path in facts.old_keys:
+        yield WARNING, f"{path} still has the key that a rotation was to end"
+
+
 def _modes(facts: Facts) -> Seen:
     for each in facts.loose_files:
         yield PROBLEM, f"{each.path} is open to others (mode {each.mode:04o})"
@@ -278,6 +303,12 @@ def _modes(facts: Facts) -> Seen:
 def _secrets(facts: Facts) -> Seen:
     for each in facts.weak_secrets:
         yield PROBLEM, f"{each.path}: {each.why}"
+
+
+def _old_secrets(facts: Facts) -> Seen:
+    for kind, made_at in facts.secrets_made.items():
+        if facts.now - made_at > SECRET_AGE_S:
+            yield WARNING, f"{kind}: the oldest was made {(facts.now - made_at) / DAY_S:.0f} days ago"
 
 
 def _sign_up(facts: Facts) -> Seen:
@@ -341,7 +372,7 @@ CHECKS: Final = (
     Check("part_not_ready", _parts, "What that part does, nobody gets.",
           "read its log (log/ in the state folder); `make up` starts what is down"),
     Check("cell_away", _cells_away, "Who is in that cell is cut off; who is in others notices nothing.",
-          "look at its router: log/router-second.log, or where it runs"),
+          "look at its router's log (locally log/router.log, log/router-second.log)"),
     Check("cell_not_joined", _cells_unjoined, "What is in that cell cannot be reached by that service.",
           "name it in BUS_URL of every service (locally: IRONFLOCK_LOCAL_CELLS), and start them anew"),
     Check("cell_not_placed", _cells_unplaced, "It costs memory and carries nobody.",
@@ -382,8 +413,8 @@ CHECKS: Final = (
           "ALTER ROLE ... NOSUPERUSER, and find out who made it"),
     Check("transaction_open", _of_database(_transactions), "Dead rows pile up until the database stands still.",
           "end the session in pg_stat_activity; let autovacuum finish"),
-    Check("wal_kept", _of_database(_held_wal), "It fills the disk of the database until the next backup takes it.",
-          "run `flockctl backup wal`; see why the timer does not"),
+    Check("wal_kept", _of_database(_held_wal), "It fills the disk until a backup takes it; thrown away, it is a hole.",
+          "run `flockctl backup wal --or-create`; see why the timer does not"),
     Check("outbox_stuck", _of_database(_outboxes), "Another service does not learn of changes: rights, names, endings.",
           "look at the log of the service that owns the table, and of the one it tells"),
     Check("intent_open", _of_database(_intents), "A change may be half done.",
@@ -394,20 +425,26 @@ CHECKS: Final = (
           "`flockctl tunnel list`; `flockctl tunnel unpublish`"),
     Check("restored_without_ledger", _of_database(_restored), "They may be people and keys that were taken out since.",
           "ask them (`flockctl lock list`), then `flockctl lock confirm`"),
+    Check("rows_kept", _of_database(_kept_rows), "Where clocks differed, the newest may have come back there alone.",
+          "compare the newest rows of both servers before then: services/realms/README.md, 'Moving'"),
     Check("keys_lost", _of_database(_misfits), "What was sealed by it is lost for good, unless the file comes back.",
           "do not restart auth, devices, fleetdb or tunnels before it is back: they still have the key in memory"),
+    Check("rotation_cut_off", _old_keys, "Who has a copy of the old key opens what it opened, backups included.",
+          "repeat it (`python -m deploy.local rotate master-keys`, or `person-keys`); the next start ends it too"),
     Check("cluster_away", _of_database(_clusters), "Apps of its projects may be cut off; it is in no backup meanwhile.",
           "look at that server, and at clusters/; dead for good: `flockctl placement cluster forget`"),
     Check("file_open_to_others", _modes, "Every user of this machine can read or change it.",
           "chmod 600 (folders 700); then rotate the secret"),
     Check("weak_secret", _secrets, "Who guesses it is that service.",
           "remove the file while the platform is stopped: a new one is made at the next start"),
+    Check("old_secret", _old_secrets, "The longer one is in use, the more copies of it there may be.",
+          "`python -m deploy.local rotate KIND`, or `all`"),
     Check("open_sign_up", _sign_up, "Strangers get accounts; they see public apps and can fill the database.",
           "set IRONFLOCK_AUTH_SIGN_UP=invitation, if that is not meant"),
     Check("loose_limit", _limits, "Passwords and keys can be guessed by trying.",
           "leave IRONFLOCK_GATEWAY_FAILURES_PER_MINUTE as it is by default"),
     Check("any_address", _address_check, "A stolen tunnel secret works from elsewhere.",
-          "unset it; `flockctl project require-same-address --off` for the projects that need it"),
+          "unset it; `flockctl project require-same-address PROJECT --off` for the projects that need it"),
     Check("audit_log", _log, "Entries are missing, or were taken out.",
           "`flockctl audit verify`; read services/audit/README.md before anything is restarted"),
     Check("no_witness", _witnesses, "Who has the log's keys could rewrite it, and nobody would notice.",

@@ -10,14 +10,19 @@ from typing import Final
 from attrs import evolve
 
 from deploy.backup.remembering import read_remembered
-from deploy.flockctl.doctor.asking import ask_database
+from deploy.backup.servers import known_names
+from deploy.flockctl.doctor.asking import Asked, Beside, ask_database, program_version
 from deploy.flockctl.doctor.certificates import certificates
 from deploy.flockctl.doctor.checks import cells_told
 from deploy.flockctl.doctor.listening import Door, knock, problem_at
 from deploy.flockctl.doctor.records import Backups, Cell, Clock, Disk, Facts, Listener, LooseFile, Part, WeakSecret
+from deploy.local.bootstrap import SUPERUSER, Server
+from deploy.local.fitting import master_files
 from deploy.local.health import lacking, unready
+from deploy.local.kinds import Kind
 from deploy.local.preparation import LISTENERS
 from deploy.local.records import PlatformRecord, read_record
+from deploy.local.retiring import left_over
 from deploy.local.settings import Ports
 from deploy.local.state import REPOSITORY, StateFolder
 from deploy.local.told import settings_told
@@ -34,7 +39,7 @@ def gather(folder: Path, now: float) -> Facts:
     record = read_record(state.processes)
     ports = record.ports
     listeners, clocks = _listeners(ports, state)
-    asked, told = ask_database(ports.postgres, state), settings_told(record)
+    asked, told = _asked(ports.postgres, state), settings_told(record)
     return Facts(
         now=now,
         phase=record.state,
@@ -45,15 +50,26 @@ def gather(folder: Path, now: float) -> Facts:
         certificates=certificates(state, (*LISTENERS, *ports.more_routers)),
         listeners=listeners,
         clocks=(*clocks, *([asked.clock] if asked.clock is not None else [])),
-        disks=_disks(state),
+        disks=disks((state.root, state.postgres)),
+        old_keys=tuple(str(path) for path in left_over(state)),
         loose_files=tuple(_loose(state))[:MOST_LOOSE],
         weak_secrets=tuple(_weak(state)),
+        secrets_made=_made(state),
         settings=told,
         database=asked.database,
         database_problem=asked.problem,
         log=asked.log,
-        backups=_backups(state),
+        backups=backups(state),
     )
+
+
+def _asked(port: int, state: StateFolder) -> Asked:
+    try:
+        password = (state.database_secrets / SUPERUSER).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        return Asked(problem=f"the superuser's password cannot be read ({error.strerror})")
+    beside = Beside(program_version(state), known_names(state), state.audit_head, state.audit_public_keys, state)
+    return ask_database(Server(port, state.ca_certificate, password), beside)
 
 
 def _parts(ports: Ports, state: StateFolder) -> tuple[Part, ...]:
@@ -99,9 +115,10 @@ def _listeners(ports: Ports, state: StateFolder) -> tuple[tuple[Listener, ...], 
     return tuple(listener for listener, _ in seen), [clock for _, clock in seen if clock is not None]
 
 
-def _disks(state: StateFolder) -> tuple[Disk, ...]:
+def disks(folders: Iterable[Path]) -> tuple[Disk, ...]:
+    """The disks that `folders` are on, those that there are."""
     # One row a disk, however many of our folders are on it.
-    found = {folder.stat().st_dev: folder for folder in (state.root, state.postgres) if folder.exists()}
+    found = {folder.stat().st_dev: folder for folder in folders if folder.exists()}
     usages = {folder: shutil.disk_usage(folder) for folder in found.values()}
     return tuple(Disk(str(folder), usage.free, usage.total) for folder, usage in usages.items())
 
@@ -136,7 +153,21 @@ def _weak(state: StateFolder) -> Iterator[WeakSecret]:
             yield WeakSecret(str(path), "another secret is the same")
 
 
-def _backups(state: StateFolder) -> Backups:
+def _made(state: StateFolder) -> dict[str, float]:
+    """By the files' own dates: a copy or a restore made them then."""
+    files = {
+        Kind.MASTER_KEYS: master_files(state).values(),
+        Kind.AUDIT_KEY: [state.audit_signing_keys],
+        Kind.BUS_SECRETS: state.bus_secrets.glob("*"),
+        Kind.DATABASE_PASSWORDS: state.database_secrets.glob("*"),
+        Kind.PERSON_KEYS: [state.person_keys],
+    }
+    dates = {kind: [path.stat().st_mtime for path in paths if path.is_file()] for kind, paths in files.items()}
+    return {kind.value: min(found) for kind, found in dates.items() if found}
+
+
+def backups(state: StateFolder) -> Backups:
+    """What the state folder remembers of backups."""
     kept = read_remembered(state)
     return Backups(
         made_at=kept.made_at,

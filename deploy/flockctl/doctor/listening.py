@@ -5,8 +5,9 @@ import socket
 import ssl
 import struct
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from attrs import frozen
@@ -15,6 +16,7 @@ from OpenSSL import SSL
 from deploy.flockctl.doctor.records import Clock, Listener
 
 TIMEOUT_S: Final = 3.0
+LOCALHOST: Final = "localhost"
 HTTPS: Final = 443
 SSL_REQUEST: Final = struct.pack("!II", 8, 80_877_103)
 """PostgreSQL's protocol 3.0, message SSLRequest; `S` is the server's yes."""
@@ -24,23 +26,28 @@ MAX_HEAD: Final = 4_096
 
 @frozen
 class Door:
-    """A listener; `is_sql`: TLS is asked for there as PostgreSQL's protocol has it."""
+    """A listener at `host`, as its certificate says; `is_sql`: TLS is asked for as PostgreSQL's protocol has it."""
 
     name: str
     port: int
     is_sql: bool
+    host: str = LOCALHOST
 
 
 def knock(door: Door, ca: Path) -> tuple[Listener, Clock | None]:
     """How it looks from outside, and what time it is there where it tells."""
     try:
-        with _connected(door) as plain, _context(ca).wrap_socket(plain, server_hostname="localhost") as secured:
+        with _connected(door) as plain, _context(ca).wrap_socket(plain, server_hostname=door.host) as secured:
             shown = secured.getpeercert() or {}
             clock = _clock(door, secured) if door.name.endswith(", health") else None
     except (OSError, ValueError) as error:
         return Listener(door.name, door.port, _in_words(error)), None
-    ends = ssl.cert_time_to_seconds(str(shown["notAfter"])) if "notAfter" in shown else None
-    return Listener(door.name, door.port, takes_old_tls=_takes_old_tls(door), ends_at=ends), clock
+    starts, ends = (_moment(shown, name) for name in ("notBefore", "notAfter"))
+    return Listener(door.name, door.port, takes_old_tls=_takes_old_tls(door), starts_at=starts, ends_at=ends), clock
+
+
+def _moment(shown: Mapping[str, Any], name: str) -> float | None:
+    return ssl.cert_time_to_seconds(str(shown[name])) if name in shown else None
 
 
 def problem_at(endpoint: str, ca: Path) -> str:
@@ -77,7 +84,9 @@ def _in_words(error: Exception) -> str:
 
 
 def _connected(door: Door) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", door.port), TIMEOUT_S)
+    # A listener of this machine may have the other family's loopback address not at all.
+    address = "127.0.0.1" if door.host == LOCALHOST else door.host
+    connection = socket.create_connection((address, door.port), TIMEOUT_S)
     if door.is_sql:
         connection.sendall(SSL_REQUEST)
         if connection.recv(1) != b"S":
@@ -107,7 +116,8 @@ def _takes_old_tls(door: Door) -> bool:
 def _clock(door: Door, secured: ssl.SSLSocket) -> Clock | None:
     """What the `Date` of its health page says (RFC 9110 section 6.6.1)."""
     asked = time.time()  # noqa: TID251 - measures another clock against this one
-    secured.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    request = f"GET /health/live HTTP/1.1\r\nHost: {door.host}\r\nConnection: close\r\n\r\n"
+    secured.sendall(request.encode("ascii"))
     head = secured.recv(MAX_HEAD).decode("latin-1")
     answered = time.time()  # noqa: TID251 - as above
     dates = [line.partition(":")[2].strip() for line in head.splitlines() if line.lower().startswith("date:")]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import IntEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
 
 class Severity(IntEnum):
@@ -36,12 +36,13 @@ class Certificate:
 
 @frozen
 class Listener:
-    """A port as a client sees it: why no verified TLS 1.2 came about, whether TLS 1.1 did, until when it is good."""
+    """A port as a client sees it: why no verified TLS 1.2 came about, whether TLS 1.1 did, its certificate's time."""
 
     name: str
     port: int
     problem: str = ""
     takes_old_tls: bool = False
+    starts_at: float | None = None
     ends_at: float | None = None
 
 
@@ -119,7 +120,7 @@ class Cell:
 
 @frozen
 class Database:
-    """The control database and its server."""
+    """The control database and its server; `is_wal_lost`: what a slot had it keep of its log, it keeps no more."""
 
     version: int
     program_version: int | None
@@ -130,14 +131,25 @@ class Database:
     oldest_transaction_s: float
     transaction_age: int
     held_wal_octets: int
+    is_wal_lost: bool
     schemas: tuple[SchemaVersion, ...]
     outboxes: tuple[Outbox, ...]
     open_intents: int
     legacy_projects: tuple[str, ...]
     public_tunnels: int
     locks_of_a_restore: int
+    kept_rows: tuple["KeptRows", ...]
     misfits: tuple[str, ...]
     clusters: tuple["ClusterSeen", ...]
+
+
+@frozen
+class KeptRows:
+    """Rows that so many backends have left on `server` by a move, which a restore has kept, for `left_s` more."""
+
+    server: str
+    backends: int
+    left_s: float
 
 
 @frozen
@@ -179,7 +191,11 @@ class WeakSecret:
 class Facts:
     """Everything that was seen at `now`, in Unix seconds; `database` is None where it could not be asked.
 
-    `outdated`: processes that were started before the release that is installed now.
+    `outdated`: processes that were started before the release that is installed now. `old_keys`: files in which a key
+    stands that another has taken over from, while nobody rotates. `secrets_made`: when the oldest file of each kind
+    that can be rotated was written, in Unix seconds, by the word that `deploy.local rotate` takes.
+    From within a cluster not everything can be seen: `unseen` says why, by the code of a check or in words, and
+    `remedies` what is to be done there otherwise than on one machine, by the code of a check.
     """
 
     now: float
@@ -192,13 +208,17 @@ class Facts:
     listeners: tuple[Listener, ...]
     clocks: tuple[Clock, ...]
     disks: tuple[Disk, ...]
+    old_keys: tuple[str, ...]
     loose_files: tuple[LooseFile, ...]
     weak_secrets: tuple[WeakSecret, ...]
+    secrets_made: Mapping[str, float]
     settings: Mapping[str, str]
     database: Database | None
     database_problem: str
     log: Log | None
     backups: Backups
+    unseen: Mapping[str, str] = field(factory=dict)
+    remedies: Mapping[str, str] = field(factory=dict)
 
 
 @frozen

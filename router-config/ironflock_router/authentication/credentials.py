@@ -26,6 +26,7 @@ from ironflock_router.wire_names import (
     TICKET_VERIFY,
 )
 from shared import tracing
+from shared.overlap import values
 
 log = structlog.get_logger()
 
@@ -48,21 +49,22 @@ class Credentials:
         self._timeout_s = timeout_s
         self._service_secrets = service_secrets
 
-    async def device_find(self, authid: str) -> DeviceCredential | None:
-        """The credential behind a device's authid.
+    async def device_find(self, authid: str, *, is_proven: bool = False) -> DeviceCredential | None:
+        """The credential behind a device's authid; who has proved the secret waits until its cell can be told.
 
         Raises:
             CredentialsAwayError: See there.
         """
-        return await self._ask(DEVICE_CREDENTIAL_FIND, _device_credential, authid=authid)
+        return await self._ask(DEVICE_CREDENTIAL_FIND, _device_credential, authid=authid, **_proven(is_proven))
 
-    async def app_find(self, realm: str, authid: str) -> AppCredential | RefusedApp | None:
-        """What the credential behind an app's authid opens on the data realm `realm`.
+    async def app_find(self, realm: str, authid: str, *, is_proven: bool = False) -> AppCredential | RefusedApp | None:
+        """What the credential behind an app's authid opens on the data realm `realm`; `is_proven` as of a device.
 
         Raises:
             CredentialsAwayError: See there.
         """
-        return await self._ask(APP_CREDENTIAL_FIND, _app_credential, realm=realm, authid=authid)
+        said = {"realm": realm, "authid": authid, **_proven(is_proven)}
+        return await self._ask(APP_CREDENTIAL_FIND, _app_credential, **said)
 
     async def ticket_find(self, ticket: str, address: str) -> VerifiedTicket | None:
         """The account behind a person's ticket, shown from `address`.
@@ -80,17 +82,20 @@ class Credentials:
         """
         return await self._ask(BOARD_TICKET_TAKE, _taken_ticket, realm=realm, ticket=ticket)
 
-    def service_find(self, authid: str) -> str | None:
-        """The secret of service `authid`, or None where there is no such service or no readable secret."""
+    def service_find(self, authid: str) -> tuple[str, ...]:
+        """The secret of service `authid`, and the one before it while that still counts.
+
+        Empty where there is no such service, or no readable secret.
+        """
         if authid not in SERVICE_ROLES:
-            return None
+            return ()
         try:
-            return (self._service_secrets / authid).read_text(encoding="utf-8").strip() or None
+            return values((self._service_secrets / authid).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
             log.error("service_secret_unreadable", authid=authid)  # noqa: TRY400 - the name tells it all
-            return None
+            return ()
 
-    async def _ask(self, procedure: str, decode: Callable[[dict[str, Any]], T], **arguments: str) -> T | None:
+    async def _ask(self, procedure: str, decode: Callable[[dict[str, Any]], T], **arguments: Any) -> T | None:
         try:
             with tracing.called(procedure):
                 asked: Awaitable[Any] = self._call(procedure, **arguments).addTimeout(self._timeout_s, self._reactor)
@@ -105,6 +110,11 @@ class Credentials:
         except (KeyError, TypeError, ValueError) as error:
             log.exception("credentials_answer_malformed", procedure=procedure)
             raise CredentialsAwayError(procedure) from error
+
+
+def _proven(is_proven: bool) -> dict[str, bool]:  # noqa: FBT001 - what it is about
+    """Said only where it is so: an `auth` of the release before knows no such argument, and is not asked twice."""
+    return {"is_proven": True} if is_proven else {}
 
 
 def _device_credential(answer: dict[str, Any]) -> DeviceCredential:

@@ -28,7 +28,7 @@ from ironflock_router.authentication.refusals import (
 )
 from ironflock_router.patterns import is_segment
 from ironflock_router.realm_names import AppAuthid, DataRealm
-from ironflock_router.records import AppCredential, Identity, RefusedApp
+from ironflock_router.records import AppCredential, DeviceCredential, Identity, RefusedApp
 from ironflock_router.wire_names import (
     AGENTS_CALLER,
     APP,
@@ -50,8 +50,10 @@ MAX_TICKET_LENGTH: Final = 4096
 """What `auth` takes; it refuses a longer one as malformed, which would read as being away."""
 NOT_THERE_YET: Final = frozenset({"not_installed", "not_installed_realm_stage"})
 """Reasons of `auth` that read as a realm which does not exist yet, for a device that proves its secret."""
+UNSETTLED: Final = "unsettled"
+"""A reason of `auth` too: nobody can say now how the app stands towards the realm."""
 CELL_UNKNOWN: Final = ""
-"""For the cell of a device's project, from `auth`: nobody can say which it is now."""
+"""For the cell of a project, from `auth`: nobody can say it now, or who may have proved nothing would wait for it."""
 _NOBODYS_SECRET: Final = secrets.token_urlsafe(32)
 
 
@@ -113,10 +115,12 @@ class Proofs:
             return WRONG_PROOF
         if not found.is_active:
             return ENDED_DEVICE
-        if found.cell == CELL_UNKNOWN:
-            return AWAY
-        if self._is_elsewhere(found.cell):
-            return evolve(OTHER_CELL, cell=found.cell)
+        cell = found.cell
+        if cell == CELL_UNKNOWN:
+            cell = _cell_of(await self._credentials.device_find(claim.authid, is_proven=True))
+        astray = self._astray(cell, OTHER_CELL)
+        if astray is not None:
+            return astray
         extra = {
             "device_key": found.device_key,
             "project_key": found.project_key,
@@ -163,39 +167,32 @@ class Proofs:
         if not _is_signed(claim.challenge, signature, found.secret if found else None) or found is None:
             return WRONG_PROOF
         if isinstance(found, RefusedApp):
-            return NO_SUCH_REALM if found.reason in NOT_THERE_YET else WRONG_PROOF
+            return _refusal_of(found)
         app = AppAuthid.parse(claim.authid)
         if not _fits(found, claim.realm, app):
             log.error("app_credential_of_another", realm=claim.realm)
             return WRONG_PROOF
-        if self._is_elsewhere(found.cell):
-            return evolve(APP_OF_OTHER_CELL, cell=found.cell)
-        return Identity(
-            claim.realm,
-            found.serial_number,
-            found.role,
-            "wampcra",
-            {
-                "device_key": found.device_key,
-                "project_key": found.project_key,
-                "app_key": app.app_key,
-                "stage": app.stage,
-            },
-            serial=found.serial_number,
-            device_key=found.device_key,
-            app=app,
-        )
+        cell = found.cell
+        if cell == CELL_UNKNOWN:
+            cell = _cell_of(await self._credentials.app_find(claim.realm, claim.authid, is_proven=True))
+        return self._astray(cell, APP_OF_OTHER_CELL) or _app_of(claim.realm, found, app)
 
     async def _service(self, claim: Claim, signature: str) -> Identity | Refusal:
         if claim.authid.startswith(TERMINAL_AUTHID):
             return self._terminal(claim, signature)
         may_be_there = claim.authid in DATA_SERVICES or DataRealm.parse(claim.realm) is None
-        secret = self._credentials.service_find(claim.authid) if may_be_there else None
-        if not _is_signed(claim.challenge, signature, secret):
+        found = self._credentials.service_find(claim.authid) if may_be_there else ()
+        if not _is_signed_by_one(claim.challenge, signature, found):
             return WRONG_PROOF
         is_agents_caller = claim.authid == CALLS_AGENTS and claim.realm == REALM1
         authid = AGENTS_CALLER if is_agents_caller else claim.authid
         return Identity(claim.realm, authid, claim.authid, "wampcra", {"cell": self._cell})
+
+    def _astray(self, cell: str | None, elsewhere: Refusal) -> Refusal | None:
+        """Why who has proved a secret does not join here, where they do not."""
+        if cell == CELL_UNKNOWN:
+            return AWAY
+        return evolve(elsewhere, cell=cell) if self._is_elsewhere(cell) else None
 
     def _is_elsewhere(self, cell: str | None) -> bool:
         return cell not in (None, self._cell)
@@ -204,10 +201,33 @@ class Proofs:
         """A session by which a person's terminal is spoken with: by the secret of the service that calls agents."""
         account_key = parse_account_authid(claim.authid.removeprefix(TERMINAL_AUTHID))
         is_plausible = account_key is not None and claim.realm == REALM1
-        secret = self._credentials.service_find(CALLS_AGENTS) if is_plausible else None
-        if not _is_signed(claim.challenge, signature, secret):
+        found = self._credentials.service_find(CALLS_AGENTS) if is_plausible else ()
+        if not _is_signed_by_one(claim.challenge, signature, found):
             return WRONG_PROOF
         return Identity(REALM1, str(account_key), TERMINAL, CRA)
+
+
+def _app_of(realm: str, found: AppCredential, app: AppAuthid) -> Identity:
+    extra = {
+        "device_key": found.device_key,
+        "project_key": found.project_key,
+        "app_key": app.app_key,
+        "stage": app.stage,
+    }
+    serial, key = found.serial_number, found.device_key
+    return Identity(realm, serial, found.role, CRA, extra, serial=serial, device_key=key, app=app)
+
+
+def _cell_of(again: DeviceCredential | AppCredential | RefusedApp | None) -> str | None:
+    """What `auth` says for who has proved the secret; whatever else it says by now is for the next join."""
+    return again.cell if isinstance(again, DeviceCredential | AppCredential) else CELL_UNKNOWN
+
+
+def _refusal_of(found: RefusedApp) -> Refusal:
+    """For who has proved a secret."""
+    if found.reason == UNSETTLED:
+        return AWAY
+    return NO_SUCH_REALM if found.reason in NOT_THERE_YET else WRONG_PROOF
 
 
 def _fits(found: AppCredential, realm_name: str, app: AppAuthid) -> bool:
@@ -216,6 +236,11 @@ def _fits(found: AppCredential, realm_name: str, app: AppAuthid) -> bool:
     is_in_project = realm is not None and found.project_key == realm.project_key
     is_own = realm is not None and app.app_key in (None, realm.app_key)
     return is_in_project and found.serial_number == app.serial_number and (is_own or found.role != APP)
+
+
+def _is_signed_by_one(challenge: str, signature: str, candidates: tuple[str, ...]) -> bool:
+    """Whether `signature` is by one of the secrets that count; where there is none, the same work is done for a no."""
+    return any(_is_signed(challenge, signature, each) for each in candidates or (None,))
 
 
 def _is_signed(challenge: str, signature: str, secret: str | None) -> bool:

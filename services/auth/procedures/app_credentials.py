@@ -51,7 +51,7 @@ class AppCredentialProcedures:
         """What becomes of an app that wants to join a data realm under an authid, for the router alone.
 
         Raises:
-            UnavailableError, OutcomeUnknownError: Devices or realms is away: nobody knows now.
+            UnavailableError, OutcomeUnknownError: Devices is away, whoever it is: nobody knows now.
         """
         serve_only(service, "router")
         wish = rules.wish_of(request.realm, request.authid)
@@ -65,11 +65,13 @@ class AppCredentialProcedures:
         known = _known(device, key)
         if known is None or not rules.is_there(wish, known):
             return FoundAppCredential(Reason.UNKNOWN_DEVICE)
-        standing = rules.NO_STANDING
-        if rules.needs_standing(wish, known):
-            standing = await self._apps.standing(wish, device)
+        is_asked = rules.needs_standing(wish, known)
+        standing = await self._apps.standing(wish, device) if is_asked else rules.NO_STANDING
         reason = rules.decide(wish, Facts(known, await self._epoch(wish, device.device_key), standing))
-        return await self._found(reason, wish, device, key)
+        found = await self._found(reason, wish, device, key)
+        if found.role is None:
+            return found
+        return evolve(found, cell=await self._apps.cell_for(device.project_key, is_proven=request.is_proven))
 
     @for_services("ironflock.auth.app_credential.derive", NameAppCredential)
     async def app_credential_derive(self, service: ServiceIdentity, request: NameAppCredential) -> AppCredential:
@@ -125,21 +127,14 @@ class AppCredentialProcedures:
             if isinstance(principal, AppPrincipal) and key is not None:
                 opened = await self._keyring.open(key.app_cred_key, app_cred_key_of(device.device_key))
                 secret = rules.app_secret(opened, principal)
-        found = FoundAppCredential(
+        return FoundAppCredential(
             reason=reason,
+            role=rules.ROLES.get(reason),
             secret=secret,
             authid=serial_number,
             device_key=device.device_key,
             project_key=device.project_key,
-            cell=None if secret is None else await self._apps.cell_of(device.project_key),
         )
-        match reason:
-            case Reason.APP:
-                return evolve(found, role="app")
-            case Reason.APP_READER:
-                return evolve(found, role="app_reader")
-            case _:
-                return found
 
 
 def _known(device: DeviceWithApps, key: StoredKey | None) -> KnownDevice | None:

@@ -1,12 +1,10 @@
 """The WAMP surface of devices' credentials: for the router, and for flashing."""
 
-import asyncio
 import secrets
 from hashlib import sha256
 from typing import Final
 
-import structlog
-
+from services.auth.cells import cell_for
 from services.auth.keyring import Keyring
 from services.auth.locks import Locks
 from services.auth.procedures.callers import serve_only
@@ -41,15 +39,12 @@ from services.auth.store.devices import (
 )
 from shared import audit
 from shared.database import Database
-from shared.errors import NotFoundError, PublicError
+from shared.errors import NotFoundError
 from shared.identities import ServiceIdentity
 from shared.procedures import for_services
 from shared.project_cells import ProjectCells
 
 NO_CREDENTIAL: Final = "this device has no credential; flash it"
-CELL_TIMEOUT_S: Final = 1.5  # a router gives up after 3 s, and what it says then tells which authids there are
-
-log = structlog.get_logger()
 
 
 class CredentialProcedures:
@@ -69,8 +64,8 @@ class CredentialProcedures:
         """The secret of the device that wants to join as `authid`, for the router alone; None where there is none.
 
         None too while a lock stands on the device or its project: an agent that reads that its secret has ended exits
-        for good, one that reads that its proof is wrong tries again. While nobody can say in which cell its project is,
-        the router is told all the rest: whoever proves nothing must not learn from that which devices there are.
+        for good, one that reads that its proof is wrong tries again. Where it is not known in which cell its project
+        is, the router is told all the rest, and asks once more for who has proved the secret (`cells.py`).
         """
         serve_only(service, "router")
         device_key = device_key_of(request.authid)
@@ -88,7 +83,7 @@ class CredentialProcedures:
             project_key=credential.project_key,
             serial_number=credential.serial_number,
             flash_id=credential.flash_id,
-            cell=await self._cell_of(credential.project_key),
+            cell=await cell_for(self._cells, credential.project_key, is_proven=request.is_proven),
         )
 
     @for_services("ironflock.auth.device_credential.find_by_proof", FindByProof)
@@ -169,14 +164,6 @@ class CredentialProcedures:
         if credential is None or credential.state != "active":
             raise NotFoundError(NO_CREDENTIAL)
         return (await self._opened(credential)).app_cred_key
-
-    async def _cell_of(self, project_key: int) -> str:
-        try:
-            async with asyncio.timeout(CELL_TIMEOUT_S):
-                return (await self._cells.find(project_key)).name
-        except (PublicError, TimeoutError) as error:
-            log.warning("cell_unknown", project_key=project_key, error=str(error) or "no answer in time")
-            return ""
 
     async def _sealed(self, request: IssueDeviceCredential, fresh: DeviceSecrets) -> DeviceCredential:
         return DeviceCredential(

@@ -7,7 +7,7 @@ import msgspec
 
 from services.auth.administration import Administration
 from services.auth.factors import overview_in_txn
-from services.auth.links import about
+from services.auth.links import done_by
 from services.auth.persons import person_in_txn
 from services.auth.records.people import (
     ChangeState,
@@ -74,9 +74,7 @@ class PeopleProcedures:
         async with self._database.transaction() as connection:
             await person_in_txn(connection, person.account_key)
             await person_rename(connection, person.account_key, name, request.locale)
-            await audit.record(
-                connection, about(audit.Action.ACCOUNT_RENAMED, audit.actor_of(person), person.account_key)
-            )
+            await audit.record(connection, done_by(person, audit.Action.ACCOUNT_RENAMED, person.account_key))
 
     @for_people("ironflock.auth.account.export")
     async def account_export(self, person: Person, request: NoArguments) -> OwnData:  # noqa: ARG002
@@ -84,9 +82,7 @@ class PeopleProcedures:
         await self._step_up.require(person)
         async with self._database.transaction() as connection:
             exported_at, found = await person_data(connection, person.account_key)
-            await audit.record(
-                connection, about(audit.Action.ACCOUNT_EXPORTED, audit.actor_of(person), person.account_key)
-            )
+            await audit.record(connection, done_by(person, audit.Action.ACCOUNT_EXPORTED, person.account_key))
         return OwnData(exported_at, _as_json(found))
 
     @for_people("ironflock.auth.account.invite", InvitePerson)

@@ -9,10 +9,11 @@ from attrs import field, frozen
 from services.auth.records.fields import Key, ShortText
 
 Stage = Literal["DEV", "PROD"]
+Role = Literal["app", "app_reader"]
 
 
 class Reason(StrEnum):
-    """What was decided of a join, and why. Source: wire-sdk section 3, with its words."""
+    """What was decided of a join, and why. Source: wire-sdk section 3, with its words; `unsettled` is ours."""
 
     APP = "app"
     APP_READER = "app_reader"
@@ -27,6 +28,7 @@ class Reason(StrEnum):
     NO_GRANT = "no_grant"
     LEGACY_DENIED = "legacy_denied"
     LEGACY_FOREIGN = "legacy_foreign"
+    UNSETTLED = "unsettled"
 
 
 @frozen
@@ -123,11 +125,14 @@ class KnownDevice:
 
 @frozen
 class Facts:
-    """What a join is decided from; no device where there is none, or a lock stands on it or its project."""
+    """What a join is decided from; no device where there is none, or a lock stands on it or its project.
+
+    No standing where realms was to be asked for it and did not answer.
+    """
 
     device: KnownDevice | None
     epoch: Epoch
-    standing: Standing
+    standing: Standing | None
 
 
 @frozen
@@ -142,22 +147,23 @@ class StoredKey:
 
 @frozen
 class FindAppCredential:
-    """`ironflock.auth.app_credential.find`: the realm and the authid of a HELLO, as they came."""
+    """`ironflock.auth.app_credential.find`: the realm and the authid of a HELLO, as they came; `is_proven` as there."""
 
     realm: ShortText
     authid: ShortText
+    is_proven: bool = False
 
 
 @frozen
 class FoundAppCredential:
     """What was decided, and of whom.
 
-    `secret` is what its proof is checked with: there too where an app that is who it says only lacks the installation.
-    `cell` is that of the device's project.
+    `secret` is what its proof is checked with: there too where an app that is who it says only lacks the installation,
+    or realms' word. `cell`, for who may join, is that of the device's project, as `FoundDeviceCredential` has it.
     """
 
     reason: Reason
-    role: Literal["app", "app_reader"] | None = None
+    role: Role | None = None
     secret: str | None = field(default=None, repr=False)
     authid: str | None = None
     device_key: int | None = None

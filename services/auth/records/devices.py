@@ -43,14 +43,18 @@ class EndedSecrets:
 
 @frozen
 class FindDeviceCredential:
-    """`ironflock.auth.device_credential.find`."""
+    """`ironflock.auth.device_credential.find`; `is_proven`: the router has seen that they know the secret."""
 
     authid: ShortText
+    is_proven: bool = False
 
 
 @frozen
 class FoundDeviceCredential:
-    """What the router needs to let a device in; `cell` is that of its project, empty while nobody can say which."""
+    """What the router needs to let a device in.
+
+    `cell` is that of its project; empty while nobody can say which, or, before the secret is proved, has said it.
+    """
 
     state: Literal["active", "ended"]
     secret: str = field(repr=False)

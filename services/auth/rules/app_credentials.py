@@ -17,6 +17,7 @@ from services.auth.records.app_credentials import (
     LegacyPrincipal,
     Provider,
     Reason,
+    Role,
     Stage,
     Standing,
     Wish,
@@ -28,8 +29,10 @@ FIRST_EPOCH: Final = 1
 NO_STANDING: Final = Standing(provider=None, grants=[], legacy_mode="strict")
 EVERY_PROVIDER: Final = "*"
 PLATFORM: Final = "PLATFORM"
-WITH_SECRET: Final = frozenset({Reason.APP, Reason.APP_READER, Reason.NOT_INSTALLED, Reason.NOT_INSTALLED_REALM_STAGE})
-"""For which an app's proof is looked at: whoever proves to be who it says may be told that it is not installed."""
+ROLES: Final[dict[Reason, Role]] = {Reason.APP: "app", Reason.APP_READER: "app_reader"}
+WITH_SECRET: Final = frozenset({*ROLES, Reason.NOT_INSTALLED, Reason.NOT_INSTALLED_REALM_STAGE, Reason.UNSETTLED})
+"""For which an app's proof is looked at: whoever proves to be who it says may be told that it is not installed, or that
+nobody can say now."""
 _STAGES: Final[dict[str, Stage]] = {"dev": "DEV", "prod": "PROD"}
 # Keys in a realm's name have one spelling, so that no two names mean one realm; those in an authid are numbers.
 _REALM: Final = re.compile(r"realm-([1-9][0-9]{0,15})-([1-9][0-9]{0,15})-(dev|prod)", re.ASCII)
@@ -125,12 +128,14 @@ def _decide_app(realm: DataRealm, principal: AppPrincipal, device: KnownDevice, 
     if principal.app_key == realm.app_key:
         is_here = DeviceApp(realm.app_key, realm.stage) in device.apps
         return Reason.APP if is_here else Reason.NOT_INSTALLED_REALM_STAGE
-    if facts.standing.provider is None:
-        return Reason.UNKNOWN_PROVIDER
+    if facts.standing is None or facts.standing.provider is None:
+        return Reason.UNSETTLED if facts.standing is None else Reason.UNKNOWN_PROVIDER
     return _reader(facts.standing.provider, facts.standing.grants)
 
 
 def _decide_legacy(realm: DataRealm, device: KnownDevice, facts: Facts) -> Reason:
+    if facts.standing is None:
+        return Reason.UNSETTLED
     mode = facts.standing.legacy_mode
     if mode not in ("own_realm_only", "dual"):
         return Reason.LEGACY_DENIED

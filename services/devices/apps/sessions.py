@@ -51,9 +51,19 @@ class AppSessions:
         Raises:
             UnavailableError, OutcomeUnknownError: That router is away.
         """
+        await self._say(project_key, {"serial": str(serial_number), **conditions})
+
+    async def end_of_project(self, project_key: int) -> None:
+        """End what the apps of all its devices have open, now.
+
+        Raises:
+            NotFoundError: There is no such project. Others as `end`.
+        """
+        await self._say(project_key, {"project_key": project_key})
+
+    async def _say(self, project_key: int, conditions: Mapping[str, Any]) -> None:
         session = await self._cells.session(project_key, SYSTEM_REALM)
-        said = {"serial": str(serial_number), **conditions}
-        await self._bus.of_a_cell(call(session, PROCEDURE, kwargs=said))
+        await self._bus.of_a_cell(call(session, PROCEDURE, kwargs=dict(conditions)))
 
     async def end_install(self, connection: Connection, serial_number: UUID, install: Install) -> None:
         """With the transaction of `connection`, end what the app has open, and what is open on its realm."""

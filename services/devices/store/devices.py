@@ -184,11 +184,12 @@ async def device_end_move(connection: Connection, device_key: int, project_key: 
     return await cursor.fetchone() is not None
 
 
-async def device_list_untold_moves(connection: Connection) -> list[int]:
-    """Devices of whose move auth is still to be told, some of them."""
+async def device_list_untold_moves(connection: Connection, *, after: int, limit: int) -> list[int]:
+    """At most `limit` devices of whose move auth is still to be told, with keys above `after`, in the order of keys."""
     cursor = await connection.execute(
         "SELECT device_key FROM devices.device WHERE untold_move IS NOT NULL AND state <> 'flashing'"
-        " ORDER BY device_key LIMIT 100"
+        " AND device_key > %s ORDER BY device_key LIMIT %s",
+        [after, limit],
     )
     return [int(row[0]) for row in await cursor.fetchall()]
 
@@ -208,13 +209,18 @@ async def device_set_move_told(connection: Connection, device_key: int, revision
     )
 
 
-async def device_list_in_transit(connection: Connection, *, older_than_s: float) -> list[Device]:
-    """Devices whose flashing or deletion began that long ago and has not ended: their process is gone."""
+async def device_list_in_transit(
+    connection: Connection, *, older_than_s: float, after: int, limit: int
+) -> list[Device]:
+    """Devices whose flashing or deletion began that long ago and has not ended: their process is gone.
+
+    At most `limit` of them, with keys above `after`, in the order of keys.
+    """
     query = (
         f"{_SELECT} WHERE d.state IN ('flashing', 'deleting') AND d.state_since < now() - make_interval(secs => %s)"
-        " ORDER BY d.state_since LIMIT 100"
+        " AND d.device_key > %s ORDER BY d.device_key LIMIT %s"
     )
-    return await _many(connection, query, [older_than_s])
+    return await _many(connection, query, [older_than_s, after, limit])
 
 
 async def device_rename(connection: Connection, device_key: int, *, name: str, name_canonical: str) -> None:

@@ -1,8 +1,9 @@
 """The SQL by which tables of a backend come to another cluster: their shape, and their rows in pieces.
 
-Rows are only ever added while this goes on, with numbers (`_row`) that grow; so the rows up to a number before which
+Rows are only ever added while one try goes on, with numbers (`_row`) that grow; so the rows up to a number before which
 none is still to come are the same whenever they are read. The first time a table is walked by moment and number, as its
-index has them; what came meanwhile is found by number, by an index that is made for it.
+index has them; what came meanwhile is found by number, by an index that is made for it. Between two tries sums change
+in place, and are carried over again; sealed values may, too, and are looked through again where they have come to.
 """
 
 from collections.abc import Iterator, Sequence

@@ -88,7 +88,7 @@ async def resealed_find(connection: Connection, backend_key: int) -> tuple[str, 
 
 
 async def resealed_upsert(connection: Connection, backend_key: int, key_id: str, columns: list[str]) -> None:
-    """All of `columns` are under `key_id`."""
+    """All of `columns` are under `key_id`; where that is none, nothing is known."""
     await connection.execute(
         "INSERT INTO fleetdb.resealed (backend_key, key_id, columns) VALUES (%s, %s, %s)"
         " ON CONFLICT (backend_key) DO UPDATE SET key_id = excluded.key_id, columns = excluded.columns",

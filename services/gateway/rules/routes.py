@@ -381,7 +381,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "GET", "/assets", f"{_RIGHTS}.asset.list",
-        query={"kind": Kind.TEXT, "flag": Kind.TEXT, "account": Kind.EITHER, **PAGE},
+        query={"kind": Kind.TEXT, "flag": Kind.TEXT, "account": Kind.EITHER, "despite_locks": Kind.FLAG, **PAGE},
     ),
     Route("GET", "/people", f"{_RIGHTS}.person.list", query={**ASSET, "flag": Kind.TEXT, **PAGE}),
     Route("GET", "/changes", f"{_RIGHTS}.change.list", query={**ASSET, "account": Kind.EITHER, **PAGE}),

@@ -68,11 +68,15 @@ class Explanation:
 
 @frozen
 class ListAssets:
-    """`ironflock.privileges.asset.list`: on which assets of `kind` a person has `flag`."""
+    """`ironflock.privileges.asset.list`: on which assets of `kind` a person has `flag`.
+
+    `despite_locks`: also where a lock keeps them out, as it will be when that ends.
+    """
 
     kind: AssetKind
     flag: Flag
     account: Key | Name | None = None
+    despite_locks: bool = False
     cursor: Cursor | None = None
     limit: PageSize = DEFAULT_PAGE
 

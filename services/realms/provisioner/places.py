@@ -2,12 +2,11 @@
 
 from typing import Any, Final
 
-import psycopg
 from attrs import evolve, frozen
 
 from services.realms.provisioner.settings import ProvisionerSettings
 from shared.clusters import FIRST
-from shared.database import Connection, DatabaseSettings, Password, connection_arguments
+from shared.database import Connection, DatabaseSettings, EitherConnection, connection_arguments, password_of
 from shared.errors import UnavailableError
 
 STATEMENT_TIMEOUT_MS: Final = 120_000
@@ -43,7 +42,7 @@ class Place:
         if not text:
             raise UnavailableError(UNREADABLE)
         there = evolve(self.found.database, host=address.host, port=address.port, ca=address.ca)
-        return evolve(there, password=Password(text))
+        return evolve(there, password=password_of(text))
 
     async def connect(self, database: str) -> Connection:
         """A connection to a database of that name there. Errors as `settings`, and psycopg's."""
@@ -54,4 +53,4 @@ async def connected(settings: DatabaseSettings, database: str) -> Connection:
     """A connection of the provisioner; making a database takes longer than what a service does."""
     options = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
     given: dict[str, Any] = {**connection_arguments(settings), "options": options, "dbname": database}
-    return await psycopg.AsyncConnection.connect(**given)
+    return await EitherConnection.connect(before=settings.password.before, **given)

@@ -45,6 +45,24 @@ class BackendMove:
 
 
 @frozen
+class BackendOnItsWay:
+    """How far a backend is, and the keys of the clusters that it comes from and goes to."""
+
+    phase: Phase
+    from_key: int
+    to_key: int
+
+
+@frozen
+class PlacedBackend:
+    """A backend that was made, empty, on the cluster of the name `to`."""
+
+    move_key: int
+    backend_key: int
+    to: str
+
+
+@frozen
 class Move:
     """A project on its way to `cluster`."""
 

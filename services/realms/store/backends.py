@@ -294,6 +294,9 @@ async def backend_list_untold(connection: Connection, limit: int) -> list[KnownB
         return await cursor.fetchall()
 
 
-async def backend_set_told(connection: Connection, backend_key: int) -> None:
-    """Privileges knows it."""
-    await connection.execute("UPDATE realms.backend SET is_told = true WHERE backend_key = %s", [backend_key])
+async def backend_set_told(connection: Connection, told: KnownBackend) -> None:
+    """Privileges knows it as it was told; that it was dropped since is still to be told."""
+    await connection.execute(
+        "UPDATE realms.backend SET is_told = true WHERE backend_key = %s AND (state = 'dropped') = %s",
+        [told.backend_key, told.state is BackendState.DROPPED],
+    )

@@ -48,10 +48,17 @@ async def cluster_find(connection: Connection, name: str) -> Cluster | None:
 
 
 async def cluster_update(connection: Connection, cluster: Cluster, account_key: int) -> None:
-    """Its state and capacity are these; where it is draining now, by that person's will."""
+    """Its state and capacity are these; where it begins to be emptied by this, by that person's will."""
     await connection.execute(
-        "UPDATE realms.cluster SET state = %s, capacity = %s, drained_by = %s WHERE cluster_key = %s",
-        [cluster.state.value, cluster.capacity, account_key, cluster.cluster_key],
+        "UPDATE realms.cluster SET drained_by = CASE WHEN %(state)s = 'draining' AND state <> 'draining'"
+        " THEN %(account)s ELSE drained_by END,"
+        " state = %(state)s, capacity = %(capacity)s WHERE cluster_key = %(cluster)s",
+        {
+            "state": cluster.state.value,
+            "capacity": cluster.capacity,
+            "account": account_key,
+            "cluster": cluster.cluster_key,
+        },
     )
 
 

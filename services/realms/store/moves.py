@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from psycopg.rows import kwargs_row
+from psycopg.rows import class_row, kwargs_row
 
-from services.realms.records.moves import BackendMove, Move, MoveState, Phase
+from services.realms.records.moves import BackendMove, BackendOnItsWay, Move, MoveState, Phase, PlacedBackend
 from services.realms.records.values import Stage
 from shared.database import Connection
 
 _MOVE: Final = (
     "SELECT m.move_key, m.project_key, c.name AS cluster, m.state, m.asked_at, m.ended_at"
     " FROM realms.move m JOIN realms.cluster c ON c.cluster_key = m.to_key"
+)
+_ON_THE_WAY: Final = (
+    "EXISTS (SELECT FROM realms.backend_move b WHERE b.move_key = m.move_key AND b.phase NOT IN ('done', 'back'))"
 )
 
 
@@ -30,6 +33,10 @@ def _move(**row: Any) -> Move:
 
 def _backend(**row: Any) -> BackendMove:
     return BackendMove(**{**row, "stage": Stage(row["stage"]), "phase": Phase(row["phase"])})
+
+
+def _on_its_way(**row: Any) -> BackendOnItsWay:
+    return BackendOnItsWay(**{**row, "phase": Phase(row["phase"])})
 
 
 async def move_insert(connection: Connection, project_key: int, to_key: int, account_key: int) -> int:
@@ -70,6 +77,12 @@ async def move_list(connection: Connection, project_key: int | None, limit: int)
     return await _moves(connection, f"{_MOVE} WHERE {condition} ORDER BY m.move_key DESC LIMIT %s", arguments)
 
 
+async def move_list_over(connection: Connection, limit: int) -> list[Move]:
+    """At most `limit` that are under way and of which no backend is any more; the oldest first."""
+    query = f"{_MOVE} WHERE m.state = 'moving' AND NOT {_ON_THE_WAY} ORDER BY m.move_key LIMIT %s"
+    return await _moves(connection, query, [limit])
+
+
 async def move_end(connection: Connection, move_key: int, state: MoveState) -> bool:
     """It has ended; False where it had already."""
     cursor = await connection.execute(
@@ -80,36 +93,37 @@ async def move_end(connection: Connection, move_key: int, state: MoveState) -> b
     return await cursor.fetchone() is not None
 
 
-async def backend_move_list_placed(connection: Connection, limit: int) -> list[tuple[int, int, str]]:
-    """At most `limit` backends that are to be carried over, the oldest first: move, backend, name of the cluster."""
-    cursor = await connection.execute(
-        "SELECT m.move_key, m.backend_key, c.name FROM realms.backend_move m"
-        " JOIN realms.cluster c ON c.cluster_key = m.to_key WHERE m.phase = 'placed'"
-        " ORDER BY m.move_key, m.backend_key LIMIT %s",
-        [limit],
-    )
-    return [(row[0], row[1], row[2]) for row in await cursor.fetchall()]
+async def backend_move_list_placed(connection: Connection, limit: int) -> list[PlacedBackend]:
+    """At most `limit` backends that are to be carried over, the oldest first."""
+    async with connection.cursor(row_factory=class_row(PlacedBackend)) as cursor:
+        await cursor.execute(
+            "SELECT m.move_key, m.backend_key, c.name AS to FROM realms.backend_move m"
+            " JOIN realms.cluster c ON c.cluster_key = m.to_key WHERE m.phase = 'placed'"
+            " ORDER BY m.move_key, m.backend_key LIMIT %s",
+            [limit],
+        )
+        return await cursor.fetchall()
 
 
-async def backend_move_lock_in_txn(
-    connection: Connection, move_key: int, backend_key: int
-) -> tuple[Phase, int, int] | None:
-    """Its phase, and the keys of the clusters that it comes from and goes to; nobody else changes it meanwhile."""
-    cursor = await connection.execute(
-        "SELECT phase, from_key, to_key FROM realms.backend_move WHERE move_key = %s AND backend_key = %s"
-        " FOR NO KEY UPDATE",
-        [move_key, backend_key],
-    )
-    row = await cursor.fetchone()
-    return None if row is None else (Phase(row[0]), row[1], row[2])
+async def backend_move_lock_in_txn(connection: Connection, move_key: int, backend_key: int) -> BackendOnItsWay | None:
+    """How far it is; nobody else changes that meanwhile."""
+    async with connection.cursor(row_factory=kwargs_row(_on_its_way)) as cursor:
+        await cursor.execute(
+            "SELECT phase, from_key, to_key FROM realms.backend_move WHERE move_key = %s AND backend_key = %s"
+            " FOR NO KEY UPDATE",
+            [move_key, backend_key],
+        )
+        return await cursor.fetchone()
 
 
-async def backend_move_set_moved(connection: Connection, move_key: int, backend_key: int, *figures: int) -> None:
-    """Its rows were carried over: how many, and for how many milliseconds nobody could write."""
+async def backend_move_set_moved(
+    connection: Connection, move_key: int, backend_key: int, *, rows_carried: int, paused_ms: int
+) -> None:
+    """Its rows were carried over: so many, while nobody could write for so long."""
     await connection.execute(
         "UPDATE realms.backend_move SET phase = 'moved', rows_carried = %s, paused_ms = %s"
         " WHERE move_key = %s AND backend_key = %s",
-        [*figures, move_key, backend_key],
+        [rows_carried, paused_ms, move_key, backend_key],
     )
     await connection.execute(
         "UPDATE realms.backend SET cluster_key = (SELECT to_key FROM realms.backend_move"

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
+from attrs import evolve
 
 from services.auth.apps import Apps
 from services.auth.keyring import Keyring
@@ -25,6 +26,7 @@ from shared.database import Database
 from shared.errors import NotAuthorizedError, NotFoundError, UnavailableError
 from shared.identities import ServiceIdentity
 from shared.procedures import declared
+from shared.project_cells import CELL, ProjectCells
 from shared.rights.records import LockKind
 from tests.harness.rights import KnownRights
 from tests.integration.auth.neighbours import Neighbours
@@ -68,9 +70,12 @@ class Platform:
         order = IssueDeviceCredential(uuid4(), 42, project_key, SERIAL)
         self.secrets = await self.credentials.device_credential_issue(DEVICES, order)
 
-    async def find(self, realm: str = OWN, authid: str = f"app-26-dev-e1@{SERIAL}") -> FoundAppCredential:
-        """What the router is told."""
-        found: FoundAppCredential = await self.apps.app_credential_find(ROUTER, FindAppCredential(realm, authid))
+    async def find(
+        self, realm: str = OWN, authid: str = f"app-26-dev-e1@{SERIAL}", *, is_proven: bool = True
+    ) -> FoundAppCredential:
+        """What the router is told, where it has seen the proof or has not."""
+        asked = FindAppCredential(realm, authid, is_proven)
+        found: FoundAppCredential = await self.apps.app_credential_find(ROUTER, asked)
         return found
 
     async def rotate(self) -> int:
@@ -92,7 +97,8 @@ async def platform(
     auth_database: Database, keyring: Keyring, procedures: Procedures, neighbours: Neighbours, rights: KnownRights
 ) -> Platform:
     await neighbours.join()
-    apps = AppCredentialProcedures(auth_database, keyring, Locks(rights), Apps(neighbours.bus))
+    cells = ProjectCells(neighbours.bus)
+    apps = AppCredentialProcedures(auth_database, keyring, Locks(rights), Apps(neighbours.bus, cells))
     made = Platform(procedures, apps, neighbours)
     await made.flash()
     return made
@@ -285,12 +291,34 @@ async def test_what_is_derived_is_what_lets_in(platform: Platform) -> None:
     assert (other.authid, other.secret) == (f"app-9-prod-e1@{SERIAL}", platform.secret(1, 9, "PROD"))
 
 
-@pytest.mark.parametrize("procedure", [INSTALLED, STANDING])
-async def test_while_another_service_is_away_nobody_is_refused_nor_let_in(platform: Platform, procedure: str) -> None:
-    platform.neighbours.goes(procedure)
+async def test_while_devices_is_away_nobody_is_refused_nor_let_in(platform: Platform) -> None:
+    platform.neighbours.goes(INSTALLED)
 
     with pytest.raises(UnavailableError):
         await platform.find(FOREIGN)
+
+
+@pytest.mark.parametrize("authid", [f"app-26-dev-e1@{SERIAL}", str(SERIAL)], ids=["app", "legacy"])
+async def test_while_realms_is_away_whoever_it_would_be_asked_for_reads_so_for_a_proof_alone(
+    platform: Platform, authid: str
+) -> None:
+    platform.neighbours.goes(STANDING)
+
+    found = await platform.find(FOREIGN, authid)
+
+    secret = platform.secret() if "@" in authid else authid
+    assert (found.reason, found.role, found.secret) == (Reason.UNSETTLED, None, secret)
+
+
+async def test_whoever_has_proved_nothing_learns_nothing_from_a_realms_that_is_away(platform: Platform) -> None:
+    platform.neighbours.goes(CELL)
+    let_in = FoundAppCredential(Reason.APP, "app", platform.secret(), str(SERIAL), 42, 2, "")
+
+    assert await platform.find(is_proven=False) == let_in
+    assert await platform.find() == let_in  # the router says to whoever proves it that the platform is away
+    platform.neighbours.router.answers[CELL] = lambda *, project_key: {"name": "first", "endpoint": None}
+    assert await platform.find() == evolve(let_in, cell="first")
+    assert await platform.find(is_proven=False) == evolve(let_in, cell="first")
 
 
 ORDERS = {

@@ -24,6 +24,7 @@ from shared.database import Database
 from shared.errors import InvalidArgumentError, NotAuthorizedError, UnavailableError
 from shared.identities import Person, ServiceIdentity
 from shared.procedures import declared
+from shared.project_cells import ProjectCells
 from shared.rights.records import LockKind
 from tests.harness.rights import KnownRights
 from tests.integration.auth.material import OWNER_KEY
@@ -67,7 +68,10 @@ async def fixture_tickets(
     auth_database: Database, anna: Person, neighbours: Neighbours, rights: KnownRights, postgres: Postgres
 ) -> Tickets:
     board = BoardTicketProcedures(
-        auth_database, Locks(rights), Apps(neighbours.bus), Endings(neighbours.bus, auth_database)
+        auth_database,
+        Locks(rights),
+        Apps(neighbours.bus, ProjectCells(neighbours.bus)),
+        Endings(neighbours.bus, auth_database, lambda: 0.0),
     )
     made = Tickets(board, anna.account_key, postgres)
     neighbours.router.answers[STANDING] = made.standing
@@ -211,7 +215,7 @@ async def test_what_is_ended_is_told_to_the_routers_whether_it_was_used_or_not(
     neighbours.router.answers[PROCEDURE] = lambda _: 1
     await tickets.end(*gone)
     assert neighbours.router.called(PROCEDURE) == [(gone,)]
-    await Endings(neighbours.bus, auth_database).keep_up()
+    await Endings(neighbours.bus, auth_database, lambda: 0.0).keep_up()
 
     told = [set(keys) for (keys,) in neighbours.router.called(PROCEDURE)]
     assert told == [set(gone), set(gone)]

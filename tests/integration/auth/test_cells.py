@@ -7,9 +7,11 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 from attrs import evolve
+from autobahn.wamp.exception import ApplicationError
 
+from services.auth.cells import TIMEOUT_S
 from services.auth.cutting import Cuts
-from services.auth.endings import PROCEDURE, Endings
+from services.auth.endings import PROCEDURE, TOLD, Endings
 from services.auth.erasure import Erasure
 from services.auth.keyring import Keyring
 from services.auth.locks import Locks
@@ -22,11 +24,12 @@ from shared.errors import CellAwayError
 from shared.identities import CONTROL_REALM, SYSTEM_REALM, ServiceIdentity
 from shared.project_cells import CELL, ProjectCells
 from shared.rights.records import LockKind
+from shared.rights.wire import SILENCE_S
 from tests.harness.rights import KnownRights
 from tests.integration.auth.neighbours import KILL_BY_AUTHID, Neighbours
 from tests.integration.auth.people import People
 from tests.integration.auth.test_procedures import order
-from tests.unit.shared.memory_router import MemoryRouter, MemorySession, new_bus
+from tests.unit.shared.memory_router import MemoryRouter, MemorySession, new_bus, settled
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 ROUTER, DEVICES = ServiceIdentity("router", 1), ServiceIdentity("devices", 1)
@@ -81,37 +84,44 @@ async def test_a_device_s_credential_says_in_which_cell_its_project_is(
     procedures = CredentialProcedures(auth_database, keyring, Locks(rights), ProjectCells(cells.bus))
     request: IssueDeviceCredential = order()
     await procedures.device_credential_issue(DEVICES, request)
-    authid = FindDeviceCredential(f"{request.project_key}-{request.device_key}")
+    unproven = FindDeviceCredential(f"{request.project_key}-{request.device_key}")
+    proven = evolve(unproven, is_proven=True)
 
-    found: Any = await procedures.device_credential_find(ROUTER, authid)
+    found: Any = await procedures.device_credential_find(ROUTER, proven)
 
     assert found.cell == "south"
     unknowing = CredentialProcedures(auth_database, keyring, Locks(rights), ProjectCells(cells.bus))
     cells.goes(CELL)
-    assert await unknowing.device_credential_find(ROUTER, authid) == evolve(found, cell="")
-    assert (await procedures.device_credential_find(ROUTER, authid)) == found
+    assert await unknowing.device_credential_find(ROUTER, proven) == evolve(found, cell="")
+    for asked in (proven, unproven):
+        assert (await procedures.device_credential_find(ROUTER, asked)) == found
     assert await unknowing.device_credential_find(ROUTER, FindDeviceCredential("3-999")) is None
 
 
-async def test_a_realms_that_does_not_answer_keeps_the_router_waiting_for_less_than_it_waits(
+async def test_a_realms_that_does_not_answer_keeps_waiting_only_who_has_proved_the_secret_and_briefly(
     auth_database: Database, keyring: Keyring, rights: KnownRights, cells: TwoCells, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cells.router.answers[CELL] = lambda **_: asyncio.get_running_loop().create_future()
-    monkeypatch.setattr("services.auth.procedures.devices.CELL_TIMEOUT_S", 0.01)
+    answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    cells.router.answers[CELL] = lambda **_: asyncio.wait_for(asyncio.shield(answer), None)
     procedures = CredentialProcedures(auth_database, keyring, Locks(rights), ProjectCells(cells.bus))
     request: IssueDeviceCredential = order()
     await procedures.device_credential_issue(DEVICES, request)
+    unproven = FindDeviceCredential(f"{request.project_key}-{request.device_key}")
 
-    async with asyncio.timeout(5):
-        found: Any = await procedures.device_credential_find(
-            ROUTER, FindDeviceCredential(f"{request.project_key}-{request.device_key}")
-        )
-
+    async with asyncio.timeout(TIMEOUT_S):
+        found: Any = await procedures.device_credential_find(ROUTER, unproven)
     assert found.cell == ""
+    monkeypatch.setattr("services.auth.cells.TIMEOUT_S", 0.01)
+    async with asyncio.timeout(5):
+        found = await procedures.device_credential_find(ROUTER, evolve(unproven, is_proven=True))
+    assert found.cell == ""
+    answer.set_result({"name": "south", "endpoint": "wss://south.test"})
+    await settled(cells.bus)
+    assert (await procedures.device_credential_find(ROUTER, unproven)).cell == "south"
 
 
 async def test_each_cell_is_told_of_what_ended_since_it_was_told_last(people: People, cells: TwoCells) -> None:
-    endings = Endings(cells.bus, people.database)
+    endings = Endings(cells.bus, people.database, lambda: 0.0)
     new = await people.join()
     await endings.keep_up()
     cells.south_goes()
@@ -127,7 +137,7 @@ async def test_each_cell_is_told_of_what_ended_since_it_was_told_last(people: Pe
 
 
 async def test_a_cell_that_is_silent_keeps_no_other_from_being_told(people: People, cells: TwoCells) -> None:
-    endings = Endings(cells.bus, people.database)
+    endings = Endings(cells.bus, people.database, lambda: 0.0)
     new = await people.join()
     await people.sessions.end(people.person(new), new.session.session_id)
     cells.south.answers.pop(PROCEDURE)
@@ -139,6 +149,46 @@ async def test_a_cell_that_is_silent_keeps_no_other_from_being_told(people: Peop
     cells.south.answers[PROCEDURE] = lambda _: 1
     await endings.keep_up()
     assert new.session.session_id in told(cells.south)
+
+
+async def test_a_cell_hears_that_all_is_told_only_where_that_is_so_and_nobody_is_out_of_reach(
+    people: People, cells: TwoCells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, heard = [100.0], list[tuple[str, float]]()
+    endings = Endings(cells.bus, people.database, lambda: now.pop() if len(now) > 1 else now[0])
+
+    async def listen() -> None:
+        for cell, session in cells.bus.sessions_by_cell(SYSTEM_REALM).items():
+            await session.subscribe(lambda *, silent_s, cell=cell: heard.append((cell, silent_s)), TOLD)
+
+    def hang(_: list[str]) -> "asyncio.Future[int]":
+        return asyncio.get_running_loop().create_future()
+
+    def go_away(_: list[str]) -> int:
+        raise ApplicationError("wamp.error.no_such_procedure", "away")
+
+    await listen()
+    await endings.keep_up()
+    assert heard == [(FIRST, 0.0), ("south", 0.0)]  # also where nothing has ended
+    new = await people.join()
+    await people.sessions.end(people.person(new), new.session.session_id)
+    monkeypatch.setattr("services.auth.endings.TELLING_S", 0.05)
+    for answer in (hang, go_away):
+        heard.clear()
+        cells.south.answers[PROCEDURE] = answer
+        async with asyncio.timeout(SILENCE_S):  # in which the others must be told again
+            with pytest.raises(CellAwayError):
+                await endings.keep_up()
+        assert [cell for cell, _ in heard] == [FIRST]
+    cells.south.answers[PROCEDURE] = lambda _: 1
+    cells.there[1].lose()  # of its control realm, on which people's sessions end
+    heard.clear()
+    await endings.keep_up()
+    assert [cell for cell, _ in heard] == [FIRST]
+    now[:] = [100.0, 98.5]  # the rows took a while
+    heard.clear()
+    await endings.keep_up()
+    assert heard == [(FIRST, 1.5)]
 
 
 async def test_while_a_cell_is_silent_a_locked_person_s_service_accounts_and_boards_are_cut_in_the_others(
@@ -205,6 +255,6 @@ async def test_given_an_auth_that_starts_when_a_cell_was_away_for_long_then_it_i
     await people.sessions.end(people.person(new), new.session.session_id)
     people.postgres.run("UPDATE auth.session SET ended_at = now() - interval '2 hours' WHERE ended_at IS NOT NULL")
 
-    await Endings(cells.bus, people.database).keep_up()
+    await Endings(cells.bus, people.database, lambda: 0.0).keep_up()
 
     assert told(cells.south) == told(cells.router) == {new.session.session_id}

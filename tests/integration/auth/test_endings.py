@@ -19,7 +19,7 @@ def told(neighbours: Neighbours) -> set[str]:
 async def test_keys_and_sessions_that_ended_are_told_and_no_others(people: People, neighbours: Neighbours) -> None:
     neighbours.router.answers[PROCEDURE] = lambda _: 0
     await neighbours.join()
-    endings = Endings(neighbours.bus, people.database)
+    endings = Endings(neighbours.bus, people.database, lambda: 0.0)
     kept, ended = await people.join(), await people.signed_in()
     person = people.person(kept)
     keys = ApiKeys(people.database, people.mailing, people.database_now)
@@ -40,7 +40,7 @@ async def test_given_a_router_that_is_away_when_a_key_ends_then_it_is_told_later
     people: People, neighbours: Neighbours
 ) -> None:
     await neighbours.join()
-    endings = Endings(neighbours.bus, people.database)
+    endings = Endings(neighbours.bus, people.database, lambda: 0.0)
     new = await people.join()
     await people.sessions.end(people.person(new), new.session.session_id)
     neighbours.goes(PROCEDURE)
@@ -48,7 +48,7 @@ async def test_given_a_router_that_is_away_when_a_key_ends_then_it_is_told_later
         await endings.keep_up()
 
     neighbours.router.answers[PROCEDURE] = lambda _: 1
-    await Endings(neighbours.bus, people.database).keep_up()
+    await Endings(neighbours.bus, people.database, lambda: 0.0).keep_up()
     await endings.keep_up()
 
     assert len([call for call in neighbours.router.called(PROCEDURE) if call == ([new.session.session_id],)]) >= 2

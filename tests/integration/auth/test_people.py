@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from attrs import evolve
 
 from services.auth.procedures.factors import FactorProcedures
 from services.auth.procedures.people import PeopleProcedures
@@ -10,6 +11,7 @@ from services.auth.records.accounts import AccountKey
 from services.auth.records.factors import NamePasskey
 from services.auth.records.people import ChangeState, InvitePerson, NameInvitation, RenamePerson
 from services.auth.records.sessions import EndSession, EndSessions
+from services.auth.service_accounts import ServiceAccounts
 from shared.errors import InvalidArgumentError, NotAuthorizedError, NotFoundError, StepUpRequiredError
 from shared.identities import Person, ServiceIdentity
 from shared.procedures import NoArguments
@@ -115,6 +117,34 @@ async def test_the_first_owner_invites_and_takes_it_back(people: People, procedu
     assert [each.account_key for each in listed] == [made.account_key]
     await procedures.invitation_revoke(person, NameInvitation(made.account_key))
     assert (await procedures.invitation_list(person, NOTHING)).invitations == []
+
+
+async def test_what_people_do_is_in_the_log_with_their_session(people: People, procedures: PeopleProcedures) -> None:
+    new = await people.join()
+    people.set_first_owner(new)
+    person = evolve(people.person(new), session=77)
+    service_accounts = ServiceAccounts(people.database)
+
+    invited = await procedures.account_invite(person, InvitePerson("bert@example.com", "de"))
+    await procedures.invitation_revoke(person, NameInvitation(invited.account_key))
+    await procedures.account_rename(person, RenamePerson("Anna M.", "de"))
+    await procedures.account_export(person, NOTHING)
+    line = await service_accounts.create(person, "line")
+    await service_accounts.end(person, line.account_key)
+
+    said = people.postgres.rows(
+        "SELECT action, source ->> 'session' FROM audit.queue"
+        " WHERE actor ->> 'kind' = 'person' AND actor ->> 'credential' = %s ORDER BY id",
+        person.credential,
+    )
+    assert [each for each in said if each[0] != "session.started"] == [
+        ("account.invited", "77"),
+        ("invitation.revoked", "77"),
+        ("account.renamed", "77"),
+        ("account.exported", "77"),
+        ("service_account.created", "77"),
+        ("service_account.ended", "77"),
+    ]
 
 
 async def test_services_ask_whether_there_is_a_second_factor(people: People, factors: FactorProcedures) -> None:

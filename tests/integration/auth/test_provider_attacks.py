@@ -197,7 +197,7 @@ async def test_what_an_application_has_open_on_the_bus_ends_with_its_tokens(
     ticket = await opened(world, signing, tokens["access_token"])
 
     await client.post("/oauth/revoke", {"token": tokens["refresh_token"]})
-    await Endings(neighbours.bus, world.database).keep_up()
+    await Endings(neighbours.bus, world.database, lambda: 0.0).keep_up()
 
     told = {credential for (ended,) in neighbours.router.called(PROCEDURE) for credential in ended}
     assert ticket.credential in told

@@ -17,12 +17,14 @@ from deploy.backup.chains import chain_for
 from deploy.backup.errors import BackupError, UntrustedError
 from deploy.backup.manifest import manifests
 from deploy.backup.materialising import WAL_FOLDER, Source, materialise, put_files
-from deploy.backup.person_keys import FILE_NAME, read_kept
+from deploy.backup.person_keys import BEFORE, FILE_NAME, keep, read_kept
+from deploy.backup.remembering import FILE_NAME as REMEMBERED
+from deploy.backup.remembering import remember
 from deploy.backup.restoring import Wanted, restore
 from deploy.backup.scratch import Scratch, Server, recovered
 from deploy.backup.sealing import Identity
 from deploy.backup.signing import signer_of
-from deploy.backup.taking import Taking, take
+from deploy.backup.taking import Taking, take, take_log
 from deploy.backup.tools import find_program
 from deploy.local.accounts import postgres_account
 from deploy.local.files import write_atomically
@@ -54,6 +56,11 @@ def empty() -> Iterator[LocalSettings]:
 def taken(state: StateFolder, place: Path) -> None:
     """A backup of now."""
     take(Taking(state, place, [IDENTITY.to_public()], time.time()), is_full=False)  # noqa: TID251 - as flockctl has it
+
+
+def log_taken(state: StateFolder, place: Path) -> None:
+    """The log up to now."""
+    take_log(Taking(state, place, [IDENTITY.to_public()], time.time()))  # noqa: TID251 - as above
 
 
 def wanted(state: StateFolder, place: Path, point: float | None = None) -> Wanted:
@@ -140,7 +147,84 @@ def test_what_a_thief_of_an_old_backup_finds_opens_with_nothing_in_it(
     assert (BERT,) in accounts
     assert "master-keys.json" in secret_files
     assert "person-keys.json" not in secret_files
-    assert set(read_kept(place, (signer_of(state).verifier_key,), [IDENTITY])) == {ANNA}
+    assert set(read_kept(place, (signer_of(state).verifier_key,), [IDENTITY], time.time())) == {ANNA}  # noqa: TID251 - as above
+
+
+def restored_over(postgres: Postgres, state: StateFolder) -> None:
+    """As a restore to before Bert came leaves the installation."""
+    postgres.run("DELETE FROM auth.person_key WHERE account_key = %s", BERT)
+    postgres.run("DELETE FROM auth.account WHERE account_key = %s", BERT)
+    (state.root / REMEMBERED).unlink()
+
+
+def test_after_a_restore_to_a_wrong_moment_who_came_later_is_readable_by_another_one_to_the_right_one(
+    postgres: Postgres, state: StateFolder, place: Path, empty: LocalSettings
+) -> None:
+    keys = add_people(postgres, state)
+    taken(state, place)
+    right = float(postgres.rows("SELECT extract(epoch FROM clock_timestamp())::float")[0][0])
+    log_taken(state, place)
+    restored_over(postgres, state)
+    for _ in range(2):
+        taken(state, place)
+
+    done = restore(empty, wanted(state, place, right), is_root=IS_ROOT)
+
+    assert (done.people.kept, done.people.renewed) == (2, 0)
+    made = StateFolder(empty.state)
+    with server_of(made) as server, server.connect("ironflock") as connection:
+        assert dict(open_all(connection, sealer_of(made))) == keys
+
+
+def test_keys_of_before_a_restore_end_after_a_week_and_for_whoever_was_erased_at_once(
+    postgres: Postgres, state: StateFolder, place: Path
+) -> None:
+    keys = add_people(postgres, state)
+    taken(state, place)
+    signer, now = signer_of(state), time.time()  # noqa: TID251 - as above
+    restored_over(postgres, state)
+    with postgres.connect() as connection:
+
+        def kept(moment: float, days: float = 0.0) -> dict[int, bytes]:
+            keep(connection, state, place, [IDENTITY.to_public()], signer, now=now + 86_400 * days)
+            return read_kept(place, (signer.verifier_key,), [IDENTITY], moment)
+
+        assert kept(now) == keys
+        remember(state, made_at=now)
+        assert kept(now + 1.0) == {ANNA: keys[ANNA]}  # a moment after the restore
+        assert kept(now, 6.9) == keys
+        postgres.run("DELETE FROM auth.person_key WHERE account_key = %s", ANNA)  # as an erasure does
+        assert kept(now) == {BERT: keys[BERT]}
+        assert kept(now, 7.0) == {}
+    assert len(list(place.glob("person-keys*"))) == 2
+
+
+def test_whoever_is_erased_after_a_restore_is_in_no_keys_of_before_it(
+    postgres: Postgres, state: StateFolder, place: Path
+) -> None:
+    keys = add_people(postgres, state)
+    taken(state, place)
+    signer, now = signer_of(state), time.time()  # noqa: TID251 - as above
+    (state.root / REMEMBERED).unlink()  # as a restore does
+
+    with postgres.connect() as connection:
+
+        def kept() -> dict[int, bytes]:
+            keep(connection, state, place, [IDENTITY.to_public()], signer, now=now)
+            return read_kept(place, (signer.verifier_key,), [IDENTITY], now)
+
+        erase(postgres, BERT)  # before the first backup after it
+        assert kept() == {ANNA: keys[ANNA]}
+        remember(state, made_at=now)
+        carla = 77
+        postgres.run(
+            "INSERT INTO auth.account (account_key, login_name, login_canonical, state, is_first_owner, erased_at)"
+            " OVERRIDING SYSTEM VALUE VALUES (%s, 'erased-77', 'erased-77', 'disabled', false, now())",
+            carla,
+        )
+        assert kept() == {ANNA: keys[ANNA]}
+        note = (place / BEFORE).read_text()
+    assert f'"known":[{ANNA},{BERT},{carla}]' in note
 
 
 def test_without_the_keys_of_people_a_restore_has_to_be_told_so(

@@ -14,13 +14,15 @@ from typing import Any, Final
 
 import pyrage
 import pytest
+from attrs import evolve
 
 from deploy.backup import locking, restoring, wal
 from deploy.backup import taking as taking_module
-from deploy.backup.drilling import WORK, Drill, drill
+from deploy.backup.drilling import Drill, drill
 from deploy.backup.errors import BackupError, UntrustedError
 from deploy.backup.keys import unopened
-from deploy.backup.manifest import Kind, new_id
+from deploy.backup.leftovers import DRILLING
+from deploy.backup.manifest import Kind, new_id, write_manifest
 from deploy.backup.materialising import WAL_FOLDER, Source
 from deploy.backup.remembering import remember
 from deploy.backup.restoring import Wanted, restore
@@ -167,6 +169,42 @@ def test_a_part_that_was_replaced_is_refused_and_nothing_is_left(
     assert list(StateFolder(empty.state).postgres.glob(".restoring*")) == []
 
 
+def test_a_log_that_breaks_off_before_the_moment_is_not_taken_for_all_of_it(
+    postgres: Postgres, state: StateFolder, place: Path, empty: LocalSettings
+) -> None:
+    take(taking(state, place), is_full=True)
+    write(postgres, 1)
+    before = take_log(taking(state, place))
+    moment = write(postgres, 2)
+    made = take_log(taking(state, place))
+    # As where another life has a piece of that name: it does not go on from the one before.
+    (old, *_), (new, *_) = before.segments.values(), made.segments.values()
+    shutil.copy(place / before.backup_id / old.name, place / made.backup_id / new.name)
+    parts = tuple(evolve(old, name=new.name) if part == new else part for part in made.parts)
+    write_manifest(place, evolve(made, parts=parts), signer_of(state))
+
+    for point in (moment, None):
+        with pytest.raises(BackupError, match="breaks off before that moment"):
+            restore(empty, wanted(place, state, point), is_root=IS_ROOT)
+
+    assert not (StateFolder(empty.state).postgres / "data").exists()
+
+
+def test_a_run_that_fails_leaves_nothing(state: StateFolder, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(taking(state, place), is_full=True)
+    before = sorted(place.iterdir())
+
+    def fails(*_: object) -> None:
+        raise BackupError("the disk is full")
+
+    monkeypatch.setattr(taking_module, "seal_files", fails)
+    for run in (lambda: take(taking(state, place), is_full=True), lambda: take_log(taking(state, place))):
+        with pytest.raises(BackupError, match="disk is full"):
+            run()
+
+    assert sorted(place.iterdir()) == before
+
+
 def test_a_restore_that_was_cut_off_is_repeated_and_nothing_starts_before(
     postgres: Postgres, state: StateFolder, place: Path, empty: LocalSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,7 +296,7 @@ def test_a_drill_tells_of_a_data_key_that_no_master_key_opens(
     postgres.run("INSERT INTO tunnels.data_key VALUES ('d2', 'gone', %s)", bytes(40))
     take(taking(state, place), is_full=True)
     room = new_folder()
-    (room / WORK / "files" / "secrets").mkdir(parents=True)  # of a drill that was killed
+    (room / DRILLING / "files" / "secrets").mkdir(parents=True)  # of a drill that was killed
     source, keys = Source(place, [IDENTITY]), (signer_of(state).verifier_key,)
 
     done = drill(Drill(source, keys, find_program(state), postgres_account("", is_root=IS_ROOT), room))

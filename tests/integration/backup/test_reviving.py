@@ -9,7 +9,7 @@ import pytest
 
 from deploy.backup.errors import BackupError
 from deploy.backup.reviving import RESTORED, Revived, carried, read_ledger, revive, since
-from services.audit.ledger import KEPT
+from services.audit.ledger import KEPT, LedgerFile
 from shared.audit import Action
 from tests.integration.database import Postgres
 
@@ -245,14 +245,16 @@ def test_only_what_the_log_does_not_know_is_replayed_and_it_is_carried_on_past_r
     file = tmp_path / "ledger"
     file.write_bytes(carried(lines, Revived(5, none, 2, LATER)))
     again = read_ledger(file)
-    assert [each["leaf_index"] for each in again] == [None, None]
+    assert [each["leaf_index"] for each in again] == [4, None, None]
     assert since(again, 0, none) == again
-    assert since(again, 0, frozenset([LATER])) == []
-    assert since(again, 0, frozenset([AT])) == again[:1]
+    assert since(again, 5, frozenset([LATER])) == []
+    assert since(again, 5, frozenset([AT])) == again[1:2]
     file.write_bytes(carried(again, Revived(9, frozenset([LATER]), 0, "2030-01-03T00:00:00.000000Z")))
     assert read_ledger(file) == again
     file.write_bytes(carried(lines, Revived(5, none, None, LATER)))
-    assert since(read_ledger(file), 0, frozenset([LATER])) == read_ledger(file)  # none was replayed without a ledger
+    assert (
+        since(read_ledger(file), 5, frozenset([LATER])) == read_ledger(file)[1:]
+    )  # none was replayed without a ledger
 
 
 def test_what_a_restore_replayed_does_not_overrule_what_came_after_it(restored: Postgres, tmp_path: Path) -> None:
@@ -267,6 +269,44 @@ def test_what_a_restore_replayed_does_not_overrule_what_came_after_it(restored: 
     assert (first.replayed, second.replayed) == (1, 0)
     assert second.restores == frozenset([first.at])
     assert restored.rows("SELECT count(*) FROM auth.account WHERE state = 'disabled'") == [(0,)]
+
+
+def days(*actions: str) -> list[dict[str, Any]]:
+    """A ledger of what was done to Anna's account, one a day, each at a place of the log of its own."""
+    return [
+        line(action, "account", ANNA, leaf_index=10 * day, at=AT.replace("-01T", f"-{day:02}T"))
+        for day, action in enumerate(actions, 1)
+    ]
+
+
+def test_after_a_restore_the_last_word_is_the_last_for_another_one_to_before(
+    restored: Postgres, tmp_path: Path
+) -> None:
+    lines = days("account.disabled", "account.enabled", "account.disabled")
+    file = LedgerFile(tmp_path / "ledger")
+    (tmp_path / "ledger").write_bytes(carried(lines, Revived(25, frozenset(), 1, LATER)))
+    file.append([each for each in lines[:2] if each["leaf_index"] >= file.position()])  # as audit does
+
+    revived(restored, *read_ledger(tmp_path / "ledger"))
+
+    assert restored.rows("SELECT account_key FROM auth.account WHERE state = 'disabled'") == [(ANNA,)]
+
+
+def test_what_retention_took_from_the_log_since_stays_in_the_ledger(restored: Postgres, tmp_path: Path) -> None:
+    taken = line("flag.taken", "device", 9, before={"account_key": ANNA, "flag": "OPERATE"}, leaf_index=4)
+    (tmp_path / "ledger").write_bytes(carried([taken], Revived(25, frozenset(), 0, LATER)))
+
+    revived(restored, *read_ledger(tmp_path / "ledger"))
+
+    assert restored.rows("SELECT flag FROM privileges.held_flag WHERE account_key = %s", ANNA) == [("READ",)]
+
+
+def test_a_ledger_that_is_out_of_order_is_replayed_in_order(restored: Postgres) -> None:
+    first, second, last = days("lock.created", "lock.ended", "lock.created")
+
+    revived(restored, {**last, "leaf_index": None}, first, second)
+
+    assert restored.rows("SELECT kind, key FROM privileges.lock") == [("person", str(ANNA))]
 
 
 def test_a_damaged_ledger_is_refused_but_not_for_a_last_line_that_was_cut_off(tmp_path: Path) -> None:

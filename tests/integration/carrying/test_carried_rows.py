@@ -11,8 +11,12 @@ from attrs import evolve
 from psycopg.types.json import Jsonb
 
 from deploy.backup.errors import BackupError
+from deploy.backup.sealing import Part
 from deploy.carrying.exporting import Exporting, export
-from deploy.carrying.importing import made_backends
+from deploy.carrying.forgetting import forget_import
+from deploy.carrying.importing import Wanted as Bringing
+from deploy.carrying.importing import _begin, made_backends, unfinished
+from deploy.carrying.manifest import FORMAT, KIND, Carried
 from deploy.carrying.rows import Importing, Row, fill, refusals, rows_of, run
 from deploy.local.state import StateFolder
 from shared.clusters import FIRST
@@ -87,13 +91,36 @@ def test_what_a_release_asks_for_comes_along(plant: int, connection: psycopg.Con
     assert brought == [(CONTENTS,), (CONTENTS,)]
 
 
-def test_a_release_that_asks_for_something_else_is_another(plant: int, connection: psycopg.Connection[Any]) -> None:
-    rows = carried(connection, plant)
+@pytest.mark.parametrize("written", [int, str])
+def test_a_release_that_asks_for_something_else_is_another(
+    plant: int, connection: psycopg.Connection[Any], written: type
+) -> None:
+    rows = [
+        (part, content | {"app_key": written(content["app_key"])}) if part == "realms.release" else (part, content)
+        for part, content in carried(connection, plant)
+    ]
     connection.execute("UPDATE realms.release SET contents = NULL")
 
     fill(connection, OTHER, rows, {})
 
     assert refusals(connection) == ["release 1.0 of the app Press is another one here"]
+
+
+@pytest.mark.parametrize("written", [int, str])
+def test_nobody_adds_a_release_to_somebody_else_s_app_however_its_key_is_written(
+    plant: int, connection: psycopg.Connection[Any], written: type
+) -> None:
+    connection.execute("UPDATE realms.app SET is_public = true")
+    rows = [
+        (part, content | {"app_key": written(content["app_key"]), "version": "2.0", "version_canonical": "2.0"})
+        if part == "realms.release"
+        else (part, content)
+        for part, content in carried(connection, plant)
+    ]
+
+    fill(connection, evolve(OTHER, owner_account_key=6), rows, {})
+
+    assert refusals(connection) == ["the app Press has no release 2.0 here, and is somebody else's"]
 
 
 def test_nothing_comes_to_a_server_that_is_to_be_emptied(plant: int, connection: psycopg.Connection[Any]) -> None:
@@ -125,6 +152,34 @@ def test_nobody_waits_for_what_was_dropped_with_its_server(plant: int, connectio
 
     with pytest.raises(BackupError, match="was forgotten meanwhile"):
         made_backends(connection, plant)
+
+
+def test_what_was_forgotten_half_way_is_brought_in_no_more_until_it_is_forgotten_whole(
+    plant: int, postgres: Postgres, tmp_path: Path
+) -> None:
+    ((south,),) = postgres.rows(
+        "INSERT INTO realms.cluster (name, region, capacity) VALUES ('south', 'south', 9) RETURNING cluster_key"
+    )
+    postgres.run("UPDATE realms.backend SET cluster_key = %s", south)
+    postgres.run(
+        "INSERT INTO realms.project_import (import_id, project_key, owner_account_key, name)"
+        " VALUES ('i', %s, 5, 'mill')",
+        plant,
+    )
+    kinds = ["project", "backend", "loaded"]
+    postgres.run("INSERT INTO realms.import_key SELECT 'i', kind, 1, %s FROM unnest(%s::text[]) kind", plant, kinds)
+    carried = Carried(KIND, FORMAT, "i", "plant", 1, 0.0, 0, Part("control.gz.age", 0, ""), ())
+    wanted = Bringing(tmp_path, carried, (), Here(postgres), StateFolder(tmp_path), None, None, is_beside=False)
+
+    with pytest.raises(BackupError, match="the database server south is"):
+        forget_import(Here(postgres), "i")
+    with postgres.connect() as connection, pytest.raises(BackupError, match="once more"):
+        _begin(connection, wanted, OTHER, [])
+
+    assert [each.import_id for each in unfinished(Here(postgres))] == ["i"]
+    postgres.run("UPDATE realms.cluster SET forgotten_at = now() WHERE name = 'south'")
+    assert forget_import(Here(postgres), "i") == plant
+    assert unfinished(Here(postgres)) == []
 
 
 @pytest.mark.parametrize(

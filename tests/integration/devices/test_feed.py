@@ -87,6 +87,22 @@ async def test_given_no_router_when_something_changes_then_it_is_told_to_nobody_
     assert (TOPIC, (7, 3)) not in world.router.published
 
 
+async def test_what_no_router_took_is_told_once_as_soon_as_one_is_there_again(world: World) -> None:
+    world.system.is_lost = True  # gone, and not yet known to be
+    world.feed.tell(Change(7, 3))
+    world.system.is_lost = False
+    world.system.lose()
+    for key in (7, 8):
+        world.feed.tell(Change(key, 3))
+
+    for _ in range(2):
+        await world.join()
+        world.system.lose()
+
+    told = [arguments for topic, arguments in world.router.published if topic == TOPIC]
+    assert sorted(told) == [(7, 3), (8, 3)]
+
+
 async def test_without_a_change_in_time_there_is_none(world: World) -> None:
     with following(world, 3) as watch:
         assert await watch.next_change(0.01) is None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
+from services.devices import lifecycle
 from shared.errors import ConflictError, NotFoundError, UnavailableError
 from tests.integration.devices.world import KILL_BY_AUTHID, Crash, World
 
@@ -126,7 +127,8 @@ async def test_what_has_just_begun_is_left_to_its_own_process(world: World) -> N
     assert state[0] == "flashing"
 
 
-async def test_given_a_device_that_cannot_be_finished_when_all_are_repaired_then_the_others_are(world: World) -> None:
+async def half_flashed(world: World) -> list[int]:
+    """Two devices whose flashing did not end; that of the first cannot be ended now."""
     first, second = (await world.create("a")).device_key, (await world.create("b")).device_key
     world.auth.before = crash
     for key in (first, second):
@@ -141,11 +143,37 @@ async def test_given_a_device_that_cannot_be_finished_when_all_are_repaired_then
         return await issue(**order)
 
     world.router.answers["ironflock.auth.device_credential.issue"] = refuse_the_first
+    return [first, second]
+
+
+def states(world: World, keys: list[int]) -> list[str]:
+    return [state[0] for key in keys if (state := world.state(key))]
+
+
+async def test_given_a_device_that_cannot_be_finished_when_all_are_repaired_then_the_others_are(world: World) -> None:
+    keys = await half_flashed(world)
 
     await world.lifecycle.repair(older_than_s=0)
 
-    states = [world.state(key) for key in (first, second)]
-    assert [state[0] for state in states if state] == ["flashing", "flashed"]
+    assert states(world, keys) == ["flashing", "flashed"]
+
+
+async def test_however_many_cannot_be_finished_the_others_have_their_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, "REPAIRED_AT_ONCE", 1)
+    keys = await half_flashed(world)
+
+    await world.lifecycle.repair(older_than_s=0)
+    assert states(world, keys) == ["flashing", "flashing"]
+    await world.lifecycle.repair(older_than_s=0)
+    assert states(world, keys) == ["flashing", "flashed"]
+
+    well_again(world)
+    world.router.answers["ironflock.auth.device_credential.issue"] = world.auth.issue
+    for _ in range(2):  # there is nothing behind the second: the first again
+        await world.lifecycle.repair(older_than_s=0)
+    assert states(world, keys) == ["flashed", "flashed"]
 
 
 async def test_given_two_flashings_at_once_when_they_are_over_then_one_was_refused(world: World) -> None:

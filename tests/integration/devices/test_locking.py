@@ -9,10 +9,11 @@ import pytest
 from shared.errors import UnavailableError
 from shared.health import Health
 from shared.identities import CONTROL_REALM
+from shared.project_cells import CELL
 from shared.rights.records import LockKind
 from shared.service import forever
 from tests.harness.waiting import eventually
-from tests.integration.devices.world import END, KILL, KILL_BY_AUTHID, World
+from tests.integration.devices.world import END, KILL, KILL_BY_AUTHID, World, refusal
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 
@@ -91,6 +92,48 @@ async def test_what_could_not_be_cut_is_cut_later_also_where_no_agent_is_online(
     await world.locking.cut()
 
     assert world.cut() == [{"serial": str(device.serial_number)} for device in devices] * 2
+
+
+@pytest.mark.parametrize("kind", [LockKind.DEVICE, LockKind.PROJECT], ids=str)
+async def test_an_app_that_slipped_in_beside_the_lock_is_cut_by_each_round_while_its_device_is_offline(
+    world: World, kind: LockKind
+) -> None:
+    device = await world.create()
+    serial = {"serial": str(device.serial_number)}
+    world.rights.lock(kind, device.device_key if kind is LockKind.DEVICE else 3)
+    await world.locking.cut()
+    assert world.cut() == [serial]
+
+    for _ in range(2):
+        await world.locking.cut()
+
+    assert world.cut() == [serial] + 2 * [serial if kind is LockKind.DEVICE else {"project_key": 3}]
+    assert cut(world) == [f"3-{device.device_key}"]
+
+
+async def test_after_a_new_lock_it_is_looked_again_and_again_soon(world: World) -> None:
+    await world.create()
+    async with running(world):
+        world.rights.lock(LockKind.PROJECT, 3)
+
+        async def is_cut_again() -> bool:
+            return {"project_key": 3} in world.cut()
+
+        await eventually(is_cut_again, 3, f"apps are cut again; {world.cut()} were")
+
+
+async def test_the_apps_of_a_project_that_is_gone_or_never_was_are_nobody_s(world: World) -> None:
+    def find(*, project_key: int) -> None:
+        raise refusal("not_found")
+
+    world.router.answers[CELL] = find
+    for key in (999, "odd"):
+        world.rights.lock(LockKind.PROJECT, key)
+
+    for _ in range(2):
+        await world.locking.cut()
+
+    assert world.cut() == []
 
 
 async def test_a_lock_that_has_ended_cuts_nobody(world: World) -> None:

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from autobahn.wamp.exception import ApplicationError
 
+from services.devices import moving
 from services.devices.procedures.moving import MovingProcedures
 from services.devices.records.agents import ReadDeviceMetadata
 from services.devices.records.devices import MoveDevice, NameMember
-from shared.errors import AlreadyExistsError, ConflictError, NotAuthorizedError, NotFoundError
+from shared.errors import AlreadyExistsError, ConflictError, NotAuthorizedError, NotFoundError, UnavailableError
 from shared.flags import AssetKind
 from shared.identities import DeviceIdentity
 from shared.rights.records import LockKind
@@ -26,11 +27,12 @@ class Told:
         """Nothing was told."""
         self.moves: list[dict[str, Any]] = []
         self.is_away = False
+        self.refused: set[int] = set()
         world.router.answers[MOVE] = self.take
 
     def take(self, **move: Any) -> None:
         """`ironflock.auth.device_credential.move`."""
-        if self.is_away:
+        if self.is_away or move["device_key"] in self.refused:
             raise ApplicationError("wamp.error.no_such_procedure", "away")
         self.moves.append(move)
 
@@ -108,6 +110,28 @@ async def test_given_auth_away_when_a_device_is_moved_then_it_is_told_later(worl
 
     assert [said["project_key"] for said in told.moves] == [4]
     assert row(world, key)[2] is None
+
+
+async def test_however_many_auth_cannot_be_told_of_the_others_have_their_turn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moving, "TOLD_AT_ONCE", 1)
+    monkeypatch.setattr(moving, "LOOK_EVERY_S", 0.01)
+    told, keys = Told(world), [(await world.create(name)).device_key for name in ("a", "b")]
+    for key in keys:
+        await world.flash(key)
+    world.postgres.run("UPDATE devices.device SET untold_move = 1")
+    told.refused = {keys[0]}
+
+    with pytest.raises(UnavailableError):
+        await world.parts.moving.keep_up()
+    await world.parts.moving.keep_up()
+    assert [said["device_key"] for said in told.moves] == keys[1:]
+
+    told.refused = set()
+    for _ in range(2):  # there is nothing behind the second: the first again
+        await world.parts.moving.keep_up()
+    assert [said["device_key"] for said in told.moves] == keys[::-1]
 
 
 async def test_a_device_that_was_never_flashed_is_moved_and_flashed_later(world: World) -> None:

@@ -241,6 +241,21 @@ async def test_a_changed_right_that_changes_nothing_to_be_seen_tells_nothing(wor
         assert seen.is_empty()
 
 
+async def test_what_nobody_told_of_is_seen_when_everything_is_shown_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "SHOW_ANEW_EVERY_S", 0.2)
+    keys = [(await world.create(name)).device_key for name in ("a", "b")]
+    async with watched(world, ANNA, "plant") as seen:
+        assert await seen.keys() == keys
+        world.postgres.run("DELETE FROM devices.device WHERE device_key = %s", keys[0])
+
+        while (shown := await seen.keys()) == keys:
+            continue
+
+        assert shown == keys[1:]
+
+
 async def test_a_hundred_watches_are_narrowed_within_a_second_and_their_neighbours_lose_no_event(world: World) -> None:
     keys = [(await world.create(f"d{number}")).device_key for number in range(2)]
     people = [world.member(3, AssetKind.DEVICE, keys[0], "READ") for _ in range(100)]

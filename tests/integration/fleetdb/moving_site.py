@@ -20,11 +20,13 @@ from services.fleetdb.pools import ConnectionSettings
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.moves import DueMove
 from services.fleetdb.records.tables import Table
+from services.fleetdb.resealing import Resealing
 from services.fleetdb.rules.backends import backend_of
 from services.fleetdb.secrets import Secrets
 from services.fleetdb.writing import Writing
 from services.realms.records.backends import ListBackends
 from services.realms.records.moves import CreateMove, GiveUpBackend, ListMoves, Move, MoveState, SwitchBackend
+from shared.database import Database
 from shared.errors import UnavailableError
 from shared.identities import ServiceIdentity
 from shared.procedures import NoArguments
@@ -92,20 +94,25 @@ class Site:
     connections: Connections = field(init=False)
     writing: Writing = field(init=False)
     moving: Moving = field(init=False)
+    resealing: Resealing = field(init=False)
     locks: dict[int, asyncio.Lock] = field(factory=dict)
     keyring: Keyring | None = None
+    database: Database | None = None
 
     def begin(self) -> None:
         """A process of fleetdb that has just started."""
         assert self.keyring is not None
+        assert self.database is not None
         self.connections = Connections(self.where, self.logins)
         self.writing = Writing(self.connections, Secrets(self.keyring))
+        self.resealing = Resealing(self.database, self.connections, Secrets(self.keyring))
         self.moving = Moving(
             self.realms,
             self.connections,
             lambda: Connections(self.where, self.logins),
             alone_with=lambda key: self.locks.setdefault(key, asyncio.Lock()),
             find=lambda _: None,
+            reseal_anew=self.resealing.begin_anew,
         )
 
     async def begin_again(self) -> None:

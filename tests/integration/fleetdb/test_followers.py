@@ -23,7 +23,7 @@ ENTRIES = (
 
 
 @pytest_asyncio.fixture(name="judged", autouse=True)
-async def fixture_judged(stand_ins: Platform) -> AsyncIterator["asyncio.Task[None]"]:
+async def fixture_judged(stand_ins: Platform) -> AsyncIterator[list["asyncio.Task[None]"]]:
     """What boards rest on is judged."""
     async with judging(stand_ins.node) as saying:
         yield saying

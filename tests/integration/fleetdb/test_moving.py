@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 from uuid import uuid4
 
+import attrs
 import psycopg
 import pytest
 import pytest_asyncio
@@ -20,6 +21,8 @@ from services.fleetdb.logins import Logins
 from services.fleetdb.pools import POOL_SIZE, ConnectionSettings
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.erasures import EraseDevice
+from services.fleetdb.records.tables import Made
+from services.fleetdb.retention import Retention
 from services.fleetdb.store import carrying as store
 from services.fleetdb.store import erasing
 from services.fleetdb.store.catalog import belongings, own_name
@@ -37,12 +40,14 @@ from tests.harness.waiting import eventually
 from tests.integration.auth.material import masters
 from tests.integration.database import Postgres
 from tests.integration.fleetdb.moving_site import BEFORE, FILL, InProcess, Site, all_of, begun, filled, plant, writing
-from tests.integration.fleetdb.templates import at, rows
+from tests.integration.fleetdb.templates import NOW, at, column, rows, template
 from tests.integration.fleetdb.test_provisioned import Certifying
 from tests.integration.realms.provisioning import KilledError, Provisioning
 from tests.integration.realms.world import ANNA, Others, Realms
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
+MOST_PAUSED_MS: Final = 5_000
+"""Who writes waits so long at most, as for any connection: what is not over by then is given up, and tried again."""
 
 
 @pytest.fixture(scope="module", name="pair")
@@ -75,7 +80,7 @@ async def fixture_site(postgres: Postgres) -> AsyncIterator[Site]:
         certifying = Certifying(Provisioning(postgres))
         logins = Logins(fleetdb_database, keyring, certifying, lambda: certifying.provisioning.now)
         where = ConnectionSettings("localhost", postgres.port, postgres.ca, others=Clusters(postgres.clusters))
-        site = Site(postgres, world, logins, stack, InProcess(world), where, keyring=keyring)
+        site = Site(postgres, world, logins, stack, InProcess(world), where, keyring=keyring, database=fleetdb_database)
         site.begin()
         world.let_place()
         await world.placement.cluster_add(ANNA, AddCluster("second", "south", 100))
@@ -114,7 +119,7 @@ async def test_a_project_moves_while_it_is_written_to_and_every_row_is_there_onc
     assert site.has_left(moved, "first")
     (figures,) = ended.backends
     assert figures.paused_ms is not None
-    assert 0 < figures.paused_ms < 5_000
+    assert 0 < figures.paused_ms < MOST_PAUSED_MS
     assert BEFORE < (figures.rows_carried or 0) <= len(all_of(writers))
     assert [tag for tag, _ in site.postgres.audited() if tag.startswith("project.move")] == [
         "project.move_asked",
@@ -301,6 +306,67 @@ async def test_a_table_that_got_a_column_between_two_tries_is_carried_over_from_
     assert move.target.cluster == "second"
 
 
+SUMMED: Final = template(
+    {
+        "tablename": "measured",
+        "columns": [column("v", "bigint"), column("token", "string", secret=True)],
+        "downsample": {"bucket": "1 hour", "keepFor": "30 days"},
+    }
+)
+
+
+async def test_sums_that_changed_between_two_tries_are_on_the_target_as_they_are_now(site: Site) -> None:
+    backend = attrs.evolve(await plant(site), template=SUMMED)
+    made = Made(await site.tables(backend), ())
+    retention, table = Retention(site.connections), made.tables["measured"]
+    hour = NOW.replace(minute=0, second=0)
+    await site.writing.append(backend, table, rows(table, [{"tsp": hour.isoformat(), "v": 1}]))
+    await retention.tend(backend, made, NOW)
+    move, carrying = await begun(site)
+    await carrying.prepare()
+    await carrying.carry()
+    await site.writing.append(backend, table, rows(table, [{"tsp": hour.isoformat(), "v": 3}]))
+    await retention.tend(backend, made, NOW)
+
+    again = Carrying(carrying._ends)
+    await again.prepare()
+    await again.carry()
+
+    assert sums(site, backend, "first") == sums(site, backend, "second") == [(2, 3)]
+    assert move.target.cluster == "second"
+
+
+def sums(site: Site, backend: Backend, cluster: str) -> list[tuple[Any, ...]]:
+    """Of each bucket how many rows it has, and the greatest value."""
+    connect = site.postgres.connect_second if cluster == "second" else site.postgres.connect
+    with connect(dbname=backend.database) as superuser:
+        query = sql.SQL("SELECT v_count, v_max FROM {} ORDER BY tsp").format(
+            sql.Identifier(backend.schema, "measured_ds")
+        )
+        return [(int(count), int(most)) for count, most in superuser.execute(query).fetchall()]
+
+
+async def test_what_was_sealed_anew_between_two_tries_is_where_the_backend_has_come_to(site: Site) -> None:
+    backend = attrs.evolve(await plant(site), template=SUMMED)
+    tables = await site.tables(backend)
+    await site.writing.append(backend, tables["measured"], rows(tables["measured"], [{"tsp": at(1), "token": "x"}]))
+    move, carrying = await begun(site)
+    await carrying.prepare()
+    await carrying.carry()
+    site.postgres.run("UPDATE fleetdb.data_key SET created_at = now() - interval '400 days'")
+    assert site.database is not None
+    site.keyring = Keyring(masters("m1"), site.database)
+    await site.begin_again()
+    assert await site.resealing.reseal(backend, tables.values()) == 1
+
+    ended = await site.moved(move.move_key)
+
+    assert ended.state is MoveState.DONE
+    moved = attrs.evolve(await site.backend(), template=SUMMED)
+    assert await site.resealing.reseal(moved, tables.values()) == 1
+    assert await site.resealing.reseal(moved, tables.values()) == 0
+
+
 async def test_how_many_rows_of_a_device_were_deleted_goes_along(site: Site) -> None:
     backend, request = await filled(site, 10), uuid4()
     asked = EraseDevice(request, 1, backend.project_key, 1)
@@ -470,6 +536,12 @@ async def test_how_long_a_move_and_its_pause_take(
     record_property(
         "octets_of_an_empty_database", site.postgres.rows("SELECT pg_database_size('ironflock_project')")[0][0]
     )
+    assert figures.paused_ms is not None
+    assert 0 < figures.paused_ms < MOST_PAUSED_MS
+    meanwhile = sum(len(each.acknowledged) for each in writers)
     record_property("took_s", round(took_s, 2))
     record_property("paused_ms", figures.paused_ms)
-    record_property("rows_written_meanwhile", sum(len(each.acknowledged) for each in writers))
+    record_property("rows_written_meanwhile", meanwhile)
+    print(  # noqa: T201 - the figures
+        f"\n{before} rows: {took_s:.1f} s, paused for {figures.paused_ms} ms, {meanwhile} rows written meanwhile"
+    )

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg import sql
 
-from services.fleetdb import sql_front, sql_places, sql_sessions
+from services.fleetdb import sql_front, sql_sessions
 from services.fleetdb.records.backends import Backend
 from services.fleetdb.records.sql import Admission
 from services.fleetdb.rules import pgwire
@@ -216,10 +216,10 @@ async def test_whoever_says_nothing_is_sent_off(front: Front, monkeypatch: pytes
 async def test_a_silent_crowd_keeps_nobody_out_not_even_of_its_own_address(
     front: Front, monkeypatch: pytest.MonkeyPatch, *, has_begun: bool
 ) -> None:
-    crowd = await silent(front, "127.0.0.1", sql_places.PER_ADDRESS, has_begun=has_begun)
+    crowd = await silent(front, "127.0.0.1", sql_front.STRANGERS_OF_AN_ADDRESS, has_begun=has_begun)
     # What comes before TLS, libpq does not show (CVE-2024-10977).
     assert "server sent an error response" in await front.refusal()
-    monkeypatch.setattr(sql_places, "ROOM_AFTER_S", 0.0)
+    monkeypatch.setattr("shared.places.ROOM_AFTER_S", 0.0)
     async with await front.connect() as connection:
         assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
 
@@ -245,11 +245,11 @@ async def test_who_leaves_instead_of_a_tls_handshake_leaves_nothing_behind(
 
 
 async def test_the_silent_of_one_address_take_no_place_of_another(front: Front) -> None:
-    crowd = await silent(front, "127.0.0.9", 2 * sql_places.PER_ADDRESS, has_begun=False)
+    crowd = await silent(front, "127.0.0.9", 2 * sql_front.STRANGERS_OF_AN_ADDRESS, has_begun=False)
 
     async with await front.connect() as connection:
         assert await (await connection.execute("SELECT 1")).fetchone() == (1,)
-    for reader in crowd[sql_places.PER_ADDRESS :]:
+    for reader in crowd[sql_front.STRANGERS_OF_AN_ADDRESS :]:
         assert b"too many connections" in await asyncio.wait_for(reader.read(), 5)
 
 

@@ -202,14 +202,17 @@ def test_a_project_s_database_that_is_older_than_the_template_is_closed_as_it_is
     assert row == (False, False, False, True, DIGEST)
 
 
+@pytest.mark.parametrize(
+    ("words", "changed"), [([], "svc_gateway"), (["cluster"], "provisioner"), (["cluster"], "backup")]
+)
 def test_a_server_of_elsewhere_is_set_up_by_a_process_of_its_own(
-    database: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], changed: str
 ) -> None:
     (tmp_path / "superuser").write_bytes((database.state.database_secrets / "postgres").read_bytes())
     (tmp_path / "logins").mkdir()
     for login in WITH_PASSWORD:
         secret = (database.state.database_secrets / login).read_text()
-        (tmp_path / "logins" / login).write_text("another" if login == "svc_gateway" else secret)
+        (tmp_path / "logins" / login).write_text("another" if login == changed else secret)
     for name, value in {
         "CA_FILE": str(database.state.ca_certificate),
         "DATABASE_HOST": "localhost",
@@ -219,12 +222,12 @@ def test_a_server_of_elsewhere_is_set_up_by_a_process_of_its_own(
     }.items():
         monkeypatch.setenv(f"IRONFLOCK_BOOTSTRAP_{name}", value)
 
-    assert main([]) == 0
+    assert main(words) == 0
 
-    database.connect("svc_gateway", password="another").close()
+    database.connect(changed, password="another").close()
     monkeypatch.setenv("IRONFLOCK_BOOTSTRAP_PASSWORDS", str(database.state.database_secrets))
-    assert main([]) == 0
-    database.connect("svc_gateway").close()
+    assert main(words) == 0
+    database.connect(changed).close()
 
 
 def test_a_server_that_does_not_answer_is_said_and_no_password_is(

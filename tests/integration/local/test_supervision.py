@@ -8,14 +8,19 @@ import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from deploy.local import background
 from deploy.local.errors import PlatformError
+from deploy.local.files import write_atomically
+from deploy.local.key_files import with_new_master
+from deploy.local.preparation import new_key
 from deploy.local.settings import local_settings
 from deploy.local.survivors import birth
+from shared.secrets import parse_master_keys, wrap
 from tests.integration.local.sites import DATABASE, STUBS, TWO_CELLS, Site, end, endpoints, wait_until
 
 pytestmark = pytest.mark.real
@@ -99,6 +104,7 @@ def test_given_a_killed_launcher_when_it_is_started_again_then_nothing_old_is_le
     workers = [child for name in ROUTERS for child in children_of(site.pid(name))]
     with site.connect("postgres") as connection:
         connection.execute("CREATE TABLE public.kept (a int)")
+        cut_off_rotation(site, connection)
 
     launcher.kill()
     launcher.communicate()
@@ -109,7 +115,17 @@ def test_given_a_killed_launcher_when_it_is_started_again_then_nothing_old_is_le
     assert [pid for pid in (*old, *workers) if birth(pid) is not None] == []
     with site.connect("postgres") as connection:
         connection.execute("SELECT a FROM public.kept")
-    end(again)
+        ((used,),) = connection.execute("SELECT DISTINCT master_key_id FROM tunnels.data_key").fetchall()
+    assert [*parse_master_keys(site.state.tunnels_master_keys.read_text()).keys] == [used]
+    assert "tunnels: 1 data keys are under the new master key" in end(again)
+
+
+def cut_off_rotation(site: Site, connection: psycopg.Connection[Any]) -> None:
+    """As one leaves it whose services did not come back in time."""
+    file = site.state.tunnels_master_keys
+    key = wrap(parse_master_keys(file.read_text()), "t1", bytes(32))
+    write_atomically(file, with_new_master(file.read_text(), *new_key()).encode())
+    connection.execute("INSERT INTO tunnels.data_key VALUES (%s, %s, %s)", [key.key_id, key.master_key_id, key.wrapped])
 
 
 def children_of(pid: int | None) -> list[int]:

@@ -205,6 +205,17 @@ async def test_lists_of_assets_are_paged_to_their_end(plant: Privileges) -> None
         await ask(BERT, ListAssets(DEVICE, "READ", cursor="x"))
 
 
+async def test_what_a_lock_keeps_from_somebody_is_listed_where_it_is_asked_for(plant: Privileges) -> None:
+    await plant.give(BERT, DEVICE, 3, "OPERATE")
+    await plant.locks.lock_create(ANNA, CreateLock(LockKind.PROJECT, "1"))
+    ask = plant.questions.asset_list
+
+    assert (await ask(BERT, ListAssets(DEVICE, "OPERATE"))).keys == []
+    assert (await ask(BERT, ListAssets(DEVICE, "OPERATE", despite_locks=True))).keys == [3]
+    # Of others it is told to whoever has GRANT there now, as ever.
+    assert (await ask(ANNA, ListAssets(DEVICE, "OPERATE", BERT.account_key, despite_locks=True))).keys == []
+
+
 async def test_lists_of_people_and_grants_are_paged_to_their_end(plant: Privileges, postgres: Postgres) -> None:
     NAMES.update({key: f"p{key}@plant.example" for key in range(20, 27)})
     try:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from deploy.flockctl.doctor.asking import KEPT_ROWS, OUTBOXES
+from services.realms import moving
 from services.realms.provisioner.places import Place
 from services.realms.records.backends import CertifyBackend
 from services.realms.records.clusters import AddCluster, ClusterState, UpdateCluster
@@ -33,6 +35,7 @@ __all__ = ["fixture_plant", "fixture_provisioning"]
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.real]
 PLACED = "UPDATE realms.backend_move SET phase = 'placed'"
+END = Path(moving.__file__).parent / "restoring" / "end.sql"
 
 
 async def add(world: Realms, postgres: Postgres, name: str = "south") -> None:
@@ -275,3 +278,58 @@ async def test_what_timescaledb_keeps_is_refused_before_anything_is_begun(
     await plant.placement.cluster_update(ANNA, UpdateCluster("first", ClusterState.DRAINING))
     await plant.moving.drain()
     assert postgres.rows("SELECT FROM realms.move") == []
+
+
+async def test_moves_that_cannot_end_yet_hold_up_no_older_one(
+    plant: Realms, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.realms.moving.MOST", 1)
+    await asked(plant, postgres)
+    postgres.run("UPDATE realms.backend_move SET phase = 'done'")
+    mill = await plant.project("mill")
+    postgres.run("INSERT INTO realms.move (project_key, to_key, account_key) VALUES (%s, 1, 5)", mill)
+    postgres.run(
+        "INSERT INTO realms.backend_move (move_key, backend_key, from_key, to_key, phase)"
+        " SELECT m.move_key, b.backend_key, 1, 1, 'moved' FROM realms.move m, realms.backend b"
+        " WHERE m.project_key = %s",
+        mill,
+    )
+
+    await plant.moving.end_moved()
+
+    assert postgres.rows("SELECT state FROM realms.move ORDER BY move_key") == [("done",), ("moving",)]
+
+
+async def test_who_asks_for_a_move_is_in_the_log_with_their_session_and_who_drains_without_one(
+    plant: Realms, postgres: Postgres
+) -> None:
+    await asked(plant, postgres)
+    postgres.run("UPDATE realms.backend_move SET phase = 'done'")
+    await plant.project("mill")
+    postgres.run("UPDATE realms.cluster SET region = 'default'")
+    await plant.placement.cluster_update(ANNA, UpdateCluster("first", ClusterState.DRAINING))
+
+    await plant.moving.drain()
+
+    assert postgres.rows(
+        "SELECT actor ->> 'kind', source ->> 'session' FROM audit.queue WHERE action = 'project.move_asked' ORDER BY id"
+    ) == [("person", str(ANNA.session)), ("service", None)]
+
+
+async def test_after_a_restore_what_a_move_has_left_is_kept_for_a_day_and_the_doctor_tells(
+    plant: Realms, postgres: Postgres, provisioning: Provisioning
+) -> None:
+    move, backend = await asked(plant, postgres)
+    await plant.moves.move_switch(FLEETDB, SwitchBackend(move, backend, 7, 12))
+    assert postgres.rows(KEPT_ROWS) == []
+
+    postgres.run(END.read_text(encoding="utf-8"))
+    await provisioning.run()
+
+    assert await phases(plant) == [Phase.MOVED]
+    ((server, backends, left_s),) = postgres.rows(KEPT_ROWS)
+    assert (server, backends, 86_000 < left_s <= 86_400) == ("first", 1, True)
+    assert postgres.rows(OUTBOXES["realms.provision_job"])[0][0] == 0
+    postgres.run("UPDATE realms.provision_job SET due_at = now() WHERE done_at IS NULL")
+    await provisioning.run()
+    assert await phases(plant) == [Phase.DONE]

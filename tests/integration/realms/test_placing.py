@@ -98,3 +98,18 @@ async def test_what_is_not_there_or_there_already_is_refused(world: Realms) -> N
         await world.placement.cluster_update(ANNA, UpdateCluster("west", ClusterState.OPEN))
     with pytest.raises(InvalidArgumentError, match="there are: default, south"):
         await world.project(region="west")
+
+
+async def test_it_is_emptied_by_the_will_of_whoever_began_it_whoever_else_changes_it(
+    world: Realms, postgres: Postgres
+) -> None:
+    world.let_place()
+    world.let_place(BERT)
+    by = "SELECT drained_by FROM realms.cluster WHERE name = 'first'"
+
+    await world.placement.cluster_update(ANNA, UpdateCluster("first", ClusterState.DRAINING))
+    await world.placement.cluster_update(BERT, UpdateCluster("first", capacity=7))
+    assert postgres.rows(by) == [(ANNA.account_key,)]
+    await world.placement.cluster_update(BERT, UpdateCluster("first", ClusterState.OPEN))
+    await world.placement.cluster_update(BERT, UpdateCluster("first", ClusterState.DRAINING))
+    assert postgres.rows(by) == [(BERT.account_key,)]

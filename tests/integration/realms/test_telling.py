@@ -28,18 +28,23 @@ class Privileges:
         self.heard: list[tuple[int, str, int]] = []
         self.fails_after = 10**9
         self.apps: list[dict[str, Any]] = []
+        self.backends: list[str] = []
         self.meanwhile: Callable[[], Awaitable[None]] = _nothing
 
-    async def call(
-        self, procedure: str, *, kind: str, key: int, name: str, owner_account_key: int, **more: Any
-    ) -> None:
-        assert procedure == "ironflock.privileges.domain.put"
+    async def call(self, procedure: str, *, kind: str, **said: Any) -> None:
+        if kind == "data_backend":
+            self.backends.append(procedure.rpartition(".")[2])
+        else:
+            assert procedure == "ironflock.privileges.domain.put"
+            self._hear(kind, **said)
+        await self.meanwhile()
+
+    def _hear(self, kind: str, *, key: int, name: str, owner_account_key: int, **more: Any) -> None:
         if len(self.heard) >= self.fails_after:
             raise UnavailableError("away")
         self.heard.append((key, name, owner_account_key))
         if kind == "app":
             self.apps.append(more)
-        await self.meanwhile()
 
 
 @pytest.fixture(name="privileges")
@@ -153,3 +158,29 @@ async def test_what_changes_while_it_is_told_is_told_again(
 
     assert [each["revision"] for each in privileges.apps] == [1, 2]
     assert postgres.rows("SELECT is_told FROM realms.app") == [(True,)]
+
+
+async def test_a_backend_that_is_dropped_while_it_is_told_is_forgotten_there_too(
+    telling: Telling, privileges: Privileges, postgres: Postgres
+) -> None:
+    insert(postgres, 1)
+    insert_app(postgres)
+    postgres.run(
+        "INSERT INTO realms.project_database (project_key, database_name) SELECT project_key, 'd' FROM realms.project"
+    )
+    postgres.run(
+        "INSERT INTO realms.backend (project_key, app_key, stage, state, schema_name, owner_name, login_name,"
+        " creator_account_key, cluster_key) SELECT project_key, app_key, 'PROD', 'ready', 's', 'o', 'l', 5, cluster_key"
+        " FROM realms.project, realms.app"
+    )
+
+    async def drop() -> None:
+        if privileges.backends == ["put"]:
+            postgres.run("UPDATE realms.backend SET state = 'dropped', is_told = false")
+
+    privileges.meanwhile = drop
+
+    for _ in range(3):
+        await telling.keep_up()
+
+    assert privileges.backends == ["put", "forget"]

@@ -19,6 +19,7 @@ from ironflock_router.wire_names import (
     APP_CREDENTIAL_FIND,
     BOARD_TICKET_TAKE,
     BOARDS_JUDGED,
+    CREDENTIALS_TOLD,
     DEVICE_CREDENTIAL_FIND,
     EXPOSE_PORT,
     SERVICES,
@@ -327,19 +328,26 @@ async def platform(node: Node) -> AsyncIterator[Platform]:
 
 
 @asynccontextmanager
-async def judging(node: Node) -> AsyncIterator[asyncio.Task[None]]:
-    """Realms says that it judges what boards rest on, until the end of the block or of the task."""
-    realms = await node.service("realms", "ironflock.system")
+async def saying(node: Node, service: str, topic: str) -> AsyncIterator[asyncio.Task[None]]:
+    """The service says that all is well, by `topic`, until the end of the block or of the task."""
+    peer = await node.service(service, "ironflock.system")
 
     async def say() -> None:
         while True:
             await asyncio.sleep(1.0)
-            await realms.publish(BOARDS_JUDGED, silent_s=0)
+            await peer.publish(topic, silent_s=0)
 
-    await realms.publish(BOARDS_JUDGED, silent_s=0.0)
-    saying = asyncio.create_task(say())
+    await peer.publish(topic, silent_s=0.0)
+    task = asyncio.create_task(say())
     try:
-        yield saying
+        yield task
     finally:
-        saying.cancel()
-        await realms.drop()
+        task.cancel()
+        await peer.drop()
+
+
+@asynccontextmanager
+async def judging(node: Node) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """Realms says that it judges what boards rest on, auth that it tells what has ended; the tasks in this order."""
+    async with saying(node, "realms", BOARDS_JUDGED) as judged, saying(node, "auth", CREDENTIALS_TOLD) as told:
+        yield [judged, told]

@@ -38,7 +38,7 @@ NOT_HEARD = (
 
 
 @pytest_asyncio.fixture(name="judged", autouse=True)
-async def fixture_judged(stand_ins: Platform) -> AsyncIterator["asyncio.Task[None]"]:
+async def fixture_judged(stand_ins: Platform) -> AsyncIterator[list["asyncio.Task[None]"]]:
     """What boards rest on is judged."""
     async with judging(stand_ins.node) as saying:
         yield saying
@@ -206,13 +206,13 @@ async def test_a_board_ends_with_its_time(stand_ins: Platform) -> None:
         assert board.goodbye[2] == ENDED
 
 
-async def test_where_nobody_judges_any_more_boards_end_and_none_joins(
-    stand_ins: Platform, judged: "asyncio.Task[None]"
+@pytest.mark.parametrize("lost", [0, 1], ids=["realms", "auth"])
+async def test_where_nobody_judges_any_more_or_tells_what_has_ended_boards_end_and_none_joins(
+    stand_ins: Platform, judged: list["asyncio.Task[None]"], lost: int
 ) -> None:
     node, ticket = stand_ins.node, stand_ins.board_ticket()
     async with await node.board(OWN, stand_ins.board_ticket()) as board, await node.app(7) as app:
-        await asyncio.sleep(1.2)
-        judged.cancel()
+        judged[lost].cancel()
         await asyncio.wait_for(board.closed.wait(), 5 + 3)
         assert board.goodbye is not None
         assert board.goodbye[2] == "ironflock.close.rights_unknown"

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
-from tests.integration.router_node.node import Node, Platform, eventually, new_address, serial_of
+from ironflock_router.people_watch import SILENCE_S
+from ironflock_router.wire_names import CREDENTIALS_TOLD
+from tests.integration.router_node.node import Node, Platform, eventually, new_address, saying, serial_of
 from tests.integration.router_node.wire import ABORT, CHALLENGE, AbortedError, ClosedError, Peer, sign
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio]
@@ -92,6 +94,19 @@ async def test_a_changed_service_secret_counts_from_the_next_join_on(stand_ins: 
         file.write_text("secret of gateway\n")
 
 
+async def test_while_a_service_secret_is_followed_either_joins(stand_ins: Platform) -> None:
+    node = stand_ins.node
+    file = node.secrets / "svc_gateway"
+    file.write_text("another\nsecret of gateway\n")
+    try:
+        for secret in ("another", "secret of gateway"):
+            async with await Peer.connect(node.services, "/ws-svc", node.tls) as peer:
+                await peer.join_cra("realm1", "svc_gateway", secret)
+        assert await refusal(node, "/ws-svc", "realm1", "svc_gateway", "a third one") == NEUTRAL
+    finally:
+        file.write_text("secret of gateway\n")
+
+
 async def test_nobody_joins_anonymously(stand_ins: Platform) -> None:
     for path in ("/ws-re-dev", "/ws-usr", "/ws-ua-usr"):
         async with await Peer.connect(stand_ins.node.public, path, stand_ins.node.tls) as peer:
@@ -147,6 +162,20 @@ async def test_a_person_is_shown_out_when_the_credential_ends(stand_ins: Platfor
         assert person.goodbye is not None
         assert person.goodbye[2] == "ironflock.close.credential_ended"
         await asyncio.wait_for(person.closed.wait(), 5)
+
+
+@pytest.mark.soak
+async def test_people_are_shown_out_where_auth_is_lost_for_a_minute_and_devices_stay(stand_ins: Platform) -> None:
+    node = stand_ins.node
+    async with await node.person() as person, await node.device(12) as device:
+        async with saying(node, "auth", CREDENTIALS_TOLD):
+            pass
+        await asyncio.wait_for(person.closed.wait(), SILENCE_S + 5)
+        assert person.goodbye is not None
+        assert person.goodbye[2] == "ironflock.close.credential_unknown"
+        assert not device.closed.is_set()
+    async with await node.person():  # whom auth lets in just now
+        pass
 
 
 async def test_a_killed_session_ends_even_if_its_client_ignores_it(stand_ins: Platform) -> None:

@@ -12,7 +12,7 @@ import psycopg
 import pyrage
 import pytest
 
-from deploy.backup.drilling import WORK
+from deploy.backup.leftovers import DRILLING
 from deploy.backup.manifest import Kind, manifests
 from deploy.backup.materialising import Source
 from deploy.backup.restoring import Wanted, restore
@@ -214,10 +214,10 @@ def test_what_is_laid_out_says_where_every_server_is(environ: dict[str, str], ro
 
 
 def test_what_a_killed_drill_left_is_gone_with_the_next_task(environ: dict[str, str], room: Path) -> None:
-    left = room / "state" / "postgres" / WORK / "files" / "ca.key"
+    left = room / "state" / "postgres" / DRILLING / "files" / "ca.key"
     left.parent.mkdir(parents=True)
     left.touch()
 
     lay_out(read_installed(environ), wheel_program(), 0.0)
 
-    assert not (room / "state" / "postgres" / WORK).exists()
+    assert not (room / "state" / "postgres" / DRILLING).exists()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.audit.ledger import KEPT, LedgerFile, line_of
+from services.audit.ledger import KEPT, TAIL_OCTETS, LedgerFile, line_of
 from services.audit.records import Row
 from shared.audit import Action
 
@@ -77,6 +77,15 @@ def test_lines_of_a_log_that_was_restored_over_have_no_place_in_this_one(tmp_pat
     file.append([{**line(900), "leaf_index": None}])
 
     assert file.position() == 0
+
+
+def test_a_ledger_goes_on_behind_its_last_place_however_many_lines_without_one_follow(tmp_path: Path) -> None:
+    file = LedgerFile(tmp_path / "ledger")
+    file.append([line(3), line(8)])
+    file.append([{**line(900), "leaf_index": None}] * 2_000)
+    assert (tmp_path / "ledger").stat().st_size > 2 * TAIL_OCTETS
+
+    assert file.position() == 9
 
 
 @given(cut=st.integers(min_value=0, max_value=400))

@@ -50,7 +50,7 @@ principals = st.builds(AppPrincipal, st.integers(1, 4), stages, st.integers(0, 4
 wishes = st.builds(Wish, realms, principals | st.just(LegacyPrincipal(str(SERIAL))))
 devices = st.builds(KnownDevice, st.integers(1, 2), st.frozensets(apps), st.booleans())
 epochs = st.builds(Epoch, st.integers(1, 3), st.none() | st.floats(0, 2000))
-facts_of_any = st.builds(Facts, st.none() | devices, epochs, standings)
+facts_of_any = st.builds(Facts, st.none() | devices, epochs, st.none() | standings)
 
 
 def spelled(text: str) -> str:
@@ -76,7 +76,7 @@ def test_every_row_of_the_table_is_answered_as_it_says(authid: str, mode: str, r
 
 
 def test_the_table_has_every_answer_but_those_of_facts_that_it_does_not_vary() -> None:
-    assert {row[3] for row in ROWS} == set(Reason) - {Reason.NO_APP_CRED_KEY}
+    assert {row[3] for row in ROWS} == set(Reason) - {Reason.NO_APP_CRED_KEY, Reason.UNSETTLED}
     assert len(ROWS) >= 2 * 21
 
 
@@ -144,6 +144,17 @@ def test_an_older_sdk_reads_what_any_app_of_its_device_may_and_nothing_that_is_n
     assert decided(wish, standing=Standing(None, ["*"], "dual")) == Reason.NO_GRANT
 
 
+@pytest.mark.parametrize("principal", [OWN.principal, LegacyPrincipal(str(SERIAL))], ids=["app", "legacy"])
+def test_where_realms_says_nothing_who_would_have_to_be_asked_for_is_neither_refused_nor_let_in(
+    principal: AppPrincipal | LegacyPrincipal,
+) -> None:
+    wish = Wish(DataRealm(2, 77, "DEV"), principal)
+
+    assert decided(wish, standing=None) == Reason.UNSETTLED
+    assert Reason.UNSETTLED in rules.WITH_SECRET
+    assert decided(wish, standing=None, device=None) == Reason.UNKNOWN_DEVICE
+
+
 def test_a_mode_that_nobody_knows_is_strict() -> None:
     wish = Wish(DataRealm(2, 26, "DEV"), LegacyPrincipal(str(SERIAL)))
 
@@ -162,6 +173,7 @@ def test_nobody_comes_in_but_a_device_of_the_project_with_the_app(wish: Wish, fa
         assert device is not None
         assert DeviceApp(realm.app_key, realm.stage) in device.apps
     if reason == Reason.APP_READER:
+        assert facts.standing is not None
         assert facts.standing.provider is not None
         assert facts.standing.grants
     if reason in (Reason.APP, Reason.APP_READER) and isinstance(wish.principal, AppPrincipal):
@@ -170,6 +182,7 @@ def test_nobody_comes_in_but_a_device_of_the_project_with_the_app(wish: Wish, fa
         assert DeviceApp(wish.principal.app_key, wish.principal.stage) in device.apps
         assert rules.counts(wish.principal.epoch, facts.epoch)
     if reason in (Reason.APP, Reason.APP_READER) and isinstance(wish.principal, LegacyPrincipal):
+        assert facts.standing is not None
         assert facts.standing.legacy_mode != "strict"
 
 

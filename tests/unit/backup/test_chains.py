@@ -50,7 +50,7 @@ def test_the_newest_moment_takes_the_newest_backup_alone() -> None:
     chain = chain_for(ALL, None)
 
     assert chain.first.bases == (LATER,)
-    assert (chain.until, list(chain.first.segments)) == (402.0, [piece(350), piece(400)])
+    assert (chain.until, list(chain.first.log)) == (402.0, [piece(350), piece(400)])
 
 
 def test_a_moment_between_takes_the_line_of_backups_before_it_and_the_log_behind() -> None:
@@ -58,8 +58,8 @@ def test_a_moment_between_takes_the_line_of_backups_before_it_and_the_log_behind
 
     assert chain.first.bases == (FULL, FIRST)
     assert chain.files.backup_id == FIRST.backup_id
-    assert piece(250) in chain.first.segments
-    assert piece(300) in chain.first.segments
+    assert piece(250) in chain.first.log
+    assert piece(300) in chain.first.log
 
 
 @pytest.mark.parametrize(("have", "point"), [([], None), ([LOG], None), (ALL, 101.0), (ALL, 500.0), ([FIRST], None)])
@@ -76,7 +76,35 @@ def test_a_backup_that_is_its_own_ancestor_is_refused() -> None:
 def test_the_log_of_another_cluster_or_timeline_is_not_taken() -> None:
     others = [evolve(LOG, backup_id="000251-wal", system_identifier="8"), evolve(LOG, timeline=2)]
 
-    assert piece(250) not in chain_for([FULL, FIRST, *others], None).first.segments
+    assert piece(250) not in chain_for([FULL, FIRST, *others], None).first.log
+
+
+def test_a_history_of_the_timeline_is_taken_along_and_is_no_hole() -> None:
+    history = Part("wal-00000002.history.gz.age", 5, "33")
+    have = [evolve(each, timeline=2, parts=(*each.parts, history)) for each in (FULL, FIRST)]
+
+    chain = chain_for(have, None)
+
+    assert chain.first.log["00000002.history"].backup_id == FULL.backup_id
+    assert chain.first.through == 150 // 50 * 16 + 16
+
+
+def test_a_restore_begins_behind_every_timeline_that_backups_have_of_the_cluster() -> None:
+    another = evolve(LATER, backup_id="000401-full", system_identifier="8", timeline=7)
+    have = [FULL, FIRST, evolve(LATER, timeline=3), another]
+
+    assert chain_for(have, 202.0).first.newest_timeline == 3
+
+
+def test_of_two_pieces_of_one_name_the_older_one_is_taken() -> None:
+    other = evolve(backup(200), restorable_until=500.0, backup_id="000500-full")
+
+    assert chain_for([FULL, FIRST, other], 202.0).first.log[piece(200)].backup_id == FIRST.backup_id
+
+
+@pytest.mark.parametrize(("point", "last"), [(202.0, 200), (203.0, 250), (251.0, 250), (252.5, 300)])
+def test_the_log_is_to_be_there_up_to_the_backup_that_the_moment_is_in(point: float, last: int) -> None:
+    assert chain_for(ALL, point).first.through == last // 50 * 16
 
 
 def test_a_log_with_a_hole_brings_back_what_is_before_it_and_nothing_behind() -> None:
@@ -96,7 +124,7 @@ def test_a_log_is_counted_on_across_the_end_of_a_number() -> None:
         for each, name in zip((FULL, LOG), names, strict=True)
     )
 
-    assert list(chain_for([first, later], None).first.segments) == list(names)
+    assert list(chain_for([first, later], None).first.log) == list(names)
 
 
 def test_what_counts_is_what_a_backup_brings_back_not_when_its_run_began_to_wait() -> None:
@@ -183,7 +211,7 @@ def test_every_server_is_brought_to_the_same_moment() -> None:
     assert (first.server, south.server, chain.until, chain.target) == ("first", "south", 251.0, 251.0)
     assert [each.backup_id for each in south.bases] == [f"{each.backup_id}/south" for each in (FULL, FIRST)]
     assert {each.system_identifier for each in south.bases} == {"8"}
-    assert south.segments[piece(250)].backup_id.endswith("/south")
+    assert south.log[piece(250)].backup_id.endswith("/south")
 
 
 def test_the_newest_moment_is_the_newest_of_every_server() -> None:

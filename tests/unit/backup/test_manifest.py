@@ -1,5 +1,7 @@
 """Manifests: signed by the installation, whole, and of their folder."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,10 @@ from deploy.backup.errors import BackupError, UntrustedError
 from deploy.backup.manifest import (
     FILE_NAME,
     KEY_NAME,
+    LEFT_S,
     Kind,
     Manifest,
+    left_behind,
     manifests,
     new_id,
     read_manifest,
@@ -19,6 +23,7 @@ from deploy.backup.manifest import (
 )
 from deploy.backup.sealing import Part
 from deploy.backup.signing import keys_of, signer_of
+from deploy.flockctl.commands.backups import backup_prune
 from deploy.local.state import StateFolder
 from shared.tlog.note import Signer
 
@@ -54,6 +59,48 @@ def test_a_manifest_reads_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_manifest(folder, KEYS) == MANIFEST
     assert list(MANIFEST.segments) == ["0A"]
     assert MANIFEST.part("base.tar") is None
+
+
+def test_a_history_of_a_timeline_keeps_its_name_and_is_no_segment(tmp_path: Path) -> None:
+    parts = (Part("wal-00000002.history.gz.age", 5, "22"), Part(f"wal-{2:08X}{9:016X}.gz.age", 5, "33"))
+    folder = written(tmp_path, evolve(MANIFEST, timeline=2, parts=parts))
+
+    found = read_manifest(folder, KEYS)
+
+    assert list(found.log) == ["00000002.history", "000000020000000000000009"]
+    assert list(found.segments) == ["000000020000000000000009"]
+
+
+def test_what_a_run_left_that_died_is_told_of_a_day_later(tmp_path: Path) -> None:
+    written(tmp_path)
+    (tmp_path / "lost+found").mkdir()
+    folder = tmp_path / new_id(1_800_000_200.0, Kind.FULL)
+    (folder / "second").mkdir(parents=True)
+    part = folder / "second" / "base.tar.gz.age"
+    part.write_bytes(b"x")
+    for path in (part, part.parent, folder, tmp_path / MANIFEST.backup_id):
+        os.utime(path, (0, 1_800_000_300.0))
+
+    assert left_behind(tmp_path / "absent", 0.0) == []
+    assert left_behind(tmp_path, 1_800_000_300.0 + LEFT_S) == []
+    assert left_behind(tmp_path, 1_800_000_301.0 + LEFT_S) == [folder.name]
+    os.utime(part, (0, 1_800_000_400.0))
+    assert left_behind(tmp_path, 1_800_000_301.0 + LEFT_S) == []  # somebody is at it
+
+
+def test_what_was_left_behind_is_pruned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state, place = tmp_path / "state", tmp_path / "place"
+    (state / "secrets").mkdir(parents=True)
+    key = tmp_path / "key"
+    key.write_text(signer_of(StateFolder(state)).verifier_key.text)
+    folder = place / new_id(1_800_000_200.0, Kind.FULL)
+    folder.mkdir(parents=True)
+    os.utime(folder, (0, 0))
+
+    backup_prune(from_=place, keep="35d", yes=True, key_file=key, json=True)
+
+    assert json.loads(capsys.readouterr().out) == {"deleted": [folder.name]}
+    assert list(place.iterdir()) == []
 
 
 def test_what_another_key_signed_is_not_believed(tmp_path: Path) -> None:

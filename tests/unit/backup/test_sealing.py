@@ -68,6 +68,14 @@ def test_somebody_elses_identity_opens_nothing(tmp_path: Path) -> None:
         plain.read()
 
 
+def test_several_recipients_may_stand_in_one_word() -> None:
+    other = pyrage.x25519.Identity.generate()
+
+    found = recipients_of([f"{IDENTITY.to_public()}, {other.to_public()},"])
+
+    assert [str(each) for each in found] == [str(IDENTITY.to_public()), str(other.to_public())]
+
+
 @pytest.mark.parametrize(
     "lines", [[], ["", "# nobody"], ["age1nonsense"], [str(IDENTITY)]], ids=["none", "no line", "nonsense", "secret"]
 )

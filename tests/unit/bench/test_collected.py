@@ -64,8 +64,8 @@ def test_a_missed_bar_says_why_and_a_met_one_does_not() -> None:
     joins = "WAMP-CRA joins over TLS, 10 at once"
     missed = bars_table([run("20261130T000003", ratio_row("joins", joins, "/s", pairs, at_least(0.8)))])
     met = bars_table([run("20261130T000003", ratio_row("joins", joins, "/s", pairs, at_least(0.3)))])
-    assert "A join costs the router" in missed
-    assert "A join costs the router" not in met
+    assert "A join and its end cost the router" in missed
+    assert "A join and its end cost the router" not in met
 
 
 def test_two_figures_of_one_bar_each_have_their_verdict() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.bootstrap.__main__ import bootstrap_settings
+from deploy.bootstrap.__main__ import OF_CLUSTER, bootstrap_settings
 from deploy.local.bootstrap import WITH_PASSWORD
 from shared.settings import SettingsError
 
@@ -33,6 +33,13 @@ def test_it_knows_the_server_and_a_password_for_each_login(tmp_path: Path) -> No
     assert "of migrate" not in repr(found)
 
 
+def test_of_a_password_that_is_followed_it_sets_the_new_one(tmp_path: Path) -> None:
+    environ = told(tmp_path)
+    (tmp_path / "logins" / "svc_auth").write_text("new\nold\n")
+
+    assert bootstrap_settings(environ).passwords["svc_auth"] == "new"
+
+
 @pytest.mark.parametrize("content", [None, " \n"])
 def test_a_login_without_a_password_stops_it(tmp_path: Path, content: str | None) -> None:
     environ = told(tmp_path)
@@ -44,10 +51,11 @@ def test_a_login_without_a_password_stops_it(tmp_path: Path, content: str | None
         bootstrap_settings(environ)
 
 
-def test_a_server_for_projects_alone_needs_no_login_but_the_provisioner_s(tmp_path: Path) -> None:
+def test_a_server_for_projects_alone_needs_no_login_but_the_provisioner_s_and_that_of_backups(tmp_path: Path) -> None:
     environ = told(tmp_path)
     for login in WITH_PASSWORD:
-        if login != "provisioner":
+        if login not in OF_CLUSTER:
             (tmp_path / "logins" / login).unlink()
 
-    assert bootstrap_settings(environ, ("provisioner",)).passwords == {"provisioner": "of provisioner"}
+    found = bootstrap_settings(environ, OF_CLUSTER).passwords
+    assert found == {"provisioner": "of provisioner", "backup": "of backup"}

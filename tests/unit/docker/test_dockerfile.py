@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from deploy.local.settings import Ports, local_settings
+from deploy.local.ports import listeners
+from deploy.local.settings import local_settings
 from tests.harness.image_steps import Stage, kept, stages
 from tests.unit.kubernetes.hardening import DIGEST
 
@@ -82,22 +83,42 @@ def test_nothing_comes_by_another_way() -> None:
 
 def test_every_step_is_one_of_the_script_s() -> None:
     said = {each.rest for stage in STAGES.values() for each in stage.instructions if each.word == "RUN"}
-    steps = {line.removeprefix("sh /steps.sh ") for line in said if line.startswith("sh /steps.sh ")}
 
-    assert steps == set(re.findall(r"^(\w+)\)$", STEPS, re.MULTILINE))
-    assert len(said - {f"sh /steps.sh {step}" for step in steps}) == 2  # frps, and the folder of the one server
+    assert said == {f"sh /steps.sh {step}" for step in re.findall(r"^(\w+)\)$", STEPS, re.MULTILINE)}
+
+
+def test_nothing_comes_out_of_a_distribution() -> None:
+    """Its packages are others from day to day, so that the same sources would not make the same image."""
+    assert re.findall(r"\b(?:apt|apt-get|dpkg|apk|curl|wget)\b", STEPS) == []
+
+
+@pytest.mark.parametrize("name", RUN_BY_US)
+def test_each_image_has_its_bill_of_materials(name: str) -> None:
+    copied = [each.rest.split()[-1] for stage in chain(name) for each in stage.instructions if each.word == "COPY"]
+
+    assert "/opt/ironflock/sbom.cdx.json" in copied
 
 
 def test_every_package_is_installed_by_its_hash() -> None:
     calls = [line.strip() for line in STEPS.splitlines() if " -r /locks/" in line]
+    builds = [line for line in STEPS.splitlines() if " go build " in line]
 
     assert len(calls) == 4
     assert all("--require-hashes" in call for call in calls)
+    assert len(builds) == 2
+    assert all(" go build $GO_BUILD " in build for build in builds)
+    assert re.search("^GO_BUILD=.*-mod=readonly .*-trimpath", STEPS, re.MULTILINE)
 
 
 def compose() -> dict[str, Any]:
     found: dict[str, Any] = msgspec.yaml.decode((ROOT / "deploy" / "compose" / "compose.yaml").read_bytes())
     return found
+
+
+def told() -> dict[str, str]:
+    """The variables of the one server, whose operator calls everything plant.example."""
+    variables = compose()["services"]["platform"]["environment"]
+    return {name: re.sub(r"\$\{\w+:[?-].*\}", "plant.example", value) for name, value in variables.items()}
 
 
 def test_the_one_server_may_nothing_that_it_need_not() -> None:
@@ -111,26 +132,26 @@ def test_the_one_server_may_nothing_that_it_need_not() -> None:
 
 
 def test_the_one_server_s_ports_are_the_launcher_s_public_ones() -> None:
-    ports = Ports(8440)
-    public = {ports.accounts, ports.router_public, ports.gateway, ports.sql, ports.visitors, ports.tunnel}
+    settings = local_settings(told())
+    public = [each.port for each in listeners(settings) if each.address == settings.bind]
 
-    assert compose()["services"]["platform"]["ports"] == [f"{port}:{port}" for port in sorted(public - {7400})] + [
-        "7400:7400"
-    ]
+    assert sorted(compose()["services"]["platform"]["ports"]) == sorted(f"{port}:{port}" for port in public)
+
+
+def test_agents_find_the_edge_of_tunnels_of_the_one_server() -> None:
+    """They dial 7400 on their own machine alone, and 7000 elsewhere (wire-agent.md section 6)."""
+    assert local_settings(told()).ports.tunnel == 7000
 
 
 def test_a_second_cell_on_the_one_server_is_a_variable_and_a_port() -> None:
     found = msgspec.yaml.decode((ROOT / "deploy" / "compose" / "second-cell.yaml").read_bytes())
-    told = found["services"]["platform"]
+    second = found["services"]["platform"]
 
-    ports = local_settings(told["environment"]).ports
+    ports = local_settings(second["environment"]).ports
     assert ports.more_routers == ("router-second",)
-    assert told["ports"] == [f"{ports.second_router_public}:{ports.second_router_public}"]
+    assert second["ports"] == [f"{ports.second_router_public}:{ports.second_router_public}"]
     assert found["services"].keys() == compose()["services"].keys()
 
 
 def test_the_launcher_knows_every_variable_of_the_one_server() -> None:
-    told = compose()["services"]["platform"]["environment"]
-    plain = {name: re.sub(r"\$\{\w+:[?-].*\}", "plant.example", value) for name, value in told.items()}
-
-    assert local_settings(plain).host == "plant.example"
+    assert local_settings(told()).host == "plant.example"

@@ -17,6 +17,7 @@ from deploy.flockctl.doctor.records import (
     Database,
     Disk,
     Facts,
+    KeptRows,
     Listener,
     Log,
     LooseFile,
@@ -26,7 +27,8 @@ from deploy.flockctl.doctor.records import (
     Severity,
     WeakSecret,
 )
-from deploy.flockctl.doctor.text import as_text, payload
+from deploy.flockctl.doctor.text import as_text
+from deploy.flockctl.examining import examined, payload
 
 NOW = 1_800_000_000.0
 DAY = 86_400.0
@@ -43,12 +45,14 @@ DATABASE = Database(
     oldest_transaction_s=1.0,
     transaction_age=1_000,
     held_wal_octets=2**20,
+    is_wal_lost=False,
     schemas=(SchemaVersion("audit", 30, 30),),
     outboxes=(Outbox("devices.outbox", 3, 0.2),),
     open_intents=0,
     legacy_projects=(),
     public_tunnels=0,
     locks_of_a_restore=0,
+    kept_rows=(),
     misfits=(),
     clusters=(ClusterSeen("first", is_known=True, has_data=True, reached_ago_s=4.0),),
 )
@@ -66,8 +70,10 @@ WELL = Facts(
     listeners=(LISTENER,),
     clocks=(Clock("the database", 0.3, 0.1),),
     disks=(Disk("/state", 60 * 2**30, 100 * 2**30),),
+    old_keys=(),
     loose_files=(),
     weak_secrets=(),
+    secrets_made={"bus-secrets": NOW - 364 * DAY},
     settings={"IRONFLOCK_AUTH_SIGN_UP": "invitation", "IRONFLOCK_AUTH_BUS_URL": BUS_URL},
     database=DATABASE,
     database_problem="",
@@ -138,16 +144,20 @@ PLANTED: dict[str, tuple[Facts, str, Severity]] = {
     "a transaction left open": (with_database(oldest_transaction_s=2 * 3_600.0), "transaction_open", W),
     "wraparound": (with_database(transaction_age=1_900_000_000), "transaction_open", P),
     "log kept for nobody": (with_database(held_wal_octets=9 * 2**30), "wal_kept", W),
+    "log thrown away": (with_database(held_wal_octets=0, is_wal_lost=True), "wal_kept", P),
     "an outbox stuck": (with_database(outboxes=(Outbox("auth.message", 4, 20 * MINUTE),)), "outbox_stuck", W),
     "an intent without outcome": (with_database(open_intents=2), "intent_open", W),
     "legacy mode": (with_database(legacy_projects=("plant",)), "legacy_mode", W),
     "public tunnels": (with_database(public_tunnels=1), "public_tunnels", W),
     "a restore unconfirmed": (with_database(locks_of_a_restore=12), "restored_without_ledger", W),
+    "rows that a restore has kept": (with_database(kept_rows=(KeptRows("first", 2, 7_200.0),)), "rows_kept", W),
     "a lost key file": (with_database(misfits=("secrets/person-keys.json is missing",)), "keys_lost", P),
+    "a rotation cut off": (evolve(WELL, old_keys=("secrets/master-keys.json",)), "rotation_cut_off", W),
     "a server nobody knows": (with_database(clusters=(ClusterSeen("south", False, True, None),)), "cluster_away", P),
     "a dead server": (with_database(clusters=(ClusterSeen("south", True, False, 900.0),)), "cluster_away", P),
     "a backup without a server": (with_backups(absent=("south",)), "backup_missing", P),
     "a file for all": (evolve(WELL, loose_files=(LooseFile("secrets/bus/svc_auth", 0o644),)), "file_open_to_others", P),
+    "an old secret": (evolve(WELL, secrets_made={"bus-secrets": NOW - 366 * DAY}), "old_secret", W),
     "a weak secret": (evolve(WELL, weak_secrets=(WeakSecret("svc_auth", "short"),)), "weak_secret", P),
     "open sign-up": (evolve(WELL, settings={"IRONFLOCK_AUTH_SIGN_UP": "open"}), "open_sign_up", W),
     "no limit": (evolve(WELL, settings={"IRONFLOCK_GATEWAY_FAILURES_PER_MINUTE": "90000"}), "loose_limit", W),
@@ -166,7 +176,7 @@ PLANTED: dict[str, tuple[Facts, str, Severity]] = {
 
 def test_where_all_is_well_nothing_is_found() -> None:
     assert diagnose(WELL, CHECKS) == []
-    assert as_text([], len(CHECKS)).endswith("all is well.")
+    assert as_text([], len(CHECKS), {}).endswith("all is well.")
 
 
 @pytest.mark.parametrize(("facts", "code", "severity"), PLANTED.values(), ids=PLANTED)
@@ -197,13 +207,13 @@ def test_the_worst_comes_first_and_programs_get_the_same_as_people() -> None:
     found = diagnose(facts, CHECKS)
 
     assert [each.severity for each in found] == [Severity.PROBLEM, Severity.WARNING]
-    told = payload(found, len(CHECKS))
+    told = payload(examined(facts, CHECKS, None))
     assert json.loads(json.dumps(told))["findings"][0]["severity"] == "problem"
-    assert as_text(found, len(CHECKS)).startswith("PROBLEM: the platform is stopped")
+    assert as_text(found, len(CHECKS), {}).startswith("PROBLEM: the platform is stopped")
 
 
 def test_what_others_named_does_not_steer_a_terminal() -> None:
-    told = as_text(diagnose(with_database(legacy_projects=("pl\x1b[2Jant",)), CHECKS), 1)
+    told = as_text(diagnose(with_database(legacy_projects=("pl\x1b[2Jant",)), CHECKS), 1, {})
 
     assert "\x1b" not in told
 
@@ -211,4 +221,6 @@ def test_what_others_named_does_not_steer_a_terminal() -> None:
 def test_checks_are_chosen_by_how_their_codes_begin() -> None:
     assert {check.code for check in chosen(["backup", "drill"])} == {"backup_missing", "drill_missing"}
     assert chosen([]) == list(CHECKS)
-    assert chosen(["nonsense"]) == []
+    for words in (["nonsense"], ["backup", "nonsense"]):
+        with pytest.raises(LookupError, match="nonsense"):
+            chosen(words)

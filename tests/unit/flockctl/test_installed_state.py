@@ -6,6 +6,7 @@ import pytest
 
 from deploy.flockctl.endpoints import installed_state
 from deploy.flockctl.errors import CommandError
+from deploy.installation.secrets import ensure_secrets
 
 
 def test_it_is_found_from_below_whether_it_runs_or_not(tmp_path: Path) -> None:
@@ -32,3 +33,12 @@ def test_another_users_is_refused_by_a_sentence(tmp_path: Path, monkeypatch: pyt
         installed_state(tmp_path, {}, tmp_path)
 
     assert refused.value.code == "not_authorized"
+
+
+def test_a_cluster_s_folder_says_where_it_is_looked_at(tmp_path: Path) -> None:
+    ensure_secrets(tmp_path / "safe")
+
+    with pytest.raises(CommandError, match="The doctor of a cluster") as refused:
+        installed_state(tmp_path / "safe", {}, tmp_path)
+
+    assert refused.value.code == "not_supported"

@@ -130,6 +130,7 @@ WORDS: Final = {
     "with_projects": "Whether projects that the account owns may stay without an owner who can sign in.",
     "session": "The session's name, as the list has it.",
     "but_this": "Whether the session that asks stays.",
+    "despite_locks": "Also where a lock keeps them out, as it will be when that ends.",
     "passkey": "The passkey's name, as the list has it (base64url).",
     "address": "An e-mail address.",
     "account_key": "The account's key.",

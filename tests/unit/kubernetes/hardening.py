@@ -16,7 +16,7 @@ def faults(process: Started) -> Iterator[str]:
         subject = process.pod["spec"] if sentence in OF_PODS else process.container
         if not holds(subject):
             yield f"{process.workload}/{process.container['name']}: {sentence}"
-    if not process.workload.startswith(("schema", "backup-")):
+    if not process.workload.startswith(("schema", "backup-", "doctor")):
         yield from (
             f"{process.workload}: {sentence}" for sentence, holds in OF_LASTING.items() if not holds(process.container)
         )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deploy.bootstrap.__main__ import bootstrap_settings
+from deploy.flockctl.doctor.within import read_within
 from deploy.installation.secrets import ensure_secrets, handed, with_nodes
 from deploy.migrate.__main__ import migrate_settings
 from deploy.scheduled.installed import read_installed
@@ -40,6 +41,7 @@ READERS: dict[str, Callable[[Mapping[str, str]], Any]] = {
     "ROUTER": RouterSettings.from_environment,
     "MIGRATE": migrate_settings,
     "BACKUP": read_installed,
+    "DOCTOR": read_within,
     "BOOTSTRAP": bootstrap_settings,
 }
 CERTIFICATE = {"tls.crt", "tls.key", "ca.crt"}

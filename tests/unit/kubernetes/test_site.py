@@ -96,8 +96,8 @@ def test_whoever_is_inside_is_found_under_the_name_in_its_certificate(overlay: l
     monitored = {
         end["tlsConfig"]["serverName"]
         for each in overlay
-        if each["kind"] == "ServiceMonitor"
-        for end in each["spec"]["endpoints"]
+        if each["kind"] in ("ServiceMonitor", "PodMonitor")
+        for end in each["spec"].get("endpoints") or each["spec"]["podMetricsEndpoints"]
     }
 
     assert dialled | monitored <= certified

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.local.key_files import (
+    is_leaving_masters,
     is_taking_over,
     with_active_master_alone,
     with_masters_of,
@@ -30,6 +31,7 @@ def test_what_the_old_master_wrapped_is_opened_until_it_is_gone_and_then_by_the_
 
     for name in later:
         both = with_new_master(text, name, keys[name])
+        assert (is_leaving_masters(text), is_leaving_masters(both)) == (False, True)
         wrapped = rewrap(parse_master_keys(both), wrapped)
         text = with_active_master_alone(both)
 

@@ -73,6 +73,12 @@ def test_auth_is_told_what_the_contract_says() -> None:
     }
 
 
+def test_auditors_reach_the_log_where_devices_and_people_reach_the_platform() -> None:
+    told = own(service_process("audit", SETTINGS, ENVIRON))
+
+    assert (told["PORT"], told["BIND"]) == ("8452", "192.0.2.7")
+
+
 def test_the_gateway_is_told_what_the_contract_says() -> None:
     assert own(service_process("gateway", SETTINGS, ENVIRON)) == {
         "OPS_PORT": "8448",
@@ -217,6 +223,7 @@ def test_the_endpoints_are_those_of_the_contract() -> None:
     }
     assert content["gateway"] == "https://plant.example:8445"
     assert content["accounts"] == "https://plant.example:8441"
+    assert content["audit"] == "https://plant.example:8452/audit"
     assert content["mail_folder"] == "/state/mail"
     assert content["postgres"] == {"host": "localhost", "port": 8446, "database": "ironflock"}
     assert content["owner_api_key_file"] == "/state/owner-api-key"

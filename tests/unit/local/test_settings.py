@@ -30,6 +30,14 @@ def test_the_ports_are_those_of_the_readme() -> None:
     assert (elsewhere.tunnel, elsewhere.visitors, elsewhere.raw) == (9019, 9018, "9020-9119")
 
 
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [("localhost", 7400), ("127.0.0.1", 7400), ("host.docker.internal", 7400), ("plant.example", 7000), ("::1", 7000)],
+)
+def test_devices_dial_the_port_that_they_know_for_such_a_host(host: str, port: int) -> None:
+    assert local_settings({"IRONFLOCK_LOCAL_HOST": host}).ports.tunnel == port
+
+
 def test_the_port_that_devices_dial_can_be_another_one() -> None:
     assert local_settings({"IRONFLOCK_LOCAL_TUNNEL_PORT": "7000"}).ports.tunnel == 7000
     assert local_settings({"IRONFLOCK_LOCAL_PORT_BASE": "65516"}).ports.raw == "65535-65535"
@@ -76,7 +84,7 @@ def test_only_the_public_listeners_follow_the_bind_address(bind: str) -> None:
         each.name for each in listeners(local_settings({"IRONFLOCK_LOCAL_BIND": bind})) if each.address == bind
     ]
 
-    assert elsewhere == ["accounts", "router", "gateway", "sql", "tunnels, devices", "tunnels, visitors"]
+    assert elsewhere == ["accounts", "router", "gateway", "sql", "tunnels, devices", "tunnels, visitors", "audit"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "plant.example", "a-b.c1", "192.0.2.7", "2001:db8::1"])

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from deploy.flockctl.__main__ import make_app
-from deploy.local.rotation import Kind
+from deploy.local.kinds import Kind
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "operator"
 SCRIPTS = sorted(FOLDER.glob("*.sh"))
@@ -43,7 +43,8 @@ def test_a_script_is_one_and_stops_at_what_it_does_not_know(script: Path) -> Non
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_flockctl_takes_what_a_script_says(script: Path) -> None:
-    assert commands(script)
+    others = {other.name for other in SCRIPTS if f"./{other.name}" in script.read_text(encoding="utf-8")}
+    assert commands(script) or others
     for call in commands(script):
         command, words = ROOT, list(call)
         while hasattr(command, "commands"):

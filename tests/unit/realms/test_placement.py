@@ -1,12 +1,13 @@
 """Where a new project comes."""
 
+import msgspec
 import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.realms.records.cells import Cell
-from services.realms.records.clusters import Cluster, ClusterState
+from services.realms.records.clusters import AddCluster, Cluster, ClusterState
 from services.realms.rules.placement import cell_takes_projects, chosen, chosen_cell, heir, takes_projects
 from shared.errors import InvalidArgumentError, OverLimitError
 from tests.unit.realms.moments import LATER
@@ -14,6 +15,16 @@ from tests.unit.realms.moments import LATER
 FIRST = Cluster(1, "first", "north", ClusterState.OPEN, 10, 4, "localhost", 5432, LATER)
 FIRST_CELL = Cell(1, "first", "north", None, ClusterState.OPEN, 10, 4)
 REGIONS = ("north", "south")
+
+
+def is_free(cluster: Cluster) -> bool:
+    """README, Placement: it "is open, has room and was reached"."""
+    return cluster.state == "open" and cluster.capacity - cluster.projects > 0 and cluster.reached_at == LATER
+
+
+def is_free_cell(cell: Cell, known: frozenset[str]) -> bool:
+    """README, Placement: it is open and has room, and the settings name it."""
+    return cell.name in known and cell.state == "open" and cell.capacity - cell.projects > 0
 
 
 @st.composite
@@ -40,7 +51,7 @@ def some_clusters(draw: st.DrawFn) -> list[Cluster]:
 def test_it_is_the_emptiest_of_the_region_that_takes_any(clusters: list[Cluster], region: str | None) -> None:
     wanted = region or next(each.region for each in clusters if each.cluster_key == 1)
     there = [each for each in clusters if each.region == wanted]
-    free = [each for each in there if takes_projects(each)]
+    free = [each for each in there if is_free(each)]
     if not there:
         with pytest.raises(InvalidArgumentError):
             chosen(clusters, region)
@@ -69,12 +80,8 @@ def test_the_order_in_which_they_are_told_changes_nothing(clusters: list[Cluster
 
 
 @given(some_clusters())
-def test_what_is_closed_full_or_never_reached_takes_none(clusters: list[Cluster]) -> None:
-    for each in clusters:
-        if takes_projects(each):
-            assert each.state is ClusterState.OPEN
-            assert each.reached_at is not None
-            assert each.projects < each.capacity
+def test_what_is_closed_full_or_never_reached_takes_none_and_everything_else_does(clusters: list[Cluster]) -> None:
+    assert [each for each in clusters if takes_projects(each)] == [each for each in clusters if is_free(each)]
 
 
 @given(some_clusters())
@@ -83,7 +90,7 @@ def test_projects_of_one_that_is_forgotten_come_to_its_region_or_to_the_first(cl
 
     found = heir([*clusters, forgotten], forgotten)
 
-    there = [each for each in clusters if each.region == "south" and takes_projects(each)]
+    there = [each for each in clusters if each.region == "south" and is_free(each)]
     assert found in (there or [each for each in clusters if each.cluster_key == 1])
 
 
@@ -115,7 +122,7 @@ def test_the_cell_is_the_emptiest_of_the_region_that_takes_any(
     wanted = region
     if all(each.region != region for each in cells):
         wanted = next(each.region for each in cells if each.cell_key == 1)
-    free = [each for each in cells if each.region == wanted and cell_takes_projects(each, known)]
+    free = [each for each in cells if each.region == wanted and is_free_cell(each, known)]
     if not free:
         with pytest.raises(OverLimitError):
             chosen_cell(cells, region, known)
@@ -129,9 +136,16 @@ def test_the_cell_is_the_emptiest_of_the_region_that_takes_any(
 
 
 @given(some_cells(), known_names)
-def test_a_cell_that_is_closed_full_or_not_in_the_settings_takes_none(cells: list[Cell], known: frozenset[str]) -> None:
-    for each in cells:
-        if cell_takes_projects(each, known):
-            assert each.state is ClusterState.OPEN
-            assert each.name in known
-            assert each.projects < each.capacity
+def test_a_cell_that_is_closed_full_or_not_in_the_settings_takes_none_and_every_other_does(
+    cells: list[Cell], known: frozenset[str]
+) -> None:
+    free = [each for each in cells if is_free_cell(each, known)]
+
+    assert [each for each in cells if cell_takes_projects(each, known)] == free
+
+
+@pytest.mark.parametrize("name", ["south\n", "South", "2", "a" * 41])
+def test_a_name_that_prints_like_another_is_none(name: str) -> None:
+    for said in ({"name": name, "region": "south"}, {"name": "south", "region": name}):
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({**said, "capacity": 1}, AddCluster)

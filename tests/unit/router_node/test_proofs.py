@@ -25,6 +25,9 @@ CREDENTIAL = {
     "serial_number": "S7",
     "flash_id": "F1",
 }
+APP = {"secret": "s", "role": "app", "reason": "app", "authid": "S7", "device_key": 7, "project_key": 1}
+APP_AUTHID = "app-2-prod-e3@S7"
+APP_REALM = "realm-1-2-prod"
 CHALLENGE = "a challenge"
 
 
@@ -34,12 +37,16 @@ class Case:
     def __init__(self, folder: Path, answer: Any = None) -> None:
         """`answer` is what `auth` says, a Deferred included; services' secrets lie in `folder`."""
         self.answer = answer
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.proven = answer
+        """What `auth` says where it is told that the secret was proved."""
+        self.asked: list[tuple[str, dict[str, Any]]] = []
         self.clock = Clock()
         self.proofs = Proofs(Credentials(self._call, self.clock, 3.0, folder), "first")
 
-    def _call(self, procedure: str, **arguments: str) -> "Deferred[Any]":
+    def _call(self, procedure: str, **arguments: Any) -> "Deferred[Any]":
         self.asked.append((procedure, arguments))
+        if arguments.get("is_proven"):
+            return succeed(self.proven)
         if isinstance(self.answer, Deferred):
             return self.answer
         return fail(self.answer) if isinstance(self.answer, Exception) else succeed(self.answer)
@@ -96,11 +103,44 @@ def test_a_device_of_another_cell_reads_what_a_stranger_reads_and_the_log_where_
     )
 
 
-def test_only_who_proves_a_device_s_secret_reads_that_nobody_can_say_where_it_belongs(tmp_path: Path) -> None:
-    case = Case(tmp_path, CREDENTIAL | {"cell": ""})
+WHO_PROVES = [
+    pytest.param(Door.DEVICES, "realm1", "1-7", CREDENTIAL, id="device"),
+    pytest.param(Door.APPS, APP_REALM, APP_AUTHID, APP, id="app"),
+]
 
-    assert case.check(Door.DEVICES, "realm1", "1-7", signed("s")) is AWAY
-    assert case.check(Door.DEVICES, "realm1", "1-7", signed("other")) is WRONG_PROOF
+
+@pytest.mark.parametrize(("door", "realm", "authid", "credential"), WHO_PROVES)
+def test_only_for_who_proves_the_secret_it_is_asked_where_they_belong(
+    tmp_path: Path, door: Door, realm: str, authid: str, credential: dict[str, Any]
+) -> None:
+    case = Case(tmp_path, credential | {"cell": ""})
+
+    assert case.check(door, realm, authid, signed("other")) is WRONG_PROOF
+    assert ["is_proven" in arguments for _, arguments in case.asked] == [False]
+
+    assert case.check(door, realm, authid, signed("s")) is AWAY  # nobody can say
+    case.proven = credential | {"cell": "first"}
+    assert isinstance(case.check(door, realm, authid, signed("s")), Identity)
+    case.proven = credential | {"cell": "south"}
+    assert case.check(door, realm, authid, signed("s")).cell == "south"
+    case.proven = None
+    assert case.check(door, realm, authid, signed("s")) is AWAY
+    assert [arguments.get("is_proven") for _, arguments in case.asked] == [None, *[None, True] * 4]
+
+
+def test_who_was_given_another_secret_meanwhile_is_who_proved_the_old_one(tmp_path: Path) -> None:
+    case = Case(tmp_path, CREDENTIAL | {"cell": ""})
+    case.proven = CREDENTIAL | {"secret": "new", "flash_id": "F2", "cell": "first"}
+
+    assert case.check(Door.DEVICES, "realm1", "1-7", signed("s")).authextra["flash_id"] == "F1"
+    assert case.check(Door.DEVICES, "realm1", "1-7", signed("new")) is WRONG_PROOF
+
+
+def test_an_app_of_which_nobody_can_say_how_it_stands_reads_so_if_it_proves_its_secret(tmp_path: Path) -> None:
+    case = Case(tmp_path, {"reason": "unsettled", "secret": "s", "role": None})
+
+    assert case.check(Door.APPS, APP_REALM, APP_AUTHID, signed("s")) is AWAY
+    assert case.check(Door.APPS, APP_REALM, APP_AUTHID, signed("other")) is WRONG_PROOF
 
 
 def test_an_ended_device_reads_so_with_its_last_secret_only(tmp_path: Path) -> None:
@@ -196,6 +236,21 @@ def test_a_service_proves_the_secret_of_its_file(tmp_path: Path) -> None:
     assert case.check(Door.SERVICES, "realm1", "../x", signed("")) is WRONG_PROOF
 
 
+def test_while_a_secret_is_followed_a_service_proves_either_and_afterwards_the_new_one_alone(tmp_path: Path) -> None:
+    case, file = Case(tmp_path), tmp_path / "svc_devices"
+    let_in = {}
+    for text in ("old\n", "new\nold\n", "new"):
+        file.write_text(text)
+        let_in[text] = {
+            secret
+            for secret in ("old", "new", "new\nold", "")
+            for authid in ("svc_devices", "terminal-5")
+            if isinstance(case.check(Door.SERVICES, "realm1", authid, signed(secret)), Identity)
+        }
+
+    assert let_in == {"old\n": {"old"}, "new\nold\n": {"new", "old"}, "new": {"new"}}
+
+
 def test_fleetdb_alone_of_all_services_is_let_into_data_realms(tmp_path: Path) -> None:
     for name in ("auth", "fleetdb"):
         (tmp_path / f"svc_{name}").write_text("s\n")
@@ -204,11 +259,6 @@ def test_fleetdb_alone_of_all_services_is_let_into_data_realms(tmp_path: Path) -
     assert case.check(Door.SERVICES, APP_REALM, "svc_fleetdb", signed("other")) is WRONG_PROOF
     assert case.check(Door.SERVICES, APP_REALM, "svc_auth", signed("s")) is WRONG_PROOF
     assert case.check(Door.SERVICES, "realm-1-2-PROD", "svc_fleetdb", signed("s")) is WRONG_PROOF
-
-
-APP = {"secret": "s", "role": "app", "reason": "app", "authid": "S7", "device_key": 7, "project_key": 1}
-APP_AUTHID = "app-2-prod-e3@S7"
-APP_REALM = "realm-1-2-prod"
 
 
 def test_an_app_is_its_device_and_what_auth_says_of_its_credential(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_recipients_are_those_of_age(said: str) -> None:
 @pytest.mark.parametrize("words", [[], ["weekly"], ["log", "log"]])
 def test_a_task_that_nobody_knows_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == EXIT_USAGE
-    assert "nightly,log,drill" in capsys.readouterr().err
+    assert "nightly,log,drill,doctor" in capsys.readouterr().err
 
 
 def test_without_settings_nothing_is_laid_out(
@@ -142,3 +143,42 @@ def test_told_to_end_a_task_ends_when_its_command_has_put_away(number: signal.Si
         status = task.wait(WITHIN_S)
 
     assert (status, (tmp_path / "done").read_text()) == (128 + number, "put away\n")
+
+
+LOOKED = """#!/bin/sh
+[ "$*" = "-m deploy.flockctl doctor --json" ] || exit 64
+printf '%s' '{said}'
+exit {status}
+"""
+
+
+@pytest.fixture(name="looking")
+def fixture_looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], int]:
+    """The task with a doctor that says so and ends so."""
+
+    def look(said: str, status: int) -> int:
+        command = tmp_path / "command"
+        command.write_text(LOOKED.replace("{said}", said).replace("{status}", str(status)))
+        command.chmod(0o700)
+        monkeypatch.setattr(sys, "executable", str(command))
+        return main(["doctor"])
+
+    return look
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "ends"),
+    [
+        ('{"well":true}', 0, 0),
+        ('{"well":false}', 1, 0),  # warnings
+        ('{"well":false}', 2, 2),
+        ("", 1, 1),  # it failed by itself
+        ("", 3, 3),
+    ],
+)
+def test_a_doctor_s_warnings_are_told_and_fail_nothing(
+    looking: Callable[[str, int], int], capsys: pytest.CaptureFixture[str], said: str, status: int, ends: int
+) -> None:
+    assert looking(said, status) == ends
+
+    assert capsys.readouterr().out == said

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -185,6 +185,11 @@ class MemoryRouter:
 def new_bus(ca: Path, *cells: Cell, role: str = "svc_test") -> Bus:
     """A service's bus that never dials by itself."""
     return Bus(cast("Any", MemoryReactorClock()), BusCredential(role, "s3cret", ca), cells or [CELL], Health())
+
+
+def sessions_of(sessions: Sequence[object]) -> list[object]:
+    """The same sessions, as what a test compares them with."""
+    return list(sessions)
 
 
 async def settled(bus: Bus) -> None:

@@ -16,16 +16,6 @@ from tests.unit.shared.memory_router import MemoryRouter, new_bus
 pytestmark = pytest.mark.asyncio
 
 
-@pytest.fixture(name="bus")
-def fixture_bus(ca: Path) -> Bus:
-    return new_bus(ca)
-
-
-@pytest.fixture(name="router")
-def fixture_router() -> MemoryRouter:
-    return MemoryRouter()
-
-
 async def test_a_call_answers_what_the_service_answered(bus: Bus, router: MemoryRouter) -> None:
     await router.join(bus, SYSTEM_REALM)
     router.answers["other.double"] = lambda *, number: 2 * number

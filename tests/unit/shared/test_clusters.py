@@ -44,3 +44,11 @@ def test_a_file_that_says_something_else_is_no_server(tmp_path: Path, said: dict
 def test_a_name_leads_nowhere_else(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnavailableError):
         Clusters(tmp_path).find(name)
+
+
+def test_a_name_is_one_line(tmp_path: Path) -> None:
+    write(tmp_path, "south\n", host="db.south", port=5432, ca_file="south.pem")
+
+    assert Clusters(tmp_path).names() == []
+    with pytest.raises(UnavailableError):
+        Clusters(tmp_path).find("south\n")

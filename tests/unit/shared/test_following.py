@@ -1,7 +1,6 @@
 """What another service says is acted upon as it is told, and compared with whenever something can have been missed."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,17 +10,12 @@ from shared.errors import InternalError, UnavailableError
 from shared.following import Following
 from shared.identities import SYSTEM_REALM
 from tests.harness.waiting import eventually
-from tests.unit.shared.memory_router import MemoryRouter, new_bus
+from tests.unit.shared.memory_router import MemoryRouter
 
 pytestmark = pytest.mark.asyncio
 
 TOPIC = "ironflock.other.thing.changed"
 NEVER_S = 3_600.0
-
-
-@pytest.fixture(name="bus")
-def fixture_bus(ca: Path) -> Bus:
-    return new_bus(ca)
 
 
 class Follower:

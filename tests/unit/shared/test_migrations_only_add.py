@@ -16,7 +16,7 @@ from shared.migrations import load
 from tests.harness.release_before import names_in
 
 FIRST_RELEASE: Final = {
-    "audit": 37, "auth": 18, "realms": 17, "devices": 23, "privileges": 2, "gateway": 1, "fleetdb": 1, "tunnels": 6,
+    "audit": 39, "auth": 18, "realms": 21, "devices": 23, "privileges": 2, "gateway": 1, "fleetdb": 1, "tunnels": 6,
 }  # fmt: skip
 """The newest migration of each schema in the release before."""
 TAKING: Final = {

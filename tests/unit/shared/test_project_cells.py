@@ -10,7 +10,7 @@ from shared.errors import CellAwayError, UnavailableError
 from shared.identities import CONTROL_REALM, SYSTEM_REALM
 from shared.project_cells import CELL, ProjectCell, ProjectCells
 from tests.integration.flockctl.certificates import make_certificates
-from tests.unit.shared.memory_router import MemoryRouter, new_bus
+from tests.unit.shared.memory_router import MemoryRouter, new_bus, settled
 
 pytestmark = pytest.mark.asyncio
 CELLS = (Cell(FIRST, "wss://localhost:1/ws-svc"), Cell("south", "wss://localhost:2/ws-svc"))
@@ -72,6 +72,24 @@ async def test_realms_is_asked_once_a_project(ca: Path, router: MemoryRouter) ->
     with pytest.raises(CellAwayError):
         await cells.session(3, CONTROL_REALM)
     assert [asked for _, _, asked in router.calls] == [{"project_key": 4}, {"project_key": 3}]
+
+
+async def test_what_is_to_be_learned_is_known_soon_and_asked_once(ca: Path, router: MemoryRouter) -> None:
+    bus = new_bus(ca, *CELLS)
+    await router.join(bus, SYSTEM_REALM)
+    cells = ProjectCells(bus)
+    assert cells.known(4) is None
+
+    for _ in range(3):
+        cells.learn(4)
+    await settled(bus)
+
+    assert cells.known(4) == ProjectCell("south", "wss://south.test")
+    assert [asked for _, _, asked in router.calls] == [{"project_key": 4}]
+    router.answers.clear()
+    cells.learn(3)
+    await settled(bus)
+    assert cells.known(3) is None
 
 
 async def test_while_realms_is_away_nobody_knows_where_a_new_project_is(ca: Path, router: MemoryRouter) -> None:

@@ -11,7 +11,7 @@ Some_Package==1.0 ; sys_platform == 'linux' \\
     --hash=sha256:00 \\
     --hash=sha256:11
     # via other==2
-other==2.0.post1 \\
+other[more,yet-more]==2.0.post1 \\
     --hash=sha256:22
 """
 

@@ -47,9 +47,13 @@ def test_both_are_believed_whichever_signs(pair: dict[str, Authority]) -> None:
     assert (found["metadata"]["name"], found["metadata"]["namespace"]) == ("trust", "ironflock")
 
 
-def test_before_there_is_a_next_one_the_one_is_believed(pair: dict[str, Authority]) -> None:
+def test_before_there_is_a_next_one_the_one_is_believed_where_that_is_meant(pair: dict[str, Authority]) -> None:
     alone = {CA: pair[CA]}
-    found = bundle(authorities(secrets(alone, {"auth-inside-tls": CA}), CA), "ironflock")
+    there = authorities(secrets(alone, {"auth-inside-tls": CA}), CA)
+    with pytest.raises(TrustError, match=f"{NEXT} is not there yet"):
+        bundle(there, "ironflock")
+
+    found = bundle(there, "ironflock", is_alone=True)
 
     assert len(x509.load_pem_x509_certificates(base64.b64decode(found["data"]["ca.crt"]))) == 1
     with pytest.raises(TrustError, match="which of the two"):

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.flockctl.compliance.judging import judge
-from deploy.flockctl.compliance.records import Control, Seen, Status, TestFile
+from deploy.flockctl.compliance.records import Control, Seen, Status, TestFile, Whose
 
 TESTS = "tests/security/test_listeners.py"
+REACH = "tests/unit/kubernetes/test_reach.py"
 CHECKED = frozenset({"old_tls", "superuser"})
-GOOD = Seen({}, CHECKED, {TESTS: TestFile(3, 0, 1)}, "results")
+GOOD = Seen({}, CHECKED, {TESTS: TestFile(3, 0, 1), REACH: TestFile(9, 0, 0)}, "results")
 
 
 def control(**more: object) -> Control:
@@ -29,6 +30,10 @@ def control(**more: object) -> Control:
         (control(tests=(TESTS,)), Seen({}, CHECKED, {TESTS: TestFile(0, 0, 4)}), Status.UNSEEN),
         (control(tests=(TESTS,)), Seen({}, CHECKED, {TESTS: TestFile(9, 1, 0)}), Status.FAILED),
         (control(tests=(TESTS,)), evolve(GOOD, are_of_others=True), Status.UNSEEN),
+        (control(tests=(TESTS,)), evolve(GOOD, are_of_other_manifests=True), Status.SHOWN),
+        (control(tests=(REACH,)), GOOD, Status.SHOWN),
+        (control(tests=(REACH,)), evolve(GOOD, are_of_other_manifests=True), Status.UNSEEN),
+        (control(does="", whose=Whose.SITE, because="of buildings"), GOOD, Status.ELSEWHERE),
         (control(checks=("old_tls", "unknown")), Seen({"old_tls": ("x",)}, CHECKED, None), Status.FAILED),
     ],
 )

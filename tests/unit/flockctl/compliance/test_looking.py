@@ -11,8 +11,8 @@ from deploy.flockctl.doctor.records import Backups, Facts
 
 NOTHING = Facts(
     now=0.0, phase="stopped", renewal_problem="", parts=(), outdated=(), cells=(), certificates=(), listeners=(),
-    clocks=(), disks=(), loose_files=(), weak_secrets=(), settings={}, database=None, database_problem="away", log=None,
-    backups=Backups(None, None, None),
+    clocks=(), disks=(), old_keys=(), loose_files=(), weak_secrets=(), secrets_made={}, settings={},
+    database=None, database_problem="away", log=None, backups=Backups(None, None, None),
 )  # fmt: skip
 
 
@@ -40,3 +40,9 @@ def test_nothing_is_shown_of_a_platform_that_stands_still() -> None:
 
 def test_with_settings_they_were_looked_at() -> None:
     assert "open_sign_up" in looked_at(evolve(NOTHING, settings={"IRONFLOCK_AUTH_SIGN_UP": "invitation"}), CHECKS)
+
+
+def test_what_cannot_be_seen_from_within_a_cluster_was_not_looked_at() -> None:
+    within = evolve(NOTHING, unseen={"weak_secret": "it has none", "public ports": "no policy lets it there"})
+
+    assert looked_at(NOTHING, CHECKS) - looked_at(within, CHECKS) == {"weak_secret"}

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.flockctl.compliance.records import TestFile
 from deploy.flockctl.compliance.results import read
-from deploy.flockctl.compliance.sources import PROPERTY
+from deploy.flockctl.compliance.sources import MANIFESTS_PROPERTY, PROPERTY
 from deploy.flockctl.errors import CommandError
 
 XML = """<?xml version="1.0" encoding="utf-8"?>
@@ -27,15 +27,19 @@ def test_they_are_counted_by_file(tmp_path: Path) -> None:
 
     assert found.by_file == {"tests/unit/test_a.py": TestFile(1, 1, 1), "tests/unit/test_b.py": TestFile(0, 1, 0)}
     assert found.origin.startswith("2026-11-30T09:00:00 sha256:")
-    assert found.sources is None
+    assert (found.sources, found.manifests) == (None, None)
 
 
-def test_they_say_of_which_sources_they_are(tmp_path: Path) -> None:
+def test_they_say_of_which_sources_and_manifests_they_are(tmp_path: Path) -> None:
     file = tmp_path / "results.xml"
-    said = f'<properties><property name="{PROPERTY}" value="abc" /></properties><testcase classname="tests.unit.test_a"'
+    properties = "".join(
+        f'<property name="{name}" value="{value}" />'
+        for name, value in ((PROPERTY, "abc"), (MANIFESTS_PROPERTY, "def"))
+    )
+    said = f'<properties>{properties}</properties><testcase classname="tests.unit.test_a"'
     file.write_text(XML.replace('<testcase classname="tests.unit.test_a"', said, 1))
 
-    assert read(file).sources == "abc"
+    assert (read(file).sources, read(file).manifests) == ("abc", "def")
 
 
 @pytest.mark.parametrize("content", ["", "<testsuites/>", "no xml", "<a>" * 100_000])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.flockctl.compliance.sources import KINDS, digest
+from deploy.flockctl.compliance.sources import KINDS, digest, manifests_digest
 from deploy.local.state import REPOSITORY
 
 
@@ -48,6 +48,29 @@ def test_what_runs_counts_and_not_what_whoever_runs_it_writes(tmp_path: Path, na
     assert (digest(tmp_path) != before) is counts
 
 
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("deploy/kubernetes/base/policies.yaml", True),
+        ("deploy/kubernetes/components/second-cluster/policies.yaml", True),
+        ("deploy/kubernetes/components/tls-passthrough/proxies.env", True),
+        ("deploy/kubernetes/overlays/ours/kustomization.yaml", False),
+        ("deploy/kubernetes/site/site.env", False),
+        ("services/a.py", False),
+    ],
+)
+def test_what_overlays_are_made_of_has_a_digest_of_its_own(tmp_path: Path, name: str, *, counts: bool) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(parents=True)
+    nothing = manifests_digest(tmp_path)
+
+    file.write_text("1")
+    before = manifests_digest(tmp_path)
+    file.write_text("2")
+
+    assert (nothing != before, before != manifests_digest(tmp_path)) == (counts, counts)
+
+
 def test_all_that_packages_carry_counts() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     carried = project["tool"]["setuptools"]["package-data"]["*"]
@@ -58,3 +81,4 @@ def test_all_that_packages_carry_counts() -> None:
 def test_these_sources_have_one() -> None:
     assert digest(REPOSITORY) == digest(REPOSITORY)
     assert len(digest(REPOSITORY)) == 64
+    assert manifests_digest(REPOSITORY) == manifests_digest(REPOSITORY) != digest(REPOSITORY)

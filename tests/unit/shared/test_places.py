@@ -1,11 +1,14 @@
-"""Who connects and says nothing keeps nobody out."""
+"""Who connects and asks for nothing keeps nobody out."""
 
 from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fleetdb.sql_places import IN_ALL, PER_ADDRESS, ROOM_AFTER_S, Place, Places
+from shared.places import ROOM_AFTER_S, Place, Places
+
+PER_ADDRESS = 16
+IN_ALL = 64
 
 
 class Clock:
@@ -20,7 +23,7 @@ class Clock:
 
 def places() -> tuple[Places[str], Clock, Callable[[str, int], None]]:
     clock = Clock()
-    book: Places[str] = Places(clock)
+    book: Places[str] = Places(clock, per_address=PER_ADDRESS, in_all=IN_ALL)
 
     def fill(address: str, count: int) -> None:
         for number in range(count):
@@ -66,6 +69,40 @@ def test_who_is_no_stranger_leaves_no_place() -> None:
     fill("a", PER_ADDRESS)
     book.leave("nobody")
     assert not book.place_for("a").is_there
+
+
+def test_who_is_being_answered_goes_for_nobody_and_waits_anew_afterwards() -> None:
+    book, clock, fill = places()
+    fill("a", PER_ADDRESS)
+    for number in range(PER_ADDRESS):
+        book.stay(f"a/{number}")
+    clock.now = 100.0
+    assert book.place_for("a") == Place(is_there=False)
+
+    for number in (1, 0):
+        book.rest(f"a/{number}")
+
+    clock.now = 100.0 + ROOM_AFTER_S
+    assert book.place_for("a") == Place(is_there=True, instead_of="a/1")
+    book.leave("a/1")
+    book.rest("a/1")
+    assert book.place_for("a") == Place(is_there=True)
+
+
+def test_of_all_who_is_being_answered_goes_after_those_who_wait() -> None:
+    book, clock, fill = places()
+    for number in range(IN_ALL // PER_ADDRESS):
+        fill(f"many{number}", PER_ADDRESS)
+    for number in range(PER_ADDRESS):
+        book.stay(f"many0/{number}")
+    clock.now = ROOM_AFTER_S
+    assert book.place_for("new") == Place(is_there=True, instead_of="many1/0")
+
+    for number in range(1, IN_ALL // PER_ADDRESS):
+        for guest in range(PER_ADDRESS):
+            book.stay(f"many{number}/{guest}")
+
+    assert book.place_for("new") == Place(is_there=True, instead_of="many0/0")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.floats(0, 1), st.booleans()), max_size=300))
